@@ -1,0 +1,47 @@
+"""Every error that a user's mistake can raise, and the words it is told in.
+
+A message names the field, the value that was given and the remedy, for example::
+
+    budget: got 0; give a whole number of 1 or more
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OptiProxyError(Exception):
+    """Base class: whatever the library raises on purpose derives from it."""
+
+
+class InvalidValueError(OptiProxyError, ValueError):
+    """A value that can't be used: an unknown name, a number out of range, a bad space."""
+
+
+class DataError(OptiProxyError):
+    """A published table that is missing, truncated or not what its checksum says."""
+
+
+class StudyError(OptiProxyError):
+    """A stored study that can't be opened, or that belongs to another search."""
+
+
+class EvaluationFailed(OptiProxyError):
+    """Raise it in an evaluator when a query has no result; the search records it and goes on."""
+
+
+def invalid(field: str, got: object, remedy: str) -> InvalidValueError:
+    """The house's sentence for a bad value: ``field: got value; remedy``."""
+    return InvalidValueError(f"{field}: got {got!r}; {remedy}")
+
+
+def unknown(field: str, got: object, allowed: Iterable[object]) -> InvalidValueError:
+    """The error for a name that is not among `allowed`; the nearest ones come first."""
+    names = [str(name) for name in allowed]
+    near = difflib.get_close_matches(str(got), names, n=3, cutoff=0.5)
+    if near:
+        remedy = f"did you mean {' or '.join(repr(name) for name in near)}? All: {', '.join(names)}"
+    else:
+        remedy = f"give one of {', '.join(names)}" if names else "nothing is available here"
+    return invalid(field, got, remedy)

@@ -1,0 +1,14 @@
+"""Differentiable models of the metrics. A proxy is one file here; `base.Proxy` is its interface."""
+
+from optiproxy.registry import Registry
+
+PROXIES = Registry(
+    "proxy",
+    {
+        "gp": "optiproxy.proxies.gp:GaussianProcess",
+        "gcn": "optiproxy.proxies.gcn:GCNEnsemble",
+    },
+    group="optiproxy.proxies",
+)
+
+__all__ = ["PROXIES"]

@@ -1,0 +1,58 @@
+"""Names for things that are loaded when they are first used.
+
+A registry maps a name to ``"module:attribute"``. It is plain data, so that listing names (for
+``--help``, for "did you mean") imports neither torch nor Optuna. A third party's package adds a
+name through an entry point of the registry's group, for example ``optiproxy.proxies``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from optiproxy.errors import InvalidValueError, unknown
+
+
+class Registry:
+    """Name → object, resolved on first use.
+
+    Args:
+        kind: What is registered, as it is called in messages (``"proxy"``).
+        entries: Our own, name → ``"module:attribute"``.
+        group: The entry-point group through which other packages add theirs.
+    """
+
+    def __init__(self, kind: str, entries: dict[str, str], group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._entries = dict(entries)
+        self._scanned = False
+
+    def _all(self) -> dict[str, str]:
+        if not self._scanned:
+            self._scanned = True
+            for point in entry_points(group=self.group):
+                self.register(point.name, point.value)
+        return self._entries
+
+    def register(self, name: str, target: str) -> None:
+        """Adds a name. A name that is taken by another object is an error."""
+        if self._entries.get(name, target) != target:
+            raise InvalidValueError(
+                f"{self.kind} {name!r} is registered twice: {self._entries[name]} and {target}; "
+                "rename one of them"
+            )
+        self._entries[name] = target
+
+    def names(self) -> list[str]:
+        return list(self._all())
+
+    def get(self, name: str) -> Any:
+        """The object behind `name`; an unknown name is told with the nearest known ones."""
+        try:
+            target = self._all()[name]
+        except (KeyError, TypeError):
+            raise unknown(self.kind, name, self.names()) from None
+        module, _, attribute = target.partition(":")
+        return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,21 @@
+"""The optimiser, pure ask/tell: no files, no clock, no Optuna.
+
+`METHODS` names every method, ours and the baselines; all take
+``(space, objectives, *, constraints=None, seed=0)``.
+"""
+
+from optiproxy.registry import Registry
+from optiproxy.search.base import Optimizer, Query
+
+METHODS = Registry(
+    "method",
+    {
+        "optiproxy": "optiproxy.search.optiproxy:OptiProxy",
+        "random": "optiproxy.baselines.random:RandomSearch",
+        "evolution": "optiproxy.baselines.evolution:RegularizedEvolution",
+        "local": "optiproxy.baselines.local:LocalSearch",
+    },
+    group="optiproxy.methods",
+)
+
+__all__ = ["METHODS", "Optimizer", "Query"]

@@ -1,0 +1,215 @@
+"""The optimiser's protocol: `ask` for architectures, `tell` what they measured.
+
+The history of queries is the only state. A method implements `_propose`, a function of the history,
+of what is pending and of a generator that is seeded by ``(seed, number of queries)``; so a search
+that is rebuilt from its history goes on exactly as the one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import invalid
+from optiproxy.metrics import Constraint, Objective, is_feasible, parse_constraints, parse_objectives
+from optiproxy.spaces import Architecture, Space
+from optiproxy.spaces.base import Indices
+
+Result = Mapping[str, float] | float | None
+
+
+@dataclass(frozen=True)
+class Query:
+    """One evaluated architecture. `metrics` is None where the evaluation failed."""
+
+    architecture: Architecture
+    metrics: Mapping[str, float] | None
+    feasible: bool
+
+
+class Optimizer(ABC):
+    """Base of all methods, ours and the baselines.
+
+    Args:
+        space: What is searched.
+        objectives: Metric → ``"max"`` or ``"min"``.
+        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``, in the metric's unit.
+        seed: Same seed and same history give the same proposals, on one machine.
+
+    Raises:
+        InvalidValueError: An objective, a constraint or the seed can't be read.
+    """
+
+    #: How many queries the method likes to propose at once.
+    batch_size = 1
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Mapping[str, str] | Sequence[str] | str,
+        *,
+        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        seed: int = 0,
+    ) -> None:
+        if not isinstance(space, Space):
+            raise invalid("space", space, "give a search space, such as optiproxy.spaces.Cell(...)")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise invalid("seed", seed, "give a whole number of 0 or more")
+        self.space = space
+        self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
+        self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
+        self.seed = seed
+        self._rows: list[Indices] = []
+        self._queries: list[Query] = []
+        self._pending: list[Indices] = []
+        self._known: set[bytes] = set()
+
+    # ---- the protocol ----
+
+    def ask(self, n: int = 1) -> list[Architecture]:
+        """Proposes `n` architectures, none of them told or pending; fewer at the space's end.
+
+        May be called while earlier answers are still out: those count as known.
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise invalid("ask: n", n, "give a whole number of 1 or more")
+        rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending)])
+        rows = self._propose(n, rng)
+        for row in rows:
+            self._known.add(row.tobytes())
+            self._pending.append(row)
+        return self.space.from_indices(rows)
+
+    def tell(self, archs: Iterable[Mapping[str, object]], results: Iterable[Result]) -> None:
+        """Adds evaluated architectures to the history, asked for or not.
+
+        Args:
+            archs: Architectures of the space (mappings are read and checked).
+            results: For each a mapping metric → value, a bare number when there is one objective,
+                or None where the evaluation failed. NaN in an objective or a constrained metric
+                counts as failed.
+
+        Raises:
+            InvalidValueError: Lists of different length, or a result without an objective's metric.
+        """
+        checked = [self.space.architecture(arch) for arch in archs]
+        told = list(results)
+        if len(told) != len(checked):
+            raise invalid("tell: results", f"{len(told)} results", f"give {len(checked)}, one each")
+        queries = [self._query(a, r) for a, r in zip(checked, told, strict=True)]
+        for row, query in zip(self.space.to_indices(checked), queries, strict=True):
+            key = row.tobytes()
+            self._known.add(key)
+            self._pending = [p for p in self._pending if p.tobytes() != key]
+            self._rows.append(row)
+            self._queries.append(query)
+
+    def restore(
+        self,
+        told: Iterable[tuple[Mapping[str, object], Result]],
+        pending: Iterable[Mapping[str, object]] = (),
+    ) -> None:
+        """Replaces the whole state by a history in its order, and by what is still out."""
+        self._rows, self._queries, self._pending, self._known = [], [], [], set()
+        pairs = list(told)
+        self.tell([arch for arch, _ in pairs], [result for _, result in pairs])
+        self._pending = list(self.space.to_indices([self.space.architecture(a) for a in pending]))
+        self._known.update(row.tobytes() for row in self._pending)
+
+    @abstractmethod
+    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
+        """Up to `n` distinct rows (n, C), none of them known (see `is_new`)."""
+
+    # ---- what is known ----
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """All that was told, in its order."""
+        return tuple(self._queries)
+
+    @property
+    def best(self) -> Query | None:
+        """The best feasible query by the first objective; None before there is one."""
+        sign, metric = self.objectives[0].sign, self.objectives[0].metric
+        fit = [q for q in self._queries if q.metrics is not None and q.feasible]
+        return max(fit, key=lambda q: sign * q.metrics[metric], default=None)  # type: ignore[index]
+
+    @property
+    def rows(self) -> Indices:
+        """The told architectures, (T, C)."""
+        return np.array(self._rows, dtype=np.int64).reshape(-1, len(self.space))
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """A metric of all that was told, (T,); NaN where it failed or lacks the metric."""
+        return np.array(
+            [math.nan if q.metrics is None else q.metrics.get(metric, math.nan) for q in self._queries]
+        )
+
+    def scores(self) -> NDArray[np.float64]:
+        """What a single-objective method climbs, (T,): greater is better, failures are -inf.
+
+        Feasible queries rank by the first objective; infeasible ones below all of them, by the sum
+        of their violations.
+        """
+        objective = self.objectives[0]
+        scores = objective.sign * self.values(objective.metric)
+        scores[np.isnan(scores)] = -np.inf
+        if self.constraints and len(scores):
+            feasible = np.array([q.feasible for q in self._queries])
+            violation = np.array([self._violation(q) for q in self._queries])
+            finite = scores[feasible & np.isfinite(scores)]
+            floor = finite.min() if len(finite) else 0.0
+            scores = np.where(feasible, scores, floor - 1.0 - violation)
+        return scores
+
+    def is_new(self, rows: Indices) -> NDArray[np.bool_]:
+        """Which of `rows` (B, C) are neither told, pending, nor an earlier row of the batch; (B,)."""
+        seen = set(self._known)
+        fresh = np.zeros(len(rows), dtype=bool)
+        for i, row in enumerate(np.ascontiguousarray(rows, dtype=np.int64)):
+            key = row.tobytes()
+            fresh[i] = key not in seen
+            seen.add(key)
+        return fresh
+
+    def random_new(self, n: int, rng: np.random.Generator) -> Indices:
+        """Up to `n` distinct new rows drawn uniformly; fewer only when the space is used up."""
+        for draws in (4 * n + 16, 64 * n + 1024):
+            rows = self.space.random_indices(draws, rng)
+            rows = rows[self.is_new(rows)]
+            if len(rows) >= n:
+                return rows[:n]
+        if len(self._known) + n < self.space.count / 2:
+            return rows[:n]
+        # Nearly exhausted: list what is left, so that the last ones are found too.
+        rows = self.space.all_indices
+        rows = rows[self.is_new(rows)]
+        return rows[rng.permutation(len(rows))[:n]]
+
+    # ---- inside ----
+
+    def _query(self, arch: Architecture, result: Result) -> Query:
+        if result is None:
+            return Query(arch, None, False)
+        if not isinstance(result, Mapping):
+            if len(self.objectives) > 1:
+                raise invalid("tell: result", result, "there are several objectives; give a mapping")
+            result = {self.objectives[0].metric: float(result)}
+        needed = [o.metric for o in self.objectives] + [c.metric for c in self.constraints]
+        for metric in needed:
+            if metric not in result:
+                raise invalid("tell: result", dict(result), f"the metric {metric!r} is missing")
+        metrics = {name: float(value) for name, value in result.items()}
+        if not all(math.isfinite(metrics[metric]) for metric in needed):
+            return Query(arch, None, False)
+        return Query(arch, metrics, is_feasible(metrics, self.constraints))
+
+    def _violation(self, query: Query) -> float:
+        if query.metrics is None:
+            return math.inf
+        return sum(max(0.0, c.violation(query.metrics[c.metric])) for c in self.constraints)

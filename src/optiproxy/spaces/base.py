@@ -1,0 +1,353 @@
+"""What a search space is: an ordered set of named categorical choices, and a graph over them.
+
+Vocabulary of dimensions, used in every docstring of the package:
+
+==== =====================================================
+B    architectures in a batch
+C    choices of the space
+O    options of the largest choice (shorter ones are padded)
+N    vertices of the graph encoding
+F    features of a vertex
+G    groups of architecture parameters climbed side by side
+K    members of an ensemble
+M    metrics
+==== =====================================================
+
+Inside the package an architecture is a row of C option indices, and a batch is an integer array
+(B, C). `Architecture` objects exist at the border, where users see them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import InvalidValueError, OptiProxyError, invalid, unknown
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Option = str | int | float | bool | None
+Indices = NDArray[np.int64]
+
+# Up to here a space is listed whole; beyond, 15,000-odd rows of NB201 included, it is sampled.
+ENUMERABLE = 1_000_000
+
+
+class Architecture(Mapping[str, Option]):
+    """One valid assignment of every choice: a read-only, hashable mapping, choice → option.
+
+    >>> space = Chain({"depth": [1, 2], "width": [16, 32]})
+    >>> arch = space.architecture({"depth": 1, "width": 32})
+    >>> arch["width"], dict(arch)
+    (32, {'depth': 1, 'width': 32})
+    """
+
+    __slots__ = ("_hash", "_names", "_options")
+
+    def __init__(self, names: tuple[str, ...], options: tuple[Option, ...]) -> None:
+        self._names = names
+        self._options = options
+        self._hash = hash((names, options))
+
+    def __getitem__(self, name: str) -> Option:
+        try:
+            return self._options[self._names.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The hash of a string differs from process to process, so it is never carried over.
+        return Architecture, (self._names, self._options)
+
+    def __repr__(self) -> str:
+        return f"Architecture({', '.join(f'{k}={v!r}' for k, v in self.items())})"
+
+    def to_json(self) -> str:
+        """The architecture as JSON text; `Space.architecture` reads it back."""
+        return json.dumps(dict(self))
+
+
+@dataclass(frozen=True, eq=False)
+class GraphTemplate:
+    """How the choices make a graph: both encodings are affine in the choices' one-hots.
+
+    ``A = adjacency + sum_co p[c, o] adjacency_terms[c, o]`` and likewise for the features, so that
+    the discrete encoding and its relaxation are the same expression.
+
+    Attributes:
+        adjacency: (N, N), the edges that are always there; ``[i, j]`` is the edge i → j, and the
+            vertices are in topological order (upper triangular).
+        adjacency_terms: (C, O, N, N), or None where no choice touches an edge.
+        features: (N, F), one-hot rows of the vertices that never change (input, output).
+        feature_terms: (C, O, N, F).
+    """
+
+    adjacency: NDArray[np.float32]
+    features: NDArray[np.float32]
+    feature_terms: NDArray[np.float32]
+    adjacency_terms: NDArray[np.float32] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, F)."""
+        return self.features.shape  # type: ignore[return-value]
+
+
+class Space(ABC):
+    """A search space. A subclass gives `choices` to `__init__` and a `graph`; the rest is here.
+
+    Args:
+        choices: Name → options, in order. Options are JSON scalars, unlike each other.
+
+    Raises:
+        InvalidValueError: No choice, an empty choice, an option twice or not a JSON scalar. All
+            mistakes are told together.
+    """
+
+    def __init__(self, choices: Mapping[str, Sequence[Option]]) -> None:
+        problems = list(_problems(choices))
+        if problems:
+            raise InvalidValueError("search space: " + "; ".join(problems))
+        self.choices: Mapping[str, tuple[Option, ...]] = MappingProxyType(
+            {name: tuple(options) for name, options in choices.items()}
+        )
+        self.names = tuple(self.choices)
+        self.sizes: Indices = np.array([len(o) for o in self.choices.values()], dtype=np.int64)
+
+    # MappingProxyType has no pickle of its own, and caches need not travel to worker processes.
+    def __getstate__(self) -> dict[str, Any]:
+        cached = {k for k in dir(type(self)) if isinstance(getattr(type(self), k), cached_property)}
+        state = {k: v for k, v in self.__dict__.items() if k not in cached}
+        return {**state, "choices": dict(self.choices)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.choices = MappingProxyType(state["choices"])
+
+    # ---- what a subclass says ----
+
+    @cached_property
+    @abstractmethod
+    def graph(self) -> GraphTemplate:
+        """The graph encoding's template, with fixed N and F."""
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        """Source-to-sink paths as rows of choice numbers; shared ones say which choices interact."""
+        return tuple((c,) for c in range(len(self.names)))
+
+    def valid(self, indices: Indices) -> NDArray[np.bool_]:
+        """Which rows of (B, C) are architectures of the space; (B,). By default all."""
+        return np.ones(len(indices), dtype=bool)
+
+    def to_text(self, arch: Architecture) -> str:
+        """A one-line name, which `architecture` reads back."""
+        return arch.to_json()
+
+    def parse_text(self, text: str) -> Mapping[str, Any]:
+        """The choices that a text of `to_text` names; raises ValueError when it is none."""
+        loaded = json.loads(text)
+        if not isinstance(loaded, dict):
+            raise ValueError("not a JSON object")
+        return loaded
+
+    def picture(self, arch: Architecture) -> str:
+        """The architecture drawn in text, a few lines."""
+        width = max(len(name) for name in self.names)
+        return "\n".join(f"{name:<{width}}  {option}" for name, option in arch.items())
+
+    def build(self, arch: Architecture) -> nn.Module:
+        """The network as a plain module, where the space defines one.
+
+        Raises:
+            OptiProxyError: The space has no networks of its own.
+        """
+        raise OptiProxyError(
+            f"{type(self).__name__} defines no network; give the task a build function: "
+            "Task(..., build=my_function)"
+        )
+
+    # ---- what every space can ----
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.names)} choices, {self.count:,} architectures)"
+
+    @cached_property
+    def count(self) -> int:
+        """The number of valid architectures; where validity restricts a large space, a bound."""
+        total = math.prod(int(size) for size in self.sizes)
+        if type(self).valid is Space.valid or total > ENUMERABLE:
+            return total
+        return len(self.all_indices)
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """(C, O), true where the option exists."""
+        return np.arange(self.sizes.max())[None, :] < self.sizes[:, None]
+
+    @cached_property
+    def all_indices(self) -> Indices:
+        """Every valid architecture, (count, C), in lexicographic order.
+
+        Raises:
+            InvalidValueError: The space is too large to be listed.
+        """
+        if math.prod(int(size) for size in self.sizes) > ENUMERABLE:
+            raise invalid(
+                "space", repr(self), f"it has over {ENUMERABLE:,} architectures; sample it instead"
+            )
+        grid = np.indices(self.sizes, dtype=np.int64).reshape(len(self.sizes), -1).T
+        return np.ascontiguousarray(grid[self.valid(grid)])
+
+    def enumerate(self) -> Iterator[Architecture]:
+        """Every architecture, one by one; also in a space too large for an array."""
+        if math.prod(int(size) for size in self.sizes) <= ENUMERABLE:
+            yield from self.from_indices(self.all_indices)
+            return
+        for row in itertools.product(*(range(size) for size in self.sizes)):
+            indices = np.array([row], dtype=np.int64)
+            if self.valid(indices)[0]:
+                yield from self.from_indices(indices)
+
+    def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
+        """`n` valid rows drawn uniformly, with replacement; (n, C).
+
+        Raises:
+            InvalidValueError: Nearly nothing in the space is valid.
+        """
+        found: list[Indices] = []
+        for _ in range(1000):
+            if sum(map(len, found)) >= n:
+                break
+            draw = rng.integers(0, self.sizes, size=(max(n, 16), len(self.sizes)))
+            found.append(draw[self.valid(draw)])
+        rows = np.concatenate(found) if found else np.empty((0, len(self.sizes)), np.int64)
+        if len(rows) < n:
+            raise invalid("space", repr(self), "too few architectures are valid; check `valid`")
+        return rows[:n]
+
+    def sample(self, n: int, *, seed: int = 0) -> list[Architecture]:
+        """`n` architectures drawn uniformly, with replacement."""
+        return self.from_indices(self.random_indices(n, np.random.default_rng(seed)))
+
+    def neighbour_indices(self, rows: Indices) -> Indices:
+        """Every valid row that differs from one of `rows` (B, C) in a single choice."""
+        choice = np.repeat(np.arange(len(self.sizes)), self.sizes - 1)  # (D,)
+        shift = np.concatenate([np.arange(1, size) for size in self.sizes])  # (D,)
+        out = np.repeat(rows[:, None, :], len(choice), axis=1)  # (B, D, C)
+        d = np.arange(len(choice))
+        out[:, d, choice] = (out[:, d, choice] + shift) % self.sizes[choice]
+        flat = out.reshape(-1, len(self.sizes))
+        return flat[self.valid(flat)]
+
+    def neighbours(self, arch: Architecture) -> list[Architecture]:
+        """Every architecture that differs from `arch` in a single choice."""
+        return self.from_indices(self.neighbour_indices(self.to_indices([arch])))
+
+    def architecture(self, value: Mapping[str, Any] | str) -> Architecture:
+        """Reads an architecture from a mapping, from JSON text, or from the space's own text form.
+
+        Raises:
+            InvalidValueError: A choice is missing or unknown, an option does not exist, or the
+                combination is not valid in this space.
+        """
+        if isinstance(value, Architecture) and value._names == self.names:
+            mapping: Mapping[str, Any] = value
+        elif isinstance(value, str):
+            try:
+                mapping = self.parse_text(value)
+            except ValueError as error:
+                if isinstance(error, OptiProxyError):
+                    raise
+                raise invalid("architecture", value, f"it can't be read: {error}") from None
+        elif isinstance(value, Mapping):
+            mapping = value
+        else:
+            raise invalid("architecture", value, "give a mapping, choice → option, or its text")
+        for name in mapping:
+            if name not in self.choices:
+                raise unknown("architecture: choice", name, self.names)
+        row = []
+        for name, options in self.choices.items():
+            if name not in mapping:
+                raise invalid("architecture", dict(mapping), f"choice {name!r} is missing")
+            row.append(_index(name, mapping[name], options))
+        indices = np.array([row], dtype=np.int64)
+        if not self.valid(indices)[0]:
+            raise invalid("architecture", dict(mapping), "the space does not allow this combination")
+        return self.from_indices(indices)[0]
+
+    def to_indices(self, archs: Iterable[Mapping[str, Any]]) -> Indices:
+        """Architectures as option numbers, (B, C)."""
+        lookup = self._lookup
+        rows = [[table[arch[name]] for name, table in lookup] for arch in archs]
+        return np.array(rows, dtype=np.int64).reshape(-1, len(self.names))
+
+    def from_indices(self, indices: Indices) -> list[Architecture]:
+        """Rows of option numbers (B, C) as architectures."""
+        options = list(self.choices.values())
+        return [
+            Architecture(self.names, tuple(o[i] for o, i in zip(options, row, strict=True)))
+            for row in indices.tolist()
+        ]
+
+    @cached_property
+    def _lookup(self) -> list[tuple[str, dict[Option, int]]]:
+        return [(name, {o: i for i, o in enumerate(opts)}) for name, opts in self.choices.items()]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A short hash of the choices: two studies share a space when it is the same."""
+        text = json.dumps([type(self).__name__, dict(self.choices)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _index(name: str, value: Any, options: tuple[Option, ...]) -> int:
+    for i, option in enumerate(options):
+        # 1 and True are equal to Python but not to a reader of JSON.
+        if option == value and isinstance(option, bool) == isinstance(value, bool):
+            return i
+    raise unknown(f"architecture: option of choice {name!r}", value, options)
+
+
+def _problems(choices: Mapping[str, Sequence[Option]]) -> Iterator[str]:
+    if not isinstance(choices, Mapping) or not choices:
+        yield f"got {choices!r}; give at least one choice, name → list of options"
+        return
+    for name, options in choices.items():
+        if not isinstance(name, str) or not name:
+            yield f"choice {name!r}: a name must be a non-empty text"
+        elif isinstance(options, str) or not isinstance(options, Sequence):
+            yield f"choice {name!r}: got {options!r}; give a list of options"
+        elif not options:
+            yield f"choice {name!r}: has no options; give at least one"
+        else:
+            bad = [o for o in options if not isinstance(o, str | int | float | bool | None)]
+            if bad or any(isinstance(o, float) and not math.isfinite(o) for o in options):
+                yield f"choice {name!r}: options must be text, finite numbers, booleans or None"
+            elif len(set(options)) < len(options):
+                yield f"choice {name!r}: an option stands twice in {list(options)!r}"

@@ -1,0 +1,123 @@
+"""Cells with an operation on every edge of a dense DAG: NAS-Bench-201 and its kin.
+
+Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from optiproxy.errors import invalid
+from optiproxy.spaces.base import Architecture, GraphTemplate, Space
+
+NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+# The number of paths doubles with every node; beyond this many the longest are left out.
+MAX_PATHS = 64
+
+
+class Cell(Space):
+    """`nodes` feature maps in a row; every pair i < j is joined by one of `operations`.
+
+    The choices are the edges, named ``"0>1", "0>2", "1>2", …`` by target, then source. The graph
+    encoding is the line graph: input, one vertex for each edge, output (METHOD: operations on the
+    edges become vertex features, so N = edges + 2 and F = operations + 2).
+
+    >>> space = Cell(nodes=4, operations=NB201_OPERATIONS)
+    >>> space.count
+    15625
+    >>> arch = space.sample(1, seed=0)[0]
+    >>> space.architecture(space.to_text(arch)) == arch
+    True
+
+    Args:
+        nodes: At least 2; the first is the input, the last the output.
+        operations: The same list for each edge.
+
+    Raises:
+        InvalidValueError: Fewer than two nodes, or operations that are empty, doubled or no text.
+    """
+
+    def __init__(self, nodes: int, operations: Sequence[str]) -> None:
+        if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 2:
+            raise invalid("Cell: nodes", nodes, "give a whole number of 2 or more")
+        bad = [op for op in operations if not isinstance(op, str) or re.search(r"[|~+\s]", op)]
+        if isinstance(operations, str) or bad:
+            raise invalid(
+                "Cell: operations", bad or operations, "give a list of names without | ~ + or spaces"
+            )
+        self.nodes = nodes
+        self.operations = tuple(operations)
+        self.edges = tuple((i, j) for j in range(1, nodes) for i in range(j))
+        super().__init__({f"{i}>{j}": self.operations for i, j in self.edges})
+
+    @cached_property
+    def graph(self) -> GraphTemplate:
+        n_edges, n_ops = len(self.edges), len(self.operations)
+        # Topological order of the edge vertices is the choices' own: by target, then by source.
+        adjacency = np.zeros((n_edges + 2, n_edges + 2), np.float32)
+        for a, (i, j) in enumerate(self.edges):
+            if i == 0:
+                adjacency[0, a + 1] = 1
+            if j == self.nodes - 1:
+                adjacency[a + 1, -1] = 1
+            for b, (k, _) in enumerate(self.edges):
+                if j == k:
+                    adjacency[a + 1, b + 1] = 1
+        features = np.zeros((n_edges + 2, n_ops + 2), np.float32)
+        features[0, 0] = features[-1, -1] = 1
+        terms = np.zeros((n_edges, n_ops, n_edges + 2, n_ops + 2), np.float32)
+        e, o = np.indices((n_edges, n_ops))
+        terms[e, o, e + 1, o + 1] = 1
+        return GraphTemplate(adjacency, features, terms)
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        number = {edge: c for c, edge in enumerate(self.edges)}
+        inner = range(1, self.nodes - 1)
+        found = []
+        for length in range(self.nodes - 1):
+            for middle in itertools.combinations(inner, length):
+                stops = (0, *middle, self.nodes - 1)
+                found.append(tuple(number[edge] for edge in itertools.pairwise(stops)))
+                if len(found) == MAX_PATHS:
+                    return tuple(found)
+        return tuple(found)
+
+    def to_text(self, arch: Architecture) -> str:
+        """NAS-Bench-201's string: ``|op~0|+|op~0|op~1|+…``, a group for each node."""
+        groups = (
+            "|" + "".join(f"{arch[f'{i}>{j}']}~{i}|" for i in range(j))
+            for j in range(1, self.nodes)
+        )
+        return "+".join(groups)
+
+    def parse_text(self, text: str) -> Mapping[str, Any]:
+        if text.lstrip().startswith("{"):
+            return super().parse_text(text)
+        mapping: dict[str, str] = {}
+        for j, group in enumerate(text.strip().split("+"), start=1):
+            if not (len(group) > 2 and group.startswith("|") and group.endswith("|")):
+                raise ValueError(f"node {j} reads {group!r}; write |operation~source|…|")
+            for part in group[1:-1].split("|"):
+                op, _, source = part.partition("~")
+                name = f"{source}>{j}"
+                if name not in self.choices or name in mapping:
+                    raise ValueError(f"node {j} reads {group!r}; {part!r} is no edge, or one twice")
+                mapping[name] = op
+        return mapping
+
+    def picture(self, arch: Architecture) -> str:
+        width = max(len(op) for op in self.operations)
+        lines = []
+        for (i, j), op in zip(self.edges, arch.values(), strict=True):
+            source = "input" if i == 0 else f"node {i}"
+            target = "output" if j == self.nodes - 1 else f"node {j}"
+            lines.append(f"{source:<7} ──{op!s:─^{width + 2}}──▶ {target}")
+        return "\n".join(lines)

@@ -1,0 +1,187 @@
+"""A task: a search space, an oracle that answers queries, and what is asked of it."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import numbers
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from optiproxy.errors import EvaluationFailed, invalid
+from optiproxy.metrics import (
+    Constraint,
+    Objective,
+    check_known,
+    is_feasible,
+    parse_constraints,
+    parse_objectives,
+)
+from optiproxy.spaces import Architecture, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Evaluator = Callable[..., Mapping[str, float] | float]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The answer to one query: `metrics`, or None and the `reason` of the failure."""
+
+    metrics: dict[str, float] | None
+    seconds: float
+    reason: str = ""
+
+
+class Task:
+    """A search space with an evaluator and its objectives.
+
+    >>> import optiproxy as op
+    >>> space = op.spaces.Chain({"width": [16, 32], "kernel": [3, 5]})
+    >>> task = op.Task("toy", space, lambda arch: {"score": arch["width"] / arch["kernel"]},
+    ...                objectives={"score": "max"})
+    >>> task.query(space.architecture({"width": 32, "kernel": 5})).metrics
+    {'score': 6.4}
+
+    Args:
+        name: A short name; the default name of its studies.
+        space: What is searched.
+        evaluate: ``evaluate(arch) → {metric: value}``, or a bare number when there is one
+            objective. It may declare a keyword ``seed``, which is fixed by the study's seed and the
+            architecture. It may raise `EvaluationFailed`, or anything: a failure is recorded.
+        objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
+        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``.
+        reported: Metrics that are printed and never shown to the optimiser (test accuracy).
+        metrics: The names of all metrics, where they are known beforehand; objectives and
+            constraints on the command line are checked against them.
+        build: ``build(arch) → nn.Module``, the network as a user would train or deploy it.
+        in_memory: True where a query is a look-up, so that a study need not be stored.
+        description: One line for ``optiproxy tasks``.
+
+    Raises:
+        InvalidValueError: An argument can't be used; the message names it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        space: Space,
+        evaluate: Evaluator,
+        *,
+        objectives: Mapping[str, str] | Sequence[str] | str,
+        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        reported: Sequence[str] = (),
+        metrics: Sequence[str] = (),
+        build: Callable[[Architecture], nn.Module] | None = None,
+        in_memory: bool = False,
+        description: str = "",
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise invalid("Task: name", name, "give a short text")
+        if not isinstance(space, Space):
+            raise invalid("Task: space", space, "give a search space, such as spaces.Chain({...})")
+        if not callable(evaluate):
+            raise invalid("Task: evaluate", evaluate, "give a function of one architecture")
+        self.name = name
+        self.space = space
+        self.evaluate = evaluate
+        self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
+        self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
+        self.reported = tuple(reported)
+        self.metrics = tuple(metrics)
+        self.in_memory = in_memory
+        self.description = description
+        self._build = build
+        check_known(self.objectives, self.constraints, self.metrics, self.reported)
+
+    def replaced(
+        self,
+        objectives: Mapping[str, str] | Sequence[str] | str | None = None,
+        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+    ) -> Task:
+        """The same task asked for other objectives or constraints (the command line's options)."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update({k: v for k, v in self.__dict__.items() if k != "optimum"})
+        if objectives:
+            other.objectives = parse_objectives(objectives)
+        if constraints:
+            other.constraints = parse_constraints(constraints)
+        check_known(other.objectives, other.constraints, self.metrics, self.reported)
+        return other
+
+    def build(self, arch: Architecture) -> nn.Module:
+        """The untrained network of `arch`: the task's own `build`, or else the space's."""
+        return self._build(arch) if self._build is not None else self.space.build(arch)
+
+    def query(self, arch: Architecture, *, seed: int = 0) -> Evaluation:
+        """Evaluates one architecture; whatever goes wrong in the evaluator becomes a failure.
+
+        KeyboardInterrupt and SystemExit pass through.
+        """
+        keywords: dict[str, Any] = {}
+        if self._takes_seed:
+            keywords["seed"] = evaluation_seed(seed, arch)
+        start = time.perf_counter()
+        try:
+            metrics = self._checked(self.evaluate(arch, **keywords))
+        except EvaluationFailed as error:
+            return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            return Evaluation(None, time.perf_counter() - start, reason)
+        return Evaluation(metrics, time.perf_counter() - start)
+
+    def guiding(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The metrics that the optimiser may see: all but the reported ones."""
+        return {name: value for name, value in metrics.items() if name not in self.reported}
+
+    def feasible(self, metrics: Mapping[str, float]) -> bool:
+        """Whether measured metrics satisfy every constraint."""
+        return is_feasible(metrics, self.constraints)
+
+    @cached_property
+    def optimum(self) -> float | None:
+        """The best feasible value of the first objective, where it can be known; else None."""
+        return None
+
+    def regret(self, metrics: Mapping[str, float]) -> float:
+        """How far the first objective is from the optimum, >= 0 in its unit; NaN if unknown."""
+        if self.optimum is None:
+            return math.nan
+        objective = self.objectives[0]
+        return objective.sign * (self.optimum - metrics[objective.metric])
+
+    @cached_property
+    def _takes_seed(self) -> bool:
+        try:
+            parameters = inspect.signature(self.evaluate).parameters
+        except (TypeError, ValueError):
+            return False
+        return "seed" in parameters
+
+    def _checked(self, result: object) -> dict[str, float]:
+        if isinstance(result, numbers.Real) and len(self.objectives) == 1:
+            result = {self.objectives[0].metric: result}
+        if not isinstance(result, Mapping):
+            raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
+        metrics = {str(name): float(value) for name, value in result.items()}
+        for needed in [*self.objectives, *self.constraints]:
+            value = metrics.get(needed.metric)
+            if value is None:
+                raise EvaluationFailed(
+                    f"the evaluator returned no {needed.metric!r}, only {', '.join(metrics)}"
+                )
+            if not math.isfinite(value):
+                raise EvaluationFailed(f"{needed.metric} is {value}")
+        return metrics
+
+
+def evaluation_seed(study_seed: int, arch: Architecture) -> int:
+    """A training's seed, in 0…2^31-1: a function of the study's seed and the architecture."""
+    digest = hashlib.sha256(f"{study_seed}:{arch.to_json()}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1
