@@ -1,1 +1,7 @@
+"""Running a search: storage, workers, resuming, comparing methods. The only place that knows Optuna."""
 
+from optiproxy.study.comparison import Comparison, SummaryRow, compare
+from optiproxy.study.records import Found, Record
+from optiproxy.study.study import Seconds, Study
+
+__all__ = ["Comparison", "Found", "Record", "Seconds", "Study", "SummaryRow", "compare"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import math
-import numbers
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from optiproxy.errors import EvaluationFailed, invalid
 from optiproxy.metrics import (
@@ -26,7 +26,10 @@ from optiproxy.spaces import Architecture, Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from optiproxy.tasks._loading import Reference
+
 Evaluator = Callable[..., Mapping[str, float] | float]
+Trainer = Callable[[Architecture, int], "nn.Module"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,24 @@ class Evaluation:
     metrics: dict[str, float] | None
     seconds: float
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a task's numbers come from, as ``optiproxy tasks`` tells it.
+
+    Attributes:
+        source: The package, repository or measurement.
+        licence: The licence of the source; "none stated" where it has none.
+        citation: The publication.
+        table: The published table that has to be here (a name of `tasks.data`); empty where
+            nothing has to be fetched.
+    """
+
+    source: str = ""
+    licence: str = ""
+    citation: str = ""
+    table: str = ""
 
 
 class Task:
@@ -60,8 +81,16 @@ class Task:
         metrics: The names of all metrics, where they are known beforehand; objectives and
             constraints on the command line are checked against them.
         build: ``build(arch) → nn.Module``, the network as a user would train or deploy it.
+        train: ``train(arch, seed) → nn.Module``, the network as the evaluator trained it, when
+            `seed` is the one that the evaluator was given (see `evaluation_seed`).
+        prepare: ``prepare()`` makes ready what every query needs, such as a data set. It is called
+            before each query and must be quick after the first call.
         in_memory: True where a query is a look-up, so that a study need not be stored.
         description: One line for ``optiproxy tasks``.
+        origin: Where the numbers come from.
+
+    Attributes:
+        train: The function that was given, or None.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
@@ -78,8 +107,11 @@ class Task:
         reported: Sequence[str] = (),
         metrics: Sequence[str] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
+        train: Trainer | None = None,
+        prepare: Callable[[], object] | None = None,
         in_memory: bool = False,
         description: str = "",
+        origin: Origin | None = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise invalid("Task: name", name, "give a short text")
@@ -96,7 +128,11 @@ class Task:
         self.metrics = tuple(metrics)
         self.in_memory = in_memory
         self.description = description
+        self.origin = origin or Origin()
+        self.train = train
+        self.reference: Reference | None = None
         self._build = build
+        self._prepare = prepare
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
 
     def replaced(
@@ -114,6 +150,24 @@ class Task:
         check_known(other.objectives, other.constraints, self.metrics, self.reported)
         return other
 
+    # A task that `tasks.load` found is found again in another process: its functions may live in a
+    # file that can't be imported there by a name, and its data need not travel.
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if self.reference is None:
+            return super().__reduce_ex__(protocol)
+        return _found_again, (self.reference, self.objectives, self.constraints)
+
+    def prepare(self) -> None:
+        """Makes ready what every query needs: loads and checks a table, generates a data set.
+
+        A search calls it before its first query, so that missing data cost none.
+
+        Raises:
+            DataError: The data are missing or broken; the message says how to get them.
+        """
+        if self._prepare is not None:
+            self._prepare()
+
     def build(self, arch: Architecture) -> nn.Module:
         """The untrained network of `arch`: the task's own `build`, or else the space's."""
         return self._build(arch) if self._build is not None else self.space.build(arch)
@@ -122,7 +176,15 @@ class Task:
         """Evaluates one architecture; whatever goes wrong in the evaluator becomes a failure.
 
         KeyboardInterrupt and SystemExit pass through.
+
+        Args:
+            arch: An architecture of the space.
+            seed: The study's; the evaluator gets `evaluation_seed` of it and of `arch`.
+
+        Raises:
+            DataError: See `prepare`; missing data are no failure of the architecture.
         """
+        self.prepare()
         keywords: dict[str, Any] = {}
         if self._takes_seed:
             keywords["seed"] = evaluation_seed(seed, arch)
@@ -165,20 +227,42 @@ class Task:
         return "seed" in parameters
 
     def _checked(self, result: object) -> dict[str, float]:
-        if isinstance(result, numbers.Real) and len(self.objectives) == 1:
+        # A bare number may also come as a scalar of numpy or torch.
+        bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
+        if bare and len(self.objectives) == 1:
             result = {self.objectives[0].metric: result}
         if not isinstance(result, Mapping):
             raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
-        metrics = {str(name): float(value) for name, value in result.items()}
+        metrics = {str(name): _number(str(name), value) for name, value in result.items()}
         for needed in [*self.objectives, *self.constraints]:
             value = metrics.get(needed.metric)
             if value is None:
                 raise EvaluationFailed(
-                    f"the evaluator returned no {needed.metric!r}, only {', '.join(metrics)}"
+                    f"the evaluator returned no {needed.metric!r}, "
+                    f"only {', '.join(metrics) or 'an empty mapping'}"
                 )
             if not math.isfinite(value):
                 raise EvaluationFailed(f"{needed.metric} is {value}")
-        return metrics
+        # Of the others, what was not measured is left out: NaN is no number in JSON.
+        return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _number(metric: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise EvaluationFailed(f"{metric} is {value!r}, which is no number") from None
+
+
+def _found_again(
+    reference: Reference,
+    objectives: tuple[Objective, ...],
+    constraints: tuple[Constraint, ...],
+) -> Task:
+    task = copy.copy(reference.load())
+    task.__dict__.pop("optimum", None)
+    task.objectives, task.constraints = objectives, constraints
+    return task
 
 
 def evaluation_seed(study_seed: int, arch: Architecture) -> int:

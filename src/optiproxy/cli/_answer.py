@@ -1,0 +1,58 @@
+"""A study as the one JSON object of ``--json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from optiproxy.study import Found, Record, Study
+
+
+def answer(study: Study, budget: int) -> dict[str, Any]:
+    """What ``optiproxy search --json`` prints, with values that JSON can hold."""
+    best = study.best
+    return {
+        "task": study.task.name,
+        "method": study.method,
+        "proxy": study.proxy,
+        "seed": study.seed,
+        "budget": budget,
+        "queries": len(study.queries),
+        "best": None if best is None else _found(best),
+        "trajectory": trajectory(study),
+        "pareto": [_found(found) for found in study.pareto],
+        "seconds": {name: round(value, 6) for name, value in asdict(study.seconds).items()},
+    }
+
+
+def answer_text(study: Study, budget: int) -> str:
+    return json.dumps(answer(study, budget), allow_nan=False, ensure_ascii=False)
+
+
+def trajectory(study: Study) -> list[dict[str, Any]]:
+    """The queries in their order; a failed one has no metrics and says why."""
+    return [_entry(record) for record in study.queries]
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "query": record.query,
+        "architecture": dict(record.architecture),
+        "metrics": _numbers(record.metrics or {}),
+        "feasible": record.feasible,
+    }
+    if record.metrics is None:
+        entry["failed"] = record.reason
+    return entry
+
+
+def _found(found: Found) -> dict[str, Any]:
+    return {"architecture": dict(found.architecture), "metrics": _numbers(found.metrics)}
+
+
+def _numbers(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    # A reported metric may be NaN, for which JSON has no word.
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -1,0 +1,61 @@
+"""Runs a study for the commands `search` and `resume`: progress, answer, summary, files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from optiproxy.cli._answer import answer_text
+from optiproxy.cli._files import write_files
+from optiproxy.cli._progress import SearchProgress
+from optiproxy.cli._stdout import answer_only
+from optiproxy.cli._summary import summary
+from optiproxy.cli.app import FAILED, INTERRUPTED
+from optiproxy.study import Study
+
+
+def default_storage(name: str) -> str:
+    """The journal file of a study that was given no storage, in the working folder."""
+    return f"./{re.sub(r'[^A-Za-z0-9_.+-]+', '-', name)}.journal"
+
+
+def conduct(study: Study, budget: int, workers: int, *, json: bool) -> int:
+    """Runs `study` and prints what it found; returns the exit code."""
+    place = None if study.storage is None else os.fspath(study.storage)
+    if place is not None:
+        done = len(study.queries)
+        state = f"goes on after {done} queries" if done else "the same command again goes on with it"
+        print(f"study {study.name} in {place}; {state}", file=sys.stderr)
+    try:
+        with answer_only(json), SearchProgress(study, budget) as progress:
+            study.run(budget, workers=workers, callback=progress)
+    except KeyboardInterrupt:
+        print(_how_to_resume(study, place), file=sys.stderr)
+        return INTERRUPTED
+    if json:
+        print(answer_text(study, budget))
+    else:
+        print(summary(study, _files(study, place)))
+    failed = all(record.metrics is None for record in study.queries)
+    return FAILED if failed else 0
+
+
+def _files(study: Study, place: str | None) -> list[tuple[str, Path | str]]:
+    if place is None:
+        return []
+    files: list[tuple[str, Path | str]] = [("study", place)]
+    if not study.task.in_memory and study.queries:
+        folder = Path() if "://" in place else Path(place).parent
+        files += write_files(study, folder, Path(default_storage(study.name)).stem)
+    return files
+
+
+def _how_to_resume(study: Study, place: str | None) -> str:
+    if place is None:
+        return "stopped; a table's search is in memory and was not kept (--storage FILE keeps one)"
+    where = [] if place == default_storage(study.name) else ["--storage", place]
+    command = shlex.join(["optiproxy", "resume", study.name, *where])
+    return f"stopped after {len(study.queries)} queries; go on with: {command}"

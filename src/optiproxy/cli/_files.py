@@ -1,0 +1,78 @@
+"""The files of a finished search: its figure and its trained network."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from optiproxy.cli._answer import trajectory
+from optiproxy.study import Study
+from optiproxy.study._identity import constraint_text
+from optiproxy.tasks.base import evaluation_seed
+
+
+def write_files(study: Study, folder: Path, stem: str) -> list[tuple[str, Path]]:
+    """Writes what a study of a real training leaves: what it is, and where it was written."""
+    written = [("figure", _figure(study, folder / f"{stem}.png"))]
+    train = getattr(study.task, "train", None)
+    best = study.best
+    if train is not None and best is not None:
+        written.append(("network", _network(study, folder / f"{stem}.pt")))
+    return written
+
+
+def _figure(study: Study, path: Path) -> Path:
+    from optiproxy import report
+
+    objective = study.task.objectives[0]
+    report.search_figure(
+        trajectory(study),
+        path,
+        objective=objective.metric,
+        direction=objective.direction,
+        constraints=[constraint_text(c) for c in study.task.constraints],
+        title=study.name,
+    )
+    return path
+
+
+def _network(study: Study, path: Path) -> Path:
+    """Trains the best architecture once more, as it was trained, and keeps its weights."""
+    import torch
+
+    best = study.best
+    assert best is not None
+    seed = evaluation_seed(study.seed, best.architecture)
+    model = study.task.train(best.architecture, seed)  # type: ignore[attr-defined]
+    content = {
+        "state_dict": model.state_dict(),
+        "architecture": dict(best.architecture),
+        "task": study.task.name,
+        "metrics": dict(best.metrics),
+    }
+    with whole(path) as unfinished:
+        torch.save(content, unfinished)
+    return path
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name to write to that becomes `path` at the end: nobody sees half a file."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,109 @@
+"""Progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from optiproxy.study import Record, Study
+
+# Where there is no bar: at most so many lines in all, and none sooner than this many seconds.
+_LINES = 10
+_PAUSE = 5.0
+
+
+class SearchProgress:
+    """Shows a study's progress while it is entered; call it with each record.
+
+    Args:
+        study: What is run.
+        budget: How many queries it has in the end.
+    """
+
+    def __init__(self, study: Study, budget: int) -> None:
+        self._console = Console(stderr=True)
+        self._objective = study.task.objectives[0]
+        self._budget = budget
+        records = study.queries
+        self._done = len(records)
+        self._failed = sum(r.metrics is None for r in records)
+        best = study.best
+        self._best = None if best is None else best.metrics[self._objective.metric]
+        self._told = (self._done, time.monotonic())
+        self._start = time.monotonic(), self._done
+        self._notes = _Notes(self._console)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._row = self._bar.add_task(self._text(), total=budget, completed=self._done)
+
+    def __enter__(self) -> SearchProgress:
+        logging.getLogger("optiproxy").addHandler(self._notes)
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        logging.getLogger("optiproxy").removeHandler(self._notes)
+
+    def __call__(self, record: Record) -> None:
+        self._done += 1
+        if record.metrics is None:
+            self._failed += 1
+        elif record.feasible:
+            value, sign = record.metrics[self._objective.metric], self._objective.sign
+            if self._best is None or sign * value > sign * self._best:
+                self._best = value
+        self._bar.update(self._row, advance=1, description=self._text())
+        if not self._console.is_terminal:
+            self._line()
+
+    def _text(self) -> str:
+        best = "–" if self._best is None else f"{self._best:.6g}"
+        failed = f", {self._failed} failed" if self._failed else ""
+        return escape(f"best {self._objective.metric} {best}{failed}")
+
+    def _line(self) -> None:
+        done, then = self._told
+        now = time.monotonic()
+        enough = self._done - done >= self._budget / _LINES and now - then >= _PAUSE
+        if not enough and self._done < self._budget:
+            return
+        self._told = self._done, now
+        began, before = self._start
+        left = (now - began) / max(1, self._done - before) * (self._budget - self._done)
+        line = f"{self._done}/{self._budget} queries, {self._text()}, {left:.0f} s left"
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+
+class _Notes(logging.Handler):
+    """Prints what the library warns of, above the bar."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = escape(record.getMessage())
+        self._console.print(f"note: {text}", highlight=False, soft_wrap=True)

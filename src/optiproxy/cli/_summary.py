@@ -1,0 +1,114 @@
+"""What a search found, for a reader."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from optiproxy.metrics import Objective
+from optiproxy.study import Found, Record, Study
+
+
+def summary(study: Study, files: Sequence[tuple[str, Path | str]]) -> str:
+    """The best architecture, how it compares, what failed, the time, and the files written.
+
+    Args:
+        study: A study that was run.
+        files: What was written: what it is, and where.
+    """
+    return "\n".join(_lines(study, files))
+
+
+def _lines(study: Study, files: Sequence[tuple[str, Path | str]]) -> Iterator[str]:
+    records = study.queries
+    how = study.method if study.proxy is None else f"{study.method} with {study.proxy}"
+    yield ""
+    yield f"{study.task.name}: {len(records)} queries by {how}, seed {study.seed}"
+    best = study.best
+    if best is None:
+        yield from _nothing(study, records)
+    else:
+        yield from _best(study, best, records)
+    if study.pareto:
+        yield from _front(study)
+    yield from _failures(records)
+    for note in study.notes:
+        yield f"note: {note}"
+    seconds = study.seconds
+    yield (
+        f"time: {seconds.total:.1f} s, of it {seconds.optimizer:.1f} s to propose; "
+        f"{seconds.oracle:.1f} s of evaluations"
+    )
+    width = max((len(what) for what, _ in files), default=0)
+    for what, path in files:
+        yield f"{what:<{width}}  {path}"
+
+
+def _best(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]:
+    yield f"best: {best} (query {best.query})"
+    yield ""
+    for line in study.task.space.picture(best.architecture).splitlines():
+        yield f"    {line}"
+    yield ""
+    width = max(map(len, best.metrics))
+    for name, value in best.metrics.items():
+        yield f"  {name:<{width}}  {number(value)}"
+    yield from _comparison(study, best, records)
+
+
+def _comparison(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]:
+    """The best beside the median of the architectures that were drawn at random."""
+    objective = study.task.objectives[0]
+    drawn = [r for r in records if r.query <= study.random_queries and r.metrics is not None]
+    if not drawn:
+        return
+    metric = objective.metric
+    median = statistics.median(r.metrics[metric] for r in drawn if r.metrics is not None)
+    value = best.metrics[metric]
+    yield (
+        f"the median of the {len(drawn)} random architectures of this run has {metric} "
+        f"{number(median)}: the best one is {_better(objective, value, median)}"
+    )
+
+
+def _better(objective: Objective, value: float, median: float) -> str:
+    gain = objective.sign * (value - median)
+    if gain == 0:
+        return "equal"
+    return f"{number(abs(gain))} {'better' if gain > 0 else 'worse'}"
+
+
+def _nothing(study: Study, records: Sequence[Record]) -> Iterator[str]:
+    measured = [r for r in records if r.metrics is not None]
+    if not measured:
+        yield "no architecture was found: no evaluation succeeded"
+        return
+    rules = " and ".join(str(constraint) for constraint in study.task.constraints)
+    yield f"no architecture was found: none of the {len(measured)} measured ones has {rules}"
+    for constraint in study.task.constraints:
+        values = [r.metrics[constraint.metric] for r in measured if r.metrics is not None]
+        nearest = min(values, key=constraint.violation)
+        yield f"  the nearest {constraint.metric} is {number(nearest)}"
+
+
+def _front(study: Study) -> Iterator[str]:
+    names = [objective.metric for objective in study.task.objectives]
+    yield f"not beaten in both or all of {', '.join(names)}: {len(study.pareto)} architectures"
+    for found in study.pareto:
+        values = ", ".join(f"{name} {number(found.metrics[name])}" for name in names)
+        yield f"  {values}: {found}"
+
+
+def _failures(records: Sequence[Record]) -> Iterator[str]:
+    reasons = Counter(r.reason for r in records if r.metrics is None)
+    if reasons:
+        reason, count = reasons.most_common(1)[0]
+        most = "" if len(reasons) == 1 else f" ({count} of them)"
+        yield f"failed: {reasons.total()} of {len(records)} evaluations{most}: {reason}"
+
+
+def number(value: float) -> str:
+    """Thousands apart in whole numbers, else six significant digits."""
+    return f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.6g}"

@@ -1,0 +1,135 @@
+"""The commands by name, and what becomes of an error. Imports neither torch nor Optuna."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, Parameter
+from cyclopts.exceptions import CycloptsError
+
+import optiproxy
+from optiproxy.errors import InvalidValueError, OptiProxyError
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+_EXAMPLES = """\
+Examples:
+
+  optiproxy tasks                                what can be searched
+  optiproxy search mnist1d                       a real search, a few minutes
+  optiproxy search nb201-cifar100 --budget 50    on a published table
+  optiproxy search my_module:task --workers 2    your own space and training
+  optiproxy resume mnist1d-optiproxy-0           goes on where it stopped
+
+Every command takes --help, and --debug for the traceback of an error.
+"""
+
+_SEARCH = """\
+Examples:
+
+  optiproxy search mnist1d
+  optiproxy search nb201-cifar10 --budget 50 --seed 1 --json
+  optiproxy search mnist1d --constraint 'latency_ms<=2' --workers 2
+  optiproxy search mnist1d --objective val_accuracy=max --objective params=min
+  optiproxy search path/to/mine.py:task --method random --storage runs.journal
+
+The same command again goes on with a stored search; see also: optiproxy resume --help.
+"""
+
+_RESUME = """\
+Examples:
+
+  optiproxy resume mnist1d-optiproxy-0
+  optiproxy resume mnist1d-optiproxy-0 --budget 200 --workers 2
+  optiproxy resume edge --storage sqlite:///runs.db
+"""
+
+_COMPARE = """\
+Examples:
+
+  optiproxy compare nb201-cifar10 --methods optiproxy,random,evolution,local
+  optiproxy compare nb201-cifar10 nb201-cifar100 --seeds 5 --budget 50 --out nb201
+
+The same command again goes on with what is unfinished.
+"""
+
+_DATA = """\
+Examples:
+
+  optiproxy data list
+  optiproxy data add ../shared/benchmarks
+"""
+
+
+def make_app() -> App:
+    """The commands. Each is loaded when it is called."""
+    app = App(
+        name="optiproxy",
+        help="Neural architecture search with few queries.",
+        help_epilogue=_EXAMPLES,
+        version=optiproxy.__version__,
+        help_format="plaintext",
+        default_parameter=Parameter(negative=""),
+        result_action="return_value",
+    )
+    commands = "optiproxy.cli"
+    app.command(f"{commands}.tasks:tasks", name="tasks", help="What can be searched.")
+    app.command(
+        f"{commands}.search:search",
+        name="search",
+        help="Searches for the best architecture of a task.",
+        help_epilogue=_SEARCH,
+    )
+    app.command(
+        f"{commands}.resume:resume",
+        name="resume",
+        help="Goes on with a stored search, also after a crash.",
+        help_epilogue=_RESUME,
+    )
+    app.command(
+        f"{commands}.compare:compare",
+        name="compare",
+        help="Compares methods over many seeds.",
+        help_epilogue=_COMPARE,
+    )
+    data = App(name="data", help="Published tables: which are here, and adding them.")
+    data.command(f"{commands}.data:list_tables", name="list", help="Which tables are here.")
+    data.command(f"{commands}.data:add", name="add", help="Adds the tables of a folder.")
+    app.command(data, help_epilogue=_DATA)
+    return app
+
+
+def main() -> None:
+    """The entry point of the command ``optiproxy``."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs a command line and returns its exit code; errors become one line on standard error."""
+    debug = "--debug" in arguments
+    tokens = [token for token in arguments if token != "--debug"]
+    try:
+        code = make_app()(tokens, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has left (`optiproxy tasks | head -1`); nor may Python's exit write any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        if debug:
+            raise
+        return _tell(error)
+
+
+def _tell(error: Exception) -> int:
+    foreseen = isinstance(error, (OptiProxyError, CycloptsError, OSError))
+    text = " ".join(str(error).split()) or type(error).__name__
+    if not foreseen:
+        text = f"{type(error).__name__}: {text} (unexpected; run again with --debug)"
+    print(f"error: {text}", file=sys.stderr)
+    return BAD_INPUT if isinstance(error, (InvalidValueError, CycloptsError)) else FAILED

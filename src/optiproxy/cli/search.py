@@ -1,0 +1,58 @@
+"""``optiproxy search``."""
+
+from __future__ import annotations
+
+
+def search(
+    task: str,
+    /,
+    *,
+    budget: int = 100,
+    method: str = "optiproxy",
+    proxy: str | None = None,
+    seed: int = 0,
+    objective: list[str] | None = None,
+    constraint: list[str] | None = None,
+    storage: str | None = None,
+    name: str | None = None,
+    workers: int = 1,
+    json: bool = False,
+) -> int:
+    """Searches for the best architecture of a task.
+
+    A task that trains for real is kept in a journal file; a published table's search in memory.
+
+    Args:
+        task: A name of `optiproxy tasks`, or your own: my_module:task, or path/to/mine.py:task.
+        budget: How many architectures are evaluated, failed ones included.
+        method: optiproxy, or a baseline: random, evolution, local.
+        proxy: The model behind optiproxy: gp or gcn.
+        seed: The same seed gives the same search.
+        objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
+        constraint: METRIC<=NUMBER or METRIC>=NUMBER (in quotes); may be given several times.
+        storage: A journal file (runs.journal) or a database (sqlite:///runs.db, postgresql://…).
+        name: The study's name; by default made of the task, the method and the seed.
+        workers: How many evaluations run at once.
+        json: Prints exactly one JSON object on standard output.
+    """
+    from optiproxy import tasks
+    from optiproxy.cli._conduct import conduct, default_storage
+    from optiproxy.study import Study
+    from optiproxy.study.study import check_count, default_name
+
+    check_count("budget", budget)
+    check_count("workers", workers)
+    loaded = tasks.load(task).replaced(objective, constraint)
+    name = name or default_name(loaded, method, seed)
+    if storage is None and not loaded.in_memory:
+        storage = default_storage(name)
+    study = Study.of(
+        loaded,
+        name=name,
+        method=method,
+        proxy=proxy,
+        storage=storage,
+        seed=seed,
+        reference=task,
+    )
+    return conduct(study, budget, workers, json=json)

@@ -1,0 +1,64 @@
+"""What an encoding is: architectures, or a relaxation of them, as tensors.
+
+An encoder has two faces. `discrete` takes option numbers (B, C) and gathers; `relaxed` takes choice
+probabilities (B, C, O), padded with zeros, and is differentiable. Where every row of probabilities
+is a corner of its simplex, both give the same tensors, exactly.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from optiproxy.errors import invalid
+from optiproxy.spaces import Architecture, Space
+
+#: One tensor, or several that belong together (adjacency and vertex features).
+Encoded: TypeAlias = tuple[Tensor, ...]
+
+
+class Encoder(ABC):
+    """An encoding of one space.
+
+    Args:
+        space: The search space.
+        dtype: Of the tensors of the discrete encoding; the relaxed one keeps its input's.
+    """
+
+    def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
+        self.space = space
+        self.dtype = dtype
+
+    @abstractmethod
+    def discrete(self, indices: Tensor) -> Encoded:
+        """Encodes option numbers (B, C)."""
+
+    @abstractmethod
+    def relaxed(self, p: Tensor) -> Encoded:
+        """Encodes choice probabilities (B, C, O), differentiably."""
+
+    @property
+    @abstractmethod
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each tensor, without the batch dimension."""
+
+    def encode(self, archs: Sequence[Architecture]) -> Encoded:
+        """Encodes architectures, as users hold them."""
+        return self.discrete(torch.from_numpy(self.space.to_indices(archs)))
+
+
+def corners(space: Space, indices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Option numbers (B, C) as corners of the simplex, (B, C, O)."""
+    width = int(space.sizes.max())
+    return torch.nn.functional.one_hot(indices.long(), width).to(dtype)
+
+
+def check_relaxed(space: Space, p: Tensor) -> None:
+    """Raises InvalidValueError unless `p` has shape (B, C, O)."""
+    expected = (len(space), int(space.sizes.max()))
+    if p.ndim != 3 or tuple(p.shape[1:]) != expected:
+        raise invalid("relaxed: p", tuple(p.shape), f"give choice probabilities (B, *{expected})")

@@ -1,0 +1,66 @@
+"""The proxies' one interface: fit on the queries made so far, predict a mean and a spread.
+
+A proxy reads choice probabilities ``p`` (B, C, O): corners of the simplex where an architecture is
+discrete, anything between in the climb. The encoding is the proxy's own affair. Predictions are
+differentiable with respect to ``p``. Targets are standardised metrics, one column each; every scale
+in here is theirs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from optiproxy.spaces import Space
+
+
+class Proxy(ABC):
+    """Learns ``metrics = f(architecture)``.
+
+    The search makes one for each round: ``fit`` is called once, then ``predict`` many times.
+
+    Args:
+        space: The search space.
+        seed: Of the proxy's own randomness (initial weights, dropout).
+    """
+
+    #: Number type of ``p`` and of the targets; small Gaussian processes want double precision.
+    dtype: torch.dtype = torch.float32
+
+    def __init__(self, space: Space, *, seed: int = 0) -> None:
+        self.space = space
+        self.seed = seed
+
+    @abstractmethod
+    def fit(self, p: Tensor, y: Tensor) -> None:
+        """Fits to architectures p (T, C, O) and standardised metrics y (T, M), NaN-free."""
+
+    @abstractmethod
+    def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and spread (one standard deviation), each (B, M), of p (B, C, O)."""
+
+    def beliefs(self, p: Tensor) -> Beliefs:
+        """What the proxy thinks of a list of candidates p (B, C, O); see `Beliefs`."""
+        with torch.no_grad():
+            return Beliefs(*self.predict(p))
+
+
+class Beliefs:
+    """Predictions for a fixed list of candidates, while a batch is being filled from it.
+
+    `believe` takes the mean of one candidate for measured, so that what is like it loses its spread
+    and the batch stays diverse. Where a spread can't be conditioned at once (an ensemble), it stays.
+
+    Args:
+        mean: (B, M).
+        spread: (B, M), one standard deviation.
+    """
+
+    def __init__(self, mean: Tensor, spread: Tensor) -> None:
+        self.mean = mean
+        self.spread = spread
+
+    def believe(self, index: int) -> None:
+        """Conditions the spread of all candidates on candidate `index` at its mean."""

@@ -1,0 +1,78 @@
+"""What the figures share: a palette, an empty figure, and how it gets onto the disk.
+
+Figures are drawn through matplotlib's objects and never through pyplot: nothing is registered
+globally, no display is needed, and a worker thread may draw.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optiproxy.errors import unknown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart also by readers who are colour-blind.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES = ("-", "--", ":", "-.")
+GREY = "#888888"
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def panels(count: int, *, width: float = 5.5, height: float = 4.0) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels side by side, four a row; sizes are inches a panel."""
+    from matplotlib.figure import Figure
+
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    for axis in axes[:count]:
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes[:count]
+
+
+def legend_above(axis: Axes) -> None:
+    """A legend over the panel, where it hides no point; none when nothing is labelled."""
+    handles, labels = axis.get_legend_handles_labels()
+    if handles:
+        axis.legend(
+            handles,
+            labels,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=3,
+            frameon=False,
+            fontsize="small",
+        )
+
+
+def check_path(path: str | Path) -> Path:
+    """`path`, if it ends in a format that can be drawn.
+
+    Raises:
+        InvalidValueError: The ending is none of ``.png``, ``.svg``, ``.pdf``.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise unknown(f"figure {path.name!r}: format", path.suffix, FORMATS)
+    return path
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Writes the figure whole: a reader sees the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        figure.savefig(temporary, dpi=150)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,76 @@
+"""Gradient ascent on the architecture parameters: relax, climb, draw (METHOD §1).
+
+Lyu et al., OptiProxy-NAS, https://arxiv.org/abs/2509.05656; the relaxation is that of Jang et al.,
+https://arxiv.org/abs/1611.01144, with a soft sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.stats import qmc
+from torch import Tensor
+
+from optiproxy.spaces import Space
+from optiproxy.spaces.base import Indices
+
+# METHOD §2: alpha starts in 0…2, tau falls linearly from 0.7 to 0.2 within one climb.
+ALPHA_RANGE = 2.0
+TAU_START, TAU_END = 0.7, 0.2
+STEPS = 60
+LEARNING_RATE = 0.1
+# A converged choice is still redrawn elsewhere now and then, or a batch would be one architecture.
+EXPLORATION = 0.15
+# How far a group that starts at a known architecture prefers its options at first.
+INCUMBENT_LEAD = 2.0
+
+
+def start(space: Space, groups: int, incumbents: Indices, rng: np.random.Generator) -> Tensor:
+    """Architecture parameters (G, C, O): a Latin hypercube, the last rows led by `incumbents`."""
+    shape = (len(space), int(space.sizes.max()))
+    draws = qmc.LatinHypercube(d=shape[0] * shape[1], rng=rng).random(groups)
+    alpha = ALPHA_RANGE * draws.reshape(groups, *shape)
+    choice = np.arange(len(space))
+    for group, row in enumerate(incumbents[:groups]):
+        alpha[groups - 1 - group, choice, row] += INCUMBENT_LEAD
+    return torch.from_numpy(alpha)
+
+
+def relax(alpha: Tensor, tau: float, mask: Tensor, generator: torch.Generator) -> Tensor:
+    """A Gumbel-softmax sample: alpha (G, C, O) → choice probabilities (G, C, O)."""
+    uniform = torch.rand(alpha.shape, generator=generator, dtype=alpha.dtype)
+    gumbel = -torch.log(-torch.log(uniform.clamp(1e-12, 1 - 1e-12)))
+    logits = ((alpha + gumbel) / tau).masked_fill(~mask, -torch.inf)
+    return logits.softmax(-1)
+
+
+def climb(
+    alpha: Tensor, score: Callable[[Tensor], Tensor], mask: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Maximises ``score(relax(alpha))`` (G, C, O) → (G,); returns the distributions (G, C, O).
+
+    Args:
+        alpha: Where each group starts.
+        score: Differentiable, greater is better; groups do not influence each other.
+        mask: (C, O), the options that exist.
+        generator: Of the Gumbel noise.
+    """
+    alpha = alpha.clone().requires_grad_()
+    optimizer = torch.optim.Adam([alpha], lr=LEARNING_RATE)
+    for step in range(STEPS):
+        tau = TAU_START + (TAU_END - TAU_START) * step / (STEPS - 1)
+        loss = -score(relax(alpha, tau, mask, generator)).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return alpha.detach().masked_fill(~mask, -torch.inf).softmax(-1)
+
+
+def draw(p: Tensor, n: int, mask: Tensor, generator: torch.Generator) -> Indices:
+    """`n` discrete rows from each distribution: p (G, C, O) → (G·n, C)."""
+    uniform = mask / mask.sum(-1, keepdim=True)
+    mixed = (1 - EXPLORATION) * p + EXPLORATION * uniform
+    rows = torch.multinomial(mixed.flatten(0, 1), n, replacement=True, generator=generator)
+    return rows.view(*p.shape[:2], n).permute(0, 2, 1).flatten(0, 1).numpy()

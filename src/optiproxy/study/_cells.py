@@ -1,0 +1,132 @@
+"""One cell of a comparison: a task searched by a method with a seed, and the file it is kept in."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import optiproxy
+from optiproxy.errors import OptiProxyError
+from optiproxy.study._identity import Identity
+from optiproxy.study._statistics import best_so_far
+from optiproxy.study.study import Study
+from optiproxy.tasks import Task
+
+#: The columns that every row has; the metrics follow, each under its own name.
+COLUMNS = ("task", "method", "seed", "query", "feasible", "best", "regret", "optimizer_seconds")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A search to run: `task` by `method` with `seed`, `budget` queries long.
+
+    Attributes:
+        reference: What the task is loaded by in another process; empty to send the task itself.
+    """
+
+    task: Task
+    reference: str
+    method: str
+    seed: int
+    budget: int
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A table is large, and a task of a file has no module that another process could import.
+        return {**self.__dict__, "task": None if self.reference else self.task}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["task"] is None:
+            state["task"] = _load(state["reference"])
+        self.__dict__.update(state)
+
+    def file(self, folder: Path) -> Path:
+        """Where it is kept: the name changes with whatever of ours may change its numbers."""
+        version = f"{optiproxy.__version__} {_code()}"
+        identity = Identity.of(self.task, self.method, None, self.seed, "", version)
+        text = json.dumps([asdict(identity), self.budget], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+        stem = re.sub(r"[^A-Za-z0-9_.+-]+", "-", f"{self.task.name}-{self.method}-{self.seed}")
+        return folder / f"{stem}-{digest}.parquet"
+
+    def run(self) -> pa.Table:
+        """Searches, in memory, and returns the rows.
+
+        Raises:
+            OptiProxyError: Of the search, saying which cell it was.
+        """
+        try:
+            study = Study.of(self.task, method=self.method, seed=self.seed)
+            study.run(self.budget)
+        except OptiProxyError as error:
+            where = f"{self.task.name}, {self.method}, seed {self.seed}"
+            raise type(error)(f"{where}: {error}") from None
+        return self._table(study)
+
+    def _table(self, study: Study) -> pa.Table:
+        records = study.queries
+        objective, optimum = self.task.objectives[0], self.task.optimum
+        values = [(r.metrics or {}).get(objective.metric, math.nan) for r in records]
+        best = best_so_far(values, [r.feasible for r in records], objective.sign)
+        unknown = optimum is None
+        regret = best * math.nan if unknown else objective.sign * (optimum - best)  # type: ignore[operator]
+        columns: dict[str, Any] = {
+            "task": [self.task.name] * len(records),
+            "method": [self.method] * len(records),
+            "seed": pa.array([self.seed] * len(records), pa.int64()),
+            "query": pa.array([r.query for r in records], pa.int64()),
+            "feasible": pa.array([r.feasible for r in records], pa.bool_()),
+            "best": pa.array(best, pa.float64()),
+            "regret": pa.array(regret, pa.float64()),
+            "optimizer_seconds": pa.array([r.optimizer_seconds for r in records], pa.float64()),
+        }
+        names = dict.fromkeys(name for r in records for name in r.metrics or {})
+        for name in names:
+            column = [(r.metrics or {}).get(name) for r in records]
+            columns.setdefault(name, pa.array(column, pa.float64()))
+        return pa.table(columns)
+
+
+def compute(cell: Cell, path: Path) -> None:
+    """Runs a cell and keeps it, whole or not at all."""
+    table = cell.run()
+    with whole(path) as unfinished:
+        pq.write_table(table, unfinished)
+
+
+@functools.cache
+def _load(reference: str) -> Task:
+    from optiproxy import tasks
+
+    return tasks.load(reference)
+
+
+@functools.cache
+def _code() -> str:
+    """A hash of the code that proposes: in a checkout it changes without a new version."""
+    package = Path(optiproxy.__file__).parent
+    folders = ("baselines", "encodings", "proxies", "search", "spaces")
+    files = sorted(file for folder in folders for file in (package / folder).glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name to write to that becomes `path` at the end, so that nobody sees half a file."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""What a stored study says of itself, so that nobody goes on with it as if it were another."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import optuna
+
+from optiproxy.errors import StudyError
+from optiproxy.metrics import Constraint, Objective
+from optiproxy.study._ledger import PREFIX
+from optiproxy.tasks import Task
+
+ATTRIBUTE = PREFIX + "study"
+BUDGET = PREFIX + "budget"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All that has to be equal for a search to go on, but for the last two fields.
+
+    Attributes:
+        reference: Where the task is loaded from; empty for one made in a program.
+        version: The version of OptiProxy that began the study.
+    """
+
+    task: str
+    space: str
+    objectives: list[str]
+    constraints: list[str]
+    reported: list[str]
+    method: str
+    proxy: str | None
+    seed: int
+    reference: str = ""
+    version: str = ""
+
+    @classmethod
+    def of(
+        cls, task: Task, method: str, proxy: str | None, seed: int, reference: str, version: str
+    ) -> Identity:
+        return cls(
+            task=task.name,
+            space=f"{task.space!r}, fingerprint {task.space.fingerprint}",
+            objectives=[objective_text(o) for o in task.objectives],
+            constraints=[constraint_text(c) for c in task.constraints],
+            reported=list(task.reported),
+            method=method,
+            proxy=proxy,
+            seed=seed,
+            reference=reference,
+            version=version,
+        )
+
+    @classmethod
+    def stored(cls, study: optuna.Study) -> Identity | None:
+        """What `study` says; None where it says nothing."""
+        value: dict[str, Any] | None = study.user_attrs.get(ATTRIBUTE)
+        if value is None:
+            return None
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: v for name, v in value.items() if name in known})
+
+    def claim(self, study: optuna.Study, place: str) -> None:
+        """Writes itself to a new study, and compares itself with an old one.
+
+        Raises:
+            StudyError: The stored study is another search; every field that differs is told.
+        """
+        found = Identity.stored(study)
+        if found is None:
+            if study.get_trials(deepcopy=False):
+                raise StudyError(
+                    f"study {study.study_name!r} in {place} was not made by OptiProxy; give another "
+                    "name"
+                )
+            study.set_user_attr(ATTRIBUTE, asdict(self))
+            found = Identity.stored(study) or self  # Another process may have been as fast.
+        different = [
+            f"{name}: {theirs!r} there, {ours!r} here"
+            for name, theirs, ours in (
+                (f.name, getattr(found, f.name), getattr(self, f.name)) for f in fields(self)
+            )
+            if theirs != ours and name not in ("reference", "version")
+        ]
+        if different:
+            raise StudyError(
+                f"study {study.study_name!r} in {place} is another search ({'; '.join(different)}); "
+                "give the same values, or another name"
+            )
+
+
+def objective_text(objective: Objective) -> str:
+    return f"{objective.metric}={objective.direction}"
+
+
+def constraint_text(constraint: Constraint) -> str:
+    """All digits of the bound: `str` rounds it for reading."""
+    return f"{constraint.metric} {'<=' if constraint.sign > 0 else '>='} {constraint.bound!r}"

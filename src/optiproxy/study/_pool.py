@@ -1,0 +1,186 @@
+"""Who evaluates: this process, a pool of processes, or somebody's executor. One interface."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from functools import partial
+from typing import Protocol
+
+from optiproxy.errors import EvaluationFailed, InvalidValueError, StudyError
+from optiproxy.spaces import Architecture
+from optiproxy.study import _worker
+from optiproxy.study._interrupts import Interrupts
+from optiproxy.tasks import Evaluation, Task
+
+# The variables by which the usual numerical libraries are told how many threads to start.
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class Pool(Protocol):
+    """Evaluates architectures, some at a time."""
+
+    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
+        """Starts an evaluation. The future raises BrokenExecutor where the worker died."""
+
+    def renew(self) -> None:
+        """Replaces what broke.
+
+        Raises:
+            StudyError: It can't be replaced.
+        """
+
+    def close(self, *, kill: bool) -> None:
+        """Lets the workers go, or ends them in the middle of their work."""
+
+
+class InProcess:
+    """Evaluates here, one at a time, before `submit` returns."""
+
+    def __init__(self, task: Task, seed: int, interrupts: Interrupts) -> None:
+        self._task = task
+        self._seed = seed
+        self._interrupts = interrupts
+
+    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
+        future: Future[Evaluation | str] = Future()
+        with self._interrupts.open():
+            future.set_result(self._task.query(arch, seed=self._seed))
+        return future
+
+    def renew(self) -> None:
+        pass
+
+    def close(self, *, kill: bool) -> None:
+        pass
+
+
+class Processes:
+    """Worker processes that are replaced when they die. Each makes the task once.
+
+    Args:
+        task: What they evaluate.
+        seed: The study's.
+        workers: How many.
+        reload: Makes the task in a worker; None to send `task` itself.
+
+    Raises:
+        InvalidValueError: The task can't be sent to another process.
+    """
+
+    def __init__(
+        self, task: Task, seed: int, workers: int, reload: Callable[[], Task] | None
+    ) -> None:
+        self._seed = seed
+        self._workers = workers
+        self._prepare = partial(_worker.prepare, reload or _packed(task))
+        self._executor = self._start()
+
+    def _start(self) -> Executor:
+        from loky import ProcessPoolExecutor
+
+        # Each worker gets its part of the cores: more threads than cores slow all of them down.
+        executor: Executor = ProcessPoolExecutor(
+            self._workers,
+            initializer=self._prepare,
+            env=thread_limits(max(1, _cores() // self._workers)),
+        )
+        return executor
+
+    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
+        try:
+            return self._executor.submit(_worker.query, arch, self._seed)
+        except BrokenExecutor:
+            # A worker died while it was idle: nothing is lost.
+            self.renew()
+            return self._executor.submit(_worker.query, arch, self._seed)
+
+    def renew(self) -> None:
+        self.close(kill=True)
+        self._executor = self._start()
+
+    def close(self, *, kill: bool) -> None:
+        self._executor.shutdown(wait=True, kill_workers=kill)  # type: ignore[call-arg]
+
+
+class Borrowed:
+    """Somebody's executor: a thread pool, Dask, submitit. It is neither started nor closed here."""
+
+    def __init__(self, task: Task, seed: int, executor: Executor) -> None:
+        self._task = task
+        self._seed = seed
+        self._executor = executor
+
+    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
+        return self._executor.submit(self._task.query, arch, seed=self._seed)
+
+    def renew(self) -> None:
+        raise StudyError("executor: it broke and can't be used any more; run again with a new one")
+
+    def close(self, *, kill: bool) -> None:
+        pass
+
+
+def thread_limits(threads: int) -> dict[str, str]:
+    """The environment of a process that is to compute with so many threads."""
+    return dict.fromkeys(_THREADS, str(threads))
+
+
+def result(future: Future[Evaluation | str]) -> Evaluation:
+    """The evaluation of a future that is done.
+
+    Raises:
+        BrokenExecutor: The worker died.
+        StudyError: The worker could not make the task.
+    """
+    try:
+        outcome = future.result()
+    except (BrokenExecutor, StudyError):
+        raise
+    except Exception as error:
+        # `Task.query` never raises: what comes here happened on the way, such as in pickling.
+        return Evaluation(None, 0.0, f"{type(error).__name__}: {error}")
+    if isinstance(outcome, str):
+        raise StudyError(f"workers: a worker process can't make the task: {outcome}")
+    return outcome
+
+
+def death(error: BrokenExecutor) -> Evaluation:
+    """The failure of an evaluation whose worker died."""
+    codes = re.search(r"exit codes of the workers are \{(.*)\}", str(error))
+    reason = EvaluationFailed(f"its worker process died ({codes[1] if codes else 'killed'})")
+    return Evaluation(None, 0.0, str(reason))
+
+
+class _Packed:
+    """A task as bytes, made once: it is the same for all workers."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __call__(self) -> Task:
+        import cloudpickle
+
+        task: Task = cloudpickle.loads(self._data)
+        return task
+
+
+def _packed(task: Task) -> _Packed:
+    import cloudpickle
+
+    try:
+        return _Packed(cloudpickle.dumps(task))
+    except Exception as error:
+        raise InvalidValueError(
+            f"workers: task {task.name!r} can't be sent to worker processes ({error}); define it "
+            "in a module, or use one worker"
+        ) from None
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # Not on macOS, not on Windows.
+        return os.cpu_count() or 1

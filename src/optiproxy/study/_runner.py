@@ -1,0 +1,288 @@
+"""The loop of a search: ask when nothing waits, hand out, write down; until the budget is spent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import contextmanager
+
+from optiproxy.search import Optimizer
+from optiproxy.spaces import Architecture
+from optiproxy.study._interrupts import Interrupts
+from optiproxy.study._ledger import Entry, Ledger, State, duplicates
+from optiproxy.study._owner import LEASE
+from optiproxy.study._pool import Pool, death, result
+from optiproxy.study.records import Record
+from optiproxy.tasks import Evaluation
+
+# After so many queries without a single result something is wrong with the evaluator.
+_SUSPICIOUS = 10
+
+# A query that was interrupted so often probably ends its process itself.
+_SUSPICIOUS_REPEATS = 3
+
+# Seconds between two looks at what other processes are doing.
+_POLL = 0.5
+
+
+class Runner:
+    """One call of `Study.run`.
+
+    Args:
+        ledger: The history, and all that is written.
+        optimizer: Rebuilt from the history before each ask, so that it has no other memory.
+        pool: Who evaluates.
+        workers: How many evaluations are out at once.
+        budget: How many queries the study has in the end.
+        active: The names of this process's runs, this one among them.
+        shared: Whether other processes may use the storage.
+        interrupts: Where Ctrl-C is let in.
+        finished: Called after each result of this run.
+        note: Called with what the user should know, possibly again and again.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        optimizer: Optimizer,
+        pool: Pool,
+        *,
+        workers: int,
+        budget: int,
+        active: set[str],
+        shared: bool,
+        interrupts: Interrupts,
+        finished: Callable[[Record], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._optimizer = optimizer
+        self._pool = pool
+        self._workers = workers
+        self._budget = budget
+        self._active = active
+        self._shared = shared
+        self._interrupts = interrupts
+        self._finished = finished
+        self._note = note
+        self._out: dict[Future[Evaluation | str], Entry] = {}
+        self._mine: dict[int, Entry] = {}  # By trial number: all that this run holds.
+        self._queue: deque[Entry] = deque()
+        self._exhausted = False
+        self._elsewhere: list[Entry] = []
+        self._mark = time.perf_counter()
+        self._results = 0
+        self._failures: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Returns when the study has its queries, or when there is nothing left to ask.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C. What was running is marked, so that it is repeated.
+        """
+        self._warn_of_repeats(self._ledger.repair(self._active))
+        with self._leases():
+            try:
+                self._loop()
+            except BaseException:
+                for entry in list(self._mine.values()):
+                    self._ledger.interrupt(entry)
+                    self._mine.pop(entry.trial.number, None)
+                raise
+        if self._results and self._failures.total() == self._results:
+            self._note_failures()
+
+    def _loop(self) -> None:
+        while True:
+            self._interrupts.check()
+            self._hand_out()
+            if self._out:
+                self._collect()
+            elif self._elsewhere:
+                self._await_others()
+            else:
+                return
+
+    def _await_others(self) -> None:
+        holders = {str(owner) for entry in self._elsewhere for owner in entry.owners}
+        self._note(f"waiting for the last queries, which run in {', '.join(sorted(holders))}")
+        with self._interrupts.open():
+            time.sleep(_POLL)
+
+    # ---- handing out ----
+
+    def _hand_out(self) -> None:
+        while len(self._out) < self._workers:
+            self._interrupts.check()
+            entry = self._next()
+            if entry is None:
+                return
+            if self._ledger.take(entry):
+                self._mine[entry.trial.number] = entry
+                self._out[self._pool.submit(entry.architecture)] = entry
+
+    def _next(self) -> Entry | None:
+        """The next query to run; None where there is none for now."""
+        if not self._queue:
+            self._fill_queue()
+        return self._queue.popleft() if self._queue else None
+
+    def _fill_queue(self) -> None:
+        while True:
+            entries = self._read()
+            within = entries[: self._budget]
+            self._queue.extend(e for e in within if e.state is State.WAITING)
+            self._elsewhere = [
+                e for e in within if e.state is State.RUNNING and e.trial.number not in self._mine
+            ]
+            left = self._budget - len(entries)
+            if self._queue or left <= 0 or self._exhausted:
+                return
+            self._ask(entries, left)
+
+    def _read(self) -> list[Entry]:
+        if not self._shared:
+            return self._ledger.read()
+        entries = self._ledger.repair(self._active)
+        twice = duplicates(entries)
+        for entry, other in twice:
+            self._ledger.drop_duplicate(entry, other)
+        return self._ledger.read() if twice else entries
+
+    def _ask(self, entries: list[Entry], left: int) -> None:
+        start = time.perf_counter()
+        told = [(e.architecture, self._guiding(e)) for e in entries if e.finished]
+        pending = [e.architecture for e in entries if not e.finished]
+        n = min(self._optimizer.batch_size, left)
+        with self._interrupts.open():
+            self._optimizer.restore(told, pending)
+            archs: list[Architecture] = self._optimizer.ask(n)
+        seconds = time.perf_counter() - start
+        if self._shared and len(self._ledger.read()) > len(entries):
+            return  # Another process proposed in the meantime: ask again, knowing of it.
+        if len(archs) < n:
+            self._exhausted = True
+            self._note(
+                f"the space is used up: no new architecture is left after {len(entries) + len(archs)} "
+                f"queries of a budget of {self._budget}"
+            )
+        if archs:
+            # Numbers go on after the greatest, not after the count: see `duplicates`.
+            first = 1 + max((e.number for e in entries), default=0)
+            self._ledger.propose(first, archs, seconds)
+
+    def _guiding(self, entry: Entry) -> dict[str, float] | None:
+        return None if entry.metrics is None else self._ledger.task.guiding(entry.metrics)
+
+    # ---- collecting ----
+
+    def _collect(self) -> None:
+        # A timeout, so that a wait in which nothing happens still sees what others queue.
+        with self._interrupts.open():
+            done, _ = wait(self._out, timeout=LEASE / 4, return_when=FIRST_COMPLETED)
+        broken: list[tuple[Entry, BrokenExecutor]] = []
+        for future in sorted(done, key=lambda f: self._out[f].number):
+            entry = self._out.pop(future)
+            try:
+                self._write(entry, result(future))
+            except BrokenExecutor as error:
+                broken.append((entry, error))
+        if broken:
+            self._recover(broken)
+
+    def _recover(self, broken: list[tuple[Entry, BrokenExecutor]]) -> None:
+        """A worker died, and took all that was out with it: finds out which query it was."""
+        while self._out:
+            future, entry = self._out.popitem()
+            with self._interrupts.open():
+                wait([future])
+            try:
+                self._write(entry, result(future))
+            except BrokenExecutor as error:
+                broken.append((entry, error))
+        self._pool.renew()
+        if len(broken) == 1:
+            self._write(broken[0][0], death(broken[0][1]))
+            return
+        # One by one: now it is alone when it dies, and the others get their results.
+        for entry, _ in sorted(broken, key=lambda pair: pair[0].number):
+            future = self._pool.submit(entry.architecture)
+            with self._interrupts.open():
+                wait([future])
+            try:
+                self._write(entry, result(future))
+            except BrokenExecutor as error:
+                self._pool.renew()
+                self._write(entry, death(error))
+
+    def _write(self, entry: Entry, evaluation: Evaluation) -> None:
+        now = time.perf_counter()
+        written = self._ledger.finish(entry, evaluation, now - self._mark)
+        self._mine.pop(entry.trial.number, None)
+        if not written:
+            self._note(
+                f"query {entry.number} was given to another process, which took this one for dead; "
+                "its result is not used"
+            )
+            return
+        self._mark = now
+        self._results += 1
+        if evaluation.metrics is None:
+            self._failures[evaluation.reason] += 1
+            if self._results == self._failures.total() == _SUSPICIOUS:
+                self._note_failures()
+        self._finished(
+            Record(
+                query=entry.number,
+                architecture=entry.architecture,
+                metrics=evaluation.metrics,
+                feasible=evaluation.metrics is not None
+                and self._ledger.task.feasible(evaluation.metrics),
+                reason=evaluation.reason,
+                seconds=evaluation.seconds,
+                optimizer_seconds=entry.attribute("ask_seconds", 0.0),
+            )
+        )
+
+    # ---- telling ----
+
+    def _note_failures(self) -> None:
+        reason, count = self._failures.most_common(1)[0]
+        self._note(f"all {self._results} evaluations failed; {count} of them: {reason}")
+
+    def _warn_of_repeats(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            times = self._ledger.interruptions(entry) if entry.state is State.WAITING else 0
+            if times >= _SUSPICIOUS_REPEATS:
+                self._note(
+                    f"query {entry.number} was interrupted {times} times; if it ends the process "
+                    "itself, use 2 workers or more: they record that as a failure and go on"
+                )
+
+    @contextmanager
+    def _leases(self) -> Iterator[None]:
+        """Renews what this run holds, so that other machines know that it is alive."""
+        if not self._shared:
+            yield
+            return
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(LEASE / 4):
+                for entry in list(self._mine.values()):
+                    try:
+                        self._ledger.renew(entry)
+                    except Exception:
+                        # Just finished, or the storage is busy: the next renewal will tell.
+                        continue
+
+        thread = threading.Thread(target=renew, daemon=True, name="optiproxy-leases")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -1,0 +1,54 @@
+"""What a study hands out: its queries, and the architectures it found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from optiproxy.spaces import Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from optiproxy.tasks import Task
+
+
+@dataclass(frozen=True)
+class Record:
+    """One query that is over.
+
+    Attributes:
+        query: Its number, from 1, in the order of the proposals.
+        architecture: What was evaluated.
+        metrics: All that was measured, reported-only metrics included; None where it failed.
+        feasible: Whether the constraints hold; False where it failed.
+        reason: Why it failed; empty where it did not.
+        seconds: How long the evaluation took.
+        optimizer_seconds: This query's share of the time that the method took to propose it.
+    """
+
+    query: int
+    architecture: Architecture
+    metrics: Mapping[str, float] | None
+    feasible: bool
+    reason: str = ""
+    seconds: float = 0.0
+    optimizer_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """An architecture that a search found, with what was measured of it."""
+
+    query: int
+    architecture: Architecture
+    metrics: Mapping[str, float]
+    task: Task = field(repr=False, compare=False)
+
+    def build(self) -> nn.Module:
+        """The untrained network, a plain ``nn.Module``."""
+        return self.task.build(self.architecture)
+
+    def __str__(self) -> str:
+        return self.task.space.to_text(self.architecture)

@@ -1,0 +1,458 @@
+"""A search that lasts: it can be stopped anywhere, read back and gone on with."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+
+import optiproxy
+from optiproxy.errors import OptiProxyError, StudyError, invalid, unknown
+from optiproxy.proxies import PROXIES
+from optiproxy.search import METHODS, Optimizer
+from optiproxy.spaces import Architecture, Space
+from optiproxy.study._identity import BUDGET, Identity, constraint_text
+from optiproxy.study._interrupts import Interrupts
+from optiproxy.study._ledger import Ledger
+from optiproxy.study._pool import Borrowed, InProcess, Pool, Processes
+from optiproxy.study._runner import Runner
+from optiproxy.study._storage import Storage, open_storage
+from optiproxy.study.records import Found, Record
+from optiproxy.tasks import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+_logger = logging.getLogger("optiproxy.study")
+
+# The runs of this process that go on: a trial of any other run of it was left behind.
+_ACTIVE: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Where the time went: `total` of all sessions, of it `optimizer`; `oracle` of all workers."""
+
+    total: float
+    optimizer: float
+    oracle: float
+
+
+class Study:
+    """A search with its history, kept by Optuna in memory, in a journal file or in a database.
+
+    >>> import optiproxy as op
+    >>> space = op.spaces.Chain({"width": [16, 32], "kernel": [3, 5, 7]})
+    >>> study = op.Study("toy", space, lambda arch: arch["width"] / arch["kernel"],
+    ...                  objectives={"score": "max"}, method="random")
+    >>> study.run(budget=6)
+    >>> study.best.architecture
+    Architecture(width=32, kernel=3)
+
+    Making a study of a name that is stored already opens it: what it has is kept, and `run` goes on
+    with it. With one worker the result is that of an uninterrupted search, also after a kill -9.
+
+    Args:
+        name: The study's name in its storage.
+        space: What is searched.
+        evaluate: ``evaluate(arch) → {metric: value}``; see `optiproxy.Task`.
+        objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
+        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``.
+        reported: Metrics that are kept and never shown to the optimiser (test accuracy).
+        metrics: The names of all metrics, where they are known beforehand.
+        build: ``build(arch) → nn.Module``; by default the space's own.
+        method: ``"optiproxy"`` or a baseline's name.
+        proxy: The model behind ``"optiproxy"``; None for its default.
+        storage: None for memory, a path for a journal file, or a database's URL. ``optuna-dashboard``
+            opens what is stored.
+        seed: Same seed, same search.
+
+    Raises:
+        InvalidValueError: An argument can't be used; the message names it.
+        StudyError: The storage can't be opened, or the stored study is another search.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        space: Space,
+        evaluate: Callable[..., Mapping[str, float] | float],
+        *,
+        objectives: Mapping[str, str] | Sequence[str] | str,
+        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        reported: Sequence[str] = (),
+        metrics: Sequence[str] = (),
+        build: Callable[[Architecture], nn.Module] | None = None,
+        method: str = "optiproxy",
+        proxy: str | None = None,
+        storage: Storage = None,
+        seed: int = 0,
+    ) -> None:
+        task = Task(
+            name,
+            space,
+            evaluate,
+            objectives=objectives,
+            constraints=constraints,
+            reported=reported,
+            metrics=metrics,
+            build=build,
+        )
+        self._open(name, task, method, proxy, storage, seed, reference="")
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        *,
+        name: str | None = None,
+        method: str = "optiproxy",
+        proxy: str | None = None,
+        storage: Storage = None,
+        seed: int = 0,
+        reference: str = "",
+    ) -> Study:
+        """A study of a task.
+
+        Args:
+            task: What is searched, and how it is evaluated.
+            name: By default the task's, the method's and the seed, with hyphens.
+            method: ``"optiproxy"`` or a baseline's name.
+            proxy: The model behind ``"optiproxy"``; None for its default.
+            storage: None for memory, a path for a journal file, or a database's URL.
+            seed: Same seed, same search.
+            reference: What `optiproxy.tasks.load` finds the task by (``"module:task"``): worker
+                processes and `load` get it from there. Without it the task itself is sent.
+        """
+        study = cls.__new__(cls)
+        study._open(
+            name or default_name(task, method, seed), task, method, proxy, storage, seed, reference
+        )
+        return study
+
+    @classmethod
+    def load(cls, name: str, storage: Storage) -> Study:
+        """Opens a stored study by its name, with the task that it was made from.
+
+        Raises:
+            StudyError: There is no such study, or its task was made in a program and has no name to
+                load it by (make the study there again, with its name and storage).
+        """
+        if storage is None or ("://" not in os.fspath(storage) and not os.path.exists(storage)):
+            # Opening it would make an empty one.
+            raise StudyError(f"storage: there is no file {storage!r}; say where the study is kept")
+        opened = open_storage(storage)
+        names = optuna.get_all_study_names(opened)
+        if name not in names:
+            raise StudyError(str(unknown(f"study in {storage}", name, names)))
+        with _quiet():
+            found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
+        if found is None:
+            raise StudyError(f"study {name!r} in {storage} was not made by OptiProxy")
+        if not found.reference:
+            raise StudyError(
+                f"study {name!r}: its task {found.task!r} was made in a program; run that again, "
+                "with the same name and storage, and it goes on"
+            )
+        from optiproxy import tasks
+
+        task = tasks.load(found.reference).replaced(found.objectives, found.constraints)
+        return cls.of(
+            task,
+            name=name,
+            method=found.method,
+            proxy=found.proxy,
+            storage=storage,
+            seed=found.seed,
+            reference=found.reference,
+        )
+
+    def _open(
+        self,
+        name: str,
+        task: Task,
+        method: str,
+        proxy: str | None,
+        storage: Storage,
+        seed: int,
+        reference: str,
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise invalid("study: name", name, "give a short text")
+        self.name = name
+        self.task = task
+        self.method = method
+        self.seed = seed
+        self.storage = storage
+        self.reference = reference
+        self.notes: list[str] = []
+        make = METHODS.get(method)
+        self.proxy = _proxy(make, method, proxy)
+        self._optimizer: Optimizer = make(
+            task.space,
+            {o.metric: o.direction for o in task.objectives},
+            constraints=[constraint_text(c) for c in task.constraints],
+            seed=seed,
+            **({"proxy": self.proxy} if self.proxy is not None else {}),
+        )
+        version = optiproxy.__version__
+        identity = Identity.of(task, method, self.proxy, seed, reference, version)
+        opened = open_storage(storage)
+        with _quiet(), _storage_errors(storage):
+            self.optuna = optuna.create_study(
+                storage=opened,
+                study_name=name,
+                directions=["maximize" if o.sign > 0 else "minimize" for o in task.objectives],
+                load_if_exists=True,
+                # Never asked: whole vectors are written. The default one would warn and cost time.
+                sampler=optuna.samplers.RandomSampler(seed=0),
+                pruner=optuna.pruners.NopPruner(),
+            )
+            identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
+        self._run = uuid.uuid4().hex
+        self._ledger = Ledger(self.optuna, opened, task, self._run)
+
+    # ---- running ----
+
+    def run(
+        self,
+        budget: int = 100,
+        *,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        callback: Callable[[Record], None] | None = None,
+    ) -> None:
+        """Searches until the study has `budget` queries, those of earlier runs and failed ones too.
+
+        Stops earlier where the space is used up; `notes` says so. Ctrl-C keeps all that is finished,
+        and what was running is repeated by the next `run`.
+
+        Args:
+            budget: How many queries the study has in the end.
+            workers: How many evaluations run at once, by default 1: in this process. More run in
+                processes of their own; one that dies is recorded as a failure.
+            executor: Any ``concurrent.futures.Executor`` to evaluate on, such as
+                ``client.get_executor()`` of ``dask.distributed``; `workers` says how many
+                evaluations it is given at once.
+            callback: Called in this process with each result of this run.
+
+        Raises:
+            InvalidValueError: `budget` or `workers` can't be used, or the task can't be sent to
+                worker processes. No query is spent.
+            StudyError: The executor broke, or a worker can't load the task.
+            KeyboardInterrupt: Ctrl-C.
+        """
+        check_count("budget", budget)
+        workers = _workers(workers, executor)
+        self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
+        with Interrupts() as interrupts, _active(self._run), _storage_errors(self.storage):
+            pool = self._pool(workers, executor, interrupts)
+            done = False
+            try:
+                Runner(
+                    self._ledger,
+                    self._optimizer,
+                    pool,
+                    workers=workers,
+                    budget=budget,
+                    active=_ACTIVE,
+                    shared=self.storage is not None,
+                    interrupts=interrupts,
+                    finished=callback or (lambda record: None),
+                    note=self._note,
+                ).run()
+                done = True
+            finally:
+                pool.close(kill=not done)
+
+    def _pool(self, workers: int, executor: Executor | None, interrupts: Interrupts) -> Pool:
+        if executor is not None:
+            return Borrowed(self.task, self.seed, executor)
+        if workers == 1:
+            return InProcess(self.task, self.seed, interrupts)
+        return Processes(self.task, self.seed, workers, self._reload())
+
+    def _reload(self) -> Callable[[], Task] | None:
+        if not self.reference:
+            return None
+        objectives = {o.metric: o.direction for o in self.task.objectives}
+        constraints = [constraint_text(c) for c in self.task.constraints]
+        return _Reload(self.reference, objectives, constraints)
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+            _logger.warning("%s", text)
+
+    # ---- what is known ----
+
+    @property
+    def budget(self) -> int:
+        """The greatest budget that the study was run with; 0 before the first run."""
+        return int(self.optuna.user_attrs.get(BUDGET, 0))
+
+    @property
+    def random_queries(self) -> int:
+        """How many of the first queries the method draws at random, before it has learnt."""
+        if self.method == "random":
+            return len(self.queries)
+        return int(getattr(self._optimizer, "n_init", 0))
+
+    @property
+    def queries(self) -> tuple[Record, ...]:
+        """Every query that is over, by its number."""
+        entries = enumerate(self._ledger.read(), start=1)
+        return tuple(entry.record(n, self.task) for n, entry in entries if entry.finished)
+
+    @property
+    def best(self) -> Found | None:
+        """The best feasible architecture by the first objective; None before there is one."""
+        objective = self.task.objectives[0]
+        return max(
+            self._feasible(), key=lambda f: objective.sign * f.metrics[objective.metric], default=None
+        )
+
+    @property
+    def pareto(self) -> tuple[Found, ...]:
+        """The feasible architectures that none beats in all objectives; empty for one objective."""
+        objectives = self.task.objectives
+        feasible = self._feasible()
+        if len(objectives) == 1 or not feasible:
+            return ()
+        scores = np.array([[o.sign * f.metrics[o.metric] for o in objectives] for f in feasible])
+        return tuple(
+            found
+            for found, score in zip(feasible, scores, strict=True)
+            if not np.any(np.all(scores >= score, axis=1) & np.any(scores > score, axis=1))
+        )
+
+    def _feasible(self) -> list[Found]:
+        return [
+            Found(r.query, r.architecture, r.metrics, self.task)
+            for r in self.queries
+            if r.metrics is not None and r.feasible
+        ]
+
+    @property
+    def seconds(self) -> Seconds:
+        """Where the time went, over all sessions up to their last results."""
+        records = self.queries
+        return Seconds(
+            total=self._ledger.session_seconds(),
+            optimizer=sum(r.optimizer_seconds for r in records),
+            oracle=sum(r.seconds for r in records),
+        )
+
+    def dataframe(self) -> pd.DataFrame:
+        """One row a query: its number, the choices, the metrics, `feasible`, `failed`, `seconds`.
+
+        Raises:
+            OptiProxyError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise OptiProxyError("dataframe: pandas is missing; pip install pandas") from None
+        rows: list[dict[str, Any]] = [
+            {
+                "query": r.query,
+                **r.architecture,
+                **(r.metrics or {}),
+                "feasible": r.feasible,
+                "failed": r.reason,
+                "seconds": r.seconds,
+            }
+            for r in self.queries
+        ]
+        names = ["query", *self.task.space.names, *self.task.metrics, "feasible", "failed", "seconds"]
+        return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=names)
+
+
+def default_name(task: Task, method: str, seed: int) -> str:
+    """The name of a study that was given none."""
+    return f"{task.name}-{method}-{seed}"
+
+
+def check_count(field: str, value: object) -> None:
+    """Raises InvalidValueError unless `value` is a whole number of 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise invalid(field, value, "give a whole number of 1 or more")
+
+
+def _workers(workers: int | None, executor: Executor | None) -> int:
+    if workers is None:
+        # Every executor of the standard library and loky's has the attribute; Dask's has not.
+        workers = 1 if executor is None else getattr(executor, "_max_workers", None)
+        if workers is None:
+            raise invalid("workers", None, "say how many evaluations the executor takes at once")
+    check_count("workers", workers)
+    return workers
+
+
+def _proxy(make: Callable[..., Optimizer], method: str, proxy: str | None) -> str | None:
+    """The proxy's name, by default the method's own; None for a method that has none."""
+    parameter = inspect.signature(make).parameters.get("proxy")
+    if parameter is None:
+        if proxy is not None:
+            raise invalid("proxy", proxy, f"the method {method!r} has none; leave it out")
+        return None
+    if proxy is None:
+        return str(parameter.default)
+    if proxy not in PROXIES.names():
+        raise unknown("proxy", proxy, PROXIES.names())
+    return proxy
+
+
+@dataclass(frozen=True)
+class _Reload:
+    """Loads a task by its reference, in a worker process."""
+
+    reference: str
+    objectives: Mapping[str, str]
+    constraints: Sequence[str]
+
+    def __call__(self) -> Task:
+        from optiproxy import tasks
+
+        return tasks.load(self.reference).replaced(self.objectives, self.constraints)
+
+
+@contextmanager
+def _active(run: str) -> Iterator[None]:
+    _ACTIVE.add(run)
+    try:
+        yield
+    finally:
+        _ACTIVE.discard(run)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna tells each study it makes; its level is given back, for it is the user's too."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+@contextmanager
+def _storage_errors(storage: Storage) -> Iterator[None]:
+    """A disk that is full or read-only is no mistake of ours."""
+    try:
+        yield
+    except (OSError, optuna.exceptions.StorageInternalError) as error:
+        if storage is None:
+            raise
+        raise StudyError(f"storage: {os.fspath(storage)!r} can't be used: {error}") from error

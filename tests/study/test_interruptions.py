@@ -1,0 +1,297 @@
+"""What ends a search in the middle: kill -9, Ctrl-C, a worker that dies, another process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import optuna
+import pytest
+import study_toys as toys
+
+from optiproxy.errors import InvalidValueError, StudyError
+from optiproxy.study import Study, _ledger
+from optiproxy.study._owner import Owner
+from optiproxy.study._storage import OwnedLock
+
+SEARCH = """
+import sys
+import study_toys as toys
+from optiproxy.study import Study
+place, budget, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+study = Study.of(toys.slow_task, method="climber", storage=place, reference="")
+try:
+    study.run(budget, workers=workers)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    path = tmp_path / "evaluations.log"
+    path.touch()
+    monkeypatch.setenv("TOY_LOG", str(path))
+    return path
+
+
+def start(place, budget, workers=1):
+    command = [sys.executable, "-c", SEARCH, str(place), str(budget), str(workers)]
+    return subprocess.Popen(command, start_new_session=True)
+
+
+def wait_for_lines(path, count, process):
+    end = time.monotonic() + 60
+    while len(path.read_text().splitlines()) < count:
+        assert process.poll() is None, "the search ended before it was stopped"
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def course(study):
+    return [(r.architecture, r.metrics) for r in study.queries]
+
+
+def uninterrupted(budget):
+    study = Study.of(toys.task(), method="climber")
+    study.run(budget)
+    return course(study)
+
+
+def trials(place, state):
+    backend = optuna.storages.journal.JournalFileBackend(str(place))
+    storage = optuna.storages.JournalStorage(backend)
+    study = optuna.load_study(study_name="toy-climber-0", storage=storage)
+    return study.get_trials(states=(state,))
+
+
+def test_after_kill_9_the_search_is_the_uninterrupted_one(tmp_path, log):
+    place, budget, kept = tmp_path / "s.journal", 16, {}
+    for lines in (2, 6, 10, 15):
+        process = start(place, budget)
+        wait_for_lines(log, lines, process)
+        process.kill()
+        process.wait()
+        done = {t.number: t for t in trials(place, optuna.trial.TrialState.COMPLETE)}
+        for number, trial in kept.items():
+            assert done[number] == trial
+        kept = done
+    study = Study.of(toys.slow_task, method="climber", storage=place)
+    study.run(budget)
+    assert course(study) == uninterrupted(budget)
+    # Each kill costs one evaluation at most, and only what was running is repeated.
+    counts = Counter(log.read_text().splitlines())
+    assert len(counts) == budget
+    assert budget < counts.total() <= budget + 4
+    assert study.notes == []
+
+
+def test_a_batch_half_written_is_completed_as_it_was(tmp_path, monkeypatch):
+    place = tmp_path / "s.journal"
+    add, calls = _ledger.Ledger._add, []
+
+    def dying(self, *args, **kwargs):
+        calls.append(args)
+        if len(calls) == 5:  # The second of the second batch.
+            raise SystemExit
+        return add(self, *args, **kwargs)
+
+    monkeypatch.setattr(_ledger.Ledger, "_add", dying)
+    with pytest.raises(SystemExit):
+        Study.of(toys.task(), method="climber", storage=place).run(12)
+    monkeypatch.undo()
+    study = Study.of(toys.task(), method="climber", storage=place)
+    assert len(study.queries) == 3
+    study.run(12)
+    assert course(study) == uninterrupted(12)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_repeats_the_rest(tmp_path, log, monkeypatch):
+    monkeypatch.setenv("TOY_SECONDS", "0.3")
+    place = tmp_path / "s.journal"
+    process = start(place, 8)
+    wait_for_lines(log, 4, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert len(trials(place, optuna.trial.TrialState.COMPLETE)) == 3
+    assert trials(place, optuna.trial.TrialState.RUNNING) == []
+    (stopped,) = trials(place, optuna.trial.TrialState.FAIL)
+    assert stopped.user_attrs["optiproxy:interrupted"] == "stopped while it ran"
+    monkeypatch.setenv("TOY_SECONDS", "0")
+    study = Study.of(toys.slow_task, method="climber", storage=place)
+    study.run(8)
+    assert course(study) == uninterrupted(8)
+
+
+def test_ctrl_c_in_the_middle_of_workers(tmp_path, log, monkeypatch):
+    monkeypatch.setenv("TOY_SECONDS", "0.5")
+    place = tmp_path / "s.journal"
+    process = start(place, 9, workers=2)
+    wait_for_lines(log, 4, process)
+    os.killpg(process.pid, signal.SIGINT)  # As a terminal does it: to the workers too.
+    assert process.wait(20) == 130
+    assert trials(place, optuna.trial.TrialState.RUNNING) == []
+    assert len(trials(place, optuna.trial.TrialState.FAIL)) == 2
+    study = Study.of(toys.task(), method="climber", storage=place)
+    study.run(9)
+    assert len({r.architecture for r in study.queries}) == 9
+
+
+def test_an_interrupted_study_in_memory_goes_on_in_its_own_process():
+    def evaluate(arch):
+        if len(calls) == 4 and not stopped:
+            stopped.append(arch)
+            raise KeyboardInterrupt
+        calls.append(arch)
+        return toys.plain(arch, 0)
+
+    calls, stopped = [], []
+    study = Study.of(toys.task(evaluate), method="climber")
+    with pytest.raises(KeyboardInterrupt):
+        study.run(9)
+    assert len(study.queries) == 4
+    study.run(9)
+    assert [r.architecture for r in study.queries] == calls
+    assert calls[4] == stopped[0]
+    again = Study.of(toys.task(lambda arch: toys.plain(arch, 0)), method="climber")
+    again.run(9)
+    assert course(again) == course(study)
+
+
+def test_workers_evaluate_all_without_repetition_and_bounded_threads(tmp_path):
+    def evaluate(arch):
+        time.sleep(0.1)  # Long enough for the second one to get something too.
+        return {"val": toys.score(arch), "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+
+    study = Study.of(toys.task(evaluate), method="climber", storage=tmp_path / "s.journal")
+    study.run(12, workers=2)
+    assert len({r.architecture for r in study.queries}) == 12
+    pids = {r.metrics["pid"] for r in study.queries}
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+    cores = len(os.sched_getaffinity(0))
+    assert {r.metrics["threads"] for r in study.queries} == {max(1, cores // 2)}
+
+
+def test_a_worker_that_dies_is_a_failure_and_no_more(tmp_path):
+    place = tmp_path / "s.journal"
+    study = Study.of(toys.task(toys.deadly), method="random", storage=place)
+    study.run(10, workers=2)
+    assert len(study.queries) == 10
+    dead = {r.architecture["width"] for r in study.queries if r.metrics is None}
+    alive = {r.architecture["width"] for r in study.queries if r.metrics is not None}
+    assert dead == {32}
+    assert 32 not in alive
+    assert all("worker process died" in r.reason for r in study.queries if r.metrics is None)
+
+
+def test_any_executor_will_do(tmp_path):
+    study = Study.of(toys.task(), method="climber", storage=tmp_path / "s.journal")
+    with ThreadPoolExecutor(3) as executor:
+        study.run(12, executor=executor)
+        assert executor.submit(lambda: 7).result() == 7  # It is ours no more than before.
+    assert len({r.architecture for r in study.queries}) == 12
+    with pytest.raises(InvalidValueError, match="workers"):
+        study.run(13, executor=object())
+
+
+def test_a_task_that_cant_be_sent_to_workers_spends_nothing():
+    lock = __import__("threading").Lock()
+    study = Study.of(toys.task(lambda arch: {"val": 1.0 if lock else 0.0}), method="random")
+    with pytest.raises(InvalidValueError, match="can't be sent"):
+        study.run(4, workers=2)
+    assert study.queries == ()
+
+
+def test_a_task_that_workers_cant_load_ends_the_search():
+    study = Study.of(toys.task(), method="random", reference="no_such_module:task")
+    with pytest.raises(StudyError, match="can't make the task"):
+        study.run(4, workers=2)
+    assert study.queries == ()
+
+
+def test_two_processes_share_a_study(tmp_path, log):
+    place = tmp_path / "s.journal"
+    both = [start(place, 24), start(place, 24)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    study = Study.of(toys.slow_task, method="climber", storage=place)
+    assert len(study.queries) == 24
+    assert len({r.architecture for r in study.queries}) == 24
+    counts = Counter(log.read_text().splitlines())
+    assert counts.total() == 24
+    runs = {
+        name
+        for trial in trials(place, optuna.trial.TrialState.COMPLETE)
+        for name, value in trial.user_attrs.items()
+        if name.startswith("optiproxy:owner:") and value is not None
+    }
+    assert len(runs) == 2
+
+
+def test_one_of_two_is_killed_and_the_other_takes_over(tmp_path, log, monkeypatch):
+    monkeypatch.setenv("TOY_SECONDS", "0.2")
+    place = tmp_path / "s.journal"
+    killed, other = start(place, 12), start(place, 12)
+    wait_for_lines(log, 4, killed)
+    killed.kill()
+    assert other.wait(60) == 0
+    study = Study.of(toys.slow_task, method="climber", storage=place)
+    assert len(study.queries) == 12
+    assert trials(place, optuna.trial.TrialState.RUNNING) == []
+
+
+def test_a_query_that_keeps_ending_its_process_is_told(tmp_path):
+    place = tmp_path / "s.journal"
+    script = SEARCH.replace("toys.slow_task", "toys.task(toys.deadly)")
+    for _ in range(3):
+        command = [sys.executable, "-c", script, str(place), "12", "1"]
+        assert subprocess.run(command).returncode == -signal.SIGKILL
+    study = Study.of(toys.task(toys.deadly), method="climber", storage=place)
+    study.run(12, workers=2)
+    assert "was interrupted 3 times" in study.notes[0]
+    assert len(study.queries) == 12
+
+
+def test_who_is_gone_and_who_is_not(monkeypatch):
+    mine = Owner.of_this_process("run")
+    assert mine.here
+    assert not mine.gone
+    ended = subprocess.Popen(["true"])
+    from dataclasses import replace
+
+    zombie = replace(mine, pid=ended.pid)
+    time.sleep(0.2)
+    assert zombie.gone
+    ended.wait()
+    assert zombie.gone
+    assert replace(mine, boot="another").gone
+    assert replace(mine, started="1").gone  # The number was used again.
+    elsewhere = replace(mine, host="elsewhere", pid=ended.pid)
+    assert not elsewhere.gone
+    assert replace(elsewhere, lease=time.time() - 1).gone
+    assert Owner.read({"pid": 1}) is None
+    assert Owner.read(mine.to_json()) == mine
+
+
+def test_a_killed_holder_of_the_lock_is_not_waited_for(tmp_path):
+    place = str(tmp_path / "s.journal")
+    script = (
+        "import os, sys; from optiproxy.study._storage import OwnedLock; "
+        "OwnedLock(sys.argv[1]).acquire(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, place])
+    assert os.path.exists(place + ".lock")
+    began = time.monotonic()
+    lock = OwnedLock(place)
+    lock.acquire()
+    assert time.monotonic() - began < 1
+    # A live holder is: a second one has to wait.
+    second = OwnedLock(place, grace_period=None)
+    assert not second._abandoned()
+    lock.release()
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,283 @@
+"""One study, one process: what is written, read back, and told to the optimiser."""
+
+from __future__ import annotations
+
+import math
+
+import optuna
+import pytest
+import study_toys as toys
+
+import optiproxy as op
+from optiproxy.errors import InvalidValueError, StudyError
+from optiproxy.search import METHODS
+from optiproxy.study import Study
+
+
+def run(task=None, budget=12, **options):
+    options.setdefault("method", "climber")
+    study = Study.of(task or toys.task(), **options)
+    study.run(budget)
+    return study
+
+
+def course(study):
+    return [(r.architecture, r.metrics) for r in study.queries]
+
+
+def test_equals_asking_and_telling_by_hand():
+    study = run(seed=3)
+    optimizer = toys.Climber(toys.SPACE, {"val": "max"}, seed=3)
+    expected = []
+    while len(expected) < 12:
+        archs = optimizer.ask(3)
+        metrics = [toys.task().query(a, seed=3).metrics for a in archs]
+        optimizer.tell(archs, [{"val": m["val"], "cost": m["cost"]} for m in metrics])
+        expected += zip(archs, metrics, strict=True)
+    assert course(study) == expected
+    assert study.best.architecture == optimizer.best.architecture
+
+
+def test_two_seeds_differ_and_one_agrees():
+    assert course(run(seed=1)) == course(run(seed=1))
+    assert course(run(seed=1)) != course(run(seed=2))
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_a_stored_search_is_the_one_in_memory_and_can_be_read_back(tmp_path, kind):
+    place = {"journal": tmp_path / "a b.journal", "sqlite": f"sqlite:///{tmp_path}/a.db"}[kind]
+    stored = run(storage=place)
+    again = Study.of(toys.task(), method="climber", storage=place)
+    assert course(again) == course(stored) == course(run())
+    assert again.seconds == stored.seconds
+    assert again.budget == 12
+
+
+def test_going_on_in_pieces_equals_one_run(tmp_path):
+    place = tmp_path / "s.journal"
+    for budget in (3, 6, 6, 12):
+        study = run(budget=budget, storage=place)
+    assert course(study) == course(run())
+
+
+def test_the_optimiser_sees_no_reported_metric(monkeypatch):
+    seen = []
+    tell = toys.Climber.tell
+    monkeypatch.setattr(
+        toys.Climber, "tell", lambda self, a, r: (seen.extend(r), tell(self, a, r))[1]
+    )
+    run()
+    assert seen
+    assert all(set(result) == {"val", "cost"} for result in seen)
+
+
+def test_what_optuna_sees(tmp_path):
+    task = toys.task(constraints={"cost": "<= 16"})
+    place = tmp_path / "s.journal"
+    study = run(task, budget=6, storage=place, name="seen")
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(place)))
+    loaded = optuna.load_study(study_name="seen", storage=storage)
+    assert loaded.direction == optuna.study.StudyDirection.MAXIMIZE
+    identity = loaded.user_attrs["optiproxy:study"]
+    assert identity["seed"] == 0
+    assert identity["method"] == "climber"
+    assert identity["version"] == op.__version__
+    assert loaded.user_attrs["optiproxy:budget"] == 6
+    assert len(loaded.trials) == 6
+    for trial, record in zip(loaded.trials, study.queries, strict=True):
+        assert trial.params == dict(record.architecture)
+        assert trial.value == record.metrics["val"]
+        assert trial.user_attrs["test"] == record.metrics["test"]
+        assert trial.constraints == {"cost <= 16": record.metrics["cost"] - 16}
+        assert trial.user_attrs["optiproxy:feasible"] == record.feasible
+    feasible = [r for r in study.queries if r.feasible]
+    assert study.best.metrics["val"] == max(r.metrics["val"] for r in feasible)
+    assert len(feasible) < 6
+
+
+def test_several_objectives_have_a_front():
+    task = toys.task(objectives={"val": "max", "cost": "max"})
+    study = run(task, budget=30, method="random")
+    points = [(r.metrics["val"], r.metrics["cost"]) for r in study.queries]
+    front = {
+        p for p in points
+        if not any(q[0] >= p[0] and q[1] >= p[1] and q != p for q in points)
+    }  # fmt: skip
+    assert {(f.metrics["val"], f.metrics["cost"]) for f in study.pareto} == front
+    assert 1 < len(front) < 30
+    assert run().pareto == ()
+
+
+def test_failures_are_recorded_told_and_counted(tmp_path):
+    told = []
+
+    class Listener(toys.Climber):
+        def restore(self, pairs, pending=()):
+            told[:] = pairs
+            super().restore(told, pending)
+
+    toys.Listener = Listener
+    METHODS.register("listener", "study_toys:Listener")
+    study = run(toys.task(toys.moody), budget=24, method="listener", storage=tmp_path / "s.journal")
+    assert len(study.queries) == 24
+    failed = [r for r in study.queries if r.metrics is None]
+    assert {r.reason for r in failed} == {"RuntimeError: out of memory", "val is nan"}
+    assert all(not r.feasible for r in failed)
+    assert [a for a, result in told if result is None] == [
+        r.architecture for r in failed if r.query <= len(told)
+    ]
+    assert study.best.architecture["norm"] is None
+
+
+def test_a_search_in_which_all_fails_ends_and_says_so():
+    def broken(arch):
+        raise ValueError("no such file: data.npy")
+
+    study = run(toys.task(broken), budget=14)
+    assert len(study.queries) == 14
+    assert study.best is None
+    assert study.notes == [
+        "all 10 evaluations failed; 10 of them: ValueError: no such file: data.npy",
+        "all 14 evaluations failed; 14 of them: ValueError: no such file: data.npy",
+    ]
+
+
+def test_an_exhausted_space_ends_the_search_with_a_note():
+    study = run(method="random", budget=1000)
+    assert len({r.architecture for r in study.queries}) == len(study.queries) == toys.SPACE.count
+    assert "96 queries" in study.notes[0]
+    assert len(study.notes) == 1
+
+
+def test_a_bare_number_and_the_seed_of_an_evaluation():
+    seeds = {}
+
+    def evaluate(arch, seed):
+        seeds[arch] = seed
+        return 1.0
+
+    study = Study("bare", toys.SPACE, evaluate, objectives="val=max", method="random", seed=5)
+    study.run(4)
+    assert len(set(seeds.values())) == 4
+    assert study.queries[0].metrics == {"val": 1.0}
+    task = op.Task("bare", toys.SPACE, evaluate, objectives="val=max")
+    for arch, seed in list(seeds.items()):
+        task.query(arch, seed=5)
+        assert seeds[arch] == seed
+
+
+def test_a_frame_has_one_row_a_query():
+    frame = run(toys.task(toys.moody)).dataframe()
+    assert list(frame["query"]) == list(range(1, 13))
+    assert {"depth", "width", "norm", "skip", "val", "test", "feasible", "failed"} <= set(frame)
+    assert frame["val"].isna().any()
+    assert Study.of(toys.task(), method="random").dataframe().empty
+
+
+def test_the_callback_hears_each_result_once():
+    heard = []
+    study = Study.of(toys.task(), method="climber")
+    study.run(4, callback=heard.append)
+    study.run(7, callback=heard.append)
+    assert [r.query for r in heard] == [1, 2, 3, 4, 5, 6, 7]
+    assert [r.metrics for r in heard] == [r.metrics for r in study.queries]
+
+
+def test_reported_nan_is_kept(tmp_path):
+    task = toys.task(lambda arch: {"val": 1.0, "test": math.nan})
+    run(task, budget=2, storage=tmp_path / "s.journal")
+    study = Study.of(task, method="climber", storage=tmp_path / "s.journal")
+    assert math.isnan(study.queries[0].metrics["test"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": 1}, "seed: 0 there, 1 here"),
+        ({"method": "random"}, "method: 'climber' there, 'random' here"),
+    ],
+)
+def test_a_stored_study_is_not_continued_as_another(tmp_path, options, said):
+    place = tmp_path / "s.journal"
+    run(storage=place, name="one", budget=3)
+    with pytest.raises(StudyError, match="another search") as caught:
+        Study.of(toys.task(), name="one", storage=place, **{"method": "climber", **options})
+    assert said in str(caught.value)
+
+
+def test_nor_with_another_space_or_objective(tmp_path):
+    place = tmp_path / "s.journal"
+    run(storage=place, name="one", budget=3)
+    space = op.spaces.Chain({**toys.SPACE.choices, "depth": [1, 2, 3]})
+    other = op.Task("toy", space, toys.plain, objectives={"val": "max"}, reported=["test"])
+    with pytest.raises(StudyError, match="space: .*96 architectures.*there.*72 architectures"):
+        Study.of(other, name="one", storage=place, method="climber")
+    for task in (toys.task(objectives={"cost": "min"}), toys.task(constraints={"cost": "<= 9"})):
+        with pytest.raises(StudyError, match="cost"):
+            Study.of(task, name="one", storage=place, method="climber")
+
+
+def test_nor_a_study_of_somebody_else(tmp_path):
+    url = f"sqlite:///{tmp_path}/theirs.db"
+    optuna.create_study(storage=url, study_name="one").optimize(
+        lambda t: t.suggest_float("x", 0, 1), 1
+    )
+    with pytest.raises(StudyError, match="not made by OptiProxy"):
+        Study.of(toys.task(), name="one", storage=url, method="climber")
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, True, "9"])
+def test_a_bad_budget_or_number_of_workers_spends_nothing(bad):
+    study = Study.of(toys.task(), method="random")
+    with pytest.raises(InvalidValueError, match="budget"):
+        study.run(bad)
+    with pytest.raises(InvalidValueError, match="workers"):
+        study.run(5, workers=bad)
+    assert study.queries == ()
+
+
+def test_bad_names_are_told_with_the_nearest(tmp_path):
+    with pytest.raises(InvalidValueError, match="did you mean 'random'"):
+        Study.of(toys.task(), method="randon")
+    with pytest.raises(InvalidValueError, match="method 'random' has none"):
+        Study.of(toys.task(), method="random", proxy="gp")
+    with pytest.raises(InvalidValueError, match="seed"):
+        Study.of(toys.task(), method="random", seed=-1)
+    run(storage=tmp_path / "s.journal", name="edge-cell", budget=3)
+    with pytest.raises(StudyError, match="did you mean 'edge-cell'"):
+        Study.load("edge-sell", tmp_path / "s.journal")
+    with pytest.raises(StudyError, match="made in a program"):
+        Study.load("edge-cell", tmp_path / "s.journal")
+
+
+def test_storage_that_is_none(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("shopping\n")
+    for place, said in [
+        (text, "no study file"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "no" / "s.journal", "no folder"),
+        ("nosuch://host/db", "can't be opened"),
+        (f"sqlite:///{tmp_path}/no/s.db", "can't be opened"),
+    ]:
+        with pytest.raises(StudyError, match=said):
+            Study.of(toys.task(), method="random", storage=place)
+    assert text.read_text() == "shopping\n"
+    with pytest.raises(StudyError, match="no file"):
+        Study.load("x", tmp_path / "missing.journal")
+    assert not (tmp_path / "missing.journal").exists()
+
+
+def test_a_half_written_last_line_is_cut_off(tmp_path):
+    place = tmp_path / "s.journal"
+    run(storage=place, budget=6)
+    whole = place.read_bytes()
+    place.write_bytes(whole + b'{"op_code":8,"worker_id":"x","tri')
+    assert course(run(storage=place)) == course(run())
+
+
+def test_optuna_tells_nothing_and_keeps_its_level(capfd):
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    run()
+    assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,78 @@
+"""Rules that no single module owns: arrows between folders, types, style, lazy imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = Path(sys.executable).parent
+
+# The limits of start-up are held by the best of this many runs: other tests run beside this one.
+RUNS = 5
+
+
+def _run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "checker",
+    [
+        pytest.param([sys.executable, "-m", "ruff", "check", "."], id="lint"),
+        pytest.param([sys.executable, "-m", "ruff", "format", "--check", "."], id="format"),
+        pytest.param([sys.executable, "-m", "mypy"], id="types"),
+        pytest.param([SCRIPTS / "lint-imports"], id="arrows"),
+    ],
+)
+def test_checker_finds_nothing(checker: list[str | Path]) -> None:
+    done = _run(*checker)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("import optiproxy", id="import"),
+        pytest.param(
+            "sys.argv = ['optiproxy', '--help']; from optiproxy.cli import main; main()", id="help"
+        ),
+    ],
+)
+def test_heavy_libraries_are_not_loaded(statement: str) -> None:
+    code = f"""
+import atexit, sys
+heavy = ("torch", "optuna", "matplotlib", "scipy", "pandas", "pyarrow")
+atexit.register(lambda: print("LOADED", *(m for m in heavy if m in sys.modules), file=sys.stderr))
+{statement}
+"""
+    done = _run(sys.executable, "-c", code)
+    assert done.stderr.strip().splitlines()[-1] == "LOADED", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "seconds"),
+    [
+        pytest.param([sys.executable, "-c", "import optiproxy"], 0.3, id="import"),
+        pytest.param([SCRIPTS / "optiproxy", "--help"], 0.5, id="help"),
+    ],
+)
+def test_starts_quickly(command: list[str | Path], seconds: float) -> None:
+    took = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        done = _run(*command)
+        took.append(time.perf_counter() - start)
+        assert done.returncode == 0, done.stderr
+    assert min(took) < seconds, took
+
+
+def test_no_source_file_is_left_out_of_the_wheel() -> None:
+    """A folder without `__init__.py` would be missing after `pip install .`."""
+    package = ROOT / "src" / "optiproxy"
+    folders = {file.parent for file in package.rglob("*.py")}
+    assert [str(f) for f in folders if not (f / "__init__.py").exists()] == []
