@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import subprocess
 import sys
 import time
@@ -10,6 +12,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "optiproxy"
+MODULES = sorted(
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for file in PACKAGE.rglob("*.py")
+    if ">>> " in file.read_text("utf-8")
+)
 SCRIPTS = Path(sys.executable).parent
 
 # The limits of start-up are held by the best of this many runs: other tests run beside this one.
@@ -71,8 +79,16 @@ def test_starts_quickly(command: list[str | Path], seconds: float) -> None:
     assert min(took) < seconds, took
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_docstrings_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # An example may write a file.
+    failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert failed == 0  # What was expected, and what came, is in the captured output.
+
+
 def test_no_source_file_is_left_out_of_the_wheel() -> None:
     """A folder without `__init__.py` would be missing after `pip install .`."""
-    package = ROOT / "src" / "optiproxy"
-    folders = {file.parent for file in package.rglob("*.py")}
+    folders = {file.parent for file in PACKAGE.rglob("*.py")}
     assert [str(f) for f in folders if not (f / "__init__.py").exists()] == []

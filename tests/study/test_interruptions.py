@@ -18,13 +18,14 @@ from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.study import Study, _ledger
 from optiproxy.study._owner import Owner
 from optiproxy.study._storage import OwnedLock
+from optiproxy.tasks import Reference
 
 SEARCH = """
 import sys
 import study_toys as toys
 from optiproxy.study import Study
 place, budget, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-study = Study.of(toys.slow_task, method="climber", storage=place, reference="")
+study = Study.of(toys.slow_task, method="climber", storage=place)
 try:
     study.run(budget, workers=workers)
 except KeyboardInterrupt:
@@ -166,7 +167,11 @@ def test_an_interrupted_study_in_memory_goes_on_in_its_own_process():
 def test_workers_evaluate_all_without_repetition_and_bounded_threads(tmp_path):
     def evaluate(arch):
         time.sleep(0.1)  # Long enough for the second one to get something too.
-        return {"val": toys.score(arch), "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+        return {
+            "val": toys.score(arch),
+            "pid": os.getpid(),
+            "threads": os.environ["OMP_NUM_THREADS"],
+        }
 
     study = Study.of(toys.task(evaluate), method="climber", storage=tmp_path / "s.journal")
     study.run(12, workers=2)
@@ -209,7 +214,9 @@ def test_a_task_that_cant_be_sent_to_workers_spends_nothing():
 
 
 def test_a_task_that_workers_cant_load_ends_the_search():
-    study = Study.of(toys.task(), method="random", reference="no_such_module:task")
+    task = toys.task()
+    task.reference = Reference("no_such_module:task", os.getcwd())
+    study = Study.of(task, method="random")
     with pytest.raises(StudyError, match="can't make the task"):
         study.run(4, workers=2)
     assert study.queries == ()

@@ -27,8 +27,8 @@ def conduct(study: Study, budget: int, workers: int, *, json: bool) -> int:
     place = None if study.storage is None else os.fspath(study.storage)
     if place is not None:
         done = len(study.queries)
-        state = f"goes on after {done} queries" if done else "the same command again goes on with it"
-        print(f"study {study.name} in {place}; {state}", file=sys.stderr)
+        state = f"goes on after {done} queries" if done else "the same command again goes on"
+        print(f"study {study.name} in {place}: {state}", file=sys.stderr)
     try:
         with answer_only(json), SearchProgress(study, budget) as progress:
             study.run(budget, workers=workers, callback=progress)

@@ -7,20 +7,25 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optiproxy.cli._answer import trajectory
-from optiproxy.study import Study
+from optiproxy.study import Found, Study
 from optiproxy.study._identity import constraint_text
-from optiproxy.tasks.base import evaluation_seed
+from optiproxy.tasks import evaluation_seed
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def write_files(study: Study, folder: Path, stem: str) -> list[tuple[str, Path]]:
     """Writes what a study of a real training leaves: what it is, and where it was written."""
     written = [("figure", _figure(study, folder / f"{stem}.png"))]
-    train = getattr(study.task, "train", None)
-    best = study.best
+    train, best = study.task.train, study.best
     if train is not None and best is not None:
-        written.append(("network", _network(study, folder / f"{stem}.pt")))
+        # Once more as it was trained: the same seed makes the same network.
+        model = train(best.architecture, evaluation_seed(study.seed, best.architecture))
+        written.append(("network", _network(study, best, model, folder / f"{stem}.pt")))
     return written
 
 
@@ -39,14 +44,9 @@ def _figure(study: Study, path: Path) -> Path:
     return path
 
 
-def _network(study: Study, path: Path) -> Path:
-    """Trains the best architecture once more, as it was trained, and keeps its weights."""
+def _network(study: Study, best: Found, model: nn.Module, path: Path) -> Path:
     import torch
 
-    best = study.best
-    assert best is not None
-    seed = evaluation_seed(study.seed, best.architecture)
-    model = study.task.train(best.architecture, seed)  # type: ignore[attr-defined]
     content = {
         "state_dict": model.state_dict(),
         "architecture": dict(best.architecture),

@@ -94,10 +94,14 @@ def make_app() -> App:
         help="Compares methods over many seeds.",
         help_epilogue=_COMPARE,
     )
-    data = App(name="data", help="Published tables: which are here, and adding them.")
+    data = App(
+        name="data",
+        help="Published tables: which are here, and adding them.",
+        help_epilogue=_DATA,
+    )
     data.command(f"{commands}.data:list_tables", name="list", help="Which tables are here.")
     data.command(f"{commands}.data:add", name="add", help="Adds the tables of a folder.")
-    app.command(data, help_epilogue=_DATA)
+    app.command(data)
     return app
 
 

@@ -35,14 +35,14 @@ def search(
         workers: How many evaluations run at once.
         json: Prints exactly one JSON object on standard output.
     """
-    from optiproxy import tasks
     from optiproxy.cli._conduct import conduct, default_storage
     from optiproxy.study import Study
     from optiproxy.study.study import check_count, default_name
+    from optiproxy.tasks import load
 
     check_count("budget", budget)
     check_count("workers", workers)
-    loaded = tasks.load(task).replaced(objective, constraint)
+    loaded = load(task).replaced(objective, constraint)
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:
         storage = default_storage(name)
@@ -53,6 +53,5 @@ def search(
         proxy=proxy,
         storage=storage,
         seed=seed,
-        reference=task,
     )
     return conduct(study, budget, workers, json=json)

@@ -1,4 +1,4 @@
-"""Running a search: storage, workers, resuming, comparing methods. The only place that knows Optuna."""
+"""Running a search: storage, workers, resuming, comparing. The only place that knows Optuna."""
 
 from optiproxy.study.comparison import Comparison, SummaryRow, compare
 from optiproxy.study.records import Found, Record

@@ -30,32 +30,19 @@ COLUMNS = ("task", "method", "seed", "query", "feasible", "best", "regret", "opt
 
 @dataclass(frozen=True)
 class Cell:
-    """A search to run: `task` by `method` with `seed`, `budget` queries long.
-
-    Attributes:
-        reference: What the task is loaded by in another process; empty to send the task itself.
-    """
+    """A search to run: `task` by `method` with `seed`, `budget` queries long."""
 
     task: Task
-    reference: str
     method: str
     seed: int
     budget: int
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A table is large, and a task of a file has no module that another process could import.
-        return {**self.__dict__, "task": None if self.reference else self.task}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if state["task"] is None:
-            state["task"] = _load(state["reference"])
-        self.__dict__.update(state)
-
     def file(self, folder: Path) -> Path:
         """Where it is kept: the name changes with whatever of ours may change its numbers."""
         version = f"{optiproxy.__version__} {_code()}"
-        identity = Identity.of(self.task, self.method, None, self.seed, "", version)
-        text = json.dumps([asdict(identity), self.budget], sort_keys=True)
+        identity = Identity.of(self.task, self.method, None, self.seed, version=version)
+        same = {**asdict(identity), "reference": None}  # It may lie in another folder now.
+        text = json.dumps([same, self.budget], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         stem = re.sub(r"[^A-Za-z0-9_.+-]+", "-", f"{self.task.name}-{self.method}-{self.seed}")
         return folder / f"{stem}-{digest}.parquet"
@@ -103,13 +90,6 @@ def compute(cell: Cell, path: Path) -> None:
     table = cell.run()
     with whole(path) as unfinished:
         pq.write_table(table, unfinished)
-
-
-@functools.cache
-def _load(reference: str) -> Task:
-    from optiproxy import tasks
-
-    return tasks.load(reference)
 
 
 @functools.cache

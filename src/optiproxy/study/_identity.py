@@ -21,7 +21,8 @@ class Identity:
     """All that has to be equal for a search to go on, but for the last two fields.
 
     Attributes:
-        reference: Where the task is loaded from; empty for one made in a program.
+        reference: The text and the folder that the task is loaded by; None for one that was made in
+            a program.
         version: The version of OptiProxy that began the study.
     """
 
@@ -33,13 +34,12 @@ class Identity:
     method: str
     proxy: str | None
     seed: int
-    reference: str = ""
+    reference: tuple[str, str] | None = None
     version: str = ""
 
     @classmethod
-    def of(
-        cls, task: Task, method: str, proxy: str | None, seed: int, reference: str, version: str
-    ) -> Identity:
+    def of(cls, task: Task, method: str, proxy: str | None, seed: int, *, version: str) -> Identity:
+        reference = task.reference
         return cls(
             task=task.name,
             space=f"{task.space!r}, fingerprint {task.space.fingerprint}",
@@ -49,7 +49,7 @@ class Identity:
             method=method,
             proxy=proxy,
             seed=seed,
-            reference=reference,
+            reference=None if reference is None else (reference.text, reference.folder),
             version=version,
         )
 
@@ -72,8 +72,8 @@ class Identity:
         if found is None:
             if study.get_trials(deepcopy=False):
                 raise StudyError(
-                    f"study {study.study_name!r} in {place} was not made by OptiProxy; give another "
-                    "name"
+                    f"study {study.study_name!r} in {place} was not made by OptiProxy; "
+                    "give another name"
                 )
             study.set_user_attr(ATTRIBUTE, asdict(self))
             found = Identity.stored(study) or self  # Another process may have been as fast.
@@ -86,8 +86,8 @@ class Identity:
         ]
         if different:
             raise StudyError(
-                f"study {study.study_name!r} in {place} is another search ({'; '.join(different)}); "
-                "give the same values, or another name"
+                f"study {study.study_name!r} in {place} is another search "
+                f"({'; '.join(different)}); give the same values, or another name"
             )
 
 

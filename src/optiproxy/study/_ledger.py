@@ -72,12 +72,13 @@ class Entry:
 
     def record(self, query: int, task: Task) -> Record:
         metrics = self.metrics
+        failed = self.attribute("failed", "marked as failed from outside")
         return Record(
             query=query,
             architecture=self.architecture,
             metrics=metrics,
             feasible=metrics is not None and task.feasible(metrics),
-            reason=self.attribute("failed", "marked as failed from outside") if metrics is None else "",
+            reason=failed if metrics is None else "",
             seconds=self.attribute("seconds", {}).get("evaluation", 0.0),
             optimizer_seconds=self.attribute("ask_seconds", 0.0),
         )
@@ -310,7 +311,7 @@ class Ledger:
 
     def session_seconds(self) -> float:
         """The time of all sessions up to their last results."""
-        return sum(e.attribute("seconds", {}).get("session", 0.0) for e in self.read())
+        return float(sum(e.attribute("seconds", {}).get("session", 0.0) for e in self.read()))
 
 
 def duplicates(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from typing import Protocol
 
-from optiproxy.errors import EvaluationFailed, InvalidValueError, StudyError
+from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError
 from optiproxy.spaces import Architecture
 from optiproxy.study import _worker
 from optiproxy.study._interrupts import Interrupts
@@ -64,18 +63,15 @@ class Processes:
         task: What they evaluate.
         seed: The study's.
         workers: How many.
-        reload: Makes the task in a worker; None to send `task` itself.
 
     Raises:
         InvalidValueError: The task can't be sent to another process.
     """
 
-    def __init__(
-        self, task: Task, seed: int, workers: int, reload: Callable[[], Task] | None
-    ) -> None:
+    def __init__(self, task: Task, seed: int, workers: int) -> None:
         self._seed = seed
         self._workers = workers
-        self._prepare = partial(_worker.prepare, reload or _packed(task))
+        self._prepare = partial(_worker.prepare, _packed(task))
         self._executor = self._start()
 
     def _start(self) -> Executor:
@@ -133,11 +129,11 @@ def result(future: Future[Evaluation | str]) -> Evaluation:
 
     Raises:
         BrokenExecutor: The worker died.
-        StudyError: The worker could not make the task.
+        OptiProxyError: The worker could not make the task, or its data are missing there.
     """
     try:
         outcome = future.result()
-    except (BrokenExecutor, StudyError):
+    except (BrokenExecutor, OptiProxyError):
         raise
     except Exception as error:
         # `Task.query` never raises: what comes here happened on the way, such as in pickling.
@@ -150,28 +146,16 @@ def result(future: Future[Evaluation | str]) -> Evaluation:
 def death(error: BrokenExecutor) -> Evaluation:
     """The failure of an evaluation whose worker died."""
     codes = re.search(r"exit codes of the workers are \{(.*)\}", str(error))
-    reason = EvaluationFailed(f"its worker process died ({codes[1] if codes else 'killed'})")
-    return Evaluation(None, 0.0, str(reason))
+    reason = f"its worker process died ({codes[1] if codes else 'killed'})"
+    return Evaluation(None, 0.0, reason)
 
 
-class _Packed:
+def _packed(task: Task) -> bytes:
     """A task as bytes, made once: it is the same for all workers."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def __call__(self) -> Task:
-        import cloudpickle
-
-        task: Task = cloudpickle.loads(self._data)
-        return task
-
-
-def _packed(task: Task) -> _Packed:
-    import cloudpickle
+    import cloudpickle  # type: ignore[import-untyped]
 
     try:
-        return _Packed(cloudpickle.dumps(task))
+        return bytes(cloudpickle.dumps(task))
     except Exception as error:
         raise InvalidValueError(
             f"workers: task {task.name!r} can't be sent to worker processes ({error}); define it "

@@ -126,6 +126,9 @@ class Runner:
 
     def _next(self) -> Entry | None:
         """The next query to run; None where there is none for now."""
+        if self._shared:
+            # Others take from the same queue: an older look at it would go over the budget.
+            self._queue.clear()
         if not self._queue:
             self._fill_queue()
         return self._queue.popleft() if self._queue else None
@@ -133,13 +136,14 @@ class Runner:
     def _fill_queue(self) -> None:
         while True:
             entries = self._read()
-            within = entries[: self._budget]
-            self._queue.extend(e for e in within if e.state is State.WAITING)
+            waiting = [e for e in entries if e.state is State.WAITING]
+            begun = len(entries) - len(waiting)
+            self._queue.extend(waiting[: max(0, self._budget - begun)])
             self._elsewhere = [
-                e for e in within if e.state is State.RUNNING and e.trial.number not in self._mine
+                e for e in entries if e.state is State.RUNNING and e.trial.number not in self._mine
             ]
-            left = self._budget - len(entries)
-            if self._queue or left <= 0 or self._exhausted:
+            left = self._budget - begun
+            if waiting or left <= 0 or self._exhausted:
                 return
             self._ask(entries, left)
 
@@ -163,16 +167,16 @@ class Runner:
         seconds = time.perf_counter() - start
         if self._shared and len(self._ledger.read()) > len(entries):
             return  # Another process proposed in the meantime: ask again, knowing of it.
-        if len(archs) < n:
+        if not archs:
             self._exhausted = True
             self._note(
-                f"the space is used up: no new architecture is left after {len(entries) + len(archs)} "
-                f"queries of a budget of {self._budget}"
+                f"the space is used up: no new architecture is left after {len(entries)} queries "
+                f"of a budget of {self._budget}"
             )
-        if archs:
-            # Numbers go on after the greatest, not after the count: see `duplicates`.
-            first = 1 + max((e.number for e in entries), default=0)
-            self._ledger.propose(first, archs, seconds)
+            return
+        # After the greatest, not after the count: two processes may have used a number twice.
+        first = 1 + max((e.number for e in entries), default=0)
+        self._ledger.propose(first, archs, seconds)
 
     def _guiding(self, entry: Entry) -> dict[str, float] | None:
         return None if entry.metrics is None else self._ledger.task.guiding(entry.metrics)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
-from collections.abc import Callable
 
 from optiproxy.spaces import Architecture
 from optiproxy.tasks import Evaluation, Task
@@ -12,12 +12,12 @@ _task: Task | None = None
 _problem = ""
 
 
-def prepare(make: Callable[[], Task]) -> None:
-    """Makes the task. Never raises: a pool breaks without a reason when its workers can't start."""
+def prepare(task: bytes) -> None:
+    """Reads the task. Never raises: a pool breaks without a reason when its workers can't start."""
     global _task, _problem
     ignore_interrupts()
     try:
-        _task = make()
+        _task = pickle.loads(task)  # Of our own parent.
     except Exception as error:
         _problem = f"{type(error).__name__}: {error}"
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from optiproxy.study._cells import Cell, compute, whole
 from optiproxy.study._pool import thread_limits
 from optiproxy.study._statistics import HIT, bootstrap_interval, budgets, mean_std
 from optiproxy.study.study import check_count
-from optiproxy.tasks import Task
+from optiproxy.tasks import Task, load
 
 
 @dataclass(frozen=True)
@@ -90,15 +89,18 @@ def compare(
 
     Raises:
         InvalidValueError: An argument can't be used; nothing was run.
+        DataError: A task's data are missing or broken; nothing was run.
         StudyError: A worker died; what is finished is kept.
     """
-    loaded = [_loaded(task) for task in tasks]
-    _check([task for task, _ in loaded], methods, seeds, first_seed, budget, workers)
+    loaded = [load(task) if isinstance(task, str) else task for task in tasks]
+    _check(loaded, methods, seeds, first_seed, budget, workers)
+    for task in loaded:
+        task.prepare()
     folder = Path(out)
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     cells = [
-        Cell(task, reference, method, seed, budget)
-        for task, reference in loaded
+        Cell(task, method, seed, budget)
+        for task in loaded
         for method in methods
         for seed in range(first_seed, first_seed + seeds)
     ]
@@ -119,14 +121,6 @@ def compare(
     with whole(folder / "summary.csv") as unfinished:
         _write_csv(summary, unfinished)
     return Comparison(results, summary)
-
-
-def _loaded(task: Task | str) -> tuple[Task, str]:
-    if isinstance(task, Task):
-        return task, ""
-    from optiproxy import tasks
-
-    return tasks.load(task), task
 
 
 def _check(
@@ -159,7 +153,7 @@ def _computed(missing: dict[Path, Cell], workers: int) -> Iterator[Path]:
     )
     finished = False
     try:
-        futures = {executor.submit(partial(compute, cell, path)): path for path, cell in missing.items()}
+        futures = {executor.submit(compute, cell, path): path for path, cell in missing.items()}
         for future in as_completed(futures):
             future.result()
             yield futures[future]

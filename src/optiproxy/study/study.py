@@ -16,7 +16,7 @@ import numpy as np
 import optuna
 
 import optiproxy
-from optiproxy.errors import OptiProxyError, StudyError, invalid, unknown
+from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError, invalid, unknown
 from optiproxy.proxies import PROXIES
 from optiproxy.search import METHODS, Optimizer
 from optiproxy.spaces import Architecture, Space
@@ -27,10 +27,10 @@ from optiproxy.study._pool import Borrowed, InProcess, Pool, Processes
 from optiproxy.study._runner import Runner
 from optiproxy.study._storage import Storage, open_storage
 from optiproxy.study.records import Found, Record
-from optiproxy.tasks import Task
+from optiproxy.tasks import Reference, Task, load
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
     from torch import nn
 
 _logger = logging.getLogger("optiproxy.study")
@@ -73,8 +73,8 @@ class Study:
         build: ``build(arch) → nn.Module``; by default the space's own.
         method: ``"optiproxy"`` or a baseline's name.
         proxy: The model behind ``"optiproxy"``; None for its default.
-        storage: None for memory, a path for a journal file, or a database's URL. ``optuna-dashboard``
-            opens what is stored.
+        storage: None for memory, a path for a journal file, or a database's URL;
+            ``optuna-dashboard`` opens both.
         seed: Same seed, same search.
 
     Raises:
@@ -108,7 +108,7 @@ class Study:
             metrics=metrics,
             build=build,
         )
-        self._open(name, task, method, proxy, storage, seed, reference="")
+        self._open(name, task, method, proxy, storage, seed)
 
     @classmethod
     def of(
@@ -120,7 +120,6 @@ class Study:
         proxy: str | None = None,
         storage: Storage = None,
         seed: int = 0,
-        reference: str = "",
     ) -> Study:
         """A study of a task.
 
@@ -131,13 +130,9 @@ class Study:
             proxy: The model behind ``"optiproxy"``; None for its default.
             storage: None for memory, a path for a journal file, or a database's URL.
             seed: Same seed, same search.
-            reference: What `optiproxy.tasks.load` finds the task by (``"module:task"``): worker
-                processes and `load` get it from there. Without it the task itself is sent.
         """
         study = cls.__new__(cls)
-        study._open(
-            name or default_name(task, method, seed), task, method, proxy, storage, seed, reference
-        )
+        study._open(name or default_name(task, method, seed), task, method, proxy, storage, seed)
         return study
 
     @classmethod
@@ -159,14 +154,12 @@ class Study:
             found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
         if found is None:
             raise StudyError(f"study {name!r} in {storage} was not made by OptiProxy")
-        if not found.reference:
+        if found.reference is None:
             raise StudyError(
                 f"study {name!r}: its task {found.task!r} was made in a program; run that again, "
                 "with the same name and storage, and it goes on"
             )
-        from optiproxy import tasks
-
-        task = tasks.load(found.reference).replaced(found.objectives, found.constraints)
+        task = _found_again(*found.reference).replaced(found.objectives, found.constraints)
         return cls.of(
             task,
             name=name,
@@ -174,7 +167,6 @@ class Study:
             proxy=found.proxy,
             storage=storage,
             seed=found.seed,
-            reference=found.reference,
         )
 
     def _open(
@@ -185,7 +177,6 @@ class Study:
         proxy: str | None,
         storage: Storage,
         seed: int,
-        reference: str,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise invalid("study: name", name, "give a short text")
@@ -194,7 +185,6 @@ class Study:
         self.method = method
         self.seed = seed
         self.storage = storage
-        self.reference = reference
         self.notes: list[str] = []
         make = METHODS.get(method)
         self.proxy = _proxy(make, method, proxy)
@@ -205,8 +195,7 @@ class Study:
             seed=seed,
             **({"proxy": self.proxy} if self.proxy is not None else {}),
         )
-        version = optiproxy.__version__
-        identity = Identity.of(task, method, self.proxy, seed, reference, version)
+        identity = Identity.of(task, method, self.proxy, seed, version=optiproxy.__version__)
         opened = open_storage(storage)
         with _quiet(), _storage_errors(storage):
             self.optuna = optuna.create_study(
@@ -234,8 +223,8 @@ class Study:
     ) -> None:
         """Searches until the study has `budget` queries, those of earlier runs and failed ones too.
 
-        Stops earlier where the space is used up; `notes` says so. Ctrl-C keeps all that is finished,
-        and what was running is repeated by the next `run`.
+        Stops earlier where the space is used up; `notes` says so. Ctrl-C keeps all that is
+        finished, and what was running is repeated by the next `run`.
 
         Args:
             budget: How many queries the study has in the end.
@@ -249,11 +238,13 @@ class Study:
         Raises:
             InvalidValueError: `budget` or `workers` can't be used, or the task can't be sent to
                 worker processes. No query is spent.
+            DataError: The task's data are missing or broken. No query is spent.
             StudyError: The executor broke, or a worker can't load the task.
             KeyboardInterrupt: Ctrl-C.
         """
         check_count("budget", budget)
         workers = _workers(workers, executor)
+        self.task.prepare()
         self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
         with Interrupts() as interrupts, _active(self._run), _storage_errors(self.storage):
             pool = self._pool(workers, executor, interrupts)
@@ -280,14 +271,7 @@ class Study:
             return Borrowed(self.task, self.seed, executor)
         if workers == 1:
             return InProcess(self.task, self.seed, interrupts)
-        return Processes(self.task, self.seed, workers, self._reload())
-
-    def _reload(self) -> Callable[[], Task] | None:
-        if not self.reference:
-            return None
-        objectives = {o.metric: o.direction for o in self.task.objectives}
-        constraints = [constraint_text(c) for c in self.task.constraints]
-        return _Reload(self.reference, objectives, constraints)
+        return Processes(self.task, self.seed, workers)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -317,10 +301,8 @@ class Study:
     @property
     def best(self) -> Found | None:
         """The best feasible architecture by the first objective; None before there is one."""
-        objective = self.task.objectives[0]
-        return max(
-            self._feasible(), key=lambda f: objective.sign * f.metrics[objective.metric], default=None
-        )
+        metric, sign = self.task.objectives[0].metric, self.task.objectives[0].sign
+        return max(self._feasible(), key=lambda f: sign * f.metrics[metric], default=None)
 
     @property
     def pareto(self) -> tuple[Found, ...]:
@@ -374,8 +356,7 @@ class Study:
             }
             for r in self.queries
         ]
-        names = ["query", *self.task.space.names, *self.task.metrics, "feasible", "failed", "seconds"]
-        return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=names)
+        return pandas.DataFrame(rows)
 
 
 def default_name(task: Task, method: str, seed: int) -> str:
@@ -413,18 +394,14 @@ def _proxy(make: Callable[..., Optimizer], method: str, proxy: str | None) -> st
     return proxy
 
 
-@dataclass(frozen=True)
-class _Reload:
-    """Loads a task by its reference, in a worker process."""
-
-    reference: str
-    objectives: Mapping[str, str]
-    constraints: Sequence[str]
-
-    def __call__(self) -> Task:
-        from optiproxy import tasks
-
-        return tasks.load(self.reference).replaced(self.objectives, self.constraints)
+def _found_again(text: str, folder: str) -> Task:
+    """The task of a stored study: from here, or else from where it was begun."""
+    try:
+        return load(text)
+    except InvalidValueError:
+        if folder == os.getcwd():
+            raise
+        return Reference(text, folder).load()
 
 
 @contextmanager

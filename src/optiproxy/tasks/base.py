@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import inspect
 import math
@@ -206,6 +205,13 @@ class Task:
         """Whether measured metrics satisfy every constraint."""
         return is_feasible(metrics, self.constraints)
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The metrics that every evaluation must have: those of objectives and constraints."""
+        objectives = (objective.metric for objective in self.objectives)
+        constraints = (constraint.metric for constraint in self.constraints)
+        return tuple(dict.fromkeys((*objectives, *constraints)))
+
     @cached_property
     def optimum(self) -> float | None:
         """The best feasible value of the first objective, where it can be known; else None."""
@@ -234,15 +240,15 @@ class Task:
         if not isinstance(result, Mapping):
             raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
         metrics = {str(name): _number(str(name), value) for name, value in result.items()}
-        for needed in [*self.objectives, *self.constraints]:
-            value = metrics.get(needed.metric)
+        for metric in self.needed:
+            value = metrics.get(metric)
             if value is None:
                 raise EvaluationFailed(
-                    f"the evaluator returned no {needed.metric!r}, "
+                    f"the evaluator returned no {metric!r}, "
                     f"only {', '.join(metrics) or 'an empty mapping'}"
                 )
             if not math.isfinite(value):
-                raise EvaluationFailed(f"{needed.metric} is {value}")
+                raise EvaluationFailed(f"{metric} is {value}")
         # Of the others, what was not measured is left out: NaN is no number in JSON.
         return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
@@ -259,8 +265,7 @@ def _found_again(
     objectives: tuple[Objective, ...],
     constraints: tuple[Constraint, ...],
 ) -> Task:
-    task = copy.copy(reference.load())
-    task.__dict__.pop("optimum", None)
+    task = reference.load().replaced()
     task.objectives, task.constraints = objectives, constraints
     return task
 

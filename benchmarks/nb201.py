@@ -1,0 +1,98 @@
+"""Quality and speed on NAS-Bench-201: regret by query, and the optimiser's own seconds.
+
+    python benchmarks/nb201.py --seeds 30                   # the default configuration
+    python benchmarks/nb201.py --seeds 30 --proxy gcn
+    python benchmarks/nb201.py --seeds 100 --method local
+
+Needs the published table (``OPTIPROXY_DATA``). Searches run one after another in one process, so
+that seconds and memory mean something. Regret is that of validation accuracy, in percentage points.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import time
+
+import _results
+import numpy as np
+
+from optiproxy import tasks
+from optiproxy.search import METHODS
+
+TASKS = ("nb201-cifar10", "nb201-cifar100", "nb201-imagenet16-120")
+
+
+def search(task: tasks.Task, options: argparse.Namespace, seed: int) -> tuple[list[float], float]:
+    """One search: the regret after each query, and the seconds spent in ask and tell."""
+    extra = {"proxy": options.proxy} if options.method == "optiproxy" else {}
+    directions = {o.metric: o.direction for o in task.objectives}
+    opt = METHODS.get(options.method)(task.space, directions, seed=seed, **extra)
+    batch = options.batch or opt.batch_size
+    regrets: list[float] = []
+    seconds = 0.0
+    while len(opt.queries) < options.budget:
+        start = time.perf_counter()
+        archs = opt.ask(min(batch, options.budget - len(opt.queries)))
+        seconds += time.perf_counter() - start
+        results = [task.guiding(task.query(a).metrics) for a in archs]
+        start = time.perf_counter()
+        opt.tell(archs, results)
+        seconds += time.perf_counter() - start
+        for result in results:
+            regret = task.regret(result)
+            regrets.append(min(regret, regrets[-1]) if regrets else regret)
+    return regrets, seconds
+
+
+def summary(regrets: np.ndarray, seconds: list[float], budget: int) -> dict[str, object]:
+    found = (regrets <= 1e-9).argmax(1) + 1
+    found = np.where(regrets[:, -1] <= 1e-9, found, budget + 1)
+    return {
+        **{
+            str(queries): {
+                "mean_regret": round(float(regrets[:, queries - 1].mean()), 4),
+                "std_regret": round(float(regrets[:, queries - 1].std(ddof=1)), 4),
+                "max_regret": round(float(regrets[:, queries - 1].max()), 4),
+                "optimum_found": round(float((regrets[:, queries - 1] <= 1e-9).mean()), 4),
+            }
+            for queries in (budget // 4, budget // 2, budget)
+        },
+        "median_queries_to_optimum": float(np.median(found)) if np.median(found) <= budget else None,
+        "optimizer_seconds": {
+            "mean": round(statistics.mean(seconds), 2), "max": round(max(seconds), 2),
+        },
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--method", default="optiproxy", choices=METHODS.names())
+    parser.add_argument("--proxy", default="gp")
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--budget", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=0, help="default: the method's own")
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS))
+    options = parser.parse_args()
+    results = {}
+    for name in options.tasks:
+        task = tasks.get(name)
+        runs = []
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
+            runs.append(search(task, options, seed))
+            print(f"{name} seed {seed}: {runs[-1][0][-1]:.3f} after {options.budget}", flush=True)
+        regrets = np.array([run[0] for run in runs])
+        results[name] = summary(regrets, [run[1] for run in runs], options.budget)
+        print(name, results[name], flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    label = options.method if options.method != "optiproxy" else options.proxy
+    path = _results.write(
+        f"nb201-{label}", vars(options), {"tasks": results, "peak_memory_mb": round(peak)}
+    )
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

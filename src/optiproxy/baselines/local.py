@@ -1,0 +1,47 @@
+"""Local search: move to the first better neighbour, restart where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optiproxy.search.base import Optimizer
+from optiproxy.spaces.base import Indices
+
+
+class LocalSearch(Optimizer):
+    """First-improvement hill climbing with random restarts.
+
+    Reference: White et al., Exploring the loss landscape in neural architecture search, UAI 2021,
+    https://arxiv.org/abs/2005.02960. The position is read off the history: it moves to every told
+    neighbour that is better, and starts anew at the first architecture told after all neighbours
+    are known.
+    """
+
+    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
+        position = self._position()
+        if position is None:
+            return self.random_new(n, rng)
+        rows = self.space.neighbour_indices(position[None])
+        rows = rows[self.is_new(rows)]
+        rows = rows[rng.permutation(len(rows))[:n]]
+        if len(rows) < n:
+            extra = self.random_new(n, rng)
+            both = np.concatenate([rows, extra])
+            rows = both[self.is_new(both)][:n]
+        return rows
+
+    def _position(self) -> Indices | None:
+        """Where the walk stands; None where it has to start (anew)."""
+        here: Indices | None = None
+        score = -np.inf
+        seen: set[bytes] = set()
+        around: set[bytes] = set()
+        for row, value in zip(self._rows, self.scores(), strict=True):
+            key = row.tobytes()
+            seen.add(key)
+            # After the last neighbour the next one told, wherever it lies, is the new start.
+            ended = here is None or around <= seen - {key}
+            if ended or (key in around and value > score):
+                here, score = row, float(value)
+                around = {r.tobytes() for r in self.space.neighbour_indices(row[None])}
+        return None if here is None or around <= self._known else here

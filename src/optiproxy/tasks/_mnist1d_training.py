@@ -1,0 +1,101 @@
+"""The training of the embedded task, the same function of architecture and seed every time."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import torch
+from torch import nn
+
+from optiproxy.errors import EvaluationFailed
+from optiproxy.hardware import count_flops, count_parameters, measure_latency, pinned_threads
+from optiproxy.spaces import Architecture
+from optiproxy.tasks._mnist1d_data import LENGTH, Split, load
+from optiproxy.tasks._mnist1d_network import Network
+
+# About 2 s on one thread. After half as many epochs the order of the networks is still noise, after
+# twice as many the better half of them is near the same ceiling.
+EPOCHS = 12
+BATCH = 100
+# The peak of a one-cycle schedule for AdamW.
+LEARNING_RATE = 0.01
+WEIGHT_DECAY = 1e-3
+# Far above any training that goes well, also on a busy machine.
+TIME_LIMIT_S = 120.0
+# For the latency, a part of the training's own time that is hardly felt.
+LATENCY_LIMIT_S = 0.2
+
+
+def fit(
+    arch: Architecture, seed: int, *, epochs: int = EPOCHS, time_limit_s: float = TIME_LIMIT_S
+) -> tuple[nn.Module, dict[str, float]]:
+    """Trains the network of `arch` on the training part, and measures it on the others.
+
+    On one thread; the number of threads and torch's generator are left as they were.
+
+    Args:
+        arch: An architecture of the task's space.
+        seed: Of the initial weights and of the batches.
+        epochs: Passes over the training part.
+        time_limit_s: For the training, in seconds.
+
+    Returns:
+        The network in evaluation mode, and its metrics: accuracies in %, ``params``, ``flops`` of
+        one example (a multiply-add counts as two), ``latency_ms`` of one example.
+
+    Raises:
+        EvaluationFailed: The loss is no finite number, or the time limit was exceeded.
+    """
+    data = load()
+    end = time.monotonic() + time_limit_s
+    with pinned_threads(1):
+        network = _initialised(arch, seed)
+        _train(network, data.training, seed, epochs, end, time_limit_s)
+        network.eval()
+        example = torch.zeros(1, 1, LENGTH)
+        return network, {
+            "val_accuracy": accuracy(network, data.validation),
+            "test_accuracy": accuracy(network, data.test),
+            "params": count_parameters(network),
+            "flops": count_flops(network, example),
+            "latency_ms": measure_latency(network, example, time_limit_s=LATENCY_LIMIT_S).median_ms,
+        }
+
+
+def _initialised(arch: Architecture, seed: int) -> nn.Module:
+    # Layers draw their first weights from torch's own generator: it is lent, and given back.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return Network(arch)
+
+
+def _train(
+    network: nn.Module, part: Split, seed: int, epochs: int, end: float, time_limit_s: float
+) -> None:
+    x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
+    order = torch.Generator().manual_seed(seed)
+    steps = epochs * (len(y) // BATCH)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+    network.train()
+    for _ in range(epochs):
+        for batch in torch.randperm(len(y), generator=order).reshape(-1, BATCH):
+            if time.monotonic() > end:
+                raise EvaluationFailed(f"the training took longer than {time_limit_s:g} s")
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(network(x[batch]), y[batch])
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        if not math.isfinite(loss.item()):
+            raise EvaluationFailed(f"the training diverged: the loss is {loss.item()}")
+
+
+def accuracy(network: nn.Module, part: Split) -> float:
+    """How many examples of `part` the network classifies rightly, in %."""
+    with torch.no_grad():
+        right = network(torch.from_numpy(part.x)).argmax(dim=1) == torch.from_numpy(part.y)
+    return 100.0 * int(right.sum()) / len(right)

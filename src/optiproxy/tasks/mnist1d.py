@@ -1,0 +1,89 @@
+"""The embedded task: a cell of a small 1-D convolutional network, really trained on MNIST-1D.
+
+Nothing is downloaded: the data are generated, once on a machine (see `_mnist1d_data`). One training
+takes about two seconds on one thread. The network, the recipe and the measured metrics are in
+`_mnist1d_network` and `_mnist1d_training`.
+
+Reference: Greydanus and Kobak, Scaling Down Deep Learning with MNIST-1D, ICML 2024,
+https://arxiv.org/abs/2011.14439.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optiproxy.spaces import Architecture, Cell
+from optiproxy.tasks.base import Origin, Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPERATIONS = ("none", "skip", "conv_3", "conv_5_dilated", "max_pool_3")
+
+METRICS = ("val_accuracy", "test_accuracy", "params", "flops", "latency_ms")
+
+
+def task() -> Task:
+    """MNIST-1D: accuracies in %, parameters and FLOPs counted, latency in ms on this CPU."""
+    return Task(
+        "mnist1d",
+        Cell(nodes=4, operations=OPERATIONS),
+        evaluate,
+        objectives={"val_accuracy": "max"},
+        reported=["test_accuracy"],
+        metrics=METRICS,
+        build=build,
+        train=train,
+        prepare=prepare,
+        description="a 1-D convolutional cell, really trained on MNIST-1D (about 2 s a training)",
+        origin=Origin(
+            source="mnist1d 0.0.2.post1 (PyPI), generated here",
+            licence="Apache-2.0",
+            citation="Greydanus and Kobak, MNIST-1D, ICML 2024, https://arxiv.org/abs/2011.14439",
+        ),
+    )
+
+
+# torch is imported inside, when a network is needed: tasks are listed without it.
+
+
+def prepare() -> None:
+    """Generates the data set, or reads it where that was done before.
+
+    Raises:
+        DataError: The package ``mnist1d`` is missing.
+    """
+    from optiproxy.tasks._mnist1d_data import load
+
+    load()
+
+
+def evaluate(arch: Architecture, *, seed: int) -> dict[str, float]:
+    """Trains the network of `arch` and measures `METRICS`.
+
+    Everything but the latency is a function of `arch` and `seed`, on one machine.
+
+    Raises:
+        EvaluationFailed: The training diverged, or took longer than the time limit.
+    """
+    from optiproxy.tasks._mnist1d_training import fit
+
+    return fit(arch, seed)[1]
+
+
+def train(arch: Architecture, seed: int) -> nn.Module:
+    """The network of `arch` as `evaluate` trained it with the same seed, in evaluation mode.
+
+    Raises:
+        EvaluationFailed: As in `evaluate`.
+    """
+    from optiproxy.tasks._mnist1d_training import fit
+
+    return fit(arch, seed)[0]
+
+
+def build(arch: Architecture) -> nn.Module:
+    """The untrained network of `arch`: (B, 1, 40) → (B, 10) logits, float32."""
+    from optiproxy.tasks._mnist1d_network import Network
+
+    return Network(arch)

@@ -1,0 +1,56 @@
+"""NAS-Bench-201 as three tasks: accuracy after 200 epochs, looked up.
+
+Validation accuracy guides the search; test accuracy is only reported. Both are in %, means over the
+training seeds. CIFAR-10's validation accuracy comes from training on half of the training images,
+its test accuracy from training on all of them.
+
+Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from optiproxy.spaces import NB201_OPERATIONS, Cell
+from optiproxy.tasks import data
+from optiproxy.tasks.base import Origin
+from optiproxy.tasks.table import Table
+
+TABLE = "nb201_accuracy"
+
+_CITATION = "Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326"
+
+
+def cifar10() -> Table:
+    """NAS-Bench-201 on CIFAR-10."""
+    return _task("cifar10", "CIFAR-10")
+
+
+def cifar100() -> Table:
+    """NAS-Bench-201 on CIFAR-100."""
+    return _task("cifar100", "CIFAR-100")
+
+
+def imagenet16_120() -> Table:
+    """NAS-Bench-201 on ImageNet16-120."""
+    return _task("imagenet16_120", "ImageNet16-120")
+
+
+def _task(data_set: str, title: str) -> Table:
+    table = next(table for table in data.known_tables() if table.name == TABLE)
+    return Table(
+        Cell(nodes=4, operations=NB201_OPERATIONS),
+        partial(data.find, TABLE),
+        key="arch",
+        columns={
+            "val_accuracy": f"{data_set}_val_accuracy",
+            "test_accuracy": f"{data_set}_test_accuracy",
+        },
+        name=f"nb201-{data_set.replace('_', '-')}",
+        objectives={"val_accuracy": "max"},
+        reported=["test_accuracy"],
+        sha256=table.sha256,
+        rows=table.rows,
+        description=f"NAS-Bench-201 on {title}: accuracy after 200 epochs, looked up",
+        origin=Origin(table.source, table.licence, _CITATION, TABLE),
+    )

@@ -1,0 +1,167 @@
+"""A table of measured architectures as a task: a query is a look-up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from optiproxy.errors import invalid, unknown
+from optiproxy.spaces import Space
+from optiproxy.tasks._parquet import Lookup
+from optiproxy.tasks.base import Origin, Task
+
+
+class Table(Task):
+    """A task whose evaluations were all measured before, one row for each architecture.
+
+    >>> import optiproxy as op
+    >>> space = op.spaces.Chain({"depth": [1, 2], "width": [16, 32]})
+    >>> task = op.tasks.Table(space, "measured.parquet",
+    ...                       key=["depth", "width"],
+    ...                       columns={"val_accuracy": "top1", "latency_ms": "pixel3_ms"},
+    ...                       constraints={"latency_ms": "<= 5"})  # doctest: +SKIP
+
+    The table is read and checked before any query. An architecture that has no row, or whose cell
+    is empty or NaN in a metric that is asked for, is a failed evaluation.
+
+    Args:
+        space: Whose architectures the rows are.
+        parquet: The file; or a function that finds it, which is called when the table is first
+            needed (`prepare`).
+        key: The column with the space's own text form of the architecture (`Space.to_text`); or a
+            column for each choice, as a list in the choices' order or as a mapping, choice →
+            column. There 3, 3.0 and "3" are the same option where the space has only one of them.
+        columns: Metric → column, or the names of columns that are called as their metrics.
+        name: By default the file's name without its suffix.
+        objectives: By default the first metric that is not only reported, maximised.
+        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``, in the metric's unit.
+        reported: Metrics that are printed and never shown to the optimiser.
+        sha256: The file's checksum in hexadecimal, where it is pinned.
+        rows: How many rows it must have, where that is known.
+        description: One line for ``optiproxy tasks``.
+        origin: Where the numbers come from.
+
+    Raises:
+        InvalidValueError: An argument can't be used.
+        DataError: The file is missing, no readable Parquet, not what `sha256` and `rows` say, lacks
+            a column, has a key that is no architecture of the space, or an architecture twice.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        parquet: str | os.PathLike[str] | Callable[[], Path],
+        *,
+        key: str | Sequence[str] | Mapping[str, str],
+        columns: Mapping[str, str] | Sequence[str] | str,
+        name: str | None = None,
+        objectives: Mapping[str, str] | Sequence[str] | str | None = None,
+        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        reported: Sequence[str] = (),
+        sha256: str | None = None,
+        rows: int | None = None,
+        description: str = "",
+        origin: Origin | None = None,
+    ) -> None:
+        if not isinstance(space, Space):
+            raise invalid("Table: space", space, "give a search space, such as spaces.Cell(...)")
+        if callable(parquet):
+            source: Path | Callable[[], Path] = parquet
+            name = name or "table"
+        elif isinstance(parquet, str | os.PathLike):
+            # Absolute: a worker process may have another current directory.
+            source = Path(parquet).expanduser().absolute()
+            name = name or source.stem
+        else:
+            raise invalid("Table: parquet", parquet, "give the path of a Parquet file")
+        metrics = _columns(columns)
+        for metric in reported:
+            if metric not in metrics:
+                raise unknown("Table: reported", metric, metrics)
+        guiding = [metric for metric in metrics if metric not in reported]
+        if objectives is None and not guiding:
+            raise invalid("Table: reported", list(reported), "leave a metric to guide the search")
+        self._lookup = Lookup(
+            space,
+            source,
+            key=_key(space, key),
+            one_per_choice=not isinstance(key, str),
+            columns=metrics,
+            sha256=sha256,
+            rows=rows,
+        )
+        super().__init__(
+            name,
+            space,
+            self._lookup,
+            objectives={guiding[0]: "max"} if objectives is None else objectives,
+            constraints=constraints,
+            reported=reported,
+            metrics=tuple(metrics),
+            prepare=self._lookup.load,
+            in_memory=True,
+            description=description,
+            origin=origin,
+        )
+        if isinstance(source, Path):
+            self.prepare()
+
+    @cached_property
+    def optimum(self) -> float | None:
+        """The best feasible value of the first objective in the table; None if nothing is feasible.
+
+        Raises:
+            DataError: The table can't be read.
+        """
+        values = self._lookup.values()
+        objective = self.objectives[0]
+        possible = np.ones(len(values[objective.metric]), dtype=bool)
+        for metric in self.needed:
+            possible &= np.isfinite(values[metric])
+        for constraint in self.constraints:
+            possible &= constraint.sign * (values[constraint.metric] - constraint.bound) <= 0
+        if not possible.any():
+            return None
+        scores = objective.sign * values[objective.metric][possible]
+        return float(objective.sign * scores.max())
+
+
+def _columns(columns: Mapping[str, str] | Sequence[str] | str) -> dict[str, str]:
+    """Metric → column."""
+    if isinstance(columns, str):
+        columns = [columns]
+    if not isinstance(columns, Mapping | Sequence) or not columns:
+        raise invalid("Table: columns", columns, "give metric → column, or a list of columns")
+    pairs = columns if isinstance(columns, Mapping) else {column: column for column in columns}
+    for metric, column in pairs.items():
+        if not isinstance(metric, str) or not isinstance(column, str) or not metric:
+            raise invalid("Table: columns", columns, "give names: metric → column")
+    return dict(pairs)
+
+
+def _key(space: Space, key: str | Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
+    """The key columns, in the choices' order."""
+    remedy = "give a column's name, a list with a column for each choice, or choice → column"
+    if isinstance(key, str):
+        return (key,)
+    if isinstance(key, Mapping):
+        for choice in key:
+            if choice not in space.choices:
+                raise unknown("Table: key: choice", choice, space.names)
+        missing = [choice for choice in space.names if choice not in key]
+        if missing:
+            raise invalid("Table: key", dict(key), f"name a column for {', '.join(missing)} too")
+        key = [key[choice] for choice in space.names]
+    if not isinstance(key, Sequence) or not all(isinstance(column, str) for column in key):
+        raise invalid("Table: key", key, remedy)
+    if len(key) != len(space):
+        raise invalid(
+            "Table: key", list(key), f"give {len(space)} columns, for {', '.join(space.names)}"
+        )
+    if len(set(key)) < len(key):
+        raise invalid("Table: key", list(key), "a column stands twice; name one for each choice")
+    return tuple(key)

@@ -1,0 +1,54 @@
+"""The documentation does what it says: its Python runs, its commands and files exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+OPTIPROXY = Path(sys.executable).with_name("optiproxy")
+
+
+def _fences(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
+    # In a process of its own, as a reader would: a page writes files and may start workers.
+    code = "\n".join(_fences(page, "python"))
+    assert code
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_commands_and_options_of_a_page_exist(page: Path) -> None:
+    lines = [
+        line.split("#")[0].split()
+        for text in _fences(page, "")
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.startswith("optiproxy ")
+    ]
+    for words in lines:
+        command = words[1:3] if words[1] == "data" else words[1:2]
+        done = subprocess.run(
+            [OPTIPROXY, *command, "--help"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (words, done.stderr)
+        for option in (word for word in words if word.startswith("--")):
+            assert re.search(rf"{option}\b", done.stdout), words
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8"))
+    files = [target for target in targets if not target.startswith("https://")]
+    assert [target for target in files if not (page.parent / target).exists()] == []

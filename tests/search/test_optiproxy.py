@@ -1,0 +1,142 @@
+"""What is OptiProxy's own: the design, the climb, the threads, every proxy behind one search."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+
+from optiproxy.errors import InvalidValueError
+from optiproxy.proxies import PROXIES
+from optiproxy.search._acquisition import log_expected_improvement
+from optiproxy.search._climb import climb, draw, relax, start
+from optiproxy.search._design import balanced
+from optiproxy.search._threads import single_threaded
+from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
+
+CELL = Cell(nodes=4, operations=NB201_OPERATIONS)
+
+
+def test_design_is_balanced() -> None:
+    rows = balanced(CELL, 10, np.random.default_rng(0))
+    for c in range(6):
+        assert np.bincount(rows[:, c], minlength=5).tolist() == [2] * 5
+
+
+def test_the_design_does_not_depend_on_how_it_is_asked() -> None:
+    whole = OptiProxy(CELL, "y=max", seed=5).ask(10)
+    opt = OptiProxy(CELL, "y=max", seed=5)
+    assert [a for n in (3, 1, 6) for a in opt.ask(n)] == whole
+    assert len(set(OptiProxy(CELL, "y=max", seed=5).ask(25))) == 25
+
+
+def test_relaxed_samples_lie_in_the_simplex_and_sharpen() -> None:
+    space = Chain({"a": [1, 2, 3], "b": [1, 2]})
+    mask = torch.from_numpy(space.mask)
+    alpha = start(space, 50, space.random_indices(1, np.random.default_rng(0)), np.random.default_rng(0))
+    warm, cold = (relax(alpha, tau, mask, torch.Generator().manual_seed(0)) for tau in (0.7, 0.2))
+    for p in (warm, cold):
+        assert torch.allclose(p.sum(-1), torch.ones(50, 2, dtype=p.dtype))
+        assert bool((p[:, ~mask] == 0).all())
+    assert float(cold.max(-1).values.mean()) > float(warm.max(-1).values.mean())
+
+
+def test_the_climb_finds_the_maximum_of_a_linear_function() -> None:
+    space = Chain({"a": [1, 2, 3], "b": [1, 2, 3, 4], "c": [1, 2]})
+    mask = torch.from_numpy(space.mask)
+    goal = torch.zeros(3, 4, dtype=torch.float64)
+    goal[0, 2] = goal[1, 0] = goal[2, 1] = 1.0
+    alpha = start(space, 8, np.empty((0, 3), np.int64), np.random.default_rng(0))
+    generator = torch.Generator().manual_seed(0)
+    p = climb(alpha, lambda q: (q * goal).sum((1, 2)), mask, generator)
+    rows = draw(p, 20, mask, generator)
+    assert rows.shape == (160, 3)
+    assert space.valid(rows).all()
+    assert (rows < space.sizes).all()
+    # Without the climb one draw in 24 hits; measured with it: 0.55.
+    assert np.mean((rows == [2, 0, 1]).all(1)) > 0.3
+
+
+def test_log_expected_improvement() -> None:
+    mean = torch.linspace(-40, 5, 200, dtype=torch.float64)
+    spread = torch.full_like(mean, 0.7)
+    log_ei = log_expected_improvement(mean, spread, 1.0)
+    z = (mean.numpy() - 1.0) / 0.7
+    exact = 0.7 * (norm.pdf(z) + z * norm.cdf(z))
+    sure = exact > 1e-12
+    assert np.allclose(log_ei.numpy()[sure], np.log(exact[sure]), atol=1e-3)
+    assert bool((log_ei.diff() > 0).all())
+
+
+def test_threads_are_bounded_and_put_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with single_threaded():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        with pytest.raises(RuntimeError), single_threaded():
+            raise RuntimeError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_no_global_generator_is_read_or_set() -> None:
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    expected = float(torch.rand(1)), np.random.rand()  # noqa: NPY002
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    opt = OptiProxy(CELL, "y=max", seed=0, proxy="gcn")
+    for _ in range(3):
+        opt.tell(archs := opt.ask(5), [float(i) for i in range(len(archs))])
+    assert (float(torch.rand(1)), np.random.rand()) == expected  # noqa: NPY002
+
+
+@pytest.mark.parametrize("proxy", PROXIES.names())
+def test_every_proxy_beats_random_draws(proxy: str) -> None:
+    """A separable goal: after 25 queries of 4^8 architectures the search is near the top."""
+    space = Chain({f"c{i}": [0, 1, 2, 3] for i in range(8)})
+    reached = []
+    for seed in range(5):
+        opt = OptiProxy(space, "y=max", seed=seed, proxy=proxy)
+        for _ in range(8):
+            archs = opt.ask(5)
+            opt.tell(archs, [float(sum(a.values())) for a in archs])  # type: ignore[arg-type]
+        assert opt.best is not None
+        assert opt.best.metrics is not None
+        reached.append(opt.best.metrics["y"])
+    # The maximum is 24, the best of 40 random draws averages 18.
+    assert np.mean(reached) > 21
+
+
+def test_constraints_steer_the_queries() -> None:
+    space = Chain({f"c{i}": [0, 1, 2, 3] for i in range(6)})
+    opt = OptiProxy(space, "y=max", constraints="cost<=6", seed=0)
+    while len(opt.queries) < 50:
+        archs = opt.ask(5)
+        opt.tell(archs, [{"y": sum(a.values()), "cost": sum(a.values())} for a in archs])  # type: ignore[arg-type]
+    assert opt.best is not None
+    assert opt.best.metrics == {"y": 6.0, "cost": 6.0}
+    late = [q.feasible for q in opt.queries[20:]]
+    # One random draw in eight has a cost of at most 6.
+    assert np.mean(late) > 0.4
+
+
+def test_unknown_proxy_and_bad_n_init() -> None:
+    with pytest.raises(InvalidValueError, match="did you mean 'gcn'"):
+        OptiProxy(CELL, "y=max", proxy="gcnn")
+    with pytest.raises(InvalidValueError, match="n_init: got 1"):
+        OptiProxy(CELL, "y=max", n_init=1)
+
+
+def test_fewer_than_two_results_is_no_fit() -> None:
+    opt = OptiProxy(CELL, "y=max", seed=0)
+    opt.tell(opt.ask(12), [None] * 11 + [1.0])
+    assert len(opt.ask(5)) == 5
+    assert not math.isnan(opt.scores()[-1])

@@ -1,0 +1,146 @@
+"""Comparisons: the same numbers whatever the processes, resumable, right statistics."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import study_toys as toys
+
+from optiproxy.errors import InvalidValueError, StudyError
+from optiproxy.study import Study, compare
+from optiproxy.study._statistics import best_so_far, bootstrap_interval, budgets
+
+NUMBERS = ["task", "method", "seed", "query", "feasible", "best", "regret", "val", "test"]
+
+
+def numbers(folder):
+    return pq.read_table(folder / "results.parquet").select(NUMBERS)
+
+
+def test_the_numbers_do_not_depend_on_the_processes(tmp_path):
+    arguments = {"seeds": 3, "first_seed": 4, "budget": 10}
+    methods = ["climber", "random"]
+    one = compare([toys.known()], methods, tmp_path / "1", workers=1, **arguments)
+    compare([toys.known()], methods, tmp_path / "2", workers=2, **arguments)
+    assert numbers(tmp_path / "1").equals(numbers(tmp_path / "2"))
+    assert one.results.num_rows == 2 * 3 * 10
+    assert one.results.column_names[:8] == [
+        "task", "method", "seed", "query", "feasible", "best", "regret", "optimizer_seconds",
+    ]  # fmt: skip
+    study = Study.of(toys.known(), method="climber", seed=5)
+    study.run(10)
+    rows = [r for r in one.results.to_pylist() if r["method"] == "climber" and r["seed"] == 5]
+    assert [r["val"] for r in rows] == [q.metrics["val"] for q in study.queries]
+    assert [r["best"] for r in rows] == list(np.maximum.accumulate([r["val"] for r in rows]))
+    optimum = toys.known().optimum
+    assert [r["regret"] for r in rows] == [optimum - r["best"] for r in rows]
+    assert all(r["optimizer_seconds"] > 0 for r in rows)
+
+
+def test_the_summary_is_that_of_its_rows(tmp_path):
+    found = compare([toys.known("a"), toys.known("b")], ["random"], tmp_path, seeds=8, budget=90)
+    with (tmp_path / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["task"], r["budget"]) for r in rows] == [
+        (task, budget) for task in "ab" for budget in ("23", "45", "90")
+    ]
+    table = found.results.to_pandas()
+    for row, kept in zip(rows, found.summary, strict=True):
+        ends = table[(table["task"] == row["task"]) & (table["query"] == int(row["budget"]))]
+        assert len(ends) == int(row["seeds"]) == 8
+        assert float(row["mean"]) == pytest.approx(ends["best"].mean())
+        assert float(row["std"]) == pytest.approx(ends["best"].std())
+        assert float(row["regret"]) == pytest.approx(ends["regret"].mean())
+        assert float(row["hit_rate"]) == (ends["regret"] <= 1e-9).mean() == kept.hit_rate
+        assert float(row["ci_low"]) <= float(row["mean"]) <= float(row["ci_high"])
+    # 90 of 96: nearly all seeds find the optimum, and none of them all at a quarter.
+    assert float(rows[0]["hit_rate"]) < float(rows[2]["hit_rate"])
+    assert float(rows[0]["seconds"]) < float(rows[2]["seconds"])
+
+
+def test_what_is_finished_is_not_run_again(tmp_path):
+    log = tmp_path / "log"
+    log.touch()
+
+    def evaluate(arch):
+        with log.open("a") as file:
+            file.write(".")
+        return {"val": toys.score(arch), "test": 0.0}
+
+    def stop(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    task = toys.task(evaluate)
+    with pytest.raises(KeyboardInterrupt):
+        compare([task], ["random"], tmp_path / "c", seeds=4, budget=6, callback=stop)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "c" / "cells").glob("[!.]*")}
+    assert len(kept) >= 2
+    assert all(path.suffix == ".parquet" for path in kept)
+    found = compare([task], ["random"], tmp_path / "c", seeds=4, budget=6)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    # At most the search that ran when it was stopped, and the one after it, were begun twice.
+    assert len(log.read_text()) <= (4 + 2) * 6
+    again = compare([task], ["random"], tmp_path / "d", seeds=4, budget=6)
+    assert again.results["val"].equals(found.results["val"])
+    # Another budget is another search.
+    found = compare([task], ["random"], tmp_path / "c", seeds=1, budget=5)
+    assert found.results.num_rows == 5
+
+
+def test_tasks_with_unlike_metrics_failures_and_no_known_optimum(tmp_path):
+    moody = toys.task(toys.moody)
+    found = compare([moody, toys.known()], ["random"], tmp_path, seeds=2, budget=8)
+    rows = found.results.to_pylist()
+    assert all(math.isnan(r["regret"]) for r in rows if r["task"] == "toy")
+    failed = [r for r in rows if r["val"] is None]
+    assert failed
+    assert not any(r["feasible"] for r in failed)
+    assert math.isnan(found.summary[0].hit_rate)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"methods": ["randon"]}, "did you mean 'random'"),
+        ({"methods": []}, "methods"),
+        ({"methods": ["random", "random"]}, "each once"),
+        ({"seeds": 0}, "seeds"),
+        ({"first_seed": -1}, "first seed"),
+        ({"budget": 0}, "budget"),
+        ({"workers": 0}, "workers"),
+    ],
+)
+def test_bad_input_runs_nothing(tmp_path, change, said):
+    arguments = {"methods": ["random"], "seeds": 1, "budget": 2, **change}
+    with pytest.raises(InvalidValueError, match=said):
+        compare([toys.known()], arguments.pop("methods"), tmp_path / "c", **arguments)
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_worker_that_dies_is_told(tmp_path):
+    task = toys.task(lambda arch: os.abort())
+    with pytest.raises(StudyError, match="a worker process died"):
+        compare([task], ["random"], tmp_path, seeds=1, budget=2)
+
+
+def test_statistics():
+    assert budgets(100) == [25, 50, 100]
+    assert budgets(1) == [1]
+    nan = math.nan
+    best = best_so_far([nan, 3.0, 5.0, 4.0, 9.0], [False, True, False, True, True], 1.0)
+    assert np.array_equal(best, [nan, 3, 3, 4, 9], equal_nan=True)
+    assert np.array_equal(best_so_far([3.0, 1.0, 2.0], [True] * 3, -1.0), [3, 1, 1])
+    values = np.random.default_rng(0).normal(10, 2, size=100)
+    low, high = bootstrap_interval(values)
+    # The normal interval of a mean of 100: the bootstrap's must be within a tenth of its width.
+    half = 1.96 * values.std(ddof=1) / 10
+    assert low == pytest.approx(values.mean() - half, abs=half / 5)
+    assert high == pytest.approx(values.mean() + half, abs=half / 5)
+    assert bootstrap_interval(values) == (low, high)
+    assert all(map(math.isnan, bootstrap_interval(np.array([1.0, nan]))))
