@@ -59,7 +59,7 @@ def summary(regrets: np.ndarray, seconds: list[float], budget: int) -> dict[str,
             }
             for queries in (budget // 4, budget // 2, budget)
         },
-        "median_queries_to_optimum": float(np.median(found)) if np.median(found) <= budget else None,
+        "median_queries_to_optimum": None if np.median(found) > budget else float(np.median(found)),
         "optimizer_seconds": {
             "mean": round(statistics.mean(seconds), 2), "max": round(max(seconds), 2),
         },

@@ -19,14 +19,24 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from optiproxy import baselines, encodings, hardware, proxies, report, search, spaces, study, tasks
+    from optiproxy import (
+        baselines,
+        encodings,
+        hardware,
+        proxies,
+        report,
+        search,
+        spaces,
+        study,
+        tasks,
+    )
     from optiproxy.errors import EvaluationFailed, OptiProxyError
     from optiproxy.search.optiproxy import OptiProxy
     from optiproxy.spaces import Architecture
     from optiproxy.study import Study
     from optiproxy.tasks import Task
 
-# Name → where it lives. Resolved on first use: importing the package loads neither torch nor Optuna.
+# Name → where it lives, resolved on first use: importing us loads neither torch nor Optuna.
 _LAZY = {
     "Architecture": "optiproxy.spaces",
     "EvaluationFailed": "optiproxy.errors",
@@ -36,7 +46,15 @@ _LAZY = {
     "Task": "optiproxy.tasks",
 }
 _MODULES = (
-    "baselines", "encodings", "hardware", "proxies", "report", "search", "spaces", "study", "tasks",
+    "baselines",
+    "encodings",
+    "hardware",
+    "proxies",
+    "report",
+    "search",
+    "spaces",
+    "study",
+    "tasks",
 )
 
 __all__ = [

@@ -31,7 +31,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Constraint:
-    """`metric` must be at most (`sign` +1) or at least (`sign` -1) `bound`, in the metric's unit."""
+    """`metric` is at most (`sign` +1) or at least (`sign` -1) `bound`, in the metric's unit."""
 
     metric: str
     sign: float
@@ -120,7 +120,9 @@ def check_known(
     ]:
         if metric in reported:
             raise invalid(
-                kind, metric, "this metric is only reported and never guides a search; use "
+                kind,
+                metric,
+                "this metric is only reported and never guides a search; use "
                 f"one of {', '.join(name for name in known if name not in reported)}",
             )
         if known and metric not in known:

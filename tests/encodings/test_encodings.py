@@ -73,13 +73,11 @@ def test_the_relaxation_is_differentiable(name: str, space: Space) -> None:
 
 
 def test_nb201_line_graph() -> None:
-    """Edge vertices are joined where one edge ends and the other begins; input and output outside."""
+    """Edge vertices are joined where one edge ends and the other begins."""
     space = Cell(nodes=4, operations=NB201_OPERATIONS)
     a, x = encodings.make("adjacency", space).encode(space.sample(1))
     vertices = ["in", *space.names, "out"]
-    arcs = {
-        (u, v) for u, v in itertools.product(range(8), repeat=2) if a[0, u, v] == 1
-    }
+    arcs = {(u, v) for u, v in itertools.product(range(8), repeat=2) if a[0, u, v] == 1}
     named = {(vertices[u], vertices[v]) for u, v in arcs}
     assert named == {
         ("in", "0>1"), ("in", "0>2"), ("in", "0>3"), ("0>1", "1>2"), ("0>1", "1>3"),

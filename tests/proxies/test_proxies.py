@@ -26,7 +26,9 @@ def data(space: Space, n: int, proxy: Proxy, seed: int = 0) -> tuple[torch.Tenso
     single = values[np.arange(len(space)), rows]
     y = single.sum(1) + single[:, 0] * single[:, -1]
     columns = np.stack([standardise(y), standardise(-single[:, 1])], 1)
-    return corners(space, torch.from_numpy(rows), proxy.dtype), torch.from_numpy(columns).to(proxy.dtype)
+    return corners(space, torch.from_numpy(rows), proxy.dtype), torch.from_numpy(columns).to(
+        proxy.dtype
+    )
 
 
 @pytest.fixture(params=PROXIES.names())
@@ -121,6 +123,7 @@ def test_gp_beliefs_equal_a_refit_posterior() -> None:
     beliefs.believe(3)
     beliefs.believe(5)
     for m, post in enumerate(proxy._posteriors):
+
         def k(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
             f = proxy._kernel.features
             return proxy._kernel.cross(post.scales, post.amplitudes, post.weights, f(a), f(b))  # noqa: B023

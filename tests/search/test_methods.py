@@ -19,7 +19,9 @@ Make = Callable[..., Optimizer]
 
 @pytest.fixture(params=METHODS.names())
 def make(request: pytest.FixtureRequest) -> Make:
-    def build(space: Space, objectives: Mapping[str, str] | None = None, **kwargs: object) -> Optimizer:
+    def build(
+        space: Space, objectives: Mapping[str, str] | None = None, **kwargs: object
+    ) -> Optimizer:
         return METHODS.get(request.param)(space, objectives or {"score": "max"}, **kwargs)  # type: ignore[no-any-return]
 
     return build
@@ -124,7 +126,9 @@ def test_constraint_limits_the_best(make: Make) -> None:
     opt = make(CELL, {"score": "max"}, constraints={"size": "<= 3"}, seed=0)
     for _ in range(6):
         archs = opt.ask(5)
-        opt.tell(archs, [{"score": score(a), "size": list(a.values()).count("conv")} for a in archs])
+        opt.tell(
+            archs, [{"score": score(a), "size": list(a.values()).count("conv")} for a in archs]
+        )
     assert opt.best is not None
     assert opt.best.metrics is not None
     assert opt.best.metrics["size"] <= 3
@@ -136,7 +140,9 @@ def test_several_objectives(make: Make) -> None:
     opt = make(CELL, {"score": "max", "size": "min"}, seed=0)
     for _ in range(5):
         archs = opt.ask(5)
-        opt.tell(archs, [{"score": score(a), "size": list(a.values()).count("conv")} for a in archs])
+        opt.tell(
+            archs, [{"score": score(a), "size": list(a.values()).count("conv")} for a in archs]
+        )
     assert len({q.architecture for q in opt.queries}) == 25
 
 

@@ -37,7 +37,9 @@ def test_the_design_does_not_depend_on_how_it_is_asked() -> None:
 def test_relaxed_samples_lie_in_the_simplex_and_sharpen() -> None:
     space = Chain({"a": [1, 2, 3], "b": [1, 2]})
     mask = torch.from_numpy(space.mask)
-    alpha = start(space, 50, space.random_indices(1, np.random.default_rng(0)), np.random.default_rng(0))
+    alpha = start(
+        space, 50, space.random_indices(1, np.random.default_rng(0)), np.random.default_rng(0)
+    )
     warm, cold = (relax(alpha, tau, mask, torch.Generator().manual_seed(0)) for tau in (0.7, 0.2))
     for p in (warm, cold):
         assert torch.allclose(p.sum(-1), torch.ones(50, 2, dtype=p.dtype))
@@ -88,14 +90,14 @@ def test_threads_are_bounded_and_put_back() -> None:
 
 def test_no_global_generator_is_read_or_set() -> None:
     torch.manual_seed(1)
-    np.random.seed(1)  # noqa: NPY002
-    expected = float(torch.rand(1)), np.random.rand()  # noqa: NPY002
+    np.random.seed(1)
+    expected = float(torch.rand(1)), np.random.rand()
     torch.manual_seed(1)
-    np.random.seed(1)  # noqa: NPY002
+    np.random.seed(1)
     opt = OptiProxy(CELL, "y=max", seed=0, proxy="gcn")
     for _ in range(3):
         opt.tell(archs := opt.ask(5), [float(i) for i in range(len(archs))])
-    assert (float(torch.rand(1)), np.random.rand()) == expected  # noqa: NPY002
+    assert (float(torch.rand(1)), np.random.rand()) == expected
 
 
 @pytest.mark.parametrize("proxy", PROXIES.names())

@@ -9,6 +9,8 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
@@ -16,7 +18,7 @@ import study_toys as toys
 
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.study import Study, _ledger
-from optiproxy.study._owner import Owner
+from optiproxy.study._owner import Owner, _process
 from optiproxy.study._storage import OwnedLock
 from optiproxy.tasks import Reference
 
@@ -186,13 +188,26 @@ def test_workers_evaluate_all_without_repetition_and_bounded_threads(tmp_path):
 def test_a_worker_that_dies_is_a_failure_and_no_more(tmp_path):
     place = tmp_path / "s.journal"
     study = Study.of(toys.task(toys.deadly), method="random", storage=place)
-    study.run(10, workers=2)
-    assert len(study.queries) == 10
+    study.run(6, workers=2)
+    assert len(study.queries) == 6
     dead = {r.architecture["width"] for r in study.queries if r.metrics is None}
     alive = {r.architecture["width"] for r in study.queries if r.metrics is not None}
     assert dead == {32}
     assert 32 not in alive
     assert all("worker process died" in r.reason for r in study.queries if r.metrics is None)
+
+
+def test_workers_do_not_outlive_a_killed_search(tmp_path, log):
+    process = start(tmp_path / "s.journal", 90, workers=2)
+    wait_for_lines(log, 6, process)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(workers) >= 2
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 10
+    while any(_process(int(pid))[0] for pid in workers):
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_any_executor_will_do(tmp_path):
@@ -222,18 +237,19 @@ def test_a_task_that_workers_cant_load_ends_the_search():
     assert study.queries == ()
 
 
-def test_two_processes_share_a_study(tmp_path, log):
-    place = tmp_path / "s.journal"
-    both = [start(place, 24), start(place, 24)]
+@pytest.mark.parametrize(("kind", "budget"), [("journal", 24), ("sqlite", 9)])
+def test_two_processes_share_a_study(tmp_path, log, kind, budget):
+    place = {"journal": tmp_path / "s.journal", "sqlite": f"sqlite:///{tmp_path}/s.db"}[kind]
+    both = [start(place, budget), start(place, budget)]
     assert [process.wait(60) for process in both] == [0, 0]
     study = Study.of(toys.slow_task, method="climber", storage=place)
-    assert len(study.queries) == 24
-    assert len({r.architecture for r in study.queries}) == 24
+    assert len(study.queries) == budget
+    assert len({r.architecture for r in study.queries}) == budget
     counts = Counter(log.read_text().splitlines())
-    assert counts.total() == 24
+    assert counts.total() == budget
     runs = {
         name
-        for trial in trials(place, optuna.trial.TrialState.COMPLETE)
+        for trial in study.optuna.trials
         for name, value in trial.user_attrs.items()
         if name.startswith("optiproxy:owner:") and value is not None
     }
@@ -269,8 +285,6 @@ def test_who_is_gone_and_who_is_not(monkeypatch):
     assert mine.here
     assert not mine.gone
     ended = subprocess.Popen(["true"])
-    from dataclasses import replace
-
     zombie = replace(mine, pid=ended.pid)
     time.sleep(0.2)
     assert zombie.gone
@@ -292,13 +306,42 @@ def test_a_killed_holder_of_the_lock_is_not_waited_for(tmp_path):
         "OwnedLock(sys.argv[1]).acquire(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, place])
-    assert os.path.exists(place + ".lock")
+    assert os.path.lexists(place + ".lock")
     began = time.monotonic()
-    lock = OwnedLock(place)
-    lock.acquire()
+    OwnedLock(place).acquire()
     assert time.monotonic() - began < 1
-    # A live holder is: a second one has to wait.
-    second = OwnedLock(place, grace_period=None)
-    assert not second._abandoned()
-    lock.release()
+    # A live holder is: it stays, however often somebody else looks.
+    held = os.readlink(place + ".lock")
+    second = OwnedLock(place)
+    second._take_away()
+    assert os.readlink(place + ".lock") == held
+    waiting = ThreadPoolExecutor().submit(second.acquire)
+    time.sleep(0.2)
+    assert not waiting.done()
+    OwnedLock(place).release()
+    assert waiting.result(5)
+    second.release()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_taken_over_by_another_is_given_back(tmp_path, monkeypatch):
+    """Between looking at a dead holder's lock and removing it, somebody else got it."""
+    place = str(tmp_path / "s.journal")
+    os.symlink("a live one's", place + ".lock")
+    lock = OwnedLock(place)
+    monkeypatch.setattr(lock, "_read", lambda: "a dead one's")
+    monkeypatch.setattr(lock, "_abandoned", lambda text: True)
+    lock._take_away()
+    assert os.readlink(place + ".lock") == "a live one's"
+    assert os.listdir(tmp_path) == ["s.journal.lock"]
+
+
+def test_a_lock_of_optuna_s_own_is_taken_over_after_its_time(tmp_path):
+    place = str(tmp_path / "s.journal")
+    os.symlink(place, place + ".lock")
+    lock = OwnedLock(place)
+    lock._take_away()
+    assert os.path.lexists(place + ".lock")
+    os.utime(place + ".lock", (time.time() - 31,) * 2, follow_symlinks=False)
+    lock._take_away()
+    assert not os.path.lexists(place + ".lock")

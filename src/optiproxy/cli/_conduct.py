@@ -11,7 +11,7 @@ from pathlib import Path
 from optiproxy.cli._answer import answer_text
 from optiproxy.cli._files import write_files
 from optiproxy.cli._progress import SearchProgress
-from optiproxy.cli._stdout import answer_only
+from optiproxy.cli._stdout import kept_for_the_answer
 from optiproxy.cli._summary import summary
 from optiproxy.cli.app import FAILED, INTERRUPTED
 from optiproxy.study import Study
@@ -29,23 +29,22 @@ def conduct(study: Study, budget: int, workers: int, *, json: bool) -> int:
         done = len(study.queries)
         state = f"goes on after {done} queries" if done else "the same command again goes on"
         print(f"study {study.name} in {place}: {state}", file=sys.stderr)
-    try:
-        with answer_only(json), SearchProgress(study, budget) as progress:
-            study.run(budget, workers=workers, callback=progress)
-    except KeyboardInterrupt:
-        print(_how_to_resume(study, place), file=sys.stderr)
-        return INTERRUPTED
-    if json:
-        print(answer_text(study, budget))
-    else:
-        print(summary(study, _files(study, place)))
+    files: list[tuple[str, Path | str]] = []
+    with kept_for_the_answer():
+        try:
+            with SearchProgress(study, budget) as progress:
+                study.run(budget, workers=workers, callback=progress)
+        except KeyboardInterrupt:
+            print(_how_to_resume(study, place), file=sys.stderr)
+            return INTERRUPTED
+        if place is not None and not json:
+            files = _files(study, place)
+    print(answer_text(study, budget) if json else summary(study, files))
     failed = all(record.metrics is None for record in study.queries)
     return FAILED if failed else 0
 
 
-def _files(study: Study, place: str | None) -> list[tuple[str, Path | str]]:
-    if place is None:
-        return []
+def _files(study: Study, place: str) -> list[tuple[str, Path | str]]:
     files: list[tuple[str, Path | str]] = [("study", place)]
     if not study.task.in_memory and study.queries:
         folder = Path() if "://" in place else Path(place).parent

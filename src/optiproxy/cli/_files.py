@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ def write_files(study: Study, folder: Path, stem: str) -> list[tuple[str, Path]]
     train, best = study.task.train, study.best
     if train is not None and best is not None:
         # Once more as it was trained: the same seed makes the same network.
+        print("training the best architecture once more, to keep it", file=sys.stderr)
         model = train(best.architecture, evaluation_seed(study.seed, best.architecture))
         written.append(("network", _network(study, best, model, folder / f"{stem}.pt")))
     return written

@@ -10,15 +10,12 @@ from typing import TextIO
 
 
 @contextmanager
-def answer_only(wanted: bool) -> Iterator[None]:
-    """Inside, whatever is printed goes to standard error, where `wanted`.
+def kept_for_the_answer() -> Iterator[None]:
+    """Inside, whatever is printed goes to standard error.
 
     An evaluator may print, in this process or in a worker, from Python or from C: so the file
     descriptor is turned too.
     """
-    if not wanted:
-        yield
-        return
     with redirect_stdout(sys.stderr):
         descriptors = _descriptors(sys.__stdout__, sys.__stderr__)
         if descriptors is None:

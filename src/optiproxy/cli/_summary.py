@@ -54,7 +54,8 @@ def _best(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]
     yield ""
     width = max(map(len, best.metrics))
     for name, value in best.metrics.items():
-        yield f"  {name:<{width}}  {number(value)}"
+        only = "  (only reported)" if name in study.task.reported else ""
+        yield f"  {name:<{width}}  {number(value)}{only}"
     yield from _comparison(study, best, records)
 
 

@@ -36,18 +36,28 @@ def compare(
         out: A folder for the results, made where it is missing.
         workers: How many searches run at once, each with one thread; by default one for each core.
     """
-    import os
     import sys
 
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from optiproxy import report, study
+    from optiproxy.cli._stdout import kept_for_the_answer
+    from optiproxy.study._pool import cores
 
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    shown = Progress(*columns, console=console, disable=not console.is_terminal)
+    # An evaluator may print: standard output is for the summary.
+    with kept_for_the_answer(), shown as progress:
         row = progress.add_task("searches", total=None)
+
+        def tell(done: int, total: int) -> None:
+            progress.update(row, completed=done, total=total)
+            # Elsewhere than on a terminal there is no bar: a line for each tenth.
+            if not console.is_terminal and 10 * done // total > 10 * (done - 1) // total:
+                console.print(f"{done}/{total} searches", highlight=False)
+
         comparison = study.compare(
             tasks,
             [name.strip() for name in methods.split(",")],
@@ -55,8 +65,8 @@ def compare(
             seeds=seeds,
             first_seed=first_seed,
             budget=budget,
-            workers=(os.cpu_count() or 1) if workers is None else workers,
-            callback=lambda done, total: progress.update(row, completed=done, total=total),
+            workers=cores() if workers is None else workers,
+            callback=tell,
         )
     figure = report.convergence_figure(comparison.results, out / "convergence.png")
     print(_table(comparison.summary))

@@ -43,6 +43,7 @@ def search(
     check_count("budget", budget)
     check_count("workers", workers)
     loaded = load(task).replaced(objective, constraint)
+    loaded.prepare()  # Data that are missing are told before a file is made.
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:
         storage = default_storage(name)

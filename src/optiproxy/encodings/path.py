@@ -20,7 +20,7 @@ MAX_FEATURES = 20_000
 
 
 class Path(Encoder):
-    """One tensor (B, sequences); paths come in the space's order until `MAX_FEATURES` are filled."""
+    """One tensor (B, sequences); paths in the space's order until `MAX_FEATURES` are filled."""
 
     def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(space, dtype)
@@ -57,5 +57,3 @@ class Path(Encoder):
                 block = (block[:, :, None] * options[:, None, :]).flatten(1)
             blocks.append(block)
         return (torch.cat(blocks, 1),)
-
-

@@ -94,11 +94,13 @@ class Kernel:
         views.append(pairs)
         return [v.flatten(1).numpy() for v in views], s.flatten(1).numpy()
 
-    def cross(self, scales: list[Tensor], amplitudes: Tensor, w: Tensor, a: Features, b: Features) -> Tensor:
+    def cross(
+        self, scales: list[Tensor], amplitudes: Tensor, w: Tensor, a: Features, b: Features
+    ) -> Tensor:
         """The kernel (A, B) between two lists, given the scales and amplitudes of the views."""
         choices, paths, counts, pairs = scales
         s = self.agreements(a, b)
-        k = torch.tensordot(w, s, 1)
+        k: Tensor = torch.tensordot(w, s, 1)
         k = k + amplitudes[0] * torch.exp(torch.tensordot(choices, s - 1, 1))
         if len(paths):
             k = k + amplitudes[1] * torch.exp(torch.tensordot(paths, self._along_paths(s) - 1, 1))

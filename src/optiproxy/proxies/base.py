@@ -51,7 +51,7 @@ class Beliefs:
     """Predictions for a fixed list of candidates, while a batch is being filled from it.
 
     `believe` takes the mean of one candidate for measured, so that what is like it loses its spread
-    and the batch stays diverse. Where a spread can't be conditioned at once (an ensemble), it stays.
+    and the batch stays diverse. A spread that can't be conditioned (an ensemble's) stays.
 
     Args:
         mean: (B, M).

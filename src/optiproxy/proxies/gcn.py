@@ -52,11 +52,10 @@ class GCNEnsemble(Proxy):
 
     def fit(self, p: Tensor, y: Tensor) -> None:
         generator = torch.Generator().manual_seed(self.seed)
-        a, x = self._encoder.relaxed(p)
-        along, against = _normalised(a)
+        along, against, x = self._graph(p)
         weights = self._initial(x.shape[-1], y.shape[1], generator)
         optimizer = torch.optim.AdamW(
-            weights.values(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, foreach=True
+            weights.values(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
         )
         schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=10, gamma=0.9)
         for _ in range(EPOCHS):
@@ -70,12 +69,18 @@ class GCNEnsemble(Proxy):
         self._weights = {name: w.detach() for name, w in weights.items()}
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
-        a, x = self._encoder.relaxed(p)
-        along, against = _normalised(a)
+        along, against, x = self._graph(p)
         out = _forward(self._weights, along, against, x)
         return out.mean(0), out.std(0)
 
-    def _initial(self, features: int, metrics: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def _graph(self, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        a, x = self._encoder.relaxed(p)
+        fixed = self.space.graph.adjacency_terms is None
+        return *_normalised(a[0] if fixed else a), x
+
+    def _initial(
+        self, features: int, metrics: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = {}
 
         def linear(name: str, fan_in: int, fan_out: int) -> None:
@@ -95,10 +100,17 @@ class GCNEnsemble(Proxy):
 
 
 def _normalised(a: Tensor) -> tuple[Tensor, Tensor]:
-    """A and its transpose with self-loops, rows summing to one; each (B, N, N)."""
+    """A and its transpose with self-loops, rows summing to one; each (N, N), or (B, N, N)."""
     loops = a + torch.eye(a.shape[-1], dtype=a.dtype)
-    back = loops.transpose(1, 2)
+    back = loops.transpose(-1, -2)
     return loops / loops.sum(-1, keepdim=True), back / back.sum(-1, keepdim=True)
+
+
+def _propagate(a: Tensor, h: Tensor) -> Tensor:
+    """Sums over neighbours: a (N, N) or (B, N, N), h (K, N, B, H) → (K, N, B, H)."""
+    if a.ndim == 2:  # one graph for all: K wide products instead of K·B tiny ones
+        return (a @ h.flatten(2)).view_as(h)
+    return torch.einsum("bnm,kmbh->knbh", a, h)
 
 
 def _forward(
@@ -108,23 +120,24 @@ def _forward(
     x: Tensor,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """(B, N, N), (B, N, N), (B, N, F) → (K, B, M); dropout where a generator is given."""
-    b, n, _ = x.shape
-    h = x.expand(MEMBERS, b, n, -1)
+    """Adjacencies (see `_propagate`) and x (B, N, F) → (K, B, M); dropout with a generator."""
+    b, n, f = x.shape
+    h = x.transpose(0, 1).expand(MEMBERS, n, b, f)
 
-    def linear(name: str, z: Tensor) -> Tensor:  # (K, B, N, in) → (K, B, N, out)
-        flat = torch.baddbmm(w[f"{name}.b"], z.reshape(MEMBERS, b * n, -1), w[f"{name}.w"])
-        return flat.view(MEMBERS, b, n, -1)
+    def linear(name: str, z: Tensor) -> Tensor:  # (K, N, B, in) → (K, N, B, out)
+        flat = torch.baddbmm(w[f"{name}.b"], z.reshape(MEMBERS, n * b, -1), w[f"{name}.w"])
+        return flat.view(MEMBERS, n, b, -1)
 
     for layer in range(LAYERS):
-        forth = F.relu(along @ linear(f"{layer}.along", h))
-        back = F.relu(against @ linear(f"{layer}.against", h))
+        forth = F.relu(_propagate(along, linear(f"{layer}.along", h)))
+        back = F.relu(_propagate(against, linear(f"{layer}.against", h)))
         h = linear(f"{layer}.join", torch.cat([forth, back], -1))
         h = F.layer_norm(h, h.shape[-1:])
         if generator is not None:
-            keep = torch.rand(h.shape, generator=generator, dtype=h.dtype) >= DROPOUT
-            h = h * keep / (1 - DROPOUT)
-    pooled = F.gelu(h.mean(2))  # (K, B, H)
+            # One mask for all vertices of an architecture: as good, and drawn N times faster.
+            keep = torch.rand((MEMBERS, 1, b, HIDDEN), generator=generator, dtype=h.dtype)
+            h = h * ((keep >= DROPOUT) / (1 - DROPOUT))
+    pooled = F.gelu(h.mean(1))  # (K, B, H)
     return torch.baddbmm(w["out.b"], pooled, w["out.w"])
 
 

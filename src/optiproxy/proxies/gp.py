@@ -76,7 +76,9 @@ class GaussianProcess(Proxy):
         self._train = self._kernel.features(p)
         distances, agreements = self._kernel.distances(p)
         self._posteriors = [
-            self._posterior(_Likelihood(self._kernel, distances, agreements, y[:, m].numpy()), y[:, m])
+            self._posterior(
+                _Likelihood(self._kernel, distances, agreements, y[:, m].numpy()), y[:, m]
+            )
             for m in range(y.shape[1])
         ]
 

@@ -25,4 +25,5 @@ def log_expected_improvement(mean: Tensor, spread: Tensor, best: float) -> Tenso
 
 def log_probability_below(mean: Tensor, spread: Tensor, bound: Tensor) -> Tensor:
     """log P(g <= bound) for independent normal g, elementwise."""
-    return torch.special.log_ndtr((bound - mean) / spread)
+    log_probability: Tensor = torch.special.log_ndtr((bound - mean) / spread)
+    return log_probability

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 # The gap to the best that counts as small, as a share of the gap between the best and the median.
-TOP_RESOLUTION = 0.05
+TOP_RESOLUTION = 0.2
 
 
 def fill(y: Array) -> Array:
-    """Failed queries (not finite) take the worst value seen: the search leaves their neighbourhood."""
+    """Failed queries (not finite) take the worst value seen, so that the search turns away."""
     finite = np.isfinite(y)
     return np.where(finite, y, y[finite].min() if finite.any() else 0.0)
 

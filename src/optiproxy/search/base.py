@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
-from optiproxy.metrics import Constraint, Objective, is_feasible, parse_constraints, parse_objectives
+from optiproxy.metrics import (
+    Constraint,
+    Objective,
+    is_feasible,
+    parse_constraints,
+    parse_objectives,
+)
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.base import Indices
 
@@ -147,7 +153,10 @@ class Optimizer(ABC):
     def values(self, metric: str) -> NDArray[np.float64]:
         """A metric of all that was told, (T,); NaN where it failed or lacks the metric."""
         return np.array(
-            [math.nan if q.metrics is None else q.metrics.get(metric, math.nan) for q in self._queries]
+            [
+                math.nan if q.metrics is None else q.metrics.get(metric, math.nan)
+                for q in self._queries
+            ]
         )
 
     def scores(self) -> NDArray[np.float64]:
@@ -168,7 +177,7 @@ class Optimizer(ABC):
         return scores
 
     def is_new(self, rows: Indices) -> NDArray[np.bool_]:
-        """Which of `rows` (B, C) are neither told, pending, nor an earlier row of the batch; (B,)."""
+        """Which of `rows` (B, C) are neither told, pending, nor an earlier row; (B,)."""
         seen = set(self._known)
         fresh = np.zeros(len(rows), dtype=bool)
         for i, row in enumerate(np.ascontiguousarray(rows, dtype=np.int64)):
@@ -198,7 +207,9 @@ class Optimizer(ABC):
             return Query(arch, None, False)
         if not isinstance(result, Mapping):
             if len(self.objectives) > 1:
-                raise invalid("tell: result", result, "there are several objectives; give a mapping")
+                raise invalid(
+                    "tell: result", result, "there are several objectives; give a mapping"
+                )
             result = {self.objectives[0].metric: float(result)}
         needed = [o.metric for o in self.objectives] + [c.metric for c in self.constraints]
         for metric in needed:

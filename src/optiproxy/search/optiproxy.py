@@ -126,7 +126,9 @@ class OptiProxy(Optimizer):
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         targets = self._targets()
         proxy = self._proxy(self.space, seed=int(rng.integers(2**31)))
-        proxy.fit(corners(self.space, torch.from_numpy(self.rows), proxy.dtype), targets.y.to(proxy.dtype))
+        proxy.fit(
+            corners(self.space, torch.from_numpy(self.rows), proxy.dtype), targets.y.to(proxy.dtype)
+        )
         candidates = self._candidates(proxy, targets, rng, generator)
         if len(candidates) == 0:
             return candidates
@@ -149,27 +151,35 @@ class OptiProxy(Optimizer):
     def _candidates(
         self, proxy: Proxy, targets: _Targets, rng: np.random.Generator, generator: torch.Generator
     ) -> Indices:
-        """Distinct new rows: draws from the climbed groups, neighbours of the best, a few random."""
+        """Distinct new rows: draws from the climbed groups, neighbours of the best, some random."""
         mask = torch.from_numpy(self.space.mask)
         incumbents = self.rows[np.argsort(-self.scores(), kind="stable")[:INCUMBENTS]]
         alpha = start(self.space, GROUPS, incumbents, rng).to(proxy.dtype)
-        weights = torch.from_numpy(rng.dirichlet(np.ones(targets.objectives), GROUPS)).to(proxy.dtype)
+        weights = torch.from_numpy(rng.dirichlet(np.ones(targets.objectives), GROUPS)).to(
+            proxy.dtype
+        )
 
         def score(p: Tensor) -> Tensor:
             mean, spread = proxy.predict(p)
-            return (weights * mean[:, : targets.objectives]).sum(1) + _feasible(mean, spread, targets)
+            return (weights * mean[:, : targets.objectives]).sum(1) + _feasible(
+                mean, spread, targets
+            )
 
         distributions = climb(alpha, score, mask, generator)
-        rows = np.concatenate([
-            draw(distributions, DRAWS, mask, generator),
-            self.space.neighbour_indices(incumbents),
-            self.space.random_indices(RANDOM_CANDIDATES, rng),
-        ])
+        rows = np.concatenate(
+            [
+                draw(distributions, DRAWS, mask, generator),
+                self.space.neighbour_indices(incumbents),
+                self.space.random_indices(RANDOM_CANDIDATES, rng),
+            ]
+        )
         rows = rows[self.space.valid(rows)]
         rows = rows[self.is_new(rows)]
         return rows if len(rows) else self.random_new(64, rng)
 
-    def _worth(self, beliefs: Beliefs, targets: _Targets, place: int, rng: np.random.Generator) -> Tensor:
+    def _worth(
+        self, beliefs: Beliefs, targets: _Targets, place: int, rng: np.random.Generator
+    ) -> Tensor:
         """The score of every candidate for one place of the batch; (B,)."""
         m = targets.objectives
         w = torch.from_numpy(rng.dirichlet(np.ones(m))).to(beliefs.mean.dtype)
@@ -196,8 +206,8 @@ class OptiProxy(Optimizer):
             limits.append((len(columns), (bound - y.mean()) / (y.std() or 1.0)))
             columns.append(standardise(y))
         feasible = torch.tensor([query.feasible for query in self._queries])
-        y = torch.from_numpy(np.stack(columns, 1))
-        return _Targets(y, len(self.objectives), tuple(limits), feasible)
+        stacked = torch.from_numpy(np.stack(columns, 1))
+        return _Targets(stacked, len(self.objectives), tuple(limits), feasible)
 
 
 def _feasible(mean: Tensor, spread: Tensor, targets: _Targets) -> Tensor:

@@ -48,6 +48,7 @@ ENUMERABLE = 1_000_000
 class Architecture(Mapping[str, Option]):
     """One valid assignment of every choice: a read-only, hashable mapping, choice → option.
 
+    >>> from optiproxy.spaces import Chain
     >>> space = Chain({"depth": [1, 2], "width": [16, 32]})
     >>> arch = space.architecture({"depth": 1, "width": 32})
     >>> arch["width"], dict(arch)
@@ -111,7 +112,7 @@ class GraphTemplate:
     @property
     def shape(self) -> tuple[int, int]:
         """(N, F)."""
-        return self.features.shape  # type: ignore[return-value]
+        return self.features.shape
 
 
 class Space(ABC):
@@ -154,7 +155,7 @@ class Space(ABC):
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
-        """Source-to-sink paths as rows of choice numbers; shared ones say which choices interact."""
+        """Source-to-sink paths, each a row of choice numbers: choices that interact."""
         return tuple((c,) for c in range(len(self.names)))
 
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
@@ -220,7 +221,7 @@ class Space(ABC):
             raise invalid(
                 "space", repr(self), f"it has over {ENUMERABLE:,} architectures; sample it instead"
             )
-        grid = np.indices(self.sizes, dtype=np.int64).reshape(len(self.sizes), -1).T
+        grid = np.indices(tuple(self.sizes.tolist()), dtype=np.int64).reshape(len(self.sizes), -1).T
         return np.ascontiguousarray(grid[self.valid(grid)])
 
     def enumerate(self) -> Iterator[Architecture]:
@@ -298,7 +299,9 @@ class Space(ABC):
             row.append(_index(name, mapping[name], options))
         indices = np.array([row], dtype=np.int64)
         if not self.valid(indices)[0]:
-            raise invalid("architecture", dict(mapping), "the space does not allow this combination")
+            raise invalid(
+                "architecture", dict(mapping), "the space does not allow this combination"
+            )
         return self.from_indices(indices)[0]
 
     def to_indices(self, archs: Iterable[Mapping[str, Any]]) -> Indices:

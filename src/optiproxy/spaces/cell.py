@@ -50,7 +50,9 @@ class Cell(Space):
         bad = [op for op in operations if not isinstance(op, str) or re.search(r"[|~+\s]", op)]
         if isinstance(operations, str) or bad:
             raise invalid(
-                "Cell: operations", bad or operations, "give a list of names without | ~ + or spaces"
+                "Cell: operations",
+                bad or operations,
+                "give a list of names without | ~ + or spaces",
             )
         self.nodes = nodes
         self.operations = tuple(operations)

@@ -81,7 +81,7 @@ class Processes:
         executor: Executor = ProcessPoolExecutor(
             self._workers,
             initializer=self._prepare,
-            env=thread_limits(max(1, _cores() // self._workers)),
+            env=thread_limits(max(1, cores() // self._workers)),
         )
         return executor
 
@@ -163,7 +163,8 @@ def _packed(task: Task) -> bytes:
         ) from None
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # Not on macOS, not on Windows.

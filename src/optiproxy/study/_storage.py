@@ -5,19 +5,30 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
+import time
+import uuid
 from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import (
+    JournalFileBackend,
+    JournalFileOpenLock,
+    JournalFileSymlinkLock,
+)
 
 from optiproxy.errors import StudyError
 from optiproxy.study._owner import Owner
 
 Storage = str | os.PathLike[str] | None
+BaseLock = JournalFileSymlinkLock | JournalFileOpenLock
 
 # Seconds that a SQLite writer waits for another one; its own 5 are short on a shared disk.
 _SQLITE_TIMEOUT = 60
+
+# Seconds after which a lock that does not say whose it is counts as left behind; Optuna's own.
+_GRACE = 30
 
 
 def open_storage(storage: Storage) -> BaseStorage:
@@ -43,11 +54,15 @@ def _database(url: str) -> BaseStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     options = {"connect_args": {"timeout": _SQLITE_TIMEOUT}} if url.startswith("sqlite") else {}
-    try:
-        return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=options))
-    except SQLAlchemyError as error:
-        reason = str(error).splitlines()[0]
-        raise StudyError(f"storage: {url!r} can't be opened: {reason}") from None
+    reason = ""
+    # Twice: of two processes that make the same tables at once, one is told that they exist.
+    for _ in range(2):
+        try:
+            return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=options))
+        except SQLAlchemyError as error:
+            reason = str(error).splitlines()[0]
+            time.sleep(0.5)
+    raise StudyError(f"storage: {url!r} can't be opened: {reason}")
 
 
 def _journal(path: Path) -> BaseStorage:
@@ -57,13 +72,15 @@ def _journal(path: Path) -> BaseStorage:
         raise StudyError(f"storage: {str(path)!r} is a folder; give a file, such as runs.journal")
     if not path.parent.is_dir():
         raise StudyError(f"storage: there is no folder {str(path.parent)!r}; make it first")
-    lock = OwnedLock(str(path))
+    lock: BaseLock = OwnedLock(str(path))
+    if sys.platform == "win32":  # Links need a privilege there.
+        lock = JournalFileOpenLock(str(path))
     if path.exists():
         _check_journal(path, lock)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
-def _check_journal(path: Path, lock: OwnedLock) -> None:
+def _check_journal(path: Path, lock: BaseLock) -> None:
     """Refuses a file that is no journal; cuts off a last line that a crash left half-written."""
     with path.open("rb") as file:
         first = file.readline()
@@ -86,42 +103,61 @@ def _check_journal(path: Path, lock: OwnedLock) -> None:
         lock.release()
 
 
-class OwnedLock(JournalFileOpenLock):
-    """Optuna's lock file with its holder's name in it, so that a killed holder is not waited for.
+class OwnedLock(JournalFileSymlinkLock):
+    """Optuna's lock, a symbolic link beside the file, that says who holds it.
 
-    Optuna's own locks don't say who holds them and wait 30 s before they take one over; a search
-    killed while it wrote would stand still that long when it is resumed.
+    Optuna's own does not, and takes over what is held for 30 s; a search that was killed while it
+    wrote would stand still that long when it is resumed. A link is made with its text at once, so
+    there is no moment at which a lock is nobody's.
     """
 
     def acquire(self) -> bool:
-        self._break()
-        super().acquire()
-        with contextlib.suppress(OSError):
-            descriptor = os.open(self._lock_file, os.O_WRONLY)
-            os.write(descriptor, json.dumps(Owner.of_this_process().to_json()).encode())
-            os.close(descriptor)
-        return True
+        pause = 0.001
+        while True:
+            text = json.dumps(Owner.of_this_process(uuid.uuid4().hex).to_json())
+            try:
+                os.symlink(text, self._lock_file)
+                return True
+            except FileExistsError:
+                self._take_away()
+            time.sleep(pause)
+            pause = min(2 * pause, 0.1)
 
-    def _break(self) -> None:
+    def _take_away(self) -> None:
         """Removes the lock of a process that has ended."""
-        if not self._abandoned():
+        text = self._read()
+        if text is None or not self._abandoned(text):
             return
-        # Only one may remove it, and must look again: else a second one, having looked before the
-        # first removed it, would remove the lock that somebody has taken since.
-        breaker = self._lock_file + ".break"
+        # Renamed and looked at again: somebody else may have been here first, and a third one may
+        # hold it by now.
+        aside = f"{self._lock_file}{uuid.uuid4()}.rename"
         try:
-            os.close(os.open(breaker, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            os.rename(self._lock_file, aside)
         except OSError:
             return
-        try:
-            if self._abandoned():
-                os.unlink(self._lock_file)
-        finally:
-            os.unlink(breaker)
+        moved = os.readlink(aside) if os.path.islink(aside) else ""
+        if moved != text:
+            with contextlib.suppress(FileExistsError):
+                os.symlink(moved, self._lock_file)
+        os.unlink(aside)
 
-    def _abandoned(self) -> bool:
+    def _read(self) -> str | None:
+        """The text of the lock: empty for one that is no link, None where there is none."""
         try:
-            owner = Owner.read(json.loads(Path(self._lock_file).read_text()))
-        except (OSError, ValueError):
+            return os.readlink(self._lock_file)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return ""
+
+    def _abandoned(self, text: str) -> bool:
+        try:
+            owner = Owner.read(json.loads(text))
+        except ValueError:
+            owner = None
+        if owner is not None:
+            return owner.gone
+        try:  # Of Optuna's own kind, such as the dashboard's.
+            return time.time() - os.lstat(self._lock_file).st_mtime > _GRACE
+        except OSError:
             return False
-        return owner is not None and owner.gone

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
+import threading
+import time
 
 from optiproxy.spaces import Architecture
 from optiproxy.tasks import Evaluation, Task
+
+# Seconds between two looks at whether the parent is still there.
+_WATCH = 1.0
 
 _task: Task | None = None
 _problem = ""
 
 
+def attend() -> None:
+    """Makes this process depend on its parent, as a pool's worker should."""
+    # Ctrl-C reaches the whole process group; what it means is for the parent to decide.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A parent that is killed can't tell its workers, who would wait for work for ever.
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
 def prepare(task: bytes) -> None:
     """Reads the task. Never raises: a pool breaks without a reason when its workers can't start."""
     global _task, _problem
-    ignore_interrupts()
+    attend()
     try:
         _task = pickle.loads(task)  # Of our own parent.
     except Exception as error:
         _problem = f"{type(error).__name__}: {error}"
 
 
-def ignore_interrupts() -> None:
-    """Ctrl-C reaches the whole process group; what it means is for the parent to decide."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def query(arch: Architecture, seed: int) -> Evaluation | str:
     """Evaluates; the text of what went wrong where the worker could not make the task."""
     return _problem if _task is None else _task.query(arch, seed=seed)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH)
+    os._exit(1)

@@ -19,8 +19,7 @@ from optiproxy.tasks._files import write_whole
 # The published recipe makes 4,000 examples for training and 1,000 for testing. We train on as many
 # and draw more beside them: with 2,000 for validation, the sampling error of an accuracy of 92 % is
 # 0.6 points, so that a search climbs the networks rather than the noise.
-TRAINING, VALIDATION, TEST = 4000, 2000, 2000
-_SIZES = (TRAINING, VALIDATION, TEST)
+_SIZES = (4000, 2000, 2000)  # training, validation, test
 LENGTH = 40
 
 # Of what the cache holds; a new number where the examples change.
@@ -57,7 +56,7 @@ def load() -> Data:
         arrays = generate()
         _keep(cache, *arrays)
     x, y = arrays
-    ends = np.cumsum([TRAINING, VALIDATION, TEST])
+    ends = np.cumsum(_SIZES)
     parts = [Split(x[end - n : end], y[end - n : end]) for n, end in zip(_SIZES, ends, strict=True)]
     return Data(*parts)
 

@@ -14,9 +14,11 @@ from optiproxy.spaces import Architecture
 from optiproxy.tasks._mnist1d_data import LENGTH, Split, load
 from optiproxy.tasks._mnist1d_network import Network
 
-# About 2 s on one thread. After half as many epochs the order of the networks is still noise, after
-# twice as many the better half of them is near the same ceiling.
-EPOCHS = 12
+# One thread trains a random architecture in 1.4 s, one of convolutions only in 2.5 s. From seed to
+# seed an architecture's validation accuracy has a standard deviation of 0.9 points (measured: 18
+# architectures, 3 seeds); after half as many epochs it is 2.2. The median of random architectures
+# reaches 90 %, the best ones 96 %.
+EPOCHS = 10
 BATCH = 100
 # The peak of a one-cycle schedule for AdamW.
 LEARNING_RATE = 0.01

@@ -1,0 +1,144 @@
+"""``optiproxy search`` and ``resume``: the answer, the summary, the files, and going on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from optiproxy.cli.app import run
+
+
+def course(answer):
+    return [(entry["architecture"], entry["metrics"]) for entry in answer["trajectory"]]
+
+
+def test_json_is_one_object_whatever_the_evaluator_prints(answer):
+    found = answer("search", "mine.py:task", "--budget", 8, "--method", "random", "--seed", 3)
+    assert list(found) == [
+        "task", "method", "proxy", "seed", "budget", "queries", "best", "trajectory", "pareto",
+        "seconds",
+    ]  # fmt: skip
+    assert (found["task"], found["method"], found["proxy"]) == ("mine", "random", None)
+    assert (found["seed"], found["budget"], found["queries"]) == (3, 8, 8)
+    assert [entry["query"] for entry in found["trajectory"]] == list(range(1, 9))
+    for entry in found["trajectory"]:
+        assert set(entry) == {"query", "architecture", "metrics", "feasible"}
+        assert set(entry["architecture"]) == {"depth", "width", "norm"}
+        assert set(entry["metrics"]) == {"val", "test", "params"}
+        assert entry["feasible"] is True
+    best = max(found["trajectory"], key=lambda entry: entry["metrics"]["val"])
+    assert found["best"] == {k: best[k] for k in ("architecture", "metrics")}
+    assert found["pareto"] == []
+    assert found["seconds"]["total"] >= found["seconds"]["oracle"] > 0
+
+
+def test_a_table_stays_in_memory_and_a_training_is_stored(answer, folder):
+    answer("search", "mine.py:table", "--budget", 3, "--method", "random")
+    assert [path.name for path in folder.glob("*.journal")] == []
+    answer("search", "mine.py:table", "--budget", 3, "--method", "random", "--storage", "t.journal")
+    answer("search", "mine.py:task", "--budget", 3, "--method", "random")
+    assert {path.name for path in folder.glob("*.journal")} == {
+        "t.journal", "mine-random-0.journal",
+    }  # fmt: skip
+
+
+def test_options_reach_the_search(answer):
+    found = answer(
+        "search", "mine.py:table", "--budget", 20, "--method", "random",
+        "--objective", "val=max", "--objective", "params=min", "--constraint", "params<=24000",
+    )  # fmt: skip
+    assert len(found["pareto"]) >= 1
+    assert found["best"]["metrics"]["params"] <= 24000
+    assert {e["feasible"] for e in found["trajectory"]} == {True, False}
+    for entry in found["trajectory"]:
+        assert entry["feasible"] == (entry["metrics"]["params"] <= 24000)
+
+
+def test_the_summary_and_the_files(folder, capfd):
+    import torch
+
+    assert run(["search", "mine.py:task", "--budget", "12", "--method", "random"]) == 0
+    out, err = capfd.readouterr()
+    assert "./mine-random-0.journal" in err.splitlines()[0]
+    assert "12/12 queries, best val" in err
+    assert out.startswith("\nmine: 12 queries by random, seed 0\nbest: ")
+    for text in (
+        "(only reported)", "the median of the 12 random architectures", "time: ",
+        "mine-random-0.journal", "mine-random-0.png", "mine-random-0.pt",
+    ):  # fmt: skip
+        assert text in out
+    assert (folder / "mine-random-0.png").read_bytes().startswith(b"\x89PNG")
+    kept = torch.load(folder / "mine-random-0.pt", weights_only=True)
+    assert set(kept) == {"state_dict", "architecture", "task", "metrics"}
+    assert kept["state_dict"]["weight"].shape == (1, kept["architecture"]["width"])
+    names = {path.name for path in folder.iterdir() if path.name != "__pycache__"}
+    stem = "mine-random-0"
+    assert names == {"mine.py", f"{stem}.journal", f"{stem}.png", f"{stem}.pt"}
+
+
+def test_the_same_command_goes_on_and_resume_extends(answer):
+    command = ("search", "mine.py:task", "--method", "evolution")
+    first = answer(*command, "--budget", 6)
+    again = answer(*command, "--budget", 6)
+    assert course(again) == course(first)
+    assert again["seconds"] == first["seconds"]
+    more = answer("resume", "mine-evolution-0", "--budget", 12)
+    assert more["budget"] == 12
+    whole = answer(*command, "--budget", 12, "--name", "other")
+    assert course(more) == course(whole)
+    assert answer("resume", "mine-evolution-0")["queries"] == 12
+
+
+@pytest.mark.parametrize(
+    ("stop", "method"), [(signal.SIGINT, "evolution"), (signal.SIGKILL, "optiproxy")]
+)
+def test_stopped_and_resumed(start, answer, folder, monkeypatch, stop, method):
+    monkeypatch.setenv("MINE_SECONDS", "0.1")
+    command = ["search", "mine.py:task", "--budget", 12, "--method", method]
+    process = start(*command)
+    journal = folder / f"mine-{method}-0.journal"
+    end = time.monotonic() + 60
+    while not journal.exists() or journal.read_text().count('"optiproxy:seconds"') < 5:
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(stop)
+    _, err = process.communicate(timeout=30)
+    if stop is signal.SIGINT:
+        assert process.returncode == 130
+        assert f"go on with: optiproxy resume mine-{method}-0" in err
+        assert "Traceback" not in err
+    monkeypatch.setenv("MINE_SECONDS", "0")
+    resumed = answer("resume", f"mine-{method}-0")
+    assert resumed["queries"] == resumed["budget"] == 12
+    whole = answer(*command, "--storage", "whole.journal")
+    assert course(resumed) == course(whole)
+
+
+def test_two_workers(answer):
+    found = answer("search", "mine.py:task", "--budget", 8, "--method", "random", "--workers", 2)
+    assert found["queries"] == 8
+    assert len({json.dumps(e["architecture"]) for e in found["trajectory"]}) == 8
+
+
+def test_all_failed(answer, folder, capfd):
+    found = answer("search", "mine.py:failing", "--budget", 11, "--method", "random", code=1)
+    assert found["best"] is None
+    assert found["trajectory"][0]["failed"] == "ValueError: the data are gone"
+    assert found["trajectory"][0]["metrics"] == {}
+    assert run(["search", "mine.py:failing", "--budget", "3", "--method", "random"]) == 1
+    out, _ = capfd.readouterr()
+    assert "no evaluation succeeded" in out
+    assert "failed: 3 of 3 evaluations: ValueError: the data are gone" in out
+
+
+def test_nothing_feasible_and_a_used_up_space(folder, capfd):
+    arguments = ["--method", "random", "--budget", "40"]
+    assert run(["search", "mine.py:table", *arguments, "--constraint", "params<=10"]) == 0
+    out, err = capfd.readouterr()
+    assert "none of the 32 measured ones has params <= 10" in out
+    assert "the nearest params is 8,000" in out
+    assert "note: the space is used up" in err

@@ -1,0 +1,152 @@
+"""A task: what evaluators may return, what counts as failed, and which seed they get."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from optiproxy.errors import DataError, EvaluationFailed, InvalidValueError
+from optiproxy.spaces import Architecture, Chain
+from optiproxy.tasks import Task, evaluation_seed
+
+SPACE = Chain({"a": [1, 2, 3], "b": ["x", "y"]})
+ARCH = SPACE.architecture({"a": 2, "b": "y"})
+
+
+def _task(evaluate: Callable[..., Any], **keywords: Any) -> Task:
+    return Task("toy", SPACE, evaluate, **{"objectives": {"score": "max"}, **keywords})
+
+
+@pytest.mark.parametrize("number", [3, 3.0, np.float32(3), torch.tensor(3.0), True + 2])
+def test_bare_number_is_the_only_objective(number: object) -> None:
+    assert _task(lambda arch: number).query(ARCH).metrics == {"score": 3.0}
+
+
+def test_bare_number_is_ambiguous_with_two_objectives() -> None:
+    task = _task(lambda arch: 3.0, objectives={"score": "max", "size": "min"})
+    assert task.query(ARCH).metrics is None
+
+
+def _raise(error: BaseException) -> Callable[..., float]:
+    def evaluate(arch: Architecture) -> float:
+        raise error
+
+    return evaluate
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "reason"),
+    [
+        pytest.param(_raise(EvaluationFailed("out of memory")), "out of memory", id="on purpose"),
+        pytest.param(_raise(ZeroDivisionError("oh")), "ZeroDivisionError: oh", id="raises"),
+        pytest.param(lambda arch: math.nan, "score is nan", id="nan"),
+        pytest.param(lambda arch: {"score": math.inf}, "score is inf", id="inf"),
+        pytest.param(lambda arch: {"score": None}, "score is None, which is no number", id="null"),
+        pytest.param(lambda arch: {"scor": 1.0}, "no 'score', only scor", id="other metric"),
+        pytest.param(lambda arch: {}, "no 'score', only an empty mapping", id="empty"),
+        pytest.param(lambda arch: None, "returned None", id="nothing"),
+        pytest.param(lambda arch: "3", "returned '3'", id="text"),
+    ],
+)
+def test_failure_is_recorded_with_its_reason(evaluate: Callable[..., Any], reason: str) -> None:
+    evaluation = _task(evaluate).query(ARCH)
+    assert evaluation.metrics is None
+    assert reason in evaluation.reason
+
+
+def test_constrained_metric_is_needed_too() -> None:
+    task = _task(lambda arch: {"score": 1.0, "ms": math.nan}, constraints={"ms": "<= 5"})
+    assert task.query(ARCH).reason == "ms is nan"
+
+
+def test_metric_that_is_not_needed_may_be_missing() -> None:
+    task = _task(lambda arch: {"score": 1.0, "test": math.nan}, reported=["test"])
+    assert task.query(ARCH).metrics == {"score": 1.0}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit()])
+def test_interruption_passes_through(error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        _task(_raise(error)).query(ARCH)
+
+
+def test_seed_is_fixed_by_study_seed_and_architecture() -> None:
+    task = _task(lambda arch, seed: float(seed))
+    other = SPACE.architecture({"a": 1, "b": "y"})
+    first, again = task.query(ARCH, seed=0).metrics, task.query(ARCH, seed=0).metrics
+    assert first == again == {"score": float(evaluation_seed(0, ARCH))}
+    assert task.query(ARCH, seed=1).metrics != first
+    assert task.query(other, seed=0).metrics != first
+
+
+def test_evaluation_seed_is_the_same_in_every_process() -> None:
+    # Were it made from hash(), it would differ from run to run.
+    assert evaluation_seed(0, ARCH) == 1838557678
+    assert min(evaluation_seed(s, ARCH) for s in range(100)) >= 0
+    assert max(evaluation_seed(s, ARCH) for s in range(100)) < 2**31
+
+
+def test_missing_data_are_no_failed_architecture() -> None:
+    def prepare() -> None:
+        raise DataError("the table is not here")
+
+    task = _task(lambda arch: 1.0, prepare=prepare)
+    with pytest.raises(DataError, match="not here"):
+        task.prepare()
+    with pytest.raises(DataError, match="not here"):
+        task.query(ARCH)
+
+
+def test_train_and_build_are_the_given_functions() -> None:
+    trained = torch.nn.Identity()
+    task = _task(lambda arch: 1.0, train=lambda arch, seed: trained, build=lambda arch: trained)
+    assert task.train is not None
+    assert task.train(ARCH, 3) is trained
+    assert task.build(ARCH) is trained
+    assert _task(lambda arch: 1.0).train is None
+
+
+def test_replaced_task_is_asked_for_something_else_and_leaves_the_first() -> None:
+    task = _task(lambda arch: {"score": 1.0, "ms": 9.0}, metrics=["score", "ms"])
+    other = task.replaced({"ms": "min"}, {"ms": "<= 5"})
+    assert [o.metric for o in other.objectives] == ["ms"]
+    assert not other.feasible({"score": 1.0, "ms": 9.0})
+    assert [o.metric for o in task.objectives] == ["score"]
+    assert task.constraints == ()
+    with pytest.raises(InvalidValueError, match="did you mean 'score'"):
+        task.replaced({"scor": "max"})
+
+
+def _module_level(arch: Architecture) -> float:
+    return 4.0
+
+
+def test_task_of_importable_functions_is_pickled() -> None:
+    task = _task(_module_level)
+    for same in (pickle.loads(pickle.dumps(task)), copy.deepcopy(task)):
+        assert same.query(ARCH).metrics == {"score": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"name": ""}, "Task: name"),
+        ({"space": {"a": [1]}}, "Task: space"),
+        ({"evaluate": 3}, "Task: evaluate"),
+        ({"objectives": {"score": "up"}}, "give a direction"),
+        ({"objectives": {"test": "max"}, "reported": ["test"]}, "only reported"),
+    ],
+)
+def test_bad_argument_is_named(keywords: dict[str, Any], message: str) -> None:
+    arguments = {
+        "name": "toy", "space": SPACE, "evaluate": _module_level, "objectives": {"score": "max"},
+    }  # fmt: skip
+    with pytest.raises(InvalidValueError, match=message):
+        Task(**{**arguments, **keywords})
