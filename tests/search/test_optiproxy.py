@@ -59,7 +59,7 @@ def test_the_climb_finds_the_maximum_of_a_linear_function() -> None:
     assert rows.shape == (160, 3)
     assert space.valid(rows).all()
     assert (rows < space.sizes).all()
-    # Without the climb one draw in 24 hits; measured with it: 0.55.
+    # Without the climb one draw in 24 hits; with it five seeds had 0.66 to 0.74.
     assert np.mean((rows == [2, 0, 1]).all(1)) > 0.3
 
 
@@ -113,8 +113,8 @@ def test_every_proxy_beats_random_draws(proxy: str) -> None:
         assert opt.best is not None
         assert opt.best.metrics is not None
         reached.append(opt.best.metrics["y"])
-    # The maximum is 24, the best of 40 random draws averages 18.
-    assert np.mean(reached) > 21
+    # The maximum is 24, the best of 40 random draws averages 18.7.
+    assert np.mean(reached) > 22
 
 
 def test_constraints_steer_the_queries() -> None:
@@ -126,8 +126,8 @@ def test_constraints_steer_the_queries() -> None:
     assert opt.best is not None
     assert opt.best.metrics == {"y": 6.0, "cost": 6.0}
     late = [q.feasible for q in opt.queries[20:]]
-    # One random draw in eight has a cost of at most 6.
-    assert np.mean(late) > 0.4
+    # 18 % of the space has a cost of at most 6; four seeds had 0.97 to 1.00 of their late queries.
+    assert np.mean(late) > 0.5
 
 
 def test_unknown_proxy_and_bad_n_init() -> None:

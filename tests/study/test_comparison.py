@@ -104,6 +104,12 @@ def test_tasks_with_unlike_metrics_failures_and_no_known_optimum(tmp_path):
     assert math.isnan(found.summary[0].hit_rate)
 
 
+def test_each_search_has_one_thread(tmp_path):
+    task = toys.task(lambda arch: {"val": 1.0, "threads": os.environ["OMP_NUM_THREADS"]})
+    found = compare([task], ["random"], tmp_path, seeds=1, budget=1)
+    assert found.results["threads"].to_pylist() == [1.0]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

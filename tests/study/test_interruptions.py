@@ -19,6 +19,7 @@ import study_toys as toys
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.study import Study, _ledger
 from optiproxy.study._owner import Owner, _process
+from optiproxy.study._pool import cores
 from optiproxy.study._storage import OwnedLock
 from optiproxy.tasks import Reference
 
@@ -166,6 +167,24 @@ def test_an_interrupted_study_in_memory_goes_on_in_its_own_process():
     assert course(again) == course(study)
 
 
+def test_nor_does_it_wait_for_what_it_had_no_time_to_mark(monkeypatch):
+    def evaluate(arch):
+        if not stopped:
+            stopped.append(arch)
+            raise KeyboardInterrupt
+        return toys.plain(arch, 0)
+
+    stopped = []
+    study = Study.of(toys.task(evaluate), method="climber")
+    with monkeypatch.context() as patch:
+        patch.setattr(_ledger.Ledger, "interrupt", lambda self, entry: None)
+        with pytest.raises(KeyboardInterrupt):
+            study.run(3)
+    study.run(3)
+    assert study.queries[0].architecture == stopped[0]
+    assert study.notes == []
+
+
 def test_workers_evaluate_all_without_repetition_and_bounded_threads(tmp_path):
     def evaluate(arch):
         time.sleep(0.1)  # Long enough for the second one to get something too.
@@ -181,8 +200,7 @@ def test_workers_evaluate_all_without_repetition_and_bounded_threads(tmp_path):
     pids = {r.metrics["pid"] for r in study.queries}
     assert len(pids) == 2
     assert os.getpid() not in pids
-    cores = len(os.sched_getaffinity(0))
-    assert {r.metrics["threads"] for r in study.queries} == {max(1, cores // 2)}
+    assert {r.metrics["threads"] for r in study.queries} == {max(1, cores() // 2)}
 
 
 def test_a_worker_that_dies_is_a_failure_and_no_more(tmp_path):
@@ -197,6 +215,19 @@ def test_a_worker_that_dies_is_a_failure_and_no_more(tmp_path):
     assert all("worker process died" in r.reason for r in study.queries if r.metrics is None)
 
 
+def test_a_query_that_was_alone_when_its_worker_died_is_not_repeated(log):
+    def evaluate(arch):
+        with log.open("a") as file:
+            file.write("begun\n")
+        os.abort()
+
+    study = Study.of(toys.task(evaluate), method="random")
+    study.run(1, workers=2)
+    assert "SIGABRT" in study.queries[0].reason
+    assert log.read_text() == "begun\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the children")
 def test_workers_do_not_outlive_a_killed_search(tmp_path, log):
     process = start(tmp_path / "s.journal", 90, workers=2)
     wait_for_lines(log, 6, process)
@@ -285,7 +316,7 @@ def test_who_is_gone_and_who_is_not(monkeypatch):
     assert mine.here
     assert not mine.gone
     ended = subprocess.Popen(["true"])
-    zombie = replace(mine, pid=ended.pid)
+    zombie = replace(mine, pid=ended.pid, started=_process(ended.pid)[1])
     time.sleep(0.2)
     assert zombie.gone
     ended.wait()

@@ -76,7 +76,7 @@ def compare(
 
 
 def _table(summary: Sequence[SummaryRow]) -> str:
-    rows = [("task", "method", "budget", "best, mean", "95 % of it", "regret", "found", "seconds")]
+    rows = [("task", "method", "budget", "best", "95 % interval", "regret", "found", "seconds")]
     for row in summary:
         interval = f"{row.ci_low:.4f} … {row.ci_high:.4f}"
         found = "–" if math.isnan(row.hit_rate) else f"{100 * row.hit_rate:.0f} %"

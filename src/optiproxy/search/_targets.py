@@ -38,4 +38,4 @@ def standardise(y: Array) -> Array:
     deviation = y.std()
     if deviation <= 1e-12 * max(1.0, float(np.abs(y).max())):
         return np.zeros_like(y)
-    return (y - y.mean()) / deviation
+    return np.asarray((y - y.mean()) / deviation)

@@ -60,7 +60,7 @@ class Architecture(Mapping[str, Option]):
     def __init__(self, names: tuple[str, ...], options: tuple[Option, ...]) -> None:
         self._names = names
         self._options = options
-        self._hash = hash((names, options))
+        self._hash = hash(frozenset(zip(names, options, strict=True)))  # as equality: in any order
 
     def __getitem__(self, name: str) -> Option:
         try:
@@ -330,7 +330,9 @@ class Space(ABC):
 
 
 def _index(name: str, value: Any, options: tuple[Option, ...]) -> int:
-    for i, option in enumerate(options):
+    if isinstance(value, np.generic):
+        value = value.item()
+    for i, option in enumerate(options if isinstance(value, str | int | float | None) else ()):
         # 1 and True are equal to Python but not to a reader of JSON.
         if option == value and isinstance(option, bool) == isinstance(value, bool):
             return i

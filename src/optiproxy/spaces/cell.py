@@ -47,13 +47,12 @@ class Cell(Space):
     def __init__(self, nodes: int, operations: Sequence[str]) -> None:
         if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 2:
             raise invalid("Cell: nodes", nodes, "give a whole number of 2 or more")
+        remedy = "give a list of names without | ~ + or spaces"
+        if isinstance(operations, str) or not isinstance(operations, Sequence):
+            raise invalid("Cell: operations", operations, remedy)
         bad = [op for op in operations if not isinstance(op, str) or re.search(r"[|~+\s]", op)]
-        if isinstance(operations, str) or bad:
-            raise invalid(
-                "Cell: operations",
-                bad or operations,
-                "give a list of names without | ~ + or spaces",
-            )
+        if bad:
+            raise invalid("Cell: operations", bad, remedy)
         self.nodes = nodes
         self.operations = tuple(operations)
         self.edges = tuple((i, j) for j in range(1, nodes) for i in range(j))

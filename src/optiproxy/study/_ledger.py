@@ -91,23 +91,26 @@ class Ledger:
         study: An Optuna study whose trials are ours.
         storage: Where it is kept.
         task: What is searched.
-        run: A name for this run, unlike any other's.
     """
 
     def __init__(
-        self, study: optuna.Study, storage: optuna.storages.BaseStorage, task: Task, run: str
+        self, study: optuna.Study, storage: optuna.storages.BaseStorage, task: Task
     ) -> None:
         self._study = study
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._task = task
-        self._owner = Owner.of_this_process(run)
-        self._owner_key = _OWNER + run
+        self.begin("")
         self._distributions: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(options) for name, options in task.space.choices.items()
         }
         self._final: dict[int, Entry] = {}  # Finished trials never change again.
         self._whole: set[int] = set()  # Batches that were seen to be complete.
+
+    def begin(self, run: str) -> None:
+        """From now on it is `run`, a name unlike any other's, that takes queries."""
+        self._owner = Owner.of_this_process(run)
+        self._owner_key = _OWNER + run
 
     # ---- reading ----
 

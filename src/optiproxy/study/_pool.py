@@ -71,7 +71,7 @@ class Processes:
     def __init__(self, task: Task, seed: int, workers: int) -> None:
         self._seed = seed
         self._workers = workers
-        self._prepare = partial(_worker.prepare, _packed(task))
+        self._prepare = partial(_worker.prepare, _packed(task), os.getpid())
         self._executor = self._start()
 
     def _start(self) -> Executor:

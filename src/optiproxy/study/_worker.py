@@ -18,18 +18,22 @@ _task: Task | None = None
 _problem = ""
 
 
-def attend() -> None:
-    """Makes this process depend on its parent, as a pool's worker should."""
+def attend(parent: int) -> None:
+    """Makes this process depend on its parent, as a pool's worker should.
+
+    Args:
+        parent: Its process number, as it says itself: it may be gone by now.
+    """
     # Ctrl-C reaches the whole process group; what it means is for the parent to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A parent that is killed can't tell its workers, who would wait for work for ever.
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
-def prepare(task: bytes) -> None:
+def prepare(task: bytes, parent: int) -> None:
     """Reads the task. Never raises: a pool breaks without a reason when its workers can't start."""
     global _task, _problem
-    attend()
+    attend(parent)
     try:
         _task = pickle.loads(task)  # Of our own parent.
     except Exception as error:

@@ -149,7 +149,10 @@ def _computed(missing: dict[Path, Cell], workers: int) -> Iterator[Path]:
     from loky import ProcessPoolExecutor
 
     executor = ProcessPoolExecutor(
-        min(workers, len(missing)), initializer=_worker.attend, env=thread_limits(1)
+        min(workers, len(missing)),
+        initializer=_worker.attend,
+        initargs=(os.getpid(),),
+        env=thread_limits(1),
     )
     finished = False
     try:

@@ -208,8 +208,7 @@ class Study:
                 pruner=optuna.pruners.NopPruner(),
             )
             identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
-        self._run = uuid.uuid4().hex
-        self._ledger = Ledger(self.optuna, opened, task, self._run)
+        self._ledger = Ledger(self.optuna, opened, task)
 
     # ---- running ----
 
@@ -246,7 +245,9 @@ class Study:
         workers = _workers(workers, executor)
         self.task.prepare()
         self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
-        with Interrupts() as interrupts, _active(self._run), _storage_errors(self.storage):
+        run = uuid.uuid4().hex
+        self._ledger.begin(run)
+        with Interrupts() as interrupts, _active(run), _storage_errors(self.storage):
             pool = self._pool(workers, executor, interrupts)
             done = False
             try:
