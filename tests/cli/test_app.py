@@ -118,14 +118,3 @@ def test_a_reader_who_leaves_early():
     command = f"{sys.executable} -m optiproxy.cli data list | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.stderr == ""
-
-
-def test_compare_writes_its_files(folder, capfd):
-    arguments = ["mine.py:table", "--methods", "random,local", "--seeds", "2", "--budget", "8"]
-    assert run(["compare", *arguments, "--out", "out", "--workers", "1"]) == 0
-    out, err = capfd.readouterr()
-    assert len(out.splitlines()) == 1 + 2 * 3
-    names = {path.name for path in (folder / "out").iterdir()}
-    assert names == {"cells", "results.parquet", "summary.csv", "convergence.png"}
-    assert len(list((folder / "out" / "cells").iterdir())) == 4
-    assert "Traceback" not in err

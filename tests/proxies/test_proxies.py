@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from optiproxy.encodings import corners
 from optiproxy.proxies import PROXIES
-from optiproxy.proxies._kernel import Kernel
+from optiproxy.proxies._kernel import VIEWS, Kernel
 from optiproxy.proxies.base import Proxy
 from optiproxy.proxies.gp import GaussianProcess, _Likelihood
 from optiproxy.search._targets import fill, sharpen, standardise
@@ -107,12 +107,36 @@ def test_gp_kernel_is_positive_definite_inside_the_simplex() -> None:
     kernel = Kernel(CELL)
     generator = torch.Generator().manual_seed(0)
     p = torch.rand(60, 6, 5, generator=generator, dtype=torch.float64).softmax(-1)
-    scales = [torch.full((n,), 0.5, dtype=torch.float64) for n in kernel.groups]
+    assert [view.name for view in kernel.views] == list(VIEWS)
+    scales = [torch.full((view.size,), 0.5, dtype=torch.float64) for view in kernel.views]
     features = kernel.features(p)
-    ones = torch.ones(4, dtype=torch.float64), torch.ones(6, dtype=torch.float64)
-    k = kernel.cross(scales, *ones, features, features)
+    ones = torch.ones(6, dtype=torch.float64), torch.ones(len(VIEWS), dtype=torch.float64)
+    k = kernel.cross(*ones, scales, features, features)
     assert float(torch.linalg.eigvalsh(k).min()) > -1e-10
-    assert torch.allclose(k.diagonal(), kernel.diagonal(scales, *ones, features))
+    assert torch.allclose(k.diagonal(), kernel.diagonal(*ones, scales, features))
+
+
+def test_gp_fit_and_prediction_use_one_kernel() -> None:
+    """The stacks of distances that the fit works on give the kernel that predicts."""
+    kernel = Kernel(CELL)
+    p = corners(CELL, torch.from_numpy(CELL.all_indices[::997]), torch.float64)
+    n = len(p)
+    distances, agreements = kernel.distances(p)
+    rng = np.random.default_rng(0)
+    scales = [rng.uniform(0.1, 1.0, view.size) for view in kernel.views]
+    weights, amplitudes = rng.uniform(size=6), rng.uniform(size=len(kernel.views))
+    fitted = weights @ agreements
+    for amplitude, scale, d in zip(amplitudes, scales, distances, strict=True):
+        fitted = fitted + amplitude * np.exp(-np.tensordot(scale, d, 1)).mean(1)
+    features = kernel.features(p)
+    predicted = kernel.cross(
+        torch.from_numpy(weights),
+        torch.from_numpy(amplitudes),
+        [torch.from_numpy(scale) for scale in scales],
+        features,
+        features,
+    )
+    assert np.allclose(fitted.reshape(n, n), predicted)
 
 
 def test_gp_beliefs_equal_a_refit_posterior() -> None:
@@ -130,7 +154,7 @@ def test_gp_beliefs_equal_a_refit_posterior() -> None:
 
         def k(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
             f = proxy._kernel.features
-            return proxy._kernel.cross(post.scales, post.amplitudes, post.weights, f(a), f(b))  # noqa: B023
+            return proxy._kernel.cross(*post.parameters, f(a), f(b))  # noqa: B023
 
         known = torch.cat([p[:30], p[33:34], p[35:36]])
         full = k(known, known) + post.noise * torch.eye(32)

@@ -53,12 +53,23 @@ def test_a_panel_a_task_and_a_curve_a_method(tmp_path: Path, drawn: list[Figure]
     np.testing.assert_allclose(unknown.lines[1].get_ydata(), 90 - expected)
 
 
-def test_band_is_the_t_interval_cut_at_zero(tmp_path: Path, drawn: list[Figure]) -> None:
-    report.convergence_figure(_table({"t": True}, ["m"], 4, 1), tmp_path / "c.png")
+def test_band_is_the_interval_of_the_summary(tmp_path: Path, drawn: list[Figure]) -> None:
+    table = {**_table({"t": True}, ["m"], 20, 4), "optimizer_seconds": [0.0] * 80}
+    report.convergence_figure(table, tmp_path / "c.png")
     band = drawn[0].axes[0].collections[0].get_paths()[0].vertices
-    # t(0.975, 3) = 3.1824, standard error of 0, 1, 2, 3 = 0.6455
-    assert band[:, 1].max() == pytest.approx(1.5 + 3.1824 * 0.6455, abs=1e-3)
-    assert band[:, 1].min() == 0
+    [row] = report.analyse(table, [4]).summary
+    at_end = band[band[:, 0] == 4, 1]
+    # The regret is 90 minus the best, so the ends change sides.
+    assert at_end.max() == pytest.approx(90 - row.ci_low)
+    assert at_end.min() == pytest.approx(90 - row.ci_high)
+
+
+def test_a_search_that_ended_early_keeps_its_end(tmp_path: Path, drawn: list[Figure]) -> None:
+    table = _table({"t": True}, ["m"], 2, 4)
+    short = {name: column[:2] + column[4:] for name, column in table.items()}
+    report.convergence_figure(short, tmp_path / "c.png")
+    # Seed 0 has a regret of zero throughout; seed 1 has 1 / query.
+    np.testing.assert_allclose(drawn[0].axes[0].lines[0].get_ydata(), [1 / 2, 1 / 4, 1 / 6, 1 / 8])
 
 
 def test_a_curve_starts_where_every_seed_has_a_feasible_query(

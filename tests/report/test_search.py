@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from optiproxy import report
 from optiproxy.errors import InvalidValueError
 from optiproxy.report import _figure
-from optiproxy.report.search import best_so_far
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -48,13 +47,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 def _labels(figure: Figure, panel: int) -> list[str]:
     return figure.axes[panel].get_legend_handles_labels()[1]
-
-
-def test_best_so_far_takes_feasible_queries_alone() -> None:
-    value = np.array([np.nan, 70.0, 90.0, 60.0, 80.0])
-    feasible = np.array([False, True, False, True, True])
-    np.testing.assert_array_equal(best_so_far(value, feasible, 1.0), [np.nan, 70, 70, 70, 80])
-    np.testing.assert_array_equal(best_so_far(value, feasible, -1.0), [np.nan, 70, 70, 60, 60])
 
 
 def test_one_panel_without_a_cost(tmp_path: Path, drawn: list[Figure]) -> None:

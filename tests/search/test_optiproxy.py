@@ -142,3 +142,14 @@ def test_fewer_than_two_results_is_no_fit() -> None:
     opt.tell(opt.ask(12), [None] * 11 + [1.0])
     assert len(opt.ask(5)) == 5
     assert not math.isnan(opt.scores()[-1])
+
+
+def test_design_fills_up_where_few_combinations_are_valid() -> None:
+    class Sorted(Chain):
+        def valid(self, indices: np.ndarray) -> np.ndarray:
+            return (np.diff(indices, axis=1) >= 0).all(1)
+
+    space = Sorted({f"c{i}": [0, 1, 2, 3] for i in range(3)})  # 20 of 64
+    rows = balanced(space, 10, np.random.default_rng(0))
+    assert len(np.unique(rows, axis=0)) == 10
+    assert space.valid(rows).all()

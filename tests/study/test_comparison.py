@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 import os
 
@@ -12,8 +13,9 @@ import pytest
 import study_toys as toys
 
 from optiproxy.errors import InvalidValueError, StudyError
+from optiproxy.report.significance import holm, signed_rank
 from optiproxy.study import Study, compare
-from optiproxy.study._statistics import best_so_far, bootstrap_interval, budgets
+from optiproxy.study.comparison import budgets
 
 NUMBERS = ["task", "method", "seed", "query", "feasible", "best", "regret", "val", "test"]
 
@@ -26,8 +28,13 @@ def test_the_numbers_do_not_depend_on_the_processes(tmp_path):
     arguments = {"seeds": 3, "first_seed": 4, "budget": 10}
     methods = ["climber", "random"]
     one = compare([toys.known()], methods, tmp_path / "1", workers=1, **arguments)
-    compare([toys.known()], methods, tmp_path / "2", workers=2, **arguments)
+    two = compare([toys.known()], methods, tmp_path / "2", workers=2, **arguments)
     assert numbers(tmp_path / "1").equals(numbers(tmp_path / "2"))
+    for name in ("tests.csv", "ranks.csv"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+    # The seconds are measured, so they alone may differ.
+    same = [[dataclasses.replace(row, seconds=0) for row in c.summary] for c in (one, two)]
+    assert same[0] == same[1]
     assert one.results.num_rows == 2 * 3 * 10
     assert one.results.column_names[:8] == [
         "task", "method", "seed", "query", "feasible", "best", "regret", "optimizer_seconds",
@@ -61,6 +68,83 @@ def test_the_summary_is_that_of_its_rows(tmp_path):
     # 90 of 96: nearly all seeds find the optimum, and none of them all at a quarter.
     assert float(rows[0]["hit_rate"]) < float(rows[2]["hit_rate"])
     assert float(rows[0]["seconds"]) < float(rows[2]["seconds"])
+
+
+def test_columns_of_the_summary_keep_their_order(tmp_path):
+    compare([toys.known()], ["random"], tmp_path, seeds=1, budget=1)
+    header = (tmp_path / "summary.csv").read_text().splitlines()[0]
+    assert header == (
+        "task,method,budget,seeds,mean,std,ci_low,ci_high,regret,hit_rate,seconds,"
+        "queries_to_optimum,queries_to_near_optimum"
+    )
+    # A file without rows has its columns too: there is nothing to compare one method with.
+    assert (tmp_path / "tests.csv").read_text().splitlines() == [
+        "task,budget,method_a,method_b,n,mean_difference,p,p_holm,verdict"
+    ]
+    assert (tmp_path / "ranks.csv").read_text().splitlines() == [
+        "budget,method,blocks,mean_rank,friedman_p,critical_difference"
+    ]
+
+
+def test_median_queries_are_those_of_the_rows(tmp_path):
+    found = compare([toys.known()], ["random"], tmp_path, seeds=7, budget=90)
+    rows = found.results.to_pylist()
+    optimum = toys.known().optimum
+    for row in found.summary:
+        for column, bound in (("optimum", 1e-9), ("near_optimum", 1e-3 * optimum + 1e-9)):
+            first = sorted(
+                min(
+                    (
+                        r["query"]
+                        for r in rows
+                        if (r["seed"], r["regret"] <= bound) == (seed, True)
+                        and r["query"] <= row.budget
+                    ),
+                    default=math.inf,
+                )
+                for seed in range(7)
+            )
+            assert getattr(row, f"queries_to_{column}") == first[3]
+
+
+def test_methods_are_tested_seed_by_seed(tmp_path):
+    """Two tasks, one of them to be minimised; what is written is what the rows say."""
+    tasks = [
+        toys.known("up"),
+        toys.Known("down", toys.SPACE, toys.plain, objectives={"val": "min"}),
+    ]
+    compare(tasks, ["climber", "random"], tmp_path, seeds=6, budget=24)
+    results = pq.read_table(tmp_path / "results.parquet").to_pandas()
+    with (tmp_path / "tests.csv").open() as file:
+        rows = {(r["task"], int(r["budget"])): r for r in csv.DictReader(file)}
+    assert list(rows) == [
+        (task, budget) for budget in (6, 12, 24) for task in ("up", "down", "all")
+    ]
+    down = results[results["task"] == "down"]
+    assert (down["regret"] == down["best"] - tasks[1].optimum).all()
+    for budget in (6, 12, 24):
+        ends = results[results["query"] == budget]
+        ends = ends.set_index(["task", "method", "seed"])["best"].sort_index()
+        gains = {
+            "up": (ends["up", "climber"] - ends["up", "random"]).to_numpy(),
+            "down": (ends["down", "random"] - ends["down", "climber"]).to_numpy(),
+        }
+        for task, gain in gains.items():
+            row = rows[task, budget]
+            assert int(row["n"]) == 6
+            assert float(row["mean_difference"]) == pytest.approx(gain.mean())
+            assert float(row["p"]) == pytest.approx(signed_rank([gain])[1])
+        both = rows["all", budget]
+        assert int(both["n"]) == 12
+        assert float(both["p"]) == pytest.approx(signed_rank(list(gains.values()))[1])
+        family = [float(rows[task, budget]["p"]) for task in ("up", "down", "all")]
+        corrected = [float(rows[task, budget]["p_holm"]) for task in ("up", "down", "all")]
+        assert corrected == pytest.approx(holm(family))
+    with (tmp_path / "ranks.csv").open() as file:
+        ranks = list(csv.DictReader(file))
+    assert [int(r["blocks"]) for r in ranks] == [12] * 6
+    for budget in ("6", "12", "24"):
+        assert sum(float(r["mean_rank"]) for r in ranks if r["budget"] == budget) == 3
 
 
 def test_what_is_finished_is_not_run_again(tmp_path):
@@ -135,18 +219,7 @@ def test_a_worker_that_dies_is_told(tmp_path):
         compare([task], ["random"], tmp_path, seeds=1, budget=2)
 
 
-def test_statistics():
+def test_budgets():
     assert budgets(100) == [25, 50, 100]
+    assert budgets(10) == [3, 5, 10]
     assert budgets(1) == [1]
-    nan = math.nan
-    best = best_so_far([nan, 3.0, 5.0, 4.0, 9.0], [False, True, False, True, True], 1.0)
-    assert np.array_equal(best, [nan, 3, 3, 4, 9], equal_nan=True)
-    assert np.array_equal(best_so_far([3.0, 1.0, 2.0], [True] * 3, -1.0), [3, 1, 1])
-    values = np.random.default_rng(0).normal(10, 2, size=100)
-    low, high = bootstrap_interval(values)
-    # The normal interval of a mean of 100: the bootstrap's must be within a tenth of its width.
-    half = 1.96 * values.std(ddof=1) / 10
-    assert low == pytest.approx(values.mean() - half, abs=half / 5)
-    assert high == pytest.approx(values.mean() + half, abs=half / 5)
-    assert bootstrap_interval(values) == (low, high)
-    assert all(map(math.isnan, bootstrap_interval(np.array([1.0, nan]))))

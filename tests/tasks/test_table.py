@@ -386,3 +386,93 @@ def test_large_table_is_read_quickly(tmp_path: Path) -> None:
     task = _table(path, space, key="arch", columns=["acc"])
     assert time.process_time() - start < 1.0
     assert task.optimum == max(map(len, texts))
+
+
+# ---- a file that holds several tables, and units ----
+
+
+def _several(tmp_path: Path, order: list[int]) -> Path:
+    """Two data sets in one file, a row for each architecture and data set, in this order."""
+    rows = [(name, fold, arch) for name, fold in (("cora", 1), ("cs", 2)) for arch in ARCHS]
+    columns = {
+        "dataset": [name for name, _, _ in rows],
+        "fold": [float(fold) for _, fold, _ in rows],
+        "text": [SPACE.to_text(arch) for _, _, arch in rows],
+        "depth": [str(arch["depth"]) for _, _, arch in rows],
+        "act": [arch["act"] for _, _, arch in rows],
+        "norm": [arch["norm"] for _, _, arch in rows],
+        "fraction": [row / 100 for row in range(24)],
+        "s": [0.25 * row for row in range(24)],
+    }
+    return _write(
+        tmp_path / "several.parquet",
+        {name: [column[row] for row in order] for name, column in columns.items()},
+        row_group_size=7,
+    )
+
+
+@pytest.mark.parametrize(
+    "order", [range(24), range(23, -1, -1), [*range(0, 24, 2), *range(1, 24, 2)]]
+)
+@pytest.mark.parametrize("key", ["text", KEYS["list"]], ids=str)
+@pytest.mark.parametrize("where", [{"dataset": "cs"}, {"fold": 2}, {"fold": 2.0, "dataset": "cs"}])
+def test_only_the_rows_that_are_asked_for_are_read(
+    tmp_path: Path, order: Any, key: Any, where: dict[str, Any]
+) -> None:
+    path = _several(tmp_path, list(order))
+    task = _table(path, key=key, columns={"acc": "fraction"}, where=where, rows=24)
+    assert [task.query(a).metrics for a in ARCHS] == [{"acc": r / 100} for r in range(12, 24)]
+    assert task.optimum == 0.23
+    other = _table(path, key=key, columns={"acc": "fraction"}, where={"dataset": "cora"})
+    assert [other.query(a).metrics for a in ARCHS] == [{"acc": r / 100} for r in range(12)]
+    assert pickle.loads(pickle.dumps(task)).query(ARCHS[0]).metrics == {"acc": 0.12}
+
+
+def test_metrics_are_scaled_to_their_unit_and_so_are_limits(tmp_path: Path) -> None:
+    task = _table(
+        _several(tmp_path, list(range(24))),
+        columns={"acc": "fraction", "latency_ms": "s"},
+        where={"dataset": "cs"},
+        scale={"acc": 100, "latency_ms": 1000.0},
+        constraints={"latency_ms": "<= 4000"},
+    )
+    metrics = task.query(ARCHS[3]).metrics
+    assert metrics == {"acc": pytest.approx(15), "latency_ms": 3750}
+    assert task.feasible(metrics)
+    assert task.optimum == pytest.approx(16)  # row 16 takes 4 s
+
+
+def test_rows_are_told_by_their_number_in_the_file(tmp_path: Path) -> None:
+    path = _several(tmp_path, [*range(24), 20])
+    with pytest.raises(DataError, match="rows 20 and 24 are the same architecture"):
+        _table(path, columns=["fraction"], where={"dataset": "cs"})
+    assert _table(path, columns=["fraction"], where={"dataset": "cora"}).optimum == 0.11
+    columns = {"dataset": ["cora", "cs"], "depth": ["3", "4"], "acc": [1.0, 2.0]}
+    path = _write(tmp_path / "t.parquet", columns)
+    space = Chain({"depth": [1, 2, 3]})
+    with pytest.raises(DataError, match=r"column 'depth', row 1: option of choice 'depth'"):
+        _table(path, space, key=["depth"], columns=["acc"], where={"dataset": "cs"})
+    assert _table(path, space, key=["depth"], columns=["acc"], where={"dataset": "cora"}).optimum
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "message"),
+    [
+        ({"where": {"dataset": "coro"}}, DataError, "no row where dataset: got 'coro'; did you"),
+        ({"where": {"set": "cs"}}, DataError, "column: got 'set'"),
+        ({"where": {"dataset": "cs", "fold": 1}}, DataError, "no row where .*ask for another"),
+        ({"where": {"dataset": None}}, InvalidValueError, "where: dataset: got None; give a text"),
+        ({"where": ["dataset"]}, InvalidValueError, r"where: got \['dataset'\]; give column"),
+        ({"scale": {"s": 2}}, InvalidValueError, "scale: got 's'; .*fraction"),
+        ({"scale": {"fraction": 0}}, InvalidValueError, "scale: fraction: got 0; give a finite"),
+        ({"scale": {"fraction": True}}, InvalidValueError, "scale: fraction: got True"),
+        ({"scale": {"fraction": math.nan}}, InvalidValueError, "scale: fraction: got nan"),
+        ({"scale": 100}, InvalidValueError, "scale: got 100; give metric"),
+    ],
+    ids=str,
+)
+def test_bad_rows_and_units_are_told(
+    tmp_path: Path, keywords: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        _table(_several(tmp_path, list(range(24))), columns=["fraction"], **keywords)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from optiproxy.study import SummaryRow
+    from rich.table import Table
+
+    from optiproxy.report import DifferenceRow, RankRow, SummaryRow
+    from optiproxy.study import Comparison
+
+# Fewer seeds than these put the methods in another order when other seeds are drawn.
+FEW = 20
+
+# Where there is no terminal, lines are as long as they need to be.
+_WIDTH = 1000
 
 
 def compare(
@@ -24,12 +34,13 @@ def compare(
 ) -> int:
     """Compares methods on tasks over many seeds.
 
-    Writes results.parquet (one row a query), summary.csv (one row per task, method and budget) and
-    convergence.png. Finished searches are kept in OUT/cells.
+    Writes results.parquet (one row a query), summary.csv (one row per task, method and budget),
+    tests.csv (the first method against each other one), ranks.csv (all methods over all tasks),
+    convergence.png and ranks.png. Finished searches are kept in OUT/cells.
 
     Args:
         tasks: Names of `optiproxy tasks`, or your own: my_module:task.
-        methods: Names with commas between.
+        methods: Names with commas between; the first one is tested against the others.
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
         budget: Queries of each search.
@@ -68,29 +79,136 @@ def compare(
             workers=cores() if workers is None else workers,
             callback=tell,
         )
-    figure = report.convergence_figure(comparison.results, out / "convergence.png")
-    print(_table(comparison.summary))
-    for path in (out / "results.parquet", out / "summary.csv", figure):
+    files = [out / name for name in ("results.parquet", "summary.csv", "tests.csv", "ranks.csv")]
+    files.append(report.convergence_figure(comparison.results, out / "convergence.png"))
+    if comparison.ranks:
+        files.append(report.rank_figure(comparison.ranks, out / "ranks.png"))
+    _print(comparison)
+    for path in files:
         print(path, file=sys.stderr)
     return 0
 
 
-def _table(summary: Sequence[SummaryRow]) -> str:
-    rows = [("task", "method", "budget", "best", "95 % interval", "regret", "found", "seconds")]
-    for row in summary:
-        interval = f"{row.ci_low:.4f} … {row.ci_high:.4f}"
-        found = "–" if math.isnan(row.hit_rate) else f"{100 * row.hit_rate:.0f} %"
-        regret = "–" if math.isnan(row.regret) else f"{row.regret:.4f}"
-        rows.append((
-            row.task, row.method, str(row.budget), f"{row.mean:.4f}", interval, regret, found,
-            f"{row.seconds:.2f}",
-        ))  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    left = 2  # Names to the left, numbers to the right.
-    return "\n".join(
-        "  ".join(
-            text.ljust(width) if i < left else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
+def _print(comparison: Comparison) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    for task in dict.fromkeys(row.task for row in comparison.summary):
+        rows = [row for row in comparison.summary if row.task == task]
+        console.print(_title(rows), style="bold", soft_wrap=True)
+        console.print(_table(rows))
+    for line in statements(comparison):
+        console.print(line, soft_wrap=True)
+
+
+def _title(rows: Sequence[SummaryRow]) -> str:
+    measure = "regret ± std, optimum found" if _known(rows) else "best ± std"
+    return f"{rows[0].task}: {measure}, own seconds; {_seeds(rows)}"
+
+
+def _known(rows: Sequence[SummaryRow]) -> bool:
+    """Whether the optimum of their task is."""
+    return not all(math.isnan(row.hit_rate) for row in rows)
+
+
+def _table(rows: Sequence[SummaryRow]) -> Table:
+    """A task: its methods in rows, the budgets in columns."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    known = _known(rows)
+    table = Table(box=box.SIMPLE_HEAD)
+    methods = list(dict.fromkeys(row.method for row in rows))
+    budgets = list(dict.fromkeys(row.budget for row in rows))
+    table.add_column("queries", no_wrap=True)
+    for budget in budgets:
+        table.add_column(str(budget), justify="right", no_wrap=True)
+    cells = {(row.method, row.budget): _cell(row, known) for row in rows}
+    for method in methods:
+        # Two lines a method fit three budgets into 80 columns.
+        first, second = zip(*(cells[method, budget] for budget in budgets), strict=True)
+        table.add_row(Text(method, style="bold"), *map(Text, first))
+        table.add_row("", *(Text(text, style="dim") for text in second))
+    return table
+
+
+def _cell(row: SummaryRow, known: bool) -> tuple[str, str]:
+    # Two digits, and never 1.2e+02.
+    seconds = f"{row.seconds:.0f} s" if row.seconds >= 10 else f"{_number(row.seconds, 2)} s"
+    if not known:
+        return f"{_number(row.mean, 6)} ± {_number(row.std)}", seconds
+    return f"{_number(row.regret)} ± {_number(row.std)}", f"{100 * row.hit_rate:.0f} %, {seconds}"
+
+
+def statements(comparison: Comparison) -> Iterator[str]:
+    """One line for each significant difference, the mean ranks, and what few seeds are worth."""
+    from optiproxy.report.analysis import NOT_SEPARATED
+
+    differences = comparison.differences
+    told = [row for row in differences if row.verdict != NOT_SEPARATED]
+    for row in told:
+        yield _difference(row, differences)
+    if differences:
+        if not told:
+            yield f"{differences[0].method_a} does not differ significantly from any other method"
+        yield "(p: exact signed-rank test on the same seeds, Holm's correction in each budget)"
+    for budget in dict.fromkeys(row.budget for row in comparison.ranks):
+        yield _ranking([row for row in comparison.ranks if row.budget == budget])
+    yield from _caution(comparison.summary, differences)
+
+
+def _difference(row: DifferenceRow, differences: Sequence[DifferenceRow]) -> str:
+    from optiproxy.report.analysis import ALL
+
+    where, extent = row.task, f"mean difference {_number(row.mean_difference)}"
+    if row.task == ALL:
+        # Tasks may have unlike units: they are counted, not averaged.
+        single = [
+            other.mean_difference
+            for other in differences
+            if (other.budget, other.method_b) == (row.budget, row.method_b) and other is not row
+        ]
+        where, ahead = f"all {len(single)} tasks", sum(gain > 0 for gain in single)
+        extent = f"the better mean on {ahead} of {len(single)}"
+    return (
+        f"{where}, {row.budget} queries: {row.method_a} {row.verdict} than {row.method_b} "
+        f"({extent}, p = {row.p_holm:.2g})"
     )
+
+
+def _ranking(rows: Sequence[RankRow]) -> str:
+    first = rows[0]
+    ranks = ", ".join(f"{row.method} {row.mean_rank:.2f}" for row in rows)
+    return (
+        f"mean ranks, {first.budget} queries: {ranks} (critical difference "
+        f"{first.critical_difference:.2f}, {first.blocks} blocks, "
+        f"Friedman p = {first.friedman_p:.2g})"
+    )
+
+
+def _caution(summary: Sequence[SummaryRow], differences: Sequence[DifferenceRow]) -> Iterator[str]:
+    from optiproxy.report.analysis import ALL
+    from optiproxy.report.significance import ALPHA
+
+    if min(row.seeds for row in summary) < FEW:
+        yield (
+            f"note: {_seeds(summary)}; figures from fewer than {FEW} seeds put the methods in "
+            f"another order when other seeds are drawn: take --seeds {FEW} or more"
+        )
+    single = [row for row in differences if row.task != ALL]
+    family = max(Counter(row.budget for row in differences).values(), default=0)
+    # All n pairs in favour of one method: two of the 2ⁿ combinations of signs.
+    if single and family * 2.0 ** (1 - max(row.n for row in single)) >= ALPHA:
+        yield "note: with so few seeds no difference on a single task can be significant"
+
+
+def _seeds(rows: Sequence[SummaryRow]) -> str:
+    count = min(row.seeds for row in rows)
+    return f"{count} {'seed' if count == 1 else 'seeds'}"
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}g}"

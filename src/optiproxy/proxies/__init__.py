@@ -7,6 +7,8 @@ PROXIES = Registry(
     {
         "gp": "optiproxy.proxies.gp:GaussianProcess",
         "gcn": "optiproxy.proxies.gcn:GCNEnsemble",
+        "mlp": "optiproxy.proxies.mlp:MLPEnsemble",
+        "transformer": "optiproxy.proxies.transformer:TransformerEnsemble",
     },
     group="optiproxy.proxies",
 )

@@ -1,25 +1,32 @@
-"""The Gaussian process's kernel on relaxed architectures.
+"""The Gaussian process's kernel on relaxed architectures: a sum of views.
 
-It is a sum of five views of an architecture, each with an amplitude of its own. For two
-architectures with choice probabilities p and q let ``s_c = <p_c, q_c>`` be the agreement of choice
-c, one at equal corners and zero at different ones.
+For two architectures with choice probabilities p and q let ``s_c = <p_c, q_c>`` be the agreement of
+choice c: one at equal corners, zero at different ones. Additive effects, ``sum_c w_c s_c``, are
+always in. Each view adds ``amplitude * exp(-scales . distances)`` (`Routes` a mean of such terms):
 
-1. ``exp(-sum_c l_c (1 - s_c))``: the choices, each with a relevance of its own.
-2. ``exp(-sum_r l_r (1 - prod_{c in r} s_c))``: the same over source-to-sink paths r.
-3. ``sum_c w_c s_c``: additive effects.
-4. ``exp(-sum_o l_o (h_o - h'_o)^2)``: h counts how often an option is chosen, wherever. It lets
-   what is learnt on one edge speak for the others (choices with the same options share a count).
-5. ``exp(-l |b - b'|^2)``: b counts pairs of options that follow each other along a path, the
-   first step of a Weisfeiler-Lehman kernel (Ru et al., https://arxiv.org/abs/2006.07556).
+=========  ======================================================================================
+choices    ``1 - s_c``: every choice has a relevance of its own.
+paths      ``1 - prod_{c in r} s_c``: the same for whole source-to-sink paths r.
+counts     ``(h_o - h'_o)^2``, where h counts how often an option is chosen, wherever: what is
+           learnt on one edge speaks for the others.
+pairs      ``|b - b'|^2``, where b counts pairs of options that follow each other along a path:
+           the first step of a Weisfeiler-Lehman kernel, https://arxiv.org/abs/2006.07556.
+routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``, where h counts the
+           options along a path: an architecture as the set of its paths, wherever they run. With
+           its own relevance for each option it can learn that an identity does not matter on a
+           path, and that one missing edge does.
+=========  ======================================================================================
 
-All views are exponentials or sums of inner products of (multi)linear features, so the kernel is
-positive definite inside the simplex too, and differentiable.
+The last three need choices that share their options, as the edges of a cell do. All views are
+exponentials, or means of such, of inner products and distances of (multi)linear features, so the
+kernel is positive definite inside the simplex too, and differentiable.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -28,102 +35,218 @@ from torch import Tensor
 
 from optiproxy.spaces import Space
 
+Array = NDArray[np.float64]
+Path = tuple[int, ...]
+
+VIEWS = ("choices", "paths", "counts", "pairs", "routes")
+
 # The path view costs one array a path; a space with more is served by its shortest ones.
 MAX_PATHS = 24
-# Beyond this many counted pairs the fifth view has nothing left to share between choices.
+# Routes are compared each with each.
+MAX_ROUTES = 8
+# Beyond this many counted pairs that view has nothing left to share between choices.
 MAX_PAIR_FEATURES = 1024
 
-Array = NDArray[np.float64]
+
+class View(ABC):
+    """One way to compare architectures. `size` is its number of scales."""
+
+    name: str
+    size: int
+
+    def features(self, p: Tensor) -> Tensor:
+        """What the view reads of p (B, C, O), computed once a list; (B, ...)."""
+        return p.new_zeros(len(p), 0)
+
+    @abstractmethod
+    def distances(self, f: Tensor, s: Tensor) -> Tensor:
+        """For the fit: (size, T·T, R), R terms whose exponentials are averaged."""
+
+    @abstractmethod
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        """The view (A, B) of two lists with features a, b and agreements s (C, A, B)."""
+
+    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
+        """The view of each architecture with itself, (A,); s (C, A) is its own agreement."""
+        return torch.ones_like(s[0])
 
 
-@dataclass(frozen=True)
-class Features:
-    """Linear views of p (B, C, O): the choices flat, the counts (B, H) and the pairs (B, Q)."""
+class Choices(View):
+    name = "choices"
 
-    p: Tensor
-    counts: Tensor
-    pairs: Tensor
+    def __init__(self, space: Space) -> None:
+        self.size = len(space)
+
+    def distances(self, f: Tensor, s: Tensor) -> Tensor:
+        return (1 - s).flatten(1)[:, :, None]
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return torch.exp(torch.tensordot(scale, s - 1, 1))
+
+    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
+        return torch.exp(scale @ (s - 1))
+
+
+class Paths(View):
+    name = "paths"
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = [list(path) for path in paths[:MAX_PATHS]]
+        self.size = len(self.paths)
+
+    def _along(self, s: Tensor) -> Tensor:
+        return torch.stack([s[path].prod(0) for path in self.paths])
+
+    def distances(self, f: Tensor, s: Tensor) -> Tensor:
+        return (1 - self._along(s)).flatten(1)[:, :, None]
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return torch.exp(torch.tensordot(scale, self._along(s) - 1, 1))
+
+    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
+        return torch.exp(scale @ (self._along(s) - 1))
+
+
+class Counts(View):
+    name = "counts"
+
+    def __init__(self, kind: Tensor, options: int) -> None:
+        self.kind = kind
+        self.size = kind.shape[1] * options
+
+    def features(self, p: Tensor) -> Tensor:
+        return _typed(p, self.kind).sum(1)
+
+    def distances(self, f: Tensor, s: Tensor) -> Tensor:
+        return ((f.T[:, :, None] - f.T[:, None, :]) ** 2).flatten(1)[:, :, None]
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return torch.exp(-_squared_distance(a * scale.sqrt(), b * scale.sqrt()))
+
+
+class Pairs(View):
+    name = "pairs"
+    size = 1
+
+    def __init__(self, kind: Tensor, links: list[tuple[int, int]]) -> None:
+        self.kind = kind
+        self.first, self.second = torch.tensor(links).T
+
+    def features(self, p: Tensor) -> Tensor:
+        typed = _typed(p, self.kind)
+        follow = torch.einsum("blx,bly->bxy", typed[:, self.first], typed[:, self.second])
+        return follow.flatten(1)
+
+    def distances(self, f: Tensor, s: Tensor) -> Tensor:
+        return _squared_distance(f, f).view(1, -1, 1)
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return torch.exp(-scale * _squared_distance(a, b))
+
+
+class Routes(View):
+    name = "routes"
+
+    def __init__(self, kind: Tensor, options: int, paths: list[Path]) -> None:
+        self.kind = kind
+        self.size = kind.shape[1] * options
+        self.member = torch.zeros(len(paths), len(kind), dtype=kind.dtype)  # (R, C)
+        for r, path in enumerate(paths):
+            self.member[r, list(path)] = 1.0
+
+    def features(self, p: Tensor) -> Tensor:
+        return self.member @ _typed(p, self.kind)  # (B, R, kinds·O)
+
+    def distances(self, f: Tensor, s: Tensor) -> Tensor:
+        t, r, _ = f.shape
+        gaps = (f[:, None, :, None] - f[None, :, None, :]) ** 2  # (T, T, R, R, size)
+        return gaps.permute(4, 0, 1, 2, 3).reshape(self.size, t * t, r * r)
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        root = scale.sqrt()
+        k = torch.exp(-_squared_distance((a * root).flatten(0, 1), (b * root).flatten(0, 1)))
+        return k.view(*a.shape[:2], *b.shape[:2]).mean((1, 3))
+
+    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
+        gaps = ((f[:, :, None] - f[:, None, :]) ** 2) @ scale
+        return torch.exp(-gaps).mean((1, 2))
 
 
 class Kernel:
-    """Distances of a space's architectures under each view; the parameters come from outside.
+    """The views that say something in a space, and the sum of them.
 
-    `groups` is the number of parameters of each exponential view, in the order choices, paths,
-    counts, pairs; a view that says nothing new in a space has none.
+    Args:
+        space: The search space.
+        views: Which of `VIEWS` to use where they apply.
     """
 
-    def __init__(self, space: Space) -> None:
-        self.space = space
+    def __init__(self, space: Space, views: Collection[str] = VIEWS) -> None:
         self.choices = len(space)
-        long = [path for path in space.paths if len(path) > 1]
-        self.paths = long[:MAX_PATHS]
+        options = int(space.sizes.max())
         kinds: dict[tuple[object, ...], int] = {}
-        kind = [kinds.setdefault(options, len(kinds)) for options in space.choices.values()]
-        self.kind = torch.nn.functional.one_hot(torch.tensor(kind)).double()  # (C, kinds)
-        links = sorted({pair for path in space.paths for pair in itertools.pairwise(path)})
-        self.links = torch.tensor(links, dtype=torch.long).reshape(-1, 2)
-        width = int(space.sizes.max())
-        shared = len(kinds) < self.choices
-        pair_features = (len(kinds) * width) ** 2
-        self.counts = len(kinds) * width if shared else 0
-        self.has_pairs = shared and len(links) > 0 and pair_features <= MAX_PAIR_FEATURES
-        self.groups = [self.choices, len(self.paths), self.counts, int(self.has_pairs)]
+        numbers = [kinds.setdefault(o, len(kinds)) for o in space.choices.values()]
+        kind = torch.nn.functional.one_hot(torch.tensor(numbers)).double()  # (C, kinds)
+        long = [path for path in space.paths if len(path) > 1]
+        links = sorted({pair for path in long for pair in itertools.pairwise(path)})
+        possible: list[View] = [Choices(space)]
+        if long:
+            possible.append(Paths(long))
+        if len(kinds) < self.choices:
+            possible.append(Counts(kind, options))
+            if links and (len(kinds) * options) ** 2 <= MAX_PAIR_FEATURES:
+                possible.append(Pairs(kind, links))
+            if 1 < len(long) <= MAX_ROUTES:
+                possible.append(Routes(kind, options, long))
+        self.views = [view for view in possible if view.name in views]
 
-    def features(self, p: Tensor) -> Features:
-        b = len(p)
-        kinds = p.transpose(1, 2) @ self.kind  # (B, O, kinds)
-        counts = kinds.flatten(1) if self.counts else p.new_zeros(b, 0)
-        pairs = p.new_zeros(b, 0)
-        if self.has_pairs:
-            typed = (self.kind[:, :, None] * p[:, :, None, :]).flatten(2)  # (B, C, kinds·O)
-            first, second = typed[:, self.links[:, 0]], typed[:, self.links[:, 1]]
-            pairs = torch.einsum("blx,bly->bxy", first, second).flatten(1)
-        return Features(p, counts, pairs)
-
-    def agreements(self, a: Features, b: Features) -> Tensor:
-        """s (C, A, B)."""
-        return torch.einsum("aco,bco->cab", a.p, b.p)
+    def features(self, p: Tensor) -> tuple[Tensor, ...]:
+        """p (B, C, O) itself, then what each view reads of it."""
+        return (p, *(view.features(p) for view in self.views))
 
     def distances(self, p: Tensor) -> tuple[list[Array], Array]:
-        """For the fit: per view the stack of distances (group, T·T), and agreements (C, T·T)."""
-        f = self.features(p)
-        s = self.agreements(f, f)
-        views = [1 - s, 1 - self._along_paths(s)]
-        views.append((f.counts.T[:, :, None] - f.counts.T[:, None, :]) ** 2)
-        pairs = _squared_distance(f.pairs, f.pairs)[None] if self.has_pairs else s[:0]
-        views.append(pairs)
-        return [v.flatten(1).numpy() for v in views], s.flatten(1).numpy()
+        """For the fit: each view's distances (size, T·T, R), and the agreements (C, T·T)."""
+        _, *features = self.features(p)
+        s = torch.einsum("aco,bco->cab", p, p)
+        stacks = [v.distances(f, s).numpy() for v, f in zip(self.views, features, strict=True)]
+        return stacks, s.flatten(1).numpy()
 
     def cross(
-        self, scales: list[Tensor], amplitudes: Tensor, w: Tensor, a: Features, b: Features
+        self,
+        weights: Tensor,
+        amplitudes: Tensor,
+        scales: list[Tensor],
+        a: tuple[Tensor, ...],
+        b: tuple[Tensor, ...],
     ) -> Tensor:
-        """The kernel (A, B) between two lists, given the scales and amplitudes of the views."""
-        choices, paths, counts, pairs = scales
-        s = self.agreements(a, b)
-        k: Tensor = torch.tensordot(w, s, 1)
-        k = k + amplitudes[0] * torch.exp(torch.tensordot(choices, s - 1, 1))
-        if len(paths):
-            k = k + amplitudes[1] * torch.exp(torch.tensordot(paths, self._along_paths(s) - 1, 1))
-        if len(counts):
-            root = counts.sqrt()
-            k = k + amplitudes[2] * torch.exp(-_squared_distance(a.counts * root, b.counts * root))
-        if len(pairs):
-            k = k + amplitudes[3] * torch.exp(-pairs * _squared_distance(a.pairs, b.pairs))
+        """The kernel (A, B) between two lists of features.
+
+        Args:
+            weights: (C,), of the additive effects.
+            amplitudes: (views,).
+            scales: For each view (size,).
+            a: Features of the first list.
+            b: Features of the second.
+        """
+        s = torch.einsum("aco,bco->cab", a[0], b[0])
+        k: Tensor = torch.tensordot(weights, s, 1)
+        for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
+            k = k + amplitudes[i] * view.cross(scale, a[i + 1], b[i + 1], s)
         return k
 
-    def diagonal(self, scales: list[Tensor], amplitudes: Tensor, w: Tensor, a: Features) -> Tensor:
-        """The kernel of each architecture with itself, (A,); below the sum inside the simplex."""
-        choices, paths, counts, pairs = scales
-        s = (a.p**2).sum(-1).T  # (C, A)
-        k = w @ s + amplitudes[0] * torch.exp(choices @ (s - 1))
-        if len(paths):
-            k = k + amplitudes[1] * torch.exp(paths @ (self._along_paths(s) - 1))
-        return k + amplitudes[2] * bool(len(counts)) + amplitudes[3] * bool(len(pairs))
+    def diagonal(
+        self, weights: Tensor, amplitudes: Tensor, scales: list[Tensor], a: tuple[Tensor, ...]
+    ) -> Tensor:
+        """The kernel of each architecture with itself, (A,)."""
+        s = (a[0] ** 2).sum(-1).T  # (C, A)
+        k = weights @ s
+        for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
+            k = k + amplitudes[i] * view.diagonal(scale, a[i + 1], s)
+        return k
 
-    def _along_paths(self, s: Tensor) -> Tensor:
-        if not self.paths:
-            return s[:0]
-        return torch.stack([s[list(path)].prod(0) for path in self.paths])
+
+def _typed(p: Tensor, kind: Tensor) -> Tensor:
+    """p (B, C, O) spread over the kinds of choices, (B, C, kinds·O)."""
+    return (kind[:, :, None] * p[:, :, None, :]).flatten(2)
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:

@@ -41,6 +41,10 @@ class Proxy(ABC):
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and spread (one standard deviation), each (B, M), of p (B, C, O)."""
 
+    def mean(self, p: Tensor) -> Tensor:
+        """The mean alone, (B, M), where that is cheaper: the climb asks for nothing else."""
+        return self.predict(p)[0]
+
     def beliefs(self, p: Tensor) -> Beliefs:
         """What the proxy thinks of a list of candidates p (B, C, O); see `Beliefs`."""
         with torch.no_grad():

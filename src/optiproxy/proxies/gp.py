@@ -6,6 +6,7 @@ posterior), 5.8 and 5.9 (the marginal likelihood and its gradient). The kernel i
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,24 +15,26 @@ from scipy.linalg import cho_solve, cholesky
 from scipy.optimize import minimize
 from torch import Tensor
 
-from optiproxy.proxies._kernel import Array, Features, Kernel
+from optiproxy.proxies._kernel import VIEWS, Array, Kernel
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.spaces import Space
 
 ITERATIONS = 30  # of L-BFGS; the penalised likelihood hardly moves after these
 JITTER = 1e-6
 
-# Each log parameter has a normal prior (mean, deviation), which keeps 15 parameters in place where
+# Each log parameter has a normal prior (mean, deviation), which keeps 20 parameters in place where
 # there are 10 queries. Targets are standardised, so amplitudes of e^-1 add up to about one.
 PRIORS = {
-    "amplitude": (-1.0, 1.5),
+    "amplitudes": (-1.0, 1.5),
     "noise": (-4.0, 1.5),
-    "weight": (-2.0, 1.5),
+    "weights": (-2.0, 1.5),
     "choices": (-1.0, 1.2),
     "paths": (-1.0, 1.2),
     "counts": (-2.0, 1.5),
     "pairs": (-2.0, 1.5),
+    "routes": (-1.5, 1.5),
 }
+WEIGHT_UNIT = 6  # choices; the additive effects of more share the same variance
 BOUND = 5.0  # a log parameter stays within so many deviations of its prior
 
 
@@ -39,12 +42,16 @@ BOUND = 5.0  # a log parameter stays within so many deviations of its prior
 class _Posterior:
     """One metric: what is needed to predict it."""
 
-    scales: list[Tensor]
-    amplitudes: Tensor
     weights: Tensor
+    amplitudes: Tensor
+    scales: list[Tensor]
     noise: float
     factor: Tensor  # (T, T), lower Cholesky factor of K + noise
     alpha: Tensor  # (T,), (K + noise)^-1 y
+
+    @property
+    def parameters(self) -> tuple[Tensor, Tensor, list[Tensor]]:
+        return self.weights, self.amplitudes, self.scales
 
 
 class GaussianProcess(Proxy):
@@ -66,10 +73,10 @@ class GaussianProcess(Proxy):
 
     dtype = torch.float64
 
-    def __init__(self, space: Space, *, seed: int = 0) -> None:
+    def __init__(self, space: Space, *, seed: int = 0, views: Collection[str] = VIEWS) -> None:
         super().__init__(space, seed=seed)
-        self._kernel = Kernel(space)
-        self._train: Features | None = None
+        self._kernel = Kernel(space, views)
+        self._train: tuple[Tensor, ...] = ()
         self._posteriors: list[_Posterior] = []
 
     def fit(self, p: Tensor, y: Tensor) -> None:
@@ -92,37 +99,45 @@ class GaussianProcess(Proxy):
             spreads.append(variance.clamp(min=JITTER).sqrt())
         return torch.stack(means, 1), torch.stack(spreads, 1)
 
+    def mean(self, p: Tensor) -> Tensor:
+        features = self._kernel.features(p)
+        return torch.stack(
+            [
+                self._kernel.cross(*post.parameters, features, self._train) @ post.alpha
+                for post in self._posteriors
+            ],
+            1,
+        )
+
     def beliefs(self, p: Tensor) -> Beliefs:
         with torch.no_grad():
             return _Conditioned(self, self._kernel.features(p))
 
     def _posterior(self, likelihood: _Likelihood, y: Tensor) -> _Posterior:
-        theta = likelihood.maximise()
-        split = {name: torch.from_numpy(np.exp(v)) for name, v in likelihood.split(theta).items()}
-        scales = [split[name] for name in ("choices", "paths", "counts", "pairs")]
+        fitted = likelihood.split(likelihood.maximise())
+        split = {name: torch.from_numpy(np.exp(v)) for name, v in fitted.items()}
+        scales = [split[view.name] for view in self._kernel.views]
         noise = float(split["noise"]) + JITTER
-        assert self._train is not None
-        k = self._kernel.cross(
-            scales, split["amplitude"], split["weight"], self._train, self._train
-        )
+        parameters = split["weights"], split["amplitudes"], scales
+        k = self._kernel.cross(*parameters, self._train, self._train)
         factor = torch.linalg.cholesky(k + noise * torch.eye(len(y), dtype=k.dtype))
         alpha = torch.cholesky_solve(y[:, None], factor)[:, 0]
-        return _Posterior(scales, split["amplitude"], split["weight"], noise, factor, alpha)
+        return _Posterior(*parameters, noise, factor, alpha)
 
-    def _cross(self, post: _Posterior, features: Features) -> tuple[Tensor, Tensor]:
+    def _cross(self, post: _Posterior, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """k (B, T) and the whitened (T, B), whose squares are the variance that data takes away."""
-        assert self._train is not None, "fit comes before predict"
-        k = self._kernel.cross(post.scales, post.amplitudes, post.weights, features, self._train)
+        assert self._train, "fit comes before predict"
+        k = self._kernel.cross(*post.parameters, features, self._train)
         return k, torch.linalg.solve_triangular(post.factor, k.T, upper=False)
 
-    def _diagonal(self, post: _Posterior, features: Features) -> Tensor:
-        return self._kernel.diagonal(post.scales, post.amplitudes, post.weights, features)
+    def _diagonal(self, post: _Posterior, features: tuple[Tensor, ...]) -> Tensor:
+        return self._kernel.diagonal(*post.parameters, features)
 
 
 class _Conditioned(Beliefs):
     """Beliefs whose variances are updated by rank one, RW 2006 eq. 2.26 applied to one point."""
 
-    def __init__(self, gp: GaussianProcess, features: Features) -> None:
+    def __init__(self, gp: GaussianProcess, features: tuple[Tensor, ...]) -> None:
         self._gp = gp
         self._features = features
         self._whitened: list[Tensor] = []
@@ -136,10 +151,9 @@ class _Conditioned(Beliefs):
         super().__init__(torch.stack(means, 1), self._variance.clamp(min=JITTER).sqrt())
 
     def believe(self, index: int) -> None:
-        f = self._features
-        one = Features(f.p[index, None], f.counts[index, None], f.pairs[index, None])
+        one = tuple(f[index, None] for f in self._features)
         for m, post in enumerate(self._gp._posteriors):
-            prior = self._gp._kernel.cross(post.scales, post.amplitudes, post.weights, one, f)[0]
+            prior = self._gp._kernel.cross(*post.parameters, one, self._features)[0]
             covariance = prior - self._whitened[m][:, index] @ self._whitened[m]  # (B,)
             row = covariance / (covariance[index].clamp(min=JITTER) + post.noise).sqrt()
             self._whitened[m] = torch.cat([self._whitened[m], row[None]])
@@ -148,24 +162,27 @@ class _Conditioned(Beliefs):
 
 
 class _Likelihood:
-    """Penalised negative log marginal likelihood of one metric, with its gradient, in numpy."""
+    """Penalised negative log marginal likelihood of one metric, with its gradient, in numpy.
+
+    Args:
+        kernel: Whose parameters are fitted.
+        distances: For each view (size, T·T, R).
+        agreements: (C, T·T).
+        y: (T,), the metric, standardised.
+    """
 
     def __init__(self, kernel: Kernel, distances: list[Array], agreements: Array, y: Array) -> None:
-        names = ["choices", "paths", "counts", "pairs"]
-        sizes = {"amplitude": 4, "noise": 1, "weight": kernel.choices}
-        sizes |= dict(zip(names, kernel.groups, strict=True))
-        self._slices: dict[str, slice] = {}
-        offset = 0
-        for name, size in sizes.items():
-            self._slices[name] = slice(offset, offset + size)
-            offset += size
-        self._mean, self._deviation = (
-            np.concatenate([np.full(size, PRIORS[name][i]) for name, size in sizes.items()])
-            for i in (0, 1)
-        )
-        # The additive view's weights share one unit, however many choices there are.
-        self._mean[self._slices["weight"]] -= np.log(kernel.choices / 6)
-        self._views = [(i, n, distances[i]) for i, n in enumerate(names) if len(distances[i])]
+        sizes = {"amplitudes": len(kernel.views), "noise": 1, "weights": kernel.choices}
+        sizes |= {view.name: view.size for view in kernel.views}
+        ends = np.cumsum(list(sizes.values())).tolist()
+        self._slices = {
+            name: slice(end - size, end)
+            for (name, size), end in zip(sizes.items(), ends, strict=True)
+        }
+        priors = np.array([PRIORS[name] for name, size in sizes.items() for _ in range(size)])
+        self._mean, self._deviation = priors.T.copy()
+        self._mean[self._slices["weights"]] -= np.log(kernel.choices / WEIGHT_UNIT)
+        self._views = [(v.name, d) for v, d in zip(kernel.views, distances, strict=True)]
         self._agreements = agreements
         self._y = y
 
@@ -187,11 +204,11 @@ class _Likelihood:
     def __call__(self, theta: Array) -> tuple[float, Array]:
         value = {name: np.exp(v) for name, v in self.split(theta).items()}
         n = len(self._y)
-        parts = [
-            (i, name, d, value["amplitude"][i] * np.exp(-(value[name] @ d)))
-            for i, name, d in self._views
+        terms = [  # (T·T, R) for each view
+            amplitude * np.exp(-np.tensordot(value[name], d, 1)) / d.shape[2]
+            for (name, d), amplitude in zip(self._views, value["amplitudes"], strict=True)
         ]
-        k = value["weight"] @ self._agreements + sum(part for *_, part in parts)
+        k = value["weights"] @ self._agreements + sum(term.sum(1) for term in terms)
         noise = value["noise"][0] + JITTER
         factor = cholesky(
             k.reshape(n, n) + noise * np.eye(n), lower=True, overwrite_a=True, check_finite=False
@@ -205,10 +222,10 @@ class _Likelihood:
         g = (0.5 * (inverse - np.outer(alpha, alpha))).ravel()
         gradient = z / self._deviation
         gradient[self._slices["noise"]] += value["noise"][0] * g[:: n + 1].sum()
-        gradient[self._slices["weight"]] += value["weight"] * (self._agreements @ g)
-        amplitude = gradient[self._slices["amplitude"]]
-        for i, name, d, part in parts:
-            weighted = g * part
-            amplitude[i] += weighted.sum()
-            gradient[self._slices[name]] -= value[name] * (d @ weighted)
+        gradient[self._slices["weights"]] += value["weights"] * (self._agreements @ g)
+        amplitudes = gradient[self._slices["amplitudes"]]
+        for i, ((name, d), term) in enumerate(zip(self._views, terms, strict=True)):
+            weighted = (g[:, None] * term).ravel()
+            amplitudes[i] += weighted.sum()
+            gradient[self._slices[name]] -= value[name] * (d.reshape(len(d), -1) @ weighted)
         return float(loss), gradient

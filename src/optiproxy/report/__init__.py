@@ -1,7 +1,19 @@
 """Figures and statistics of finished searches, made from plain data alone."""
 
+from optiproxy.report.analysis import Analysis, DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.report.convergence import convergence_figure
+from optiproxy.report.ranks import rank_figure
 from optiproxy.report.search import search_figure
-from optiproxy.report.statistics import mean_interval
+from optiproxy.report.statistics import bootstrap_interval
 
-__all__ = ["convergence_figure", "mean_interval", "search_figure"]
+__all__ = [
+    "Analysis",
+    "DifferenceRow",
+    "RankRow",
+    "SummaryRow",
+    "analyse",
+    "bootstrap_interval",
+    "convergence_figure",
+    "rank_figure",
+    "search_figure",
+]

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from optiproxy.errors import invalid
+from optiproxy.report._courses import Table, read
 from optiproxy.report._figure import LINES, PALETTE, check_path, panels, save
-from optiproxy.report.statistics import mean_interval
+from optiproxy.report.statistics import bootstrap_interval, mean_std
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLUMNS = ("task", "method", "seed", "query", "best", "regret")
 
-
-class Columns(Protocol):
-    """A table that gives a column by its name: a dict of lists, a pyarrow or a pandas table."""
-
-    def __getitem__(self, name: str, /) -> Any: ...
-
-
-def convergence_figure(table: Columns | Mapping[str, Any], path: str | Path) -> Path:
+def convergence_figure(table: Table, path: str | Path) -> Path:
     """Draws the mean course of each method with its 95 % band over seeds, one panel a task.
 
     A panel shows the regret on a logarithmic scale where the task's optimum is known, and the best
     value otherwise. The scale is linear below its lowest decade, so that a regret of zero has a
-    place. A curve starts where every seed has a feasible query.
+    place. A curve starts where every seed has a feasible query. The band is the bootstrap interval
+    of the mean, as in the summary of a comparison.
 
     Args:
         table: Columns ``task, method, seed, query, best, regret``, one row a query, as in the
@@ -41,37 +32,30 @@ def convergence_figure(table: Columns | Mapping[str, Any], path: str | Path) -> 
         The path that was written.
 
     Raises:
-        InvalidValueError: A column is missing, there is no row, or a format that can't be drawn.
+        InvalidValueError: A column is missing, there is no row, a query is there twice, or a
+            format that can't be drawn.
     """
     path = check_path(path)
-    columns = {name: _column(table, name) for name in COLUMNS}
-    tasks = list(dict.fromkeys(columns["task"].tolist()))
-    methods = list(dict.fromkeys(columns["method"].tolist()))
-    if not tasks:
-        raise invalid("convergence figure: table", "no rows", "give at least one query")
+    tasks = read(table)
+    names = list(dict.fromkeys(method for courses in tasks.values() for method in courses))
 
     figure, axes = panels(len(tasks))
-    for axis, task in zip(axes, tasks, strict=True):
-        of_task = columns["task"] == task
-        measure = "regret" if np.isfinite(columns["regret"][of_task]).any() else "best"
+    for axis, (task, courses) in zip(axes, tasks.items(), strict=True):
+        known = any(np.isfinite(course.regret).any() for course in courses.values())
         lowest = np.inf
-        for m, method in enumerate(methods):
-            rows = of_task & (columns["method"] == method)
-            if not rows.any():
-                continue
-            queries, values = _by_seed(
-                columns["seed"][rows], columns["query"][rows], columns[measure][rows]
-            )
-            mean, half = mean_interval(values)
+        for method, course in courses.items():
+            values = course.regret if known else course.best
+            mean, _ = mean_std(values)
+            low, high = bootstrap_interval(values)
             if (mean > 0).any():
                 lowest = min(lowest, float(mean[mean > 0].min()))
+            m = names.index(method)
             colour = PALETTE[m % len(PALETTE)]
             style = LINES[m // len(PALETTE) % len(LINES)]
             label = f"{method} ({len(values)} {'seed' if len(values) == 1 else 'seeds'})"
-            axis.plot(queries, mean, color=colour, linestyle=style, label=label)
-            low = np.maximum(mean - half, 0) if measure == "regret" else mean - half
-            axis.fill_between(queries, low, mean + half, color=colour, alpha=0.18, linewidth=0)
-        _finish(axis, task, measure, lowest)
+            axis.plot(course.queries, mean, color=colour, linestyle=style, label=label)
+            axis.fill_between(course.queries, low, high, color=colour, alpha=0.18, linewidth=0)
+        _finish(axis, task, "regret" if known else "best", lowest)
     return save(figure, path)
 
 
@@ -87,27 +71,5 @@ def _finish(axis: Axes, task: str, measure: str, lowest: float) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_title(task)
     axis.set_xlabel("query")
-    axis.set_ylabel("regret, mean and 95 %" if measure == "regret" else "best, mean and 95 %")
+    axis.set_ylabel(f"{measure}, mean and 95 %")
     axis.legend(fontsize="small")
-
-
-def _column(table: Columns | Mapping[str, Any], name: str) -> NDArray[Any]:
-    try:
-        return np.asarray(table[name])
-    except KeyError:
-        raise invalid(
-            "convergence figure: table",
-            f"no column {name!r}",
-            f"give the columns {', '.join(COLUMNS)}",
-        ) from None
-
-
-def _by_seed(
-    seed: NDArray[Any], query: NDArray[Any], value: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """The queries (T,) and the values (S, T), NaN where a seed lacks a query."""
-    seeds, row = np.unique(seed, return_inverse=True)
-    queries, column = np.unique(query, return_inverse=True)
-    values = np.full((len(seeds), len(queries)), np.nan)
-    values[row, column] = value
-    return queries, values

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from optiproxy.errors import invalid
 from optiproxy.metrics import Constraint, Objective, parse_constraints, parse_objectives
 from optiproxy.report._figure import GREY, PALETTE, check_path, legend_above, panels, save
+from optiproxy.report.statistics import best_so_far
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,15 +80,6 @@ def search_figure(
     if title:
         figure.suptitle(title)
     return save(figure, path)
-
-
-def best_so_far(
-    value: NDArray[np.float64], feasible: NDArray[np.bool_], sign: float
-) -> NDArray[np.float64]:
-    """The running best of the feasible values, (T,); NaN before there is one."""
-    score = np.where(feasible, sign * value, -np.inf)
-    best = np.maximum.accumulate(score)
-    return np.where(np.isfinite(best), sign * best, np.nan)
 
 
 @dataclass(frozen=True)

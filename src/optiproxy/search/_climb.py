@@ -19,8 +19,8 @@ from optiproxy.spaces.base import Indices
 # METHOD §2: alpha starts in 0…2, tau falls linearly from 0.7 to 0.2 within one climb.
 ALPHA_RANGE = 2.0
 TAU_START, TAU_END = 0.7, 0.2
-STEPS = 60
-LEARNING_RATE = 0.1
+STEPS = 40
+LEARNING_RATE = 0.15
 # A converged choice is still redrawn elsewhere now and then, or a batch would be one architecture.
 EXPLORATION = 0.15
 # How far a group that starts at a known architecture prefers its options at first.

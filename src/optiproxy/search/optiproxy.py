@@ -16,6 +16,7 @@ from optiproxy.encodings import corners
 from optiproxy.errors import invalid
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Beliefs, Proxy
+from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.search._acquisition import log_expected_improvement, log_probability_below
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
@@ -30,6 +31,17 @@ GROUPS = 40
 DRAWS = 30  # of each group; METHOD's verify ratio, 20 to 40 candidates for each query
 INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where groups start
 RANDOM_CANDIDATES = 200
+# What the places of a batch are filled by, in turn; counted by query, so that it is the same
+# whether five are asked for at once or one by one.
+TURNS = ("mean", "improvement", "third")
+# After so many queries without a new best the search is stalled, and the third turn looks
+# elsewhere: at the favourite of a scout among what differs from the best in half the choices.
+PATIENCE = 15
+# The scout is a deliberately coarse Gaussian process. A proxy with most of its data from one basin
+# sees only that basin; the scout, which knows how often options are chosen in all and along paths,
+# still sees the slope of the whole space.
+SCOUT_VIEWS = ("counts", "routes")
+SCOUT_GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,8 @@ class OptiProxy(Optimizer):
     3. Climb the proxy's mean by gradient ascent while the temperature falls.
     4. Draw candidates from the groups' distributions, add the neighbours of the best, drop what is
        known, and fill the batch one by one: by mean and by expected improvement in turn, each pick
-       believed at its mean.
+       believed at its mean. Where nothing better was found for a while, one place in three looks
+       elsewhere (see `PATIENCE`).
 
     Args:
         space: What is searched.
@@ -125,73 +138,88 @@ class OptiProxy(Optimizer):
     def _guided(self, n: int, rng: np.random.Generator) -> Indices:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         targets = self._targets()
+        order = np.argsort(-self.scores(), kind="stable")
+        incumbents = self.rows[order[:INCUMBENTS]]
         proxy = self._proxy(self.space, seed=int(rng.integers(2**31)))
-        proxy.fit(
-            corners(self.space, torch.from_numpy(self.rows), proxy.dtype), targets.y.to(proxy.dtype)
-        )
-        candidates = self._candidates(proxy, targets, rng, generator)
+        self._fit(proxy, targets)
+        sources = [
+            self._climbed(proxy, targets, self._start(GROUPS, incumbents, rng), rng, generator),
+            self.space.neighbour_indices(incumbents),
+            self.space.random_indices(RANDOM_CANDIDATES, rng),
+        ]
+        scout = None
+        if len(self._queries) - order[0] > PATIENCE:
+            scout = GaussianProcess(self.space, views=SCOUT_VIEWS)
+            self._fit(scout, targets)
+            alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
+            sources.append(self._climbed(scout, targets, alpha, rng, generator, away=incumbents))
+        candidates = np.concatenate(sources)
+        candidates = candidates[self.space.valid(candidates)]
+        candidates = candidates[self.is_new(candidates)]
         if len(candidates) == 0:
-            return candidates
+            return self.random_new(n, rng)
         # Pending ones come first: they are believed at their mean before the batch is filled.
         pending = np.array(self._pending, dtype=np.int64).reshape(-1, len(self.space))
         rows = np.concatenate([pending, candidates])
-        beliefs = proxy.beliefs(corners(self.space, torch.from_numpy(rows), proxy.dtype))
+        beliefs = proxy.beliefs(self._corners(rows, proxy))
         for index in range(len(pending)):
             beliefs.believe(index)
         free = torch.arange(len(rows)) >= len(pending)
+        far = torch.from_numpy(_distance(rows, incumbents) >= len(self.space) / 2)
+        coarse = scout.beliefs(self._corners(rows, scout)) if scout is not None else None
         chosen: list[int] = []
-        for place in range(min(n, len(candidates))):
-            worth = self._worth(beliefs, targets, place, rng)
+        asked = len(self._queries) + len(pending)
+        for place in range(asked, asked + min(n, len(candidates))):
+            turn = TURNS[place % len(TURNS)]
+            if turn == "third" and coarse is not None and bool((free & far).any()):
+                worth = _worth("mean", coarse, targets, rng).masked_fill(~far, -torch.inf)
+            else:
+                worth = _worth(turn, beliefs, targets, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
             free[index] = False
             beliefs.believe(index)
         return rows[chosen]
 
-    def _candidates(
-        self, proxy: Proxy, targets: _Targets, rng: np.random.Generator, generator: torch.Generator
+    def _corners(self, rows: Indices, model: Proxy) -> Tensor:
+        return corners(self.space, torch.from_numpy(rows), model.dtype)
+
+    def _fit(self, model: Proxy, targets: _Targets) -> None:
+        model.fit(self._corners(self.rows, model), targets.y.to(model.dtype))
+
+    def _start(self, groups: int, incumbents: Indices, rng: np.random.Generator) -> Tensor:
+        return start(self.space, groups, incumbents, rng)
+
+    def _climbed(
+        self,
+        model: Proxy,
+        targets: _Targets,
+        alpha: Tensor,
+        rng: np.random.Generator,
+        generator: torch.Generator,
+        away: Indices | None = None,
     ) -> Indices:
-        """Distinct new rows: draws from the climbed groups, neighbours of the best, some random."""
+        """Rows drawn from the groups' distributions after a climb of the model's mean.
+
+        Groups that agree with one of `away` in more than half of the choices are pushed off it.
+        """
         mask = torch.from_numpy(self.space.mask)
-        incumbents = self.rows[np.argsort(-self.scores(), kind="stable")[:INCUMBENTS]]
-        alpha = start(self.space, GROUPS, incumbents, rng).to(proxy.dtype)
-        weights = torch.from_numpy(rng.dirichlet(np.ones(targets.objectives), GROUPS)).to(
-            proxy.dtype
-        )
+        m = targets.objectives
+        weights = torch.from_numpy(rng.dirichlet(np.ones(m), len(alpha))).to(model.dtype)
+        avoided = None if away is None else self._corners(away, model)
 
         def score(p: Tensor) -> Tensor:
-            mean, spread = proxy.predict(p)
-            return (weights * mean[:, : targets.objectives]).sum(1) + _feasible(
-                mean, spread, targets
-            )
+            if targets.limits:
+                mean, spread = model.predict(p)
+                worth = (weights * mean[:, :m]).sum(1) + _feasible(mean, spread, targets)
+            else:
+                worth = (weights * model.mean(p)[:, :m]).sum(1)
+            if avoided is not None:
+                agreement = torch.einsum("gco,kco->gk", p, avoided).amax(1)
+                worth = worth - torch.relu(agreement - len(self.space) / 2)
+            return worth
 
-        distributions = climb(alpha, score, mask, generator)
-        rows = np.concatenate(
-            [
-                draw(distributions, DRAWS, mask, generator),
-                self.space.neighbour_indices(incumbents),
-                self.space.random_indices(RANDOM_CANDIDATES, rng),
-            ]
-        )
-        rows = rows[self.space.valid(rows)]
-        rows = rows[self.is_new(rows)]
-        return rows if len(rows) else self.random_new(64, rng)
-
-    def _worth(
-        self, beliefs: Beliefs, targets: _Targets, place: int, rng: np.random.Generator
-    ) -> Tensor:
-        """The score of every candidate for one place of the batch; (B,)."""
-        m = targets.objectives
-        w = torch.from_numpy(rng.dirichlet(np.ones(m))).to(beliefs.mean.dtype)
-        mean = beliefs.mean[:, :m] @ w
-        feasible = _feasible(beliefs.mean, beliefs.spread, targets)
-        if not targets.feasible.any():
-            return feasible  # first of all find one that may be used
-        if place % 2 == 0:
-            return mean + feasible
-        spread = ((beliefs.spread[:, :m] * w) ** 2).sum(1).sqrt()
-        best = float((targets.y[targets.feasible][:, :m].to(w.dtype) @ w).max())
-        return log_expected_improvement(mean, spread, best) + feasible
+        return draw(climb(alpha.to(model.dtype), score, mask, generator), DRAWS, mask, generator)
 
     def _targets(self) -> _Targets:
         single = len(self.objectives) == 1
@@ -208,6 +236,26 @@ class OptiProxy(Optimizer):
         feasible = torch.tensor([query.feasible for query in self._queries])
         stacked = torch.from_numpy(np.stack(columns, 1))
         return _Targets(stacked, len(self.objectives), tuple(limits), feasible)
+
+
+def _distance(rows: Indices, others: Indices) -> Indices:
+    """The number of choices in which each row differs from the nearest of `others`, (B,)."""
+    return np.asarray((rows[:, None] != others[None]).sum(-1).min(1))
+
+
+def _worth(turn: str, beliefs: Beliefs, targets: _Targets, rng: np.random.Generator) -> Tensor:
+    """The score of every candidate for one place of the batch; (B,)."""
+    m = targets.objectives
+    w = torch.from_numpy(rng.dirichlet(np.ones(m))).to(beliefs.mean.dtype)
+    mean = beliefs.mean[:, :m] @ w
+    feasible = _feasible(beliefs.mean, beliefs.spread, targets)
+    if not targets.feasible.any():
+        return feasible  # first of all find one that may be used
+    if turn != "improvement":
+        return mean + feasible
+    spread = ((beliefs.spread[:, :m] * w) ** 2).sum(1).sqrt()
+    best = float((targets.y[targets.feasible][:, :m].to(w.dtype) @ w).max())
+    return log_expected_improvement(mean, spread, best) + feasible
 
 
 def _feasible(mean: Tensor, spread: Tensor, targets: _Targets) -> Tensor:

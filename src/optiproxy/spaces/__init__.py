@@ -3,5 +3,9 @@
 from optiproxy.spaces.base import Architecture, GraphTemplate, Option, Space
 from optiproxy.spaces.cell import NB201_OPERATIONS, Cell
 from optiproxy.spaces.chain import Chain
+from optiproxy.spaces.gnn import NAS_BENCH_GRAPH_OPERATIONS, GnnDag
 
-__all__ = ["NB201_OPERATIONS", "Architecture", "Cell", "Chain", "GraphTemplate", "Option", "Space"]
+__all__ = [
+    "NAS_BENCH_GRAPH_OPERATIONS", "NB201_OPERATIONS", "Architecture", "Cell", "Chain", "GnnDag",
+    "GraphTemplate", "Option", "Space",
+]  # fmt: skip

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 import optiproxy
 from optiproxy.errors import OptiProxyError
+from optiproxy.report.statistics import best_so_far
 from optiproxy.study._identity import Identity
-from optiproxy.study._statistics import best_so_far
 from optiproxy.study.study import Study
 from optiproxy.tasks import Task
 
@@ -63,11 +63,11 @@ class Cell:
 
     def _table(self, study: Study) -> pa.Table:
         records = study.queries
-        objective, optimum = self.task.objectives[0], self.task.optimum
+        objective = self.task.objectives[0]
+        optimum = self.task.optimum
         values = [(r.metrics or {}).get(objective.metric, math.nan) for r in records]
         best = best_so_far(values, [r.feasible for r in records], objective.sign)
-        unknown = optimum is None
-        regret = best * math.nan if unknown else objective.sign * (optimum - best)  # type: ignore[operator]
+        regret = objective.sign * ((math.nan if optimum is None else optimum) - best)
         columns: dict[str, Any] = {
             "task": [self.task.name] * len(records),
             "method": [self.method] * len(records),

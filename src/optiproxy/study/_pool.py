@@ -152,7 +152,7 @@ def death(error: BrokenExecutor) -> Evaluation:
 
 def _packed(task: Task) -> bytes:
     """A task as bytes, made once: it is the same for all workers."""
-    import cloudpickle  # type: ignore[import-untyped]
+    import cloudpickle
 
     try:
         return bytes(cloudpickle.dumps(task))

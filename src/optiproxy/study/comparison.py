@@ -9,54 +9,42 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from optiproxy.errors import StudyError, invalid
+from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.search import METHODS
 from optiproxy.study import _worker
 from optiproxy.study._cells import Cell, compute, whole
 from optiproxy.study._pool import thread_limits
-from optiproxy.study._statistics import HIT, bootstrap_interval, budgets, mean_std
 from optiproxy.study.study import check_count
 from optiproxy.tasks import Task, load
 
+__all__ = ["Comparison", "SummaryRow", "budgets", "compare"]
 
-@dataclass(frozen=True)
-class SummaryRow:
-    """A task and a method at a budget, over all seeds.
 
-    Attributes:
-        mean: Of the best feasible value of the first objective; NaN where a seed has none.
-        std: Its sample standard deviation.
-        ci_low: Lower end of the mean's 95 % bootstrap interval.
-        ci_high: Upper end.
-        regret: Mean distance of the best from the optimum, in the metric's unit; NaN if unknown.
-        hit_rate: Part of the seeds that found the optimum, 0…1; NaN if it is unknown.
-        seconds: Mean time that the method took to propose, for one search up to this budget.
-    """
-
-    task: str
-    method: str
-    budget: int
-    seeds: int
-    mean: float
-    std: float
-    ci_low: float
-    ci_high: float
-    regret: float
-    hit_rate: float
-    seconds: float
+# Parts of the budget at which a comparison is summed up.
+PARTS = (0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found: one row a query, and a summary of it."""
+    """What `compare` found: one row a query, and what they say.
+
+    Attributes:
+        results: The rows of ``results.parquet``.
+        summary: Those of ``summary.csv``.
+        differences: Those of ``tests.csv``.
+        ranks: Those of ``ranks.csv``.
+    """
 
     results: pa.Table
     summary: list[SummaryRow]
+    differences: list[DifferenceRow]
+    ranks: list[RankRow]
 
 
 def compare(
@@ -78,9 +66,12 @@ def compare(
 
     Args:
         tasks: What is searched: tasks, or what `optiproxy.tasks.load` finds them by.
-        methods: Names, such as ``"optiproxy"`` and ``"random"``.
-        out: A folder, made where it is missing. It gets ``results.parquet`` (one row a query) and
-            ``summary.csv`` (one row per task, method and budget: a quarter, a half, all of it).
+        methods: Names, such as ``"optiproxy"`` and ``"random"``; the first one is tested against
+            the others.
+        out: A folder, made where it is missing. It gets ``results.parquet`` (one row a query),
+            ``summary.csv`` (one row per task, method and budget: a quarter, a half, all of it),
+            ``tests.csv`` (the first method against each other one) and ``ranks.csv`` (all methods
+            over all tasks).
         seeds: How many.
         first_seed: The first of them; the others follow.
         budget: Queries of a search.
@@ -111,16 +102,22 @@ def compare(
         done += 1
         if callback is not None:
             callback(done, len(files))
+    # In the order task, method, seed, whichever was finished first.
     tables = [pq.read_table(path) for path in files]
     results = pa.concat_tables(tables, promote_options="default")
-    # Cells stand in the order task, method, seed.
-    groups = [(cells[i], tables[i : i + seeds]) for i in range(0, len(cells), seeds)]
-    summary = [row for cell, group in groups for row in _summary(cell, group)]
+    directions = {task.name: task.objectives[0].direction for task in loaded}
+    said = analyse(results, budgets(budget), directions=directions)
     with whole(folder / "results.parquet") as unfinished:
         pq.write_table(results, unfinished)
-    with whole(folder / "summary.csv") as unfinished:
-        _write_csv(summary, unfinished)
-    return Comparison(results, summary)
+    _write_csv(folder / "summary.csv", SummaryRow, said.summary)
+    _write_csv(folder / "tests.csv", DifferenceRow, said.differences)
+    _write_csv(folder / "ranks.csv", RankRow, said.ranks)
+    return Comparison(results, said.summary, said.differences, said.ranks)
+
+
+def budgets(budget: int) -> list[int]:
+    """A quarter, a half and all of `budget`, rounded up, each once."""
+    return sorted({math.ceil(budget * part) for part in PARTS})
 
 
 def _check(
@@ -170,32 +167,9 @@ def _computed(missing: dict[Path, Cell], workers: int) -> Iterator[Path]:
         executor.shutdown(wait=True, kill_workers=not finished)
 
 
-def _summary(cell: Cell, tables: Sequence[pa.Table]) -> Iterator[SummaryRow]:
-    """The rows of a task and a method; `cell` is one of theirs, `tables` has one of each seed."""
-    for limit in budgets(cell.budget):
-        ends = [_end(table, limit) for table in tables]
-        best, regret, seconds = (np.array(column) for column in zip(*ends, strict=True))
-        mean, std = mean_std(best)
-        low, high = bootstrap_interval(best)
-        hits = np.where(np.isnan(regret), np.nan, regret <= HIT)
-        yield SummaryRow(
-            cell.task.name, cell.method, limit, len(tables), mean, std, low, high,
-            mean_std(regret)[0], mean_std(hits)[0], mean_std(seconds)[0],
-        )  # fmt: skip
-
-
-def _end(table: pa.Table, limit: int) -> tuple[float, float, float]:
-    """Best, regret and the optimiser's seconds after `limit` queries, or after all there are."""
-    head = table.slice(0, limit)
-    if not head.num_rows:
-        return math.nan, math.nan, 0.0
-    last = head.num_rows - 1
-    seconds = float(np.sum(np.asarray(head["optimizer_seconds"])))
-    return head["best"][last].as_py(), head["regret"][last].as_py(), seconds
-
-
-def _write_csv(summary: Sequence[SummaryRow], path: Path) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(SummaryRow)])
+def _write_csv(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
+    """A column for each field of a dataclass, also where there is no row."""
+    with whole(path) as unfinished, unfinished.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(kind)])
         writer.writeheader()
-        writer.writerows(asdict(row) for row in summary)
+        writer.writerows(asdict(row) for row in rows)

@@ -30,7 +30,7 @@ from optiproxy.study.records import Found, Record
 from optiproxy.tasks import Reference, Task, load
 
 if TYPE_CHECKING:
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
     from torch import nn
 
 _logger = logging.getLogger("optiproxy.study")

@@ -11,9 +11,16 @@ TASKS = Registry(
     "task",
     {
         "mnist1d": "optiproxy.tasks.mnist1d:task",
+        "nasbench-graph-computers": "optiproxy.tasks.nasbench_graph:computers",
+        "nasbench-graph-cora": "optiproxy.tasks.nasbench_graph:cora",
+        "nasbench-graph-cs": "optiproxy.tasks.nasbench_graph:cs",
+        "nasbench-graph-physics": "optiproxy.tasks.nasbench_graph:physics",
+        "nasbench-graph-pubmed": "optiproxy.tasks.nasbench_graph:pubmed",
+        "nasbench-macro": "optiproxy.tasks.nasbench_macro:cifar10",
         "nb201-cifar10": "optiproxy.tasks.nb201:cifar10",
         "nb201-cifar100": "optiproxy.tasks.nb201:cifar100",
         "nb201-imagenet16-120": "optiproxy.tasks.nb201:imagenet16_120",
+        "spikenas-cifar10": "optiproxy.tasks.spikenas:cifar10",
     },
     group="optiproxy.tasks",
 )

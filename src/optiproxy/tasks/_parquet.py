@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Keys:
         rows: The number of rows that it must have, or None.
         fingerprint: The space's, since spaces themselves compare by identity.
         space: What the keys are architectures of.
+        where: Column and value; only the rows that have all of them are the table's.
     """
 
     file: Stamp
@@ -43,6 +45,7 @@ class Keys:
     rows: int | None
     fingerprint: str
     space: Space = field(compare=False)
+    where: tuple[tuple[str, Option], ...] = ()
 
     @property
     def path(self) -> Path:
@@ -62,6 +65,8 @@ class Lookup:
         columns: Metric → column.
         sha256: The pinned checksum, or None.
         rows: The number of rows that it must have, or None.
+        where: Column → value; other rows are not read.
+        scale: Metric → the factor from its column's unit to its own; 1 where it is not named.
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class Lookup:
         columns: Mapping[str, str],
         sha256: str | None,
         rows: int | None,
+        where: Mapping[str, Option] = MappingProxyType({}),
+        scale: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._space = space
         self._path = path
@@ -82,6 +89,8 @@ class Lookup:
         self._columns = dict(columns)
         self._sha256 = sha256
         self._rows = rows
+        self._where = tuple(where.items())
+        self._scale = dict(scale)
         self._loaded: tuple[dict[bytes, int], dict[str, NDArray[np.float64]]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -117,14 +126,17 @@ class Lookup:
                 ) from None
             keys = Keys(
                 state, self._key, self._one_per_choice, self._sha256, self._rows,
-                self._space.fingerprint, self._space,
+                self._space.fingerprint, self._space, self._where,
             )  # fmt: skip
             wanted = tuple(self._columns.values())
             _check(keys, wanted)
             numbers = _numbers(keys, wanted)
             self._loaded = (
                 _row_of(keys),
-                {metric: numbers[column] for metric, column in self._columns.items()},
+                {
+                    metric: numbers[column] * self._scale.get(metric, 1.0)
+                    for metric, column in self._columns.items()
+                },
             )
         return self._loaded
 
@@ -142,7 +154,7 @@ def _check(keys: Keys, wanted: tuple[str, ...]) -> None:
             )
         with pq.ParquetFile(path) as file:
             names, rows = file.schema_arrow.names, file.metadata.num_rows
-    for column in (*keys.columns, *wanted):
+    for column in (*keys.columns, *wanted, *(column for column, _ in keys.where)):
         if column not in names:
             raise DataError(f"{path}: {unknown('column', column, names)}")
     if keys.rows is not None and rows != keys.rows:
@@ -168,7 +180,19 @@ def _told(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> Any:
+def _read(keys: Keys, columns: tuple[str, ...]) -> Any:
+    """The columns of the table's rows."""
+    table = _read_all(keys.path, columns)
+    chosen = _chosen(keys)
+    if chosen is None:
+        return table
+    first, last = int(chosen[0]), int(chosen[-1])
+    if last - first + 1 == len(chosen):  # the usual case, without a copy
+        return table.slice(first, len(chosen))
+    return table.take(chosen)
+
+
+def _read_all(path: Path, columns: tuple[str, ...]) -> Any:
     import pyarrow.parquet as pq
 
     with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -177,11 +201,35 @@ def _read(path: Path, columns: tuple[str, ...]) -> Any:
 
 
 @lru_cache(maxsize=CACHED)
+def _chosen(keys: Keys) -> NDArray[np.int64] | None:
+    """The file's rows that are the table's, in order; None for all of them."""
+    if not keys.where:
+        return None
+    table = _read_all(keys.path, tuple(column for column, _ in keys.where))
+    chosen = np.ones(len(table), dtype=bool)
+    for column, wanted in keys.where:
+        numbers, values = _encoded(keys.path, table[column])
+        matching = [v is not None and _loosely(v) == _loosely(wanted) for v in values]
+        if not any(matching):
+            raise DataError(f"{keys.path}: no row where {unknown(column, wanted, values)}")
+        chosen &= np.array(matching)[numbers]
+    if not chosen.any():
+        raise DataError(f"{keys.path}: no row where {dict(keys.where)}; ask for another value")
+    return np.flatnonzero(chosen)
+
+
+def _in_file(keys: Keys, row: int) -> int:
+    """A row of the table by its number in the file, as messages tell it."""
+    chosen = _chosen(keys)
+    return row if chosen is None else int(chosen[row])
+
+
+@lru_cache(maxsize=CACHED)
 def _numbers(keys: Keys, columns: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
     """Column → its values, (rows,), NaN where a cell is empty."""
     import pyarrow as pa
 
-    table = _read(keys.path, columns)
+    table = _read(keys, columns)
     found = {}
     for name in dict.fromkeys(columns):
         column = table[name]
@@ -213,7 +261,7 @@ def _array(column: Any, kind: type[np.generic]) -> NDArray[Any]:
 @lru_cache(maxsize=CACHED)
 def _row_of(keys: Keys) -> dict[bytes, int]:
     """Option numbers of an architecture, as bytes → its row."""
-    table = _read(keys.path, keys.columns)
+    table = _read(keys, keys.columns)
     if keys.one_per_choice:
         indices = _from_columns(keys, table)
     else:
@@ -222,8 +270,8 @@ def _row_of(keys: Keys) -> dict[bytes, int]:
     if not allowed.all():
         row = int(np.flatnonzero(~allowed)[0])
         raise DataError(
-            f"{keys.path}: row {row} ({_shown(keys, indices[row])}) is not allowed in the space; "
-            "give the space that the table was measured in"
+            f"{keys.path}: row {_in_file(keys, row)} ({_shown(keys, indices[row])}) is not allowed "
+            "in the space; give the space that the table was measured in"
         )
     packed = np.ascontiguousarray(indices).view(f"V{indices.itemsize * indices.shape[1]}")
     row_of = {key: row for row, key in enumerate(packed[:, 0].tolist())}
@@ -231,8 +279,8 @@ def _row_of(keys: Keys) -> dict[bytes, int]:
         row = next(r for r, key in enumerate(packed[:, 0].tolist()) if row_of[key] != r)
         again = row_of[indices[row].tobytes()]
         raise DataError(
-            f"{keys.path}: rows {row} and {again} are the same architecture "
-            f"({_shown(keys, indices[row])}); keep one row for each"
+            f"{keys.path}: rows {_in_file(keys, row)} and {_in_file(keys, again)} are the same "
+            f"architecture ({_shown(keys, indices[row])}); keep one row for each"
         )
     return row_of
 
@@ -258,7 +306,7 @@ def _from_texts(keys: Keys, column: Any) -> Indices:
 
 def _from_text(keys: Keys, row: int, text: object) -> list[int]:
     """What the fast way could not read: reads it the careful way, or tells what is wrong."""
-    where = f"{keys.path}: column {keys.columns[0]!r}, row {row}"
+    where = f"{keys.path}: column {keys.columns[0]!r}, row {_in_file(keys, row)}"
     if not isinstance(text, str):
         raise DataError(
             f"{where}: {text!r} is no text; give as key a column with the architectures' texts, "
@@ -292,31 +340,36 @@ def _options(
     keys: Keys, column: Any, name: str, choice: str, options: tuple[Option, ...]
 ) -> Indices:
     """One choice's column as option numbers, (rows,). Python sees each unlike value once."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    with _told(keys.path):
-        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
+    numbers, values = _encoded(keys.path, column)
     exact = {_exactly(option): i for i, option in enumerate(options)}
     loose: dict[str, list[int]] = {}
     for i, option in enumerate(options):
         loose.setdefault(_loosely(option), []).append(i)
-    numbers = _array(encoded.indices, np.int32)
     found: list[int] = []
-    for value in encoded.dictionary.to_pylist():
+    for value in values:
         # An empty cell is None or nothing: not the option that is called "none".
         near = [] if value is None else loose.get(_loosely(value), [])
         number = exact.get(_exactly(value), near[0] if len(near) == 1 else None)
         if number is None:
-            row = int(np.flatnonzero(numbers == len(found))[0])
+            row = _in_file(keys, int(np.flatnonzero(numbers == len(found))[0]))
             problem = unknown(f"option of choice {choice!r}", value, options)
             raise DataError(f"{keys.path}: column {name!r}, row {row}: {problem}")
         found.append(number)
     chosen: Indices = np.array(found, dtype=np.int64)[numbers]
     return chosen
+
+
+def _encoded(path: Path, column: Any) -> tuple[NDArray[np.int32], list[Any]]:
+    """A column as numbers, (rows,), and the unlike values that they stand for."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    with _told(path):
+        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.combine_chunks()
+    return _array(encoded.indices, np.int32), encoded.dictionary.to_pylist()
 
 
 def _exactly(value: object) -> tuple[type, object]:

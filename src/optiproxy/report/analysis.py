@@ -1,0 +1,302 @@
+"""What a comparison says: a summary, tests between methods, and their ranks over all tasks.
+
+References:
+    Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import invalid
+from optiproxy.metrics import DIRECTIONS
+from optiproxy.report._courses import Course, Table, read
+from optiproxy.report.significance import (
+    ALPHA,
+    critical_difference,
+    friedman,
+    holm,
+    midranks,
+    signed_rank,
+)
+from optiproxy.report.statistics import HIT, NEAR, bootstrap_interval, mean_std, median_queries
+
+#: What stands for the task where all of them are taken together.
+ALL = "all"
+
+BETTER, WORSE, NOT_SEPARATED = "better", "worse", "not separated"
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """A task and a method at a budget, over all seeds.
+
+    Attributes:
+        mean: Of the best feasible value of the first objective; NaN where a seed has none.
+        std: Its sample standard deviation; that of the regret is the same.
+        ci_low: Lower end of the mean's 95 % bootstrap interval.
+        ci_high: Upper end.
+        regret: Mean distance of the best from the optimum, in the metric's unit; NaN if unknown.
+        hit_rate: Part of the seeds that found the optimum, 0…1; NaN if it is unknown.
+        seconds: Mean time that the method took to propose, for one search up to this budget.
+        queries_to_optimum: After how many queries half of the seeds had found the optimum; infinite
+            when more than half missed it within the budget, NaN if it is unknown.
+        queries_to_near_optimum: The same for a regret of at most 0.1 % of the optimum's value.
+    """
+
+    task: str
+    method: str
+    budget: int
+    seeds: int
+    mean: float
+    std: float
+    ci_low: float
+    ci_high: float
+    regret: float
+    hit_rate: float
+    seconds: float
+    queries_to_optimum: float
+    queries_to_near_optimum: float
+
+
+@dataclass(frozen=True)
+class DifferenceRow:
+    """The first method against another one at a budget, on the seeds that both have.
+
+    Attributes:
+        task: Its name, or ``all``: the tasks as strata of one test. That one speaks of new seeds on
+            these tasks; no number of seeds tells what other tasks would give.
+        method_a: The first method.
+        method_b: The other one.
+        n: Pairs: seeds, or tasks times seeds.
+        mean_difference: By how much `method_a` is better, in the metric's unit: the mean regret of
+            `method_b` minus its own. NaN where one of the two has no feasible value on some seed.
+            For ``all`` it is the mean over the pairs: it needs tasks that share a unit.
+        p: Of the signed-rank test, two-sided and exact.
+        p_holm: Corrected for all comparisons of this budget.
+        verdict: Of `method_a`, at the level of 5 % after the correction: ``better``, ``worse`` or
+            ``not separated``.
+    """
+
+    task: str
+    budget: int
+    method_a: str
+    method_b: str
+    n: int
+    mean_difference: float
+    p: float
+    p_holm: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class RankRow:
+    """A method among all of them at a budget, ranked in each block of a task and a seed.
+
+    Attributes:
+        blocks: How many: tasks times seeds, of the tasks on which every method was run.
+        mean_rank: 1 is the best; tied methods share their mean.
+        friedman_p: Of the test that all methods are alike; the same for all methods of a budget.
+        critical_difference: How far two mean ranks must lie apart to differ at the level of 5 %
+            (Nemenyi's test); the same for all methods of a budget.
+    """
+
+    budget: int
+    method: str
+    blocks: int
+    mean_rank: float
+    friedman_p: float
+    critical_difference: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that is said of a table of results."""
+
+    summary: list[SummaryRow]
+    differences: list[DifferenceRow]
+    ranks: list[RankRow]
+
+
+def analyse(
+    table: Table, budgets: Sequence[int], *, directions: Mapping[str, str] | None = None
+) -> Analysis:
+    """The summary, the tests of the first method against the others, and the ranks of all.
+
+    Args:
+        table: Columns ``task, method, seed, query, best, regret, optimizer_seconds``, one row a
+            query, as in the ``results.parquet`` of ``optiproxy compare``. The method of its first
+            row is the one that is compared with the others.
+        budgets: Numbers of queries at which the methods are compared.
+        directions: ``"min"`` for each task whose first objective is to be minimised; the others
+            are maximised.
+
+    Raises:
+        InvalidValueError: A column is missing, there is no row, a query is there twice; a direction
+            that is neither max nor min, or of a task that is not in the table.
+    """
+    tasks = read(table, seconds=True)
+    signs = dict.fromkeys(tasks, 1.0)
+    for task, direction in (directions or {}).items():
+        if task not in tasks or direction not in DIRECTIONS:
+            raise invalid("directions", {task: direction}, "give max or min, of tasks of the table")
+        signs[task] = DIRECTIONS[direction]
+    methods = list(dict.fromkeys(method for courses in tasks.values() for method in courses))
+    summary = [
+        _summary(task, method, budget, course, signs[task], _optimum(courses, signs[task]))
+        for task, courses in tasks.items()
+        for method, course in courses.items()
+        for budget in budgets
+    ]
+    scores = [
+        {
+            task: {method: _scores(course, budget, signs[task]) for method, course in own.items()}
+            for task, own in tasks.items()
+        }
+        for budget in budgets
+    ]
+    differences = [
+        row
+        for budget, at in zip(budgets, scores, strict=True)
+        for row in _corrected(list(_differences(at, methods, budget)))
+    ]
+    ranks = [
+        row
+        for budget, at in zip(budgets, scores, strict=True)
+        for row in _ranks(at, methods, budget)
+    ]
+    return Analysis(summary, differences, ranks)
+
+
+def _summary(
+    task: str, method: str, budget: int, course: Course, sign: float, optimum: float
+) -> SummaryRow:
+    until = course.until(budget)
+    if not len(until.queries):
+        nothing = (math.nan,) * 9
+        return SummaryRow(task, method, budget, len(course.seeds), *nothing)
+    best = until.best[:, -1]
+    mean, std = mean_std(best)
+    low, high = bootstrap_interval(best)
+    rate = to_optimum = to_near = math.nan
+    if not math.isnan(optimum):
+        # A seed without a feasible query has a regret of NaN and has reached nothing.
+        found = until.regret <= HIT
+        rate = float(found[:, -1].mean())
+        to_optimum = median_queries(found, until.queries)
+        near = until.regret <= NEAR * abs(optimum) + HIT
+        to_near = median_queries(near, until.queries)
+    return SummaryRow(
+        task,
+        method,
+        budget,
+        seeds=len(best),
+        mean=float(mean),
+        std=float(std),
+        ci_low=float(low),
+        ci_high=float(high),
+        regret=float(mean_std(until.regret[:, -1])[0]),
+        hit_rate=rate,
+        seconds=float(until.seconds[:, -1].mean()),
+        queries_to_optimum=to_optimum,
+        queries_to_near_optimum=to_near,
+    )
+
+
+def _optimum(courses: Mapping[str, Course], sign: float) -> float:
+    """What the regrets of a task are measured from; NaN if it is unknown."""
+    for course in courses.values():
+        known = np.isfinite(course.regret)
+        if known.any():
+            return float(course.best[known][0] + sign * course.regret[known][0])
+    return math.nan
+
+
+# The score of each seed, greater is better.
+_Scores = dict[int, float]
+
+
+def _scores(course: Course, budget: int, sign: float) -> _Scores:
+    """The best at a budget; that of a seed without a feasible query is worse than any other."""
+    until = course.until(budget)
+    if not len(until.queries):
+        return {}
+    values = sign * until.best[:, -1]
+    values[np.isnan(values)] = -math.inf
+    return dict(zip(course.seeds.tolist(), values.tolist(), strict=True))
+
+
+def _differences(
+    scores: Mapping[str, Mapping[str, _Scores]], methods: Sequence[str], budget: int
+) -> Iterator[DifferenceRow]:
+    first, *others = methods
+    for other in others:
+        strata = {
+            task: _paired(own[first], own[other])
+            for task, own in scores.items()
+            if first in own and other in own
+        }
+        strata = {task: differences for task, differences in strata.items() if len(differences)}
+        for task, differences in strata.items():
+            yield _difference(task, budget, first, other, [differences])
+        if len(strata) > 1:
+            yield _difference(ALL, budget, first, other, list(strata.values()))
+
+
+def _paired(one: _Scores, other: _Scores) -> NDArray[np.float64]:
+    """By how much `one` is better on each seed that both have, (n,)."""
+    seeds = [seed for seed in one if seed in other]
+    a = np.array([one[seed] for seed in seeds])
+    b = np.array([other[seed] for seed in seeds])
+    # Neither has anything: no difference, where -inf minus -inf would be NaN.
+    difference = np.zeros(len(seeds))
+    np.subtract(a, b, out=difference, where=a != b)
+    return difference
+
+
+def _difference(
+    task: str, budget: int, first: str, other: str, strata: Sequence[NDArray[np.float64]]
+) -> DifferenceRow:
+    statistic, p = signed_rank(strata)
+    every = np.concatenate(strata)
+    mean = float(mean_std(every)[0]) if np.isfinite(every).all() else math.nan
+    # The verdict of a p-value that survives the correction, see `_corrected`.
+    verdict = BETTER if statistic > 0 else WORSE
+    return DifferenceRow(task, budget, first, other, len(every), mean, p, math.nan, verdict)
+
+
+def _corrected(rows: Sequence[DifferenceRow]) -> list[DifferenceRow]:
+    """The comparisons of one budget, which are one family for Holm's correction."""
+    adjusted = holm([row.p for row in rows])
+    return [
+        replace(row, p_holm=p, verdict=row.verdict if p < ALPHA else NOT_SEPARATED)
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
+
+
+def _ranks(
+    scores: Mapping[str, Mapping[str, _Scores]], methods: Sequence[str], budget: int
+) -> list[RankRow]:
+    """The methods, the best mean rank first; none when there is nothing to compare."""
+    blocks = [
+        [own[method][seed] for method in methods]
+        for own in scores.values()
+        if all(method in own for method in methods)
+        for seed in own[methods[0]]
+        if all(seed in own[method] for method in methods)
+    ]
+    if len(methods) < 2 or not blocks:
+        return []
+    ranks = midranks(-np.array(blocks))
+    p = friedman(ranks)
+    difference = critical_difference(len(methods), len(blocks))
+    rows = [
+        RankRow(budget, method, len(blocks), float(mean), p, difference)
+        for method, mean in zip(methods, ranks.mean(axis=0), strict=True)
+    ]
+    return sorted(rows, key=lambda row: row.mean_rank)

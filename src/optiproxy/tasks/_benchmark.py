@@ -1,0 +1,55 @@
+"""A published table as a task: what all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from optiproxy.spaces import Option, Space
+from optiproxy.tasks import data
+from optiproxy.tasks.base import Origin
+from optiproxy.tasks.table import Table
+
+
+def benchmark(
+    table: str,
+    space: Space,
+    *,
+    name: str,
+    key: str | Sequence[str],
+    columns: Mapping[str, str],
+    objectives: Mapping[str, str],
+    description: str,
+    citation: str,
+    reported: Sequence[str] = (),
+    where: Mapping[str, Option] | None = None,
+    scale: Mapping[str, float] | None = None,
+) -> Table:
+    """The task of a known table, with its pinned checksum, rows, source and licence.
+
+    The table is looked for when it is first needed, so that a task can be listed without it.
+
+    Args:
+        table: A name of `data.known_tables`.
+        space: Whose architectures the rows are.
+        name: The task's.
+        citation: The publication.
+
+    The others are those of `Table`.
+    """
+    file = data.known(table)
+    return Table(
+        space,
+        partial(data.find, table),
+        key=key,
+        columns=columns,
+        name=name,
+        objectives=objectives,
+        reported=reported,
+        sha256=file.sha256,
+        rows=file.rows,
+        where=where,
+        scale=scale,
+        description=description,
+        origin=Origin(file.source, file.licence, citation, table),
+    )

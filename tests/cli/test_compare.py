@@ -1,0 +1,112 @@
+"""``optiproxy compare``: its files, what it prints, and what it claims of few seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+import pyarrow as pa
+import pytest
+
+from optiproxy import report
+from optiproxy.cli import compare as command
+from optiproxy.cli.app import run
+from optiproxy.study import Comparison
+
+FEW = "fewer than 20 seeds"
+TOO_FEW = "no difference on a single task can be significant"
+
+
+def _comparison(seeds: int, tasks: int = 1, gain: float = 1.0) -> Comparison:
+    """Method `a` is better than `b` by `gain` on every seed of every task."""
+    rows = [
+        (f"task{task}", method, seed, 1, best, 100 - best, 0.25)
+        for task in range(tasks)
+        for method, shift in (("a", gain), ("b", 0.0))
+        for seed in range(seeds)
+        for best in [50 + seed + shift]
+    ]
+    names = ("task", "method", "seed", "query", "best", "regret", "optimizer_seconds")
+    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(names)})
+    said = report.analyse(table, [1])
+    return Comparison(table, said.summary, said.differences, said.ranks)
+
+
+def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
+    arguments = ["mine.py:table", "--methods", "random,local", "--seeds", "2", "--budget", "8"]
+    assert run(["compare", *arguments, "--out", "out", "--workers", "1"]) == 0
+    out, err = capfd.readouterr()
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert names == {
+        "cells", "results.parquet", "summary.csv", "tests.csv", "ranks.csv",
+        "convergence.png", "ranks.png",
+    }  # fmt: skip
+    assert len(list((folder / "out" / "cells").iterdir())) == 4
+    assert "Traceback" not in err
+    for name in names - {"cells"}:
+        assert f"out/{name}" in err
+    lines = [line.strip() for line in out.splitlines()]
+    # The optimum of a user's own task is unknown.
+    assert lines[0] == "table: best ± std, own seconds; 2 seeds"
+    assert "queries 2 4 8" in [" ".join(line.split()) for line in lines]
+    assert [line.split()[0] for line in lines[3:8] if "±" in line] == ["random", "local"]
+    assert len(re.findall(r"0\.\d+ ± \S+", out)) == 2 * 3
+    assert FEW in out
+    assert TOO_FEW in out
+    # The rows of the table stand unfolded in 80 columns.
+    assert max(map(len, lines[:8])) <= 80
+
+
+def test_one_method_is_told_without_a_comparison(folder, capfd):
+    arguments = ["mine.py:table", "--methods", "random", "--seeds", "2", "--budget", "2"]
+    assert run(["compare", *arguments, "--out", "out", "--workers", "1"]) == 0
+    out, err = capfd.readouterr()
+    assert not (folder / "out" / "ranks.png").exists()
+    assert "ranks.png" not in err
+    assert "signed-rank" not in out
+    assert "mean ranks" not in out
+
+
+def test_a_line_for_each_significant_difference():
+    lines = list(command.statements(_comparison(20)))
+    assert lines[0] == "task0, 1 queries: a better than b (mean difference 1, p = 1.9e-06)"
+    assert lines[1].startswith("(p: exact signed-rank test")
+    assert lines[2].startswith("mean ranks, 1 queries: a 1.00, b 2.00 (critical difference 0.44")
+    assert len(lines) == 3
+    [line, *_] = command.statements(_comparison(20, gain=-1))
+    assert line == "task0, 1 queries: a worse than b (mean difference -1, p = 1.9e-06)"
+    lines = list(command.statements(_comparison(20, tasks=2)))
+    assert [line.split(",")[0] for line in lines[:3]] == ["task0", "task1", "all 2 tasks"]
+    assert "a better than b (the better mean on 2 of 2, p =" in lines[2]
+    [line, *_] = command.statements(_comparison(20, gain=0))
+    assert line == "a does not differ significantly from any other method"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(5, [FEW, TOO_FEW]), (6, [FEW]), (19, [FEW]), (20, [])]
+)
+def test_few_seeds_are_told(seeds, said):
+    """Six seeds on one side have p = 2 / 64: the least that one comparison can show."""
+    notes = [line for line in command.statements(_comparison(seeds)) if line.startswith("note:")]
+    assert len(notes) == len(said)
+    assert all(part in note for part, note in zip(said, notes, strict=True))
+
+
+def test_cells_of_the_table(capsys):
+    command._print(_comparison(20))
+    out = capsys.readouterr().out
+    assert out.startswith("task0: regret ± std, optimum found, own seconds; 20 seeds\n")
+    # Regrets of a: 49 down to 30.
+    assert "39.5 ± 5.92" in out
+    assert "0 %, 0.25 s" in out
+    row = command._cell(_comparison(20).summary[0], known=True)
+    assert row == ("39.5 ± 5.92", "0 %, 0.25 s")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.00123, "0.0012 s"), (2.94, "2.9 s"), (123.4, "123 s"), (9.96, "10 s")]
+)
+def test_seconds_are_written_out(seconds, text):
+    row = dataclasses.replace(_comparison(2).summary[0], seconds=seconds, mean=math.pi)
+    assert command._cell(row, known=False) == ("3.14159 ± 0.707", text)
