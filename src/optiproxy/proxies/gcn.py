@@ -17,7 +17,7 @@ from optiproxy.proxies._ensemble import Training, Weights, dropout, linear, line
 from optiproxy.proxies.base import Proxy
 from optiproxy.spaces import Space
 
-HIDDEN = 64  # the published widths, 128 to 186, took four times as long and ranked no better
+HIDDEN = 32  # over ten seeds and three tasks better than 64 in half the time; published: 128 to 186
 LAYERS = 2
 MEMBERS = 4
 TRAINING = Training(epochs=120, learning_rate=5e-3, weight_decay=5e-4)

@@ -14,6 +14,9 @@ METHODS = Registry(
         "random": "optiproxy.baselines.random:RandomSearch",
         "evolution": "optiproxy.baselines.evolution:RegularizedEvolution",
         "local": "optiproxy.baselines.local:LocalSearch",
+        "tpe": "optiproxy.baselines.optuna_samplers:TPE",
+        "gpsampler": "optiproxy.baselines.optuna_samplers:GPSampler",
+        "nsga2": "optiproxy.baselines.optuna_samplers:NSGA2",
     },
     group="optiproxy.methods",
 )

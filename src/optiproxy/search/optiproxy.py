@@ -33,10 +33,11 @@ INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where
 RANDOM_CANDIDATES = 200
 # What the places of a batch are filled by, in turn; counted by query, so that it is the same
 # whether five are asked for at once or one by one.
-TURNS = ("mean", "improvement", "third")
-# After so many queries without a new best the search is stalled, and the third turn looks
+TURNS = ("mean", "improvement")
+# After so many queries without a new best the search is stalled, and every third place looks
 # elsewhere: at the favourite of a scout among what differs from the best in half the choices.
-PATIENCE = 15
+PATIENCE = 20
+STALLED_EVERY = 3
 # The scout is a deliberately coarse Gaussian process. A proxy with most of its data from one basin
 # sees only that basin; the scout, which knows how often options are chosen in all and along paths,
 # still sees the slope of the whole space.
@@ -170,11 +171,10 @@ class OptiProxy(Optimizer):
         chosen: list[int] = []
         asked = len(self._queries) + len(pending)
         for place in range(asked, asked + min(n, len(candidates))):
-            turn = TURNS[place % len(TURNS)]
-            if turn == "third" and coarse is not None and bool((free & far).any()):
+            if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
                 worth = _worth("mean", coarse, targets, rng).masked_fill(~far, -torch.inf)
             else:
-                worth = _worth(turn, beliefs, targets, rng)
+                worth = _worth(TURNS[place % len(TURNS)], beliefs, targets, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
             free[index] = False

@@ -1,0 +1,192 @@
+"""Optuna's samplers behind ask/tell: TPE, its Gaussian process and NSGA-II.
+
+This is the only file outside `study` that knows Optuna, and it imports it when first asked. Each
+`ask` builds an in-memory study from the history, so that the sampler has no state of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optiproxy.search.base import Optimizer, Query
+from optiproxy.spaces.base import Indices
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial, Trial
+
+# Proposals that a sampler may repeat, for each new one, before a random architecture takes the
+# place. Only near the end of a space are that many known.
+RETRIES = 20
+
+
+class _OptunaMethod(Optimizer):
+    """What the samplers share. Choices are categorical parameters; several objectives are a
+    multi-objective study; a constraint is a trial's constraint, satisfied when ``<= 0``; a failed
+    query is a failed trial, which Optuna's samplers do not see; what is pending is running.
+    """
+
+    #: Whether a repeated proposal is told with its known result. A model whose proposal is the
+    #: maximum of what it believes would propose it again for ever; a random one may draw again.
+    tells_repeats = False
+
+    @abstractmethod
+    def _sampler(self, seed: int) -> BaseSampler:
+        """A fresh sampler."""
+
+    def _attributes(self, completed: int) -> dict[str, Any]:
+        """System attributes of the completed trial with this number."""
+        return {}
+
+    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
+        rows: list[Indices] = []
+        with _quiet():
+            study = self._study(int(rng.integers(2**31)))
+            for _ in range(n * (1 + RETRIES)):
+                if len(rows) == n:
+                    break
+                trial = study.ask(self._distributions)
+                row = np.array([trial.params[name] for name in self.space.names], dtype=np.int64)
+                candidate = np.array([*rows, row])
+                if self.space.valid(row[None])[0] and self.is_new(candidate)[-1]:
+                    rows.append(row)  # its trial stays running
+                else:
+                    self._repeat(study, trial, row)
+        if len(rows) < n:
+            extra = self.random_new(n, rng)
+            both = np.concatenate([np.array(rows, np.int64).reshape(-1, len(self.space)), extra])
+            return both[self.is_new(both)][:n]
+        return np.array(rows)
+
+    @property
+    def _distributions(self) -> dict[str, Any]:
+        from optuna.distributions import CategoricalDistribution
+
+        sizes = zip(self.space.names, self.space.sizes.tolist(), strict=True)
+        return {name: CategoricalDistribution(range(size)) for name, size in sizes}
+
+    def _study(self, seed: int) -> Study:
+        """The history as a study."""
+        import optuna
+
+        study = optuna.create_study(
+            directions=["maximize" if o.sign > 0 else "minimize" for o in self.objectives],
+            sampler=self._sampler(seed),
+        )
+        completed = 0
+        trials = []
+        for row, query in zip(self._rows, self._queries, strict=True):
+            trials.append(self._trial(row, query, self._attributes(completed)))
+            completed += query.metrics is not None
+        trials += [self._trial(row, None, {}) for row in self._pending]
+        study.add_trials(trials)
+        return study
+
+    def _trial(self, row: Indices, query: Query | None, attributes: dict[str, Any]) -> FrozenTrial:
+        from optuna.trial import TrialState, create_trial
+
+        state = TrialState.RUNNING if query is None else TrialState.FAIL
+        values, constraints = None, None
+        if query is not None and query.metrics is not None:
+            state = TrialState.COMPLETE
+            values = [query.metrics[o.metric] for o in self.objectives]
+            constraints = self._violations(query)
+        return create_trial(
+            state=state,
+            values=values,
+            params=dict(zip(self.space.names, row.tolist(), strict=True)),
+            distributions=self._distributions,
+            system_attrs=attributes,
+            constraints=constraints,
+        )
+
+    def _violations(self, query: Query) -> dict[str, float]:
+        assert query.metrics is not None
+        return {str(c): c.violation(query.metrics[c.metric]) for c in self.constraints}
+
+    def _repeat(self, study: Study, trial: Trial, row: Indices) -> None:
+        """Ends the trial of a proposal that is no use."""
+        from optuna.trial import TrialState
+
+        told = (q for r, q in zip(self._rows, self._queries, strict=True) if (r == row).all())
+        query = next(told, None)
+        if not self.tells_repeats or query is None or query.metrics is None:
+            study.tell(trial, state=TrialState.FAIL)
+            return
+        for name, violation in self._violations(query).items():
+            trial.set_constraint(name, violation)
+        study.tell(trial, [query.metrics[o.metric] for o in self.objectives])
+
+
+class TPE(_OptunaMethod):
+    """The tree-structured Parzen estimator, with Optuna's defaults.
+
+    References: Bergstra et al., Algorithms for hyper-parameter optimization, NeurIPS 2011; Watanabe,
+    Tree-structured Parzen estimator, https://arxiv.org/abs/2304.11127.
+    """
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        from optuna.samplers import TPESampler
+
+        return TPESampler(seed=seed)
+
+
+class GPSampler(_OptunaMethod):
+    """Optuna's Gaussian process with expected improvement, with its defaults.
+
+    Reference: Optuna's documentation of ``GPSampler``,
+    https://optuna.readthedocs.io/en/stable/reference/samplers/generated/optuna.samplers.GPSampler.html
+    """
+
+    tells_repeats = True
+
+    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
+        from optiproxy.search._threads import single_threaded
+
+        with single_threaded():
+            return super()._propose(n, rng)
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        from optuna.samplers import GPSampler as Sampler
+
+        return Sampler(seed=seed)
+
+
+class NSGA2(_OptunaMethod):
+    """The non-dominated sorting genetic algorithm, with generations of 20 for budgets of hundreds.
+
+    Reference: Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II, IEEE TEC
+    2002, https://doi.org/10.1109/4235.996017.
+    """
+
+    population = 20
+
+    def _attributes(self, completed: int) -> dict[str, Any]:
+        from optuna.samplers import NSGAIISampler
+
+        # The sampler reads a trial's generation off an attribute that it gives at ask time.
+        return {NSGAIISampler._get_generation_key(): completed // self.population}
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        from optuna.samplers import NSGAIISampler
+
+        return NSGAIISampler(seed=seed, population_size=self.population)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna announces every new study; ours are many, and nobody's."""
+    logger = logging.getLogger("optuna")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
