@@ -128,8 +128,8 @@ class _OptunaMethod(Optimizer):
 class TPE(_OptunaMethod):
     """The tree-structured Parzen estimator, with Optuna's defaults.
 
-    References: Bergstra et al., Algorithms for hyper-parameter optimization, NeurIPS 2011; Watanabe,
-    Tree-structured Parzen estimator, https://arxiv.org/abs/2304.11127.
+    References: Bergstra et al., Algorithms for hyper-parameter optimization, NeurIPS 2011;
+    Watanabe, Tree-structured Parzen estimator, https://arxiv.org/abs/2304.11127.
     """
 
     def _sampler(self, seed: int) -> BaseSampler:

@@ -101,7 +101,8 @@ def _forward(
     for layer in range(LAYERS):
         # The rows of the graph sum to one, so that a layer's bias may be added behind it.
         z = _propagate(graph, h).expand(MEMBERS, -1, -1, -1, -1).flatten(0, 1)  # (2K, N, B, ·)
-        z = F.relu(linear(w, f"{layer}.directions", z)).unflatten(0, (MEMBERS, 2))
+        z = F.relu(linear(w, f"{layer}.directions", z))
+        z = z.view(MEMBERS, 2, *z.shape[1:])
         h = linear(w, f"{layer}.join", torch.cat([z[:, 0], z[:, 1]], -1))  # (K, N, B, H)
         h = F.layer_norm(h, h.shape[-1:])
         if generator is not None:

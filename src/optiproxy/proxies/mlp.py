@@ -1,8 +1,8 @@
 """A multilayer perceptron over the one-hot encoding and option counts, as a batched ensemble.
 
 White et al., BANANAS, https://arxiv.org/abs/1910.11858, predict accuracies by an ensemble of plain
-networks; Lyu et al., OptiProxy-NAS, https://arxiv.org/abs/2509.05656, climb such a network as one of
-their proxies.
+networks; Lyu et al., OptiProxy-NAS, https://arxiv.org/abs/2509.05656, climb such a network as one
+of their proxies.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class TransformerEnsemble(Proxy):
 
 
 def _initial(shape: tuple[int, ...], metrics: int, generator: torch.Generator) -> Weights:
-    vertices, features = shape
+    _, features = shape
     weights = linear_weights("embed", MEMBERS, features, HIDDEN, generator)
     for layer in range(LAYERS):
         for name, fan_in, fan_out in (
