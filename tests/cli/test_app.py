@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 
@@ -115,6 +116,6 @@ def test_the_catalogues(capsys, folder):
 
 
 def test_a_reader_who_leaves_early():
-    command = f"{sys.executable} -m optiproxy.cli data list | head -1"
+    command = f"{shlex.quote(sys.executable)} -m optiproxy.cli data list | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.stderr == ""
