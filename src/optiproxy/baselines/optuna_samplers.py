@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial, Trial
 
-# Proposals that a sampler may repeat, for each new one, before a random architecture takes the
-# place. Only near the end of a space are that many known.
-RETRIES = 20
-
 
 class _OptunaMethod(Optimizer):
     """What the samplers share. Choices are categorical parameters; several objectives are a
@@ -33,6 +29,9 @@ class _OptunaMethod(Optimizer):
     query is a failed trial, which Optuna's samplers do not see; what is pending is running.
     """
 
+    #: How often in a row a sampler may repeat what is known; then random architectures fill the
+    #: batch. Random samplers do so near the end of a space alone.
+    retries = 20
     #: Whether a repeated proposal is told with its known result. A model whose proposal is the
     #: maximum of what it believes would propose it again for ever; a random one may draw again.
     tells_repeats = False
@@ -46,24 +45,24 @@ class _OptunaMethod(Optimizer):
         return {}
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        rows: list[Indices] = []
-        with _quiet():
+        import optuna  # before its logger is quietened: it sets the level itself
+
+        rows = np.empty((0, len(self.space)), dtype=np.int64)
+        with _quiet(optuna.logging.get_logger("optuna")):
             study = self._study(int(rng.integers(2**31)))
-            for _ in range(n * (1 + RETRIES)):
-                if len(rows) == n:
-                    break
+            repeats = 0
+            while len(rows) < n and repeats <= self.retries:
                 trial = study.ask(self._distributions)
                 row = np.array([trial.params[name] for name in self.space.names], dtype=np.int64)
-                candidate = np.array([*rows, row])
-                if self.space.valid(row[None])[0] and self.is_new(candidate)[-1]:
-                    rows.append(row)  # its trial stays running
+                longer = np.concatenate([rows, row[None]])
+                if self.space.valid(row[None])[0] and self.is_new(longer)[-1]:
+                    rows, repeats = longer, 0  # its trial goes on running
                 else:
                     self._repeat(study, trial, row)
+                    repeats += 1
         if len(rows) < n:
-            extra = self.random_new(n, rng)
-            both = np.concatenate([np.array(rows, np.int64).reshape(-1, len(self.space)), extra])
-            return both[self.is_new(both)][:n]
-        return np.array(rows)
+            rows = np.concatenate([rows, self.random_new(2 * n, rng)])
+        return rows[self.is_new(rows)][:n]
 
     @property
     def _distributions(self) -> dict[str, Any]:
@@ -145,6 +144,8 @@ class GPSampler(_OptunaMethod):
     https://optuna.readthedocs.io/en/stable/reference/samplers/generated/optuna.samplers.GPSampler.html
     """
 
+    # A proposal takes it 50 ms, and if the third is known, so is the fourth.
+    retries = 2
     tells_repeats = True
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
@@ -181,9 +182,8 @@ class NSGA2(_OptunaMethod):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet(logger: logging.Logger) -> Iterator[None]:
     """Optuna announces every new study; ours are many, and nobody's."""
-    logger = logging.getLogger("optuna")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -14,6 +14,8 @@ METHODS = Registry(
         "random": "optiproxy.baselines.random:RandomSearch",
         "evolution": "optiproxy.baselines.evolution:RegularizedEvolution",
         "local": "optiproxy.baselines.local:LocalSearch",
+        "bananas": "optiproxy.baselines.bananas:BANANAS",
+        "npenas": "optiproxy.baselines.npenas:NPENAS",
         "tpe": "optiproxy.baselines.optuna_samplers:TPE",
         "gpsampler": "optiproxy.baselines.optuna_samplers:GPSampler",
         "nsga2": "optiproxy.baselines.optuna_samplers:NSGA2",
