@@ -14,6 +14,7 @@ from optiproxy import encodings
 from optiproxy.search._targets import fill, sharpen
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
+from optiproxy.spaces import Space
 from optiproxy.spaces.base import Indices
 
 N_INIT = 10
@@ -74,13 +75,17 @@ class NPENAS(Optimizer):
         target = torch.from_numpy(sharpen(fill(self.scores()))).float()
         rows = torch.from_numpy(np.concatenate([self.rows, candidates]))
         with single_threaded():
-            adjacency, x = encodings.make("adjacency", self.space).discrete(rows)
-            # A vertex sums over its predecessors and itself.
-            graph = adjacency.transpose(-1, -2) + torch.eye(adjacency.shape[-1])
+            graph, x = _graph(self.space, rows)
             t = len(target)
             weights = _fitted(graph[:t], x[:t], target, generator)
             with torch.no_grad():
                 return np.asarray(_forward(weights, graph[t:], x[t:]))
+
+
+def _graph(space: Space, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Who hears whom, itself and its predecessors, (B, N, N), and the vertices (B, N, F)."""
+    adjacency, x = encodings.make("adjacency", space).discrete(rows)
+    return adjacency.transpose(-1, -2) + torch.eye(adjacency.shape[-1]), x
 
 
 def _fitted(graph: Tensor, x: Tensor, y: Tensor, generator: torch.Generator) -> Weights:

@@ -21,6 +21,7 @@ Weights = dict[str, Tensor]
 HINGE_WEIGHT, HINGE_MARGIN = 0.2, 0.1  # METHOD: fit loss
 # METHOD: the learning rate is decayed by 0.9 every 10 epochs.
 DECAY, DECAY_EPOCHS = 0.9, 10
+BETA_1, BETA_2 = 0.9, 0.999
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def linear_weights(
     weights = {}
     for key, shape in (("w", (members, fan_in, fan_out)), ("b", (members, 1, fan_out))):
         draw = torch.rand(shape, generator=generator)
-        weights[f"{name}.{key}"] = (bound * (2 * draw - 1)).requires_grad_()
+        weights[f"{name}.{key}"] = bound * (2 * draw - 1)
     return weights
 
 
@@ -61,30 +62,38 @@ def dropout(
 def train(
     weights: Weights, forward: Callable[[Weights], Tensor], y: Tensor, training: Training
 ) -> Weights:
-    """Fits all members to y (T, M) at once; returns the weights without their gradients.
+    """Fits all members to y (T, M) at once by AdamW; returns the weights.
 
     Args:
-        weights: Where each member starts; they are changed in place.
+        weights: Where each member starts.
         forward: Weights → the outputs (K, T, M) for the architectures of `y`.
         y: Standardised metrics.
         training: Epochs, learning rate and weight decay.
     """
-    optimizer = torch.optim.AdamW(
-        weights.values(),
-        lr=training.learning_rate,
-        weight_decay=training.weight_decay,
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=DECAY_EPOCHS, gamma=DECAY)
-    for _ in range(training.epochs):
-        out = forward(weights)
+    # All weights are views of one vector, so that a step of the optimiser is a few operations.
+    flat = torch.cat([w.flatten() for w in weights.values()])
+    parts = torch.split(flat, [w.numel() for w in weights.values()])
+    leaves = {
+        name: part.view_as(w).detach().requires_grad_()
+        for (name, w), part in zip(weights.items(), parts, strict=True)
+    }
+    first, second = torch.zeros_like(flat), torch.zeros_like(flat)
+    for epoch in range(training.epochs):
+        out = forward(leaves)
         # Summed over members: each has gradients, and a learning rate, of its own.
         loss = ((out - y) ** 2).mean((1, 2)).sum() + HINGE_WEIGHT * hinge(out, y)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-    return {name: w.detach() for name, w in weights.items()}
+        gradient = torch.cat(
+            [g.flatten() for g in torch.autograd.grad(loss, list(leaves.values()))]
+        )
+        # AdamW (https://arxiv.org/abs/1711.05101, algorithm 2), as in torch.optim, whose first
+        # optimiser imports a compiler.
+        rate = training.learning_rate * DECAY ** (epoch // DECAY_EPOCHS)
+        flat.mul_(1 - rate * training.weight_decay)
+        first.lerp_(gradient, 1 - BETA_1)
+        second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+        unbiased = (second.sqrt() / (1 - BETA_2 ** (epoch + 1)) ** 0.5).add_(1e-8)
+        flat.addcdiv_(first, unbiased, value=-rate / (1 - BETA_1 ** (epoch + 1)))
+    return {name: w.detach() for name, w in leaves.items()}
 
 
 def hinge(out: Tensor, y: Tensor) -> Tensor:

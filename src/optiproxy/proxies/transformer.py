@@ -89,7 +89,7 @@ def _initial(shape: tuple[int, ...], metrics: int, generator: torch.Generator) -
         ):
             weights |= linear_weights(f"{layer}.{name}", MEMBERS, fan_in, fan_out, generator)
         draw = torch.randn((MEMBERS, HEADS, 3), generator=generator)
-        weights[f"{layer}.bias"] = (BIAS_SCALE * draw).requires_grad_()
+        weights[f"{layer}.bias"] = BIAS_SCALE * draw
     return weights | linear_weights("out", MEMBERS, HIDDEN, metrics, generator)
 
 

@@ -4,6 +4,8 @@
 ``(space, objectives, *, constraints=None, seed=0)``.
 """
 
+from importlib.util import find_spec
+
 from optiproxy.registry import Registry
 from optiproxy.search.base import Optimizer, Query
 
@@ -19,6 +21,8 @@ METHODS = Registry(
         "tpe": "optiproxy.baselines.optuna_samplers:TPE",
         "gpsampler": "optiproxy.baselines.optuna_samplers:GPSampler",
         "nsga2": "optiproxy.baselines.optuna_samplers:NSGA2",
+        # An extra: listed, and tested with all others, where it is installed.
+        **({"smac": "optiproxy.baselines.smac3:SMAC"} if find_spec("smac") else {}),
     },
     group="optiproxy.methods",
 )

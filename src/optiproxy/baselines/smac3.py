@@ -1,0 +1,84 @@
+"""SMAC: sequential model-based optimisation with a random forest. Needs the extra ``smac``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.search._targets import fill
+from optiproxy.search.base import Optimizer
+from optiproxy.spaces.base import Indices
+
+Array = NDArray[np.float64]
+
+N_INIT = 10
+RANDOM_SHARE = 0.2  # as in SMAC's facade for hyper-parameters
+
+
+class SMAC(Optimizer):
+    """SMAC3's random forest, expected improvement and local search, put together as it does.
+
+    Reference: Lindauer et al., SMAC3: a versatile Bayesian optimization package for hyperparameter
+    optimization, JMLR 2022, https://arxiv.org/abs/2109.09831.
+
+    SMAC's own loop keeps its state in a folder. Here its model, acquisition function and maximiser
+    are built anew from the history, with the settings of its `HyperparameterOptimizationFacade`:
+    the logarithm of scaled costs is learnt by ten trees, one proposal in five is random, and eight
+    come from one model. Its initial design, ten Sobol points for each choice or a quarter of the
+    budget, would leave few guided queries of a hundred; ten random ones stand for it.
+    """
+
+    batch_size = 8
+
+    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
+        known = len(self._queries) + len(self._pending)
+        if known < N_INIT or not any(query.metrics is not None for query in self._queries):
+            return self.random_new(n, rng)
+        spare = self.random_new(2 * n, rng)
+        guided = self._guided(rng)
+        guided = guided[self.is_new(guided)]
+        # A place is random by lot, or where the maximiser has nothing new left.
+        chosen = np.concatenate([guided[:n], spare[: max(0, n - len(guided))]])[:n]
+        lots = rng.random(len(chosen)) < RANDOM_SHARE
+        chosen[lots] = spare[len(spare) - lots.sum() :]
+        rows = np.concatenate([chosen, guided, spare])
+        return rows[self.is_new(rows)][:n]
+
+    def _guided(self, rng: np.random.Generator) -> Indices:
+        """What SMAC's maximiser finds, the best first, (B, C)."""
+        from ConfigSpace import Categorical, Configuration, ConfigurationSpace
+        from smac.acquisition.function import EI
+        from smac.acquisition.maximizer import LocalAndSortedRandomSearch
+        from smac.model.random_forest import RandomForest
+
+        seeds = rng.integers(2**31, size=3).tolist()
+        space = ConfigurationSpace(seed=seeds[0])
+        names = [f"c{i:04}" for i in range(len(self.space))]  # it sorts them
+        space.add([Categorical(n, range(s)) for n, s in zip(names, self.space.sizes, strict=True)])
+
+        def configuration(row: Indices) -> Any:
+            return Configuration(space, values=dict(zip(names, row.tolist(), strict=True)))
+
+        told = [configuration(row) for row in self._rows]
+        x = np.array([config.get_array() for config in told])
+        y = _log_scaled(-fill(self.scores()))
+        model = RandomForest(
+            space, n_trees=10, ratio_features=1.0, min_samples_split=2, min_samples_leaf=1,
+            log_y=True, seed=seeds[1],
+        )  # fmt: skip
+        model.train(x, y[:, None])
+        acquisition = EI(log=True)
+        acquisition.update(model=model, eta=float(y.min()), X=x, num_data=len(x))
+        search = LocalAndSortedRandomSearch(space, acquisition, challengers=1000, seed=seeds[2])
+        found = search.maximize(told, n_points=1000)
+        rows = [[config[name] for name in names] for config in found]
+        return np.array(rows, dtype=np.int64).reshape(-1, len(self.space))
+
+
+def _log_scaled(cost: Array) -> Array:
+    """SMAC's log scaling: zero lies as far below the best cost as the fifth percentile above it."""
+    lowest = 2 * cost.min() - np.percentile(cost, 5) - 1e-10
+    scaled: Array = np.log((cost - lowest) / max(cost.max() - lowest, 1e-10))
+    return scaled
