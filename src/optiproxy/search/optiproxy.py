@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from torch import Tensor
 from optiproxy.encodings import corners
 from optiproxy.errors import invalid
 from optiproxy.proxies import PROXIES
+from optiproxy.proxies._earlier import Earlier
+from optiproxy.proxies._scores import Score, Scores
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.proxies.informed import Earlier, Informed
+from optiproxy.proxies.informed import Informed, Model
 from optiproxy.search._acquisition import log_expected_improvement, log_probability_below
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
@@ -104,6 +107,9 @@ class OptiProxy(Optimizer):
         warm_start: Earlier studies of the same space: another data set, another device, fewer
             epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
             called as here. How far each can be trusted is learnt from the queries.
+        features: Scores that cost no query (NASWOT, parameters, FLOPs): name → function of an
+            architecture. It is called for every candidate, thousands in a search. Which way and how
+            far each points is learnt from the queries.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -121,12 +127,15 @@ class OptiProxy(Optimizer):
         proxy: str = "gp",
         n_init: int = N_INIT,
         warm_start: Iterable[Any] = (),
+        features: Mapping[str, Score] = MappingProxyType({}),
     ) -> None:
         super().__init__(space, objectives, constraints=constraints, seed=seed)
         if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 2:
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
         self._proxy: type[Proxy] = PROXIES.get(proxy)
         self.n_init = n_init
+        metrics = len(self.objectives) + len(self.constraints)
+        self._scores = [Scores(space, metrics, features)] if features else []
         self._earlier_studies = read_earlier(space, warm_start, self.objectives)
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
@@ -176,8 +185,9 @@ class OptiProxy(Optimizer):
         incumbents = self.rows[order[:INCUMBENTS]]
         leads = np.concatenate([incumbents, *self._earlier_best()])
         proxy = self._proxy(self.space, seed=int(rng.integers(2**31)))
-        if self._earlier:
-            proxy = Informed(proxy, self._earlier)
+        models: list[Model] = [*self._earlier, *self._scores]
+        if models:
+            proxy = Informed(proxy, models)
         self._fit(proxy, targets)
         sources = [
             self._climbed(proxy, targets, self._start(GROUPS, leads, rng), rng, generator),
