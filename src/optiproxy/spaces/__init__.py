@@ -3,10 +3,14 @@
 from optiproxy.spaces.base import Architecture, GraphTemplate, Option, Space
 from optiproxy.spaces.cell import NB201_OPERATIONS, Cell
 from optiproxy.spaces.chain import Chain
+from optiproxy.spaces.conditional import Conditional
+from optiproxy.spaces.darts import DARTS_OPERATIONS, Darts
 from optiproxy.spaces.gnn import NAS_BENCH_GRAPH_OPERATIONS, GnnDag
 from optiproxy.spaces.graph import NB101_OPERATIONS, Graph
+from optiproxy.spaces.pool import Pool
 
 __all__ = [
-    "NAS_BENCH_GRAPH_OPERATIONS", "NB101_OPERATIONS", "NB201_OPERATIONS", "Architecture", "Cell", "Chain", "GnnDag",
-    "Graph", "GraphTemplate", "Option", "Space",
+    "DARTS_OPERATIONS", "NAS_BENCH_GRAPH_OPERATIONS", "NB101_OPERATIONS", "NB201_OPERATIONS",
+    "Architecture", "Cell", "Chain", "Conditional", "Darts", "GnnDag", "Graph", "GraphTemplate",
+    "Option", "Pool", "Space",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Canonical numbering of labelled DAGs, a batch at a time.
+"""Hashes of rows and graphs, and the canonical numbering of labelled DAGs, batched.
 
 Vertices are coloured by what they look like and what they are joined to, round by round
 (Weisfeiler and Leman), with 64-bit hashes for colours; what is left of ties is broken by setting
@@ -73,3 +73,11 @@ def _first_tie(
 
 def _unsigned(x: NDArray[np.int64]) -> Colours:
     return x.astype(np.uint64)
+
+
+def row_keys(indices: NDArray[np.int64]) -> Colours:
+    """A hash of each row of (B, C); (B,)."""
+    keys = np.zeros(len(indices), np.uint64)
+    for column in indices.T:
+        keys = mix(keys + _unsigned(column) + _IN)
+    return keys
