@@ -8,9 +8,10 @@ from optiproxy.spaces.darts import DARTS_OPERATIONS, Darts
 from optiproxy.spaces.gnn import NAS_BENCH_GRAPH_OPERATIONS, GnnDag
 from optiproxy.spaces.graph import NB101_OPERATIONS, Graph
 from optiproxy.spaces.pool import Pool
+from optiproxy.spaces.recurrent import Recurrent
 
 __all__ = [
     "DARTS_OPERATIONS", "NAS_BENCH_GRAPH_OPERATIONS", "NB101_OPERATIONS", "NB201_OPERATIONS",
     "Architecture", "Cell", "Chain", "Conditional", "Darts", "GnnDag", "Graph", "GraphTemplate",
-    "Option", "Pool", "Space",
+    "Option", "Pool", "Recurrent", "Space",
 ]  # fmt: skip

@@ -8,6 +8,8 @@ neighbours does not matter to them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ def mix(x: Colours) -> Colours:
 
 
 def canonical_order(
-    adjacency: NDArray[np.bool_], labels: NDArray[np.int64], depth: NDArray[np.int64]
+    adjacency: NDArray[Any], labels: NDArray[np.int64], depth: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """A numbering of the vertices that does not depend on the one they came in.
 
@@ -33,7 +35,7 @@ def canonical_order(
     isomorphic graphs different; never do two different graphs become equal.
 
     Args:
-        adjacency: (B, N, N), ``[b, i, j]`` where there is an edge i → j.
+        adjacency: (B, N, N), ``[b, i, j]`` is the kind of the edge i → j, 0 or False for none.
         labels: (B, N), what each vertex is.
         depth: (B, N), smaller for the source of an edge than for its target.
 
@@ -52,7 +54,7 @@ def canonical_order(
     return order
 
 
-def _refined(adjacency: NDArray[np.bool_], colours: Colours) -> Colours:
+def _refined(adjacency: NDArray[Any], colours: Colours) -> Colours:
     edges = adjacency.astype(np.uint64)
     for _ in range(adjacency.shape[1]):
         above = np.einsum("bij,bi->bj", edges, mix(colours + _IN))

@@ -317,12 +317,12 @@ class Space(ABC):
         for name in mapping:
             if name not in self.choices:
                 raise unknown("architecture: choice", name, self.names)
-        mapping = self.complete(mapping)
+        full = self.complete(mapping)
         row = []
         for name, options in self.choices.items():
-            if name not in mapping:
+            if name not in full:
                 raise invalid("architecture", dict(mapping), f"choice {name!r} is missing")
-            row.append(_index(name, mapping[name], options))
+            row.append(_index(name, full[name], options))
         indices = np.array([row], dtype=np.int64)
         if not self.valid(indices)[0]:
             raise invalid(
