@@ -63,7 +63,9 @@ class Darts(Space):
         remedy = "give a list of names without quotes, brackets or spaces"
         if isinstance(operations, str) or not isinstance(operations, Sequence):
             raise invalid("Darts: operations", operations, remedy)
-        bad = [op for op in operations if not isinstance(op, str) or not re.fullmatch(r"[\w.-]+", op)]
+        bad = [
+            op for op in operations if not isinstance(op, str) or not re.fullmatch(r"[\w.-]+", op)
+        ]
         if bad:
             raise invalid("Darts: operations", bad, remedy)
         self.operations = tuple(operations)
