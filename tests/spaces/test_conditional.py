@@ -38,7 +38,7 @@ def test_the_count_is_exact_and_so_is_the_list() -> None:
 
 
 def test_sampling_is_uniform_over_architectures() -> None:
-    """Chi-square, 1,000 draws for each; fixed seed, measured p = 0.7."""
+    """Chi-square, 1,000 draws for each; fixed seed, measured p = 0.58."""
     rows = SPACE.random_indices(1000 * SPACE.count, np.random.default_rng(0))
     _, counts = np.unique(rows, axis=0, return_counts=True)
     assert len(counts) == SPACE.count

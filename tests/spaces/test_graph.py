@@ -167,7 +167,7 @@ def test_renumbered_cells_have_one_canonical_form(vertices: int) -> None:
 
 
 def test_sampling_is_uniform_over_valid_rows() -> None:
-    """Chi-square, 100 draws for each valid row of up to 3 edges; fixed seed, measured p = 0.58."""
+    """Chi-square, 100 draws for each valid row of up to 3 edges; fixed seed, measured p = 0.96."""
     space = Graph(4, ["a"], max_edges=3)
     few = int((space.all_indices[:, :6].sum(1) <= 3).sum())
     rows = space.random_indices(100 * few, np.random.default_rng(0))

@@ -97,7 +97,7 @@ def test_all_that_is_wrong_with_the_list_is_told_together() -> None:
     assert "entry 2:" in message
     assert "entry 3:" in message
     assert "entry 1:" not in message
-    with pytest.raises(InvalidValueError, match="; and 15 more$"):
+    with pytest.raises(InvalidValueError, match=r"; and 15 more$"):
         Pool(CHAIN, [{}] * 20)
 
 

@@ -46,7 +46,7 @@ class Graph(Space):
     >>> cell = [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
     >>> arch = space.cell(cell, ["input", "conv3x3-bn-relu", "output"])
     >>> space.to_text(arch).partition("|")[0]
-    '100001000001000000000'
+    '100001000010000000000'
 
     Args:
         vertices: At least 2, input and output among them.
