@@ -66,11 +66,17 @@ class Origin:
 
     def joined(self, other: Origin, family: str = "") -> Origin:
         """Where numbers come from that are this one's and `other`'s."""
-        texts = (
-            "; ".join(dict.fromkeys((getattr(self, part), getattr(other, part))))
-            for part in ("source", "licence", "citation")
+
+        def both(ours: str, theirs: str) -> str:
+            return "; ".join(dict.fromkeys((ours, theirs)))
+
+        return Origin(
+            both(self.source, other.source),
+            both(self.licence, other.licence),
+            both(self.citation, other.citation),
+            ", ".join((*self.tables, *other.tables)),
+            family,
         )
-        return Origin(*texts, table=", ".join((*self.tables, *other.tables)), family=family)
 
 
 class Task:
