@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from moocore import pareto_rank
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
@@ -177,11 +178,11 @@ class Optimizer(ABC):
     def scores(self) -> NDArray[np.float64]:
         """What a single-objective method climbs, (T,): greater is better, failures are -inf.
 
-        Feasible queries rank by the first objective; infeasible ones below all of them, by the sum
-        of their violations.
+        Feasible queries rank by the objective; of several objectives, by how many fronts of better
+        queries lie before them (non-dominated sorting). Infeasible ones rank below all of them, by
+        the sum of their violations.
         """
-        objective = self.objectives[0]
-        scores = objective.sign * self.values(objective.metric)
+        scores = self._ranking()
         scores[np.isnan(scores)] = -np.inf
         if self.constraints and len(scores):
             feasible = np.array([q.feasible for q in self._queries])
@@ -189,6 +190,17 @@ class Optimizer(ABC):
             finite = scores[feasible & np.isfinite(scores)]
             floor = finite.min() if len(finite) else 0.0
             scores = np.where(feasible, scores, floor - 1.0 - violation)
+        return scores
+
+    def _ranking(self) -> NDArray[np.float64]:
+        """The objective, or minus the rank among the feasible by several, (T,); NaN without one."""
+        y = np.stack([o.sign * self.values(o.metric) for o in self.objectives], axis=1)
+        if len(self.objectives) == 1:
+            return y[:, 0]
+        ranked = np.array([q.feasible for q in self._queries], dtype=bool)
+        scores = np.full(len(y), np.nan)
+        if ranked.any():
+            scores[ranked] = -pareto_rank(-y[ranked]).astype(float)
         return scores
 
     def is_new(self, rows: Indices) -> NDArray[np.bool_]:
