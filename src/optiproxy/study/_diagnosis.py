@@ -36,8 +36,8 @@ def violations(measured: Sequence[Mapping[str, float]], constraints: Sequence[Co
         else f"{met} of all {len(measured)} meet every limit"
     )
     return (
-        f"{len(broken)} of the last {RECENT} results break a limit, most of them {worst}; {reached}: "
-        f"loosen the limit, or give the search choices with a "
+        f"{len(broken)} of the last {RECENT} results break a limit, most of them {worst}; "
+        f"{reached}: loosen the limit, or give the search choices with a "
         f"{'smaller' if worst.sign > 0 else 'larger'} {worst.metric}"
     )
 
