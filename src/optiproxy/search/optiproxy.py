@@ -139,7 +139,7 @@ class OptiProxy(Optimizer):
         self._fit(proxy, targets)
         sources = [
             self._climbed(proxy, targets, self._start(GROUPS, incumbents, rng), rng, generator),
-            self.space.neighbour_indices(incumbents),
+            self.space.neighbour_indices(incumbents if front is None else self.rows[front.members]),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
         ]
         scout = None
