@@ -63,7 +63,7 @@ def test_a_dropped_one_stays_dropped_after_an_interruption(tmp_path):
     place = tmp_path / "s.journal"
     with pytest.raises(KeyboardInterrupt):
         study(stopped, storage=place).run(12)
-    again = study(storage=place)
+    again = study(lambda arch: toys.score(arch), storage=place)
     again.run(12)
     assert course(again) == course(whole)
 
