@@ -63,6 +63,7 @@ def test_the_weight_follows_the_share_of_violations() -> None:
     assert weight(~broken) == WEIGHT_MIN
     half = np.arange(40) % 2 == 0
     assert weight(half) == pytest.approx(1.0)
+    assert weight(np.arange(40) % 3 == 0) > 1.5
     assert weight(np.concatenate([broken, ~broken])) == WEIGHT_MIN  # the last ones count
 
 
@@ -177,7 +178,9 @@ def test_the_climb_sees_an_exact_metric_fall() -> None:
     from optiproxy.encodings import corners
     from optiproxy.proxies.gp import GaussianProcess
 
-    model = Outputs(SPACE, lambda: GaussianProcess(SPACE), exact, {1: Column("cost", scale)})
+    model = Outputs(
+        SPACE, lambda outputs: GaussianProcess(SPACE), exact, {1: Column("cost", scale)}
+    )
     p = corners(SPACE, torch.from_numpy(SPACE.all_indices), torch.float64)
     y = torch.zeros(12, 2, dtype=torch.float64)
     y[::2, 0] = 1.0

@@ -16,6 +16,7 @@ def search(
     storage: str | None = None,
     name: str | None = None,
     workers: int = 1,
+    warm_start: list[str] | None = None,
     json: bool = False,
 ) -> int:
     """Searches for the best architecture of a task.
@@ -33,9 +34,13 @@ def search(
         storage: A journal file (runs.journal) or a database (sqlite:///runs.db, postgresql://…).
         name: The study's name; by default made of the task, the method and the seed.
         workers: How many evaluations run at once.
+        warm_start: An earlier search of the same space that this one learns from: the name of a
+            study in the same storage, or a file that `search --json` wrote; may be given several
+            times.
         json: Prints exactly one JSON object on standard output.
     """
     from optiproxy.cli._conduct import conduct, default_storage
+    from optiproxy.cli._earlier import earlier_searches
     from optiproxy.study import Study
     from optiproxy.study.study import check_count, default_name
     from optiproxy.tasks import load
@@ -47,6 +52,7 @@ def search(
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:
         storage = default_storage(name)
+    earlier = earlier_searches(warm_start or [], storage)
     study = Study.of(
         loaded,
         name=name,
@@ -54,5 +60,6 @@ def search(
         proxy=proxy,
         storage=storage,
         seed=seed,
+        warm_start=earlier,
     )
     return conduct(study, budget, workers, json=json)

@@ -7,7 +7,7 @@ slack's place, and its weight follows that share.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,16 +20,18 @@ from optiproxy.search._acquisition import log_probability_below
 from optiproxy.search._outputs import Column
 from optiproxy.search._scales import Array, Scale, of_front, of_limit, of_objective
 from optiproxy.search._targets import fill, sharpen
-from optiproxy.search.base import Query
 
 # So many queries back the share of violations is counted.
 RECENT = 20
 # A share of violations v weighs the log probability by v / (1 - v), within these bounds: half of
-# the queries may break a limit, for the best architectures lie close to it.
-WEIGHT_MIN, WEIGHT_MAX = 0.25, 4.0
+# the queries may break a limit, for the best architectures lie close to it. Below 1 the accurate
+# networks far beyond the limit draw searches away that hardly ever broke it.
+WEIGHT_MIN, WEIGHT_MAX = 1.0, 4.0
 # In the climb the edge of the feasible region is blurred by so much of a limited metric's
 # deviation: gradients reach over it, and groups may pass through what is not allowed.
 CLIMB_SPREAD = 0.3
+# The standardised bound of a metric that nothing has measured yet: far above all that is predicted.
+UNKNOWN = 10.0
 
 
 @dataclass(frozen=True)
@@ -64,32 +66,48 @@ class Targets:
         }
 
 
-def targets(
-    queries: Sequence[Query],
+def targets_of(
+    values: Callable[[str], Array],
+    count: int,
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
+    *,
+    failed: NDArray[np.bool_] | None = None,
+    feasible: NDArray[np.bool_] | None = None,
 ) -> Targets:
-    """The targets of a history with at least one query."""
-    feasible = np.array([query.feasible for query in queries])
+    """The targets of a history.
+
+    Args:
+        values: Metric → its values, (T,); NaN where it was not measured.
+        count: T, which may be 0.
+        objectives: What is climbed.
+        constraints: Absolute ones.
+        failed: (T,), by default none.
+        feasible: (T,), by default all.
+    """
+    failed = np.zeros(count, dtype=bool) if failed is None else failed
+    feasible = ~failed if feasible is None else feasible
     columns: list[Array] = []
     scales: list[Scale] = []
     limits = []
     for objective in objectives:
-        values = _values(queries, objective.metric)
+        y = values(objective.metric)
         if len(objectives) == 1:
-            scale = of_objective(values, objective.sign, feasible)
+            scale = of_objective(y, objective.sign, feasible)
         else:
-            scale = of_front(values, objective.sign)
+            scale = of_front(y, objective.sign)
         if len(objectives) == 1 and not constraints:
-            columns.append(sharpen(fill(objective.sign * values)))
+            columns.append(sharpen(fill(objective.sign * y)))
         else:
-            columns.append(_filled(scale(values), queries, -1.0))
+            columns.append(_filled(scale(y), failed, -1.0))
         scales.append(scale)
     for constraint in constraints:
-        values = _values(queries, constraint.metric)
-        scale = of_limit(values, constraint.sign, constraint.bound)
-        limits.append((len(columns), float(scale(np.array([constraint.bound]))[0])))
-        columns.append(_filled(scale(values), queries, 1.0))
+        y = values(constraint.metric)
+        scale = of_limit(y, constraint.sign, constraint.bound)
+        known = np.isfinite(y).any()
+        bound = float(scale(np.array([constraint.bound]))[0]) if known else UNKNOWN
+        limits.append((len(columns), bound))
+        columns.append(_filled(scale(y), failed, 1.0))
         scales.append(scale)
     return Targets(
         torch.from_numpy(np.stack(columns, 1)),
@@ -98,7 +116,7 @@ def targets(
         torch.from_numpy(feasible),
         tuple(scales),
         (*(o.metric for o in objectives), *(c.metric for c in constraints)),
-        weight(feasible) if constraints else 1.0,
+        weight(feasible) if constraints and count else 1.0,
     )
 
 
@@ -122,17 +140,10 @@ def climb_penalty(mean: Tensor, limits: Sequence[tuple[int, float]]) -> Tensor:
     return log_feasible(mean, torch.full_like(mean, CLIMB_SPREAD), limits)
 
 
-def _values(queries: Sequence[Query], metric: str) -> Array:
-    return np.array(
-        [np.nan if q.metrics is None else q.metrics.get(metric, np.nan) for q in queries]
-    )
-
-
-def _filled(column: Array, queries: Sequence[Query], sign: float) -> Array:
+def _filled(column: Array, failed: NDArray[np.bool_], sign: float) -> Array:
     """Failed queries take the worst value seen (`sign` +1: the greatest), so that the search turns
     away.
     """
-    failed = np.array([query.metrics is None for query in queries])
     known = column[np.isfinite(column)]
     worst = sign * (sign * known).max() if len(known) else 0.0
     return np.where(failed, worst, column)

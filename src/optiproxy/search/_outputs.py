@@ -39,7 +39,7 @@ class Outputs(Proxy):
 
     Args:
         space: The search space.
-        make: A fresh model for the outputs that are not exact.
+        make: A fresh model for a list of outputs.
         exact: The exact metrics' values.
         columns: Output number → exact column.
     """
@@ -47,7 +47,7 @@ class Outputs(Proxy):
     def __init__(
         self,
         space: Space,
-        make: Callable[[], Proxy],
+        make: Callable[[list[int]], Proxy],
         exact: Exact,
         columns: Mapping[int, Column],
     ) -> None:
@@ -58,7 +58,7 @@ class Outputs(Proxy):
         self._parts: list[tuple[list[int], Proxy]] = []
         self._slopes: dict[int, tuple[Tensor, Tensor]] = {}
         self._outputs = 0
-        self.dtype = make().dtype
+        self.dtype = make([]).dtype
 
     def fit(self, p: Tensor, y: Tensor) -> None:
         """As `Proxy.fit`; y (T, M) may hold NaN, where a query did not measure an output."""
@@ -71,7 +71,9 @@ class Outputs(Proxy):
         self._parts = []
         for outputs in groups.values():
             rows = known[:, outputs[0]]
-            model = self._make() if int(rows.sum()) >= 2 else _Nothing(self.space, len(outputs))
+            model = (
+                self._make(outputs) if int(rows.sum()) >= 2 else _Nothing(self.space, len(outputs))
+            )
             model.fit(p[rows], y[rows][:, outputs])
             self._parts.append((outputs, model))
         self._slopes = {n: self._slope(column) for n, column in self._columns.items()}

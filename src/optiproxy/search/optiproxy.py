@@ -5,8 +5,9 @@ Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +19,12 @@ from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
+from optiproxy.proxies.informed import Earlier, Informed
 from optiproxy.search._acquisition import log_expected_improvement
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
-from optiproxy.search._limits import Targets, climb_penalty, log_feasible
-from optiproxy.search._limits import targets as targets_of
+from optiproxy.search._earlier import read_earlier
+from optiproxy.search._limits import Targets, climb_penalty, log_feasible, targets_of
 from optiproxy.search._outputs import Outputs
 from optiproxy.search._pareto import Front, chebyshev
 from optiproxy.search._threads import single_threaded
@@ -47,6 +49,9 @@ STALLED_EVERY = 3
 # still sees the slope of the whole space.
 SCOUT_VIEWS = ("counts", "routes")
 SCOUT_GROUPS = 10
+# After a warm start half of the design is left, and it stands between guided queries: the first
+# three follow the earlier studies, and these places tell whether they mislead.
+WARM_DESIGN_PLACES = (3, 5, 7, 9, 11)
 
 
 class OptiProxy(Optimizer):
@@ -81,6 +86,9 @@ class OptiProxy(Optimizer):
         seed: Same seed and same history give the same proposals, on one machine.
         proxy: ``"gp"``, ``"gcn"``, or another registered name.
         n_init: Queries of the initial design.
+        warm_start: Earlier studies of the same space: another data set, another device, fewer
+            epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
+            called as here. How far each can be trusted is learnt from the queries.
         exact: Metric → function of an architecture that costs nothing: computed for all candidates
             instead of predicted. What breaks its limit is never proposed.
 
@@ -99,6 +107,7 @@ class OptiProxy(Optimizer):
         seed: int = 0,
         proxy: str = "gp",
         n_init: int = N_INIT,
+        warm_start: Iterable[Any] = (),
         exact: Mapping[str, Function] | None = None,
     ) -> None:
         super().__init__(space, objectives, constraints=constraints, seed=seed, exact=exact)
@@ -106,72 +115,99 @@ class OptiProxy(Optimizer):
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
         self._proxy: type[Proxy] = PROXIES.get(proxy)
         self.n_init = n_init
+        self._earlier_studies = read_earlier(space, warm_start, self.objectives)
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         asked = len(self._queries) + len(self._pending)
-        first = self._initial(min(n, self.n_init - asked)) if asked < self.n_init else None
-        if first is not None and len(first):
-            rest = n - len(first)
-            # What is asked for beyond the design can't be better than random: nothing is told yet.
-            fill_up = self.random_new(n + len(first), rng) if rest else first[:0]
-            fill_up = fill_up[~(fill_up[:, None] == first[None]).all(-1).any(1)]
-            return np.concatenate([first, fill_up[:rest]])
-        succeeded = sum(query.metrics is not None for query in self._queries)
-        if succeeded < 2:
-            return self.random_new(n, rng)
         with single_threaded():
-            return self._guided(n, rng)
+            first = self._initial(self._design_places(asked, n))
+            if len(first) == n:
+                return first
+            if self._may_be_guided():
+                return np.concatenate([first, self._guided(n - len(first), rng, first)])
+        # What is asked for beyond the design can't be better than random: nothing is told yet.
+        rest = self.random_new(n, rng)
+        rest = rest[~(rest[:, None] == first[None]).all(-1).any(1)]
+        return np.concatenate([first, rest])[:n]
+
+    def _design_places(self, asked: int, n: int) -> int:
+        """How many of the next `n` places belong to the initial design."""
+        if self._earlier:
+            return sum(asked <= place < asked + n for place in WARM_DESIGN_PLACES)
+        return max(0, min(n, self.n_init - asked))
+
+    def _may_be_guided(self) -> bool:
+        succeeded = sum(query.metrics is not None for query in self._queries)
+        return succeeded >= 2 or bool(self._earlier and not self._queries)
+
+    @cached_property
+    def _earlier(self) -> list[Earlier]:
+        """The earlier studies that have something to teach."""
+        learnt = []
+        for study in self._earlier_studies:
+            y = targets_of(study.values, len(study.rows), self.objectives, self.constraints).y
+            known = Earlier(self.space, self._corners(study.rows, torch.float64), y)
+            if known.reliability[: len(self.objectives)].any():
+                learnt.append(known)
+        return learnt
 
     def _initial(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""
         rows = balanced(self.space, self.n_init, np.random.default_rng([self.seed, 0xD0E]))
         return rows[self.is_new(rows)][:n]
 
-    def _guided(self, n: int, rng: np.random.Generator) -> Indices:
+    def _guided(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
+        """`n` rows by what is known; `also` are asked for beside them."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        targets = targets_of(self._queries, self.objectives, self.constraints)
+        targets = self._targets()
         front = Front(targets) if len(self.objectives) > 1 else None
         order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)
         incumbents = self.rows[order[:INCUMBENTS]]
-        proxy = self._model(
-            targets, partial(self._proxy, self.space, seed=int(rng.integers(2**31)))
-        )
+        leads = np.concatenate([incumbents, *self._earlier_best()])
+        proxy = self._model(targets, partial(self._informed, int(rng.integers(2**31))))
         self._fit(proxy, targets)
         sources = [
-            self._climbed(proxy, targets, self._start(GROUPS, incumbents, rng), rng, generator),
-            self.space.neighbour_indices(incumbents if front is None else self.rows[front.members]),
+            self._climbed(proxy, targets, self._start(GROUPS, leads, rng), rng, generator),
+            leads,
+            self.space.neighbour_indices(leads if front is None else self.rows[front.members]),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
         ]
         scout = None
-        if len(self._queries) - (order[0] if front is None else front.newest) > PATIENCE:
-            scout = self._model(targets, partial(GaussianProcess, self.space, views=SCOUT_VIEWS))
+        newest = (order[0] if len(order) else 0) if front is None else front.newest
+        if len(self._queries) - newest > PATIENCE:
+            scout = self._model(
+                targets, lambda outputs: GaussianProcess(self.space, views=SCOUT_VIEWS)
+            )
             self._fit(scout, targets)
             alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
             sources.append(self._climbed(scout, targets, alpha, rng, generator, away=incumbents))
         candidates = np.concatenate(sources)
         candidates = candidates[self.space.valid(candidates)]
-        candidates = candidates[self.is_new(candidates)]
+        known = (candidates[:, None] == also[None]).all(-1).any(1)
+        candidates = candidates[self.is_new(candidates) & ~known]
         if len(candidates) == 0:
             return self.random_new(n, rng)
         # Pending ones come first: they are believed at their mean before the batch is filled.
-        pending = np.array(self._pending, dtype=np.int64).reshape(-1, len(self.space))
+        pending = np.array([*self._pending, *also], dtype=np.int64).reshape(-1, len(self.space))
         rows = np.concatenate([pending, candidates])
-        beliefs = proxy.beliefs(self._corners(rows, proxy))
+        beliefs = proxy.beliefs(self._corners(rows, proxy.dtype))
         for index in range(len(pending)):
             beliefs.believe(index)
         free = torch.arange(len(rows)) >= len(pending)
-        far = torch.from_numpy(_distance(rows, incumbents) >= len(self.space) / 2)
-        coarse = scout.beliefs(self._corners(rows, scout)) if scout is not None else None
+        coarse = scout.beliefs(self._corners(rows, scout.dtype)) if scout is not None else None
+        far = free
+        if coarse is not None:
+            far = torch.from_numpy(_distance(rows, incumbents) >= len(self.space) / 2)
         chosen: list[int] = []
         asked = len(self._queries) + len(pending)
         for place in range(asked, asked + min(n, len(candidates))):
             feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
             if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
-                worth = _worth("mean", coarse, feasible, targets, front, rng).masked_fill(
-                    ~far, -torch.inf
-                )
+                worth = _worth("mean", coarse, feasible, targets, front, rng)
+                worth = worth.masked_fill(~far, -torch.inf)
             else:
-                worth = _worth(TURNS[place % len(TURNS)], beliefs, feasible, targets, front, rng)
+                turn = TURNS[place % len(TURNS)] if self._queries else "mean"
+                worth = _worth(turn, beliefs, feasible, targets, front, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
             free[index] = False
@@ -180,17 +216,24 @@ class OptiProxy(Optimizer):
                 front.add(beliefs.mean[index])
         return rows[chosen]
 
-    def _model(self, targets: Targets, make: Callable[[], Proxy]) -> Proxy:
+    def _informed(self, seed: int, outputs: list[int]) -> Proxy:
+        """A fresh proxy of some outputs, informed by the earlier studies where there are any."""
+        proxy = self._proxy(self.space, seed=seed)
+        if not self._earlier:
+            return proxy
+        return Informed(proxy, [study.only(outputs) for study in self._earlier])
+
+    def _model(self, targets: Targets, make: Callable[[list[int]], Proxy]) -> Proxy:
         """A model of all outputs; in parts where not every query has every output."""
         if not self.exact.metrics and not targets.y.isnan().any():
-            return make()
+            return make(list(range(targets.y.shape[1])))
         return Outputs(self.space, make, self.exact, targets.columns(self.exact.metrics))
 
-    def _corners(self, rows: Indices, model: Proxy) -> Tensor:
-        return corners(self.space, torch.from_numpy(rows), model.dtype)
+    def _corners(self, rows: Indices, dtype: torch.dtype) -> Tensor:
+        return corners(self.space, torch.from_numpy(rows), dtype)
 
     def _fit(self, model: Proxy, targets: Targets) -> None:
-        model.fit(self._corners(self.rows, model), targets.y.to(model.dtype))
+        model.fit(self._corners(self.rows, model.dtype), targets.y.to(model.dtype))
 
     def _start(self, groups: int, incumbents: Indices, rng: np.random.Generator) -> Tensor:
         return start(self.space, groups, incumbents, rng)
@@ -211,7 +254,7 @@ class OptiProxy(Optimizer):
         mask = torch.from_numpy(self.space.mask)
         m = targets.objectives
         weights = torch.from_numpy(rng.dirichlet(np.ones(m), len(alpha))).to(model.dtype)
-        avoided = None if away is None else self._corners(away, model)
+        avoided = None if away is None else self._corners(away, model.dtype)
 
         def score(p: Tensor) -> Tensor:
             mean = model.mean(p)
@@ -224,6 +267,26 @@ class OptiProxy(Optimizer):
             return worth
 
         return draw(climb(alpha.to(model.dtype), score, mask, generator), DRAWS, mask, generator)
+
+    def _targets(self) -> Targets:
+        return targets_of(
+            self.values,
+            len(self._queries),
+            self.objectives,
+            self.constraints,
+            failed=np.array([query.metrics is None for query in self._queries], dtype=bool),
+            feasible=np.array([query.feasible for query in self._queries], dtype=bool),
+        )
+
+    def _earlier_best(self) -> list[Indices]:
+        """The best architectures of each earlier study, (INCUMBENTS, C) each."""
+        if not self._earlier:
+            return []
+        objective = self.objectives[0]
+        return [
+            study.rows[np.argsort(-objective.sign * study.values(objective.metric))[:INCUMBENTS]]
+            for study in self._earlier_studies
+        ]
 
 
 def _distance(rows: Indices, others: Indices) -> Indices:
@@ -244,7 +307,7 @@ def _worth(
     `feasible` is the proxy's log probability of meeting the limits, (B,), also where the scout's
     `beliefs` rank: it is too coarse for a limit.
     """
-    if not targets.feasible.any():
+    if len(targets.feasible) and not targets.feasible.any():
         return feasible  # first of all find one that may be used
     if front is not None:
         return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng)

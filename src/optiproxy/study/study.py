@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError, inva
 from optiproxy.metrics import Function, Metric
 from optiproxy.proxies import PROXIES
 from optiproxy.search import METHODS, Optimizer
+from optiproxy.search._earlier import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
 from optiproxy.study._identity import BUDGET, Identity
 from optiproxy.study._interrupts import Interrupts
@@ -27,6 +28,7 @@ from optiproxy.study._ledger import Ledger, State
 from optiproxy.study._pool import Borrowed, InProcess, Pool, Processes
 from optiproxy.study._runner import Runner
 from optiproxy.study._storage import Storage, open_storage
+from optiproxy.study._warm import keep_earlier
 from optiproxy.study.records import Found, Record
 from optiproxy.tasks import Reference, Task, load
 
@@ -82,6 +84,8 @@ class Study:
         storage: None for memory, a path for a journal file, or a database's URL;
             ``optuna-dashboard`` opens both.
         seed: Same seed, same search.
+        warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them; what
+            they teach is kept with this study.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
@@ -103,6 +107,7 @@ class Study:
         proxy: str | None = None,
         storage: Storage = None,
         seed: int = 0,
+        warm_start: Iterable[Any] = (),
     ) -> None:
         task = Task(
             name,
@@ -114,7 +119,7 @@ class Study:
             metrics=metrics,
             build=build,
         )
-        self._open(name, task, method, proxy, storage, seed)
+        self._open(name, task, method, proxy, storage, seed, warm_start)
 
     @classmethod
     def of(
@@ -126,6 +131,7 @@ class Study:
         proxy: str | None = None,
         storage: Storage = None,
         seed: int = 0,
+        warm_start: Iterable[Any] = (),
     ) -> Study:
         """A study of a task.
 
@@ -136,9 +142,11 @@ class Study:
             proxy: The model behind ``"optiproxy"``; None for its default.
             storage: None for memory, a path for a journal file, or a database's URL.
             seed: Same seed, same search.
+            warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them.
         """
         study = cls.__new__(cls)
-        study._open(name or default_name(task, method, seed), task, method, proxy, storage, seed)
+        name = name or default_name(task, method, seed)
+        study._open(name, task, method, proxy, storage, seed, warm_start)
         return study
 
     @classmethod
@@ -183,6 +191,7 @@ class Study:
         proxy: str | None,
         storage: Storage,
         seed: int,
+        warm_start: Iterable[Any],
     ) -> None:
         if not isinstance(name, str) or not name:
             raise invalid("study: name", name, "give a short text")
@@ -200,14 +209,9 @@ class Study:
         self.notes: list[str] = []
         make = METHODS.get(method)
         self.proxy = _proxy(make, method, proxy)
-        self._optimizer: Optimizer = make(
-            task.space,
-            {o.metric: o.direction for o in task.objectives},
-            constraints=[c.text for c in task.constraints],
-            seed=seed,
-            **({"proxy": self.proxy} if self.proxy is not None else {}),
-            **({"exact": exact} if (exact := _exact(task)) else {}),
-        )
+        earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
+        if earlier and not _takes(make, "warm_start"):
+            raise invalid("warm_start", method, "this method can't use one; leave it out")
         identity = Identity.of(
             task, method, self.proxy, seed, version=optiproxy.__version__, asked=asked
         )
@@ -223,6 +227,19 @@ class Study:
                 pruner=optuna.pruners.NopPruner(),
             )
             identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
+            earlier = keep_earlier(self.optuna, task, earlier)
+        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
+        if earlier:
+            options["warm_start"] = [study.pairs(task.space) for study in earlier]
+        if exact := _exact(task):
+            options["exact"] = exact
+        self._optimizer: Optimizer = make(
+            task.space,
+            {o.metric: o.direction for o in task.objectives},
+            constraints=[c.text for c in task.constraints],
+            seed=seed,
+            **options,
+        )
         self._ledger = Ledger(self.optuna, opened, task)
 
     # ---- running ----
@@ -445,6 +462,10 @@ def _proxy(make: Callable[..., Optimizer], method: str, proxy: str | None) -> st
     if proxy not in PROXIES.names():
         raise unknown("proxy", proxy, PROXIES.names())
     return proxy
+
+
+def _takes(make: Callable[..., Optimizer], option: str) -> bool:
+    return option in inspect.signature(make).parameters
 
 
 def _found_again(text: str, folder: str) -> Task:
