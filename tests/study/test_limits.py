@@ -8,6 +8,7 @@ import study_toys as toys
 
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
+from optiproxy.search import METHODS
 from optiproxy.study import Study
 from optiproxy.study._diagnosis import RECENT, violations
 
@@ -135,3 +136,18 @@ def test_broken_limits_are_told():
     assert violations([{"mb": 9.0}] * RECENT + fine, limits) == ""
     assert "20 of all 40" in violations(fine + [{"mb": 9.0}] * RECENT, limits)
     assert violations([{"mb": 9.0}] * (RECENT - 1), limits) == ""
+
+
+def test_a_method_that_knows_nothing_of_exact_metrics_trains_none_that_breaks_a_limit():
+    class Plain(toys.Climber):
+        def __init__(self, space, objectives, *, constraints=None, seed=0):
+            super().__init__(space, objectives, constraints=constraints, seed=seed)
+
+    toys.PlainClimber = Plain
+    METHODS.register("plain-climber", "study_toys:PlainClimber")
+    heard = []
+    found = study(kind="exact", method="plain-climber")
+    found.run(8, callback=heard.append)
+    assert found.dropped
+    assert [r.query for r in heard] == [r.query for r in found.queries] == list(range(1, 9))
+    assert all(r.feasible for r in found.queries)

@@ -275,7 +275,7 @@ class Runner:
 
     def _number(self, entry: Entry) -> int:
         """The query's number among those that count; a dropped one takes none."""
-        if not self._ledger.task.cheap:
+        if not (self._ledger.task.cheap or self._ledger.task.exact):
             return entry.number
         entries = self._ledger.read()
         return entry.number - sum(

@@ -231,7 +231,7 @@ class Study:
         options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
         if earlier:
             options["warm_start"] = [study.pairs(task.space) for study in earlier]
-        if exact := _exact(task):
+        if _takes(make, "exact") and (exact := _exact(task)):
             options["exact"] = exact
         self._optimizer: Optimizer = make(
             task.space,
