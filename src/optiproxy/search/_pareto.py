@@ -62,7 +62,7 @@ class Front:
         targets: Of the history, with several objectives.
 
     Attributes:
-        members: The queries on the front; where none is feasible, the newest ones.
+        members: The queries on the front; none where none is feasible.
         newest: The last query that is on the front; -1 before there is a feasible one.
     """
 

@@ -169,7 +169,9 @@ class OptiProxy(Optimizer):
         sources = [
             self._climbed(proxy, targets, self._start(GROUPS, leads, rng), rng, generator),
             leads,
-            self.space.neighbour_indices(leads if front is None else self.rows[front.members]),
+            self.space.neighbour_indices(
+                leads if front is None else np.concatenate([leads, self.rows[front.members]])
+            ),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
         ]
         scout = None
