@@ -17,6 +17,10 @@ from optiproxy.search._targets import TOP_RESOLUTION
 
 Array = NDArray[np.float64]
 
+# A limited metric is about linear up to so many times the median distance from its bound: nearly all
+# is, and only networks without a path, whose latency is next to nothing, are drawn in.
+BULK = 3.0
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -99,7 +103,7 @@ def of_limit(values: Array, sign: float, bound: float) -> Scale:
     log = bound > 0 and bool((known > 0).all())
     centre = sign * (math.log(bound) if log else bound)
     off = np.abs(sign * (np.log(known) if log else known) - centre)
-    unit = float(np.median(off)) if len(off) else 1.0
+    unit = BULK * float(np.median(off)) if len(off) else 1.0
     return Scale(sign, log, centre, unit if unit > 0 else 1.0).standardised(values)
 
 
