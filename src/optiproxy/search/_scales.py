@@ -17,8 +17,8 @@ from optiproxy.search._targets import TOP_RESOLUTION
 
 Array = NDArray[np.float64]
 
-# A limited metric is about linear up to so many times the median distance from its bound: nearly all
-# is, and only networks without a path, whose latency is next to nothing, are drawn in.
+# A limited metric is about linear up to so many times the median distance from its bound: nearly
+# all is; only networks without a path, whose latency is next to nothing, are drawn in.
 BULK = 3.0
 
 
