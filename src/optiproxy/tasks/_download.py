@@ -11,7 +11,8 @@ from optiproxy.tasks.originals import Original, Progress
 
 # Seconds without a byte after which a connection counts as broken.
 PATIENCE = 30
-_CHUNK = 1 << 20
+# Bytes that are written at once, and lost at most if the connection breaks.
+_CHUNK = 1 << 16
 
 
 def download(original: Original, folder: Path, progress: Progress | None) -> Path:
@@ -20,7 +21,7 @@ def download(original: Original, folder: Path, progress: Progress | None) -> Pat
     Args:
         original: What is downloaded; its checksum is verified where there is one.
         folder: Where it goes.
-        progress: Called after each MB.
+        progress: Called as it goes.
 
     Raises:
         DataError: It can only be downloaded by hand, the address can't be reached, or the file is

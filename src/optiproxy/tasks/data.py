@@ -176,7 +176,13 @@ def fetch(name: str, progress: Progress | None = None) -> list[tuple[str, Path]]
         )
     original = originals.original(table.original if table is not None else name)
     file = download(original, _downloads(), progress)
-    added = _converted(original, file, progress)
+    try:
+        added = _converted(original, file, progress)
+    except DataError:
+        if not original.sha256:
+            # Nobody can say that the download was right: the next call starts anew.
+            file.unlink(missing_ok=True)
+        raise
     file.unlink(missing_ok=True)
     return added
 
