@@ -3,9 +3,15 @@
 from optiproxy.spaces.base import Architecture, GraphTemplate, Option, Space
 from optiproxy.spaces.cell import NB201_OPERATIONS, Cell
 from optiproxy.spaces.chain import Chain
+from optiproxy.spaces.conditional import Conditional
+from optiproxy.spaces.darts import DARTS_OPERATIONS, Darts
 from optiproxy.spaces.gnn import NAS_BENCH_GRAPH_OPERATIONS, GnnDag
+from optiproxy.spaces.graph import NB101_OPERATIONS, Graph
+from optiproxy.spaces.pool import Pool
+from optiproxy.spaces.recurrent import Recurrent
 
 __all__ = [
-    "NAS_BENCH_GRAPH_OPERATIONS", "NB201_OPERATIONS", "Architecture", "Cell", "Chain", "GnnDag",
-    "GraphTemplate", "Option", "Space",
+    "DARTS_OPERATIONS", "NAS_BENCH_GRAPH_OPERATIONS", "NB101_OPERATIONS", "NB201_OPERATIONS",
+    "Architecture", "Cell", "Chain", "Conditional", "Darts", "GnnDag", "Graph", "GraphTemplate",
+    "Option", "Pool", "Recurrent", "Space",
 ]  # fmt: skip

@@ -1,0 +1,335 @@
+"""Cells with an operation on every vertex and optional edges: NAS-Bench-101 and its kin.
+
+Reference: Ying et al., NAS-Bench-101, ICML 2019, https://arxiv.org/abs/1902.09635.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.spaces._nb101_hash import nb101_hash
+from optiproxy.spaces._refine import canonical_order
+from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
+
+# In the published order, which the graph hash depends on.
+NB101_OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
+
+# The number of paths doubles with every vertex; those beyond three edges are left out after these.
+MAX_PATHS = 64
+# Graphs without operations that `distinct_indices` goes through: 2^21 for seven vertices.
+MAX_SKELETONS = 2**22
+_CHUNK = 50_000
+
+
+class Graph(Space):
+    """A DAG of `vertices`, the first the input, the last the output, the others operations.
+
+    The choices are the possible edges, ``"0>1", "0>2", …, "1>2", …`` by source, then target, each
+    False or True, and the operations ``"op1", "op2", …`` of the inner vertices.
+
+    An architecture is valid when the output can be reached from the input and there are at most
+    `max_edges` edges. Vertices that lie on no way from input to output are dead: they and their
+    edges change nothing, and `canonical` prunes them. (Edges of dead vertices count until they are
+    pruned; `cell` prunes a published matrix before it counts.)
+
+    In the relaxation an edge is a choice like the others, with two options: a Gumbel-sigmoid.
+
+    >>> space = Graph(vertices=7, operations=NB101_OPERATIONS, max_edges=9)
+    >>> cell = [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
+    >>> arch = space.cell(cell, ["input", "conv3x3-bn-relu", "output"])
+    >>> space.to_text(arch).partition("|")[0]
+    '100001000001000000000'
+
+    Args:
+        vertices: At least 2, input and output among them.
+        operations: The same list for each inner vertex.
+        max_edges: The limit of edges; by default none.
+
+    Raises:
+        InvalidValueError: An argument can't be used; all that is wrong is told together.
+    """
+
+    def __init__(
+        self, vertices: int, operations: Sequence[str], *, max_edges: int | None = None
+    ) -> None:
+        self.vertices = vertices
+        self.operations = tuple(operations) if isinstance(operations, Sequence) else ()
+        self.max_edges = max_edges
+        problems = list(self._problems(operations))
+        if problems:
+            raise InvalidValueError("Graph: " + "; ".join(problems))
+        self.edges = tuple(itertools.combinations(range(vertices), 2))
+        edges = {f"{i}>{j}": (False, True) for i, j in self.edges}
+        inner = {f"op{v}": self.operations for v in range(1, vertices - 1)}
+        super().__init__({**edges, **inner})
+
+    def _problems(self, operations: object) -> list[str]:
+        problems = []
+        if not _whole(self.vertices, 2):
+            problems.append(f"vertices: got {self.vertices!r}; give a whole number of 2 or more")
+        bad = [op for op in self.operations if not isinstance(op, str) or re.search(r"[|\s]", op)]
+        if not self.operations or isinstance(operations, str) or bad or "" in self.operations:
+            got = bad or operations
+            problems.append(f"operations: got {got!r}; give a list of names without | or spaces")
+        elif len(set(self.operations)) < len(self.operations):
+            problems.append(f"operations: got {operations!r}; a name stands twice")
+        if self.max_edges is not None and not _whole(self.max_edges, 1):
+            problems.append(f"max_edges: got {self.max_edges!r}; give a whole number of 1 or more")
+        return problems
+
+    def _definition(self) -> dict[str, Any]:
+        return {"max_edges": self.max_edges}
+
+    # ---- edges and operations of a batch ----
+
+    def _matrices(self, indices: Indices) -> NDArray[np.bool_]:
+        """The adjacency of each row, (B, N, N)."""
+        adjacency = np.zeros((len(indices), self.vertices, self.vertices), dtype=bool)
+        sources, targets = np.array(self.edges).T
+        adjacency[:, sources, targets] = indices[:, : len(self.edges)] == 1
+        return adjacency
+
+    def _alive(self, adjacency: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(B, N), whether a vertex lies on a way from input to output."""
+        ahead, back = np.zeros((2, *adjacency.shape[:2]), dtype=bool)
+        ahead[:, 0] = back[:, -1] = True
+        for v in range(1, self.vertices):
+            ahead[:, v] = (ahead[:, :v] & adjacency[:, :v, v]).any(1)
+        for v in reversed(range(self.vertices - 1)):
+            back[:, v] = (back[:, v + 1 :] & adjacency[:, v, v + 1 :]).any(1)
+        return ahead & back
+
+    def _rows(self, adjacency: NDArray[np.bool_], ops: Indices) -> Indices:
+        sources, targets = np.array(self.edges).T
+        return np.concatenate([adjacency[:, sources, targets].astype(np.int64), ops], 1)
+
+    def valid(self, indices: Indices) -> NDArray[np.bool_]:
+        fits = np.ones(len(indices), dtype=bool)
+        if self.max_edges is not None:
+            fits = indices[:, : len(self.edges)].sum(1) <= self.max_edges
+        found = np.zeros(len(indices), dtype=bool)
+        found[fits] = self._alive(self._matrices(indices[fits]))[:, 0]
+        return found
+
+    def repair(self, indices: Indices) -> Indices:
+        """The valid ones among the pruned rows: dead edges no longer count."""
+        adjacency = self._matrices(indices)
+        alive = self._alive(adjacency)
+        adjacency &= alive[:, :, None] & alive[:, None, :]
+        rows = self._rows(adjacency, indices[:, len(self.edges) :])
+        return rows[self.valid(rows)]
+
+    def canonical(self, indices: Indices) -> Indices:
+        """The row that stands for all cells that are equal after pruning and renumbering.
+
+        Dead vertices are moved behind the others, without edges and with the first operation.
+        """
+        chunks = [
+            self._canonical(indices[start : start + _CHUNK])
+            for start in range(0, len(indices), _CHUNK)
+        ]
+        return np.concatenate(chunks) if chunks else indices.copy()
+
+    def _canonical(self, indices: Indices) -> Indices:
+        n = self.vertices
+        adjacency = self._matrices(indices)
+        alive = self._alive(adjacency)
+        adjacency &= alive[:, :, None] & alive[:, None, :]
+        ops = np.zeros((len(indices), n), np.int64)
+        ops[:, 1:-1] = indices[:, len(self.edges) :]
+        ops[~alive] = 0
+        labels = ops + 1
+        labels[:, 0] = labels[:, -1] = 0  # told from operations, and by depth from each other
+        depth = np.zeros((len(indices), n), np.int64)
+        for v in range(1, n):
+            depth[:, v] = ((depth[:, :v] + 1) * adjacency[:, :v, v]).max(1)
+        depth[~alive] = n
+        depth[:, -1] = n + 1
+        # Dead vertices are alike, so that any order of them will do: their labels differ by place.
+        labels = np.where(alive, labels, len(self.operations) + 1 + np.arange(n))
+        order = canonical_order(adjacency, labels, depth)
+        b = np.arange(len(indices))[:, None]
+        adjacency = adjacency[b[:, :, None], order[:, :, None], order[:, None, :]]
+        return self._rows(adjacency, np.take_along_axis(ops, order, 1)[:, 1:-1])
+
+    @cached_property
+    def distinct_indices(self) -> Indices:
+        """One canonical row for each distinct cell, (cells, C): 423,624 in NAS-Bench-101.
+
+        Raises:
+            InvalidValueError: The space is too large to be gone through.
+        """
+        if 2 ** len(self.edges) > MAX_SKELETONS:
+            raise invalid("Graph: vertices", self.vertices, "list distinct cells of 7 or fewer")
+        first = np.zeros(self.vertices - 2, np.int64)
+        skeletons = np.concatenate([
+            self._skeletons(np.arange(start, min(start + _CHUNK, 2 ** len(self.edges))), first)
+            for start in range(0, 2 ** len(self.edges), _CHUNK)
+        ])  # fmt: skip
+        skeletons = self._unique(self.canonical(skeletons))
+        labelled = itertools.product(range(len(self.operations)), repeat=len(first))
+        ops = np.array(list(labelled), dtype=np.int64)
+        rows = np.repeat(skeletons, len(ops), 0)
+        rows[:, len(self.edges) :] = np.tile(ops, (len(skeletons), 1))
+        # What a dead vertex does is no difference: one of its operations is enough.
+        dead = ~self._alive(self._matrices(rows))[:, 1:-1]
+        rows = rows[~(dead & (rows[:, len(self.edges) :] > 0)).any(1)]
+        return self._unique(self.canonical(rows))
+
+    def _unique(self, rows: Indices) -> Indices:
+        """The different rows in lexicographic order: numbers sort faster than rows do."""
+        numbers = np.ravel_multi_index(tuple(rows.T), tuple(self.sizes.tolist()))
+        return rows[np.unique(numbers, return_index=True)[1]]
+
+    def _skeletons(self, numbers: NDArray[np.int64], ops: Indices) -> Indices:
+        """Those rows without dead edges whose edges are the bits of `numbers`."""
+        edges = numbers[:, None] >> np.arange(len(self.edges)) & 1
+        rows = np.concatenate([edges, np.tile(ops, (len(edges), 1))], 1)
+        rows = rows[self.valid(rows)]
+        adjacency = self._matrices(rows)
+        return rows[(adjacency.any(1) | adjacency.any(2) <= self._alive(adjacency)).all(1)]
+
+    def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
+        """`n` valid rows drawn uniformly, with replacement; (n, C).
+
+        The number of edges is drawn first, each as often as there are ways to place so many;
+        then their places. What does not reach the output is drawn again.
+        """
+        total = len(self.edges)
+        most = total if self.max_edges is None else min(self.max_edges, total)
+        ways = np.array([math.comb(total, m) for m in range(most + 1)], dtype=np.float64)
+        found = [np.empty((0, len(self.sizes)), np.int64)]
+        for _ in range(1000):
+            if sum(map(len, found)) >= n:
+                break
+            draws = max(2 * n, 64)
+            edges = rng.choice(most + 1, size=draws, p=ways / ways.sum())
+            places = rng.random((draws, total)).argsort(1).argsort(1) < edges[:, None]
+            ops = rng.integers(0, len(self.operations), size=(draws, self.vertices - 2))
+            rows = np.concatenate([places.astype(np.int64), ops], 1)
+            found.append(rows[self.valid(rows)])
+        rows = np.concatenate(found)
+        if len(rows) < n:
+            raise invalid("space", repr(self), "hardly any graph reaches its output; raise max_edges")
+        return rows[:n]
+
+    # ---- encodings ----
+
+    @cached_property
+    def graph(self) -> GraphTemplate:
+        n, n_ops, e = self.vertices, len(self.operations), len(self.edges)
+        features = np.zeros((n, n_ops + 2), np.float32)
+        features[0, 0] = features[-1, -1] = 1
+        o_max = int(self.sizes.max())
+        feature_terms = np.zeros((len(self.sizes), o_max, n, n_ops + 2), np.float32)
+        vertex, op = np.indices((n - 2, n_ops))
+        feature_terms[e + vertex, op, vertex + 1, op + 1] = 1
+        adjacency_terms = np.zeros((len(self.sizes), o_max, n, n), np.float32)
+        sources, targets = np.array(self.edges).T
+        adjacency_terms[np.arange(e), 1, sources, targets] = 1
+        return GraphTemplate(np.zeros((n, n), np.float32), features, feature_terms, adjacency_terms)
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        """Ways from input to output, the short ones first: their edges and operations in turn."""
+        number = {edge: c for c, edge in enumerate(self.edges)}
+        found: list[tuple[int, ...]] = []
+        for length in range(self.vertices - 1):
+            for middle in itertools.combinations(range(1, self.vertices - 1), length):
+                if length > 2 and len(found) >= MAX_PATHS:  # up to 2 every choice is in one
+                    return tuple(found)
+                stops = (0, *middle, self.vertices - 1)
+                path = []
+                for i, j in itertools.pairwise(stops):
+                    path.append(number[i, j])
+                    if j < self.vertices - 1:
+                        path.append(len(self.edges) + j - 1)
+                found.append(tuple(path))
+        return tuple(found)
+
+    # ---- reading and writing ----
+
+    def cell(self, matrix: Sequence[Sequence[int]], operations: Sequence[str]) -> Architecture:
+        """The canonical architecture of a published matrix, pruned before its edges are counted.
+
+        Args:
+            matrix: n x n zeros and ones, upper triangular, 2 ≤ n ≤ vertices.
+            operations: Of the n vertices; the first and the last name input and output.
+
+        Raises:
+            InvalidValueError: The matrix is none, or the pruned cell is not in the space.
+        """
+        a = np.asarray(matrix)
+        n = len(operations)
+        if a.shape != (n, n) or not 2 <= n <= self.vertices or not np.isin(a, (0, 1)).all():
+            remedy = f"give n x n zeros and ones for n operations, n from 2 to {self.vertices}"
+            raise invalid("cell: matrix", np.shape(a), remedy)
+        if np.tril(a).any():
+            raise invalid("cell: matrix", a.tolist(), "give edges from lower to higher numbers only")
+        unknown_ops = [op for op in operations[1:-1] if op not in self.operations]
+        if unknown_ops:
+            remedy = f"give some of {', '.join(self.operations)}"
+            raise invalid("cell: operations", unknown_ops, remedy)
+        place = [*range(n - 1), self.vertices - 1]
+        adjacency = np.zeros((1, self.vertices, self.vertices), dtype=bool)
+        adjacency[0][np.ix_(place, place)] = a == 1
+        ops = np.zeros((1, self.vertices - 2), np.int64)
+        ops[0, : n - 2] = [self.operations.index(op) for op in operations[1:-1]]
+        row = self.canonical(self._rows(adjacency, ops))
+        if not self.valid(row)[0]:
+            remedy = f"its output can't be reached, or it has over {self.max_edges} edges"
+            raise invalid("cell: matrix", a.tolist(), remedy)
+        return self.from_indices(row)[0]
+
+    def hash(self, arch: Architecture) -> str:
+        """NAS-Bench-101's hash of the cell; equal for cells that are equal after pruning."""
+        row = self.canonical(self.to_indices([arch]))
+        adjacency = self._matrices(row)
+        alive = np.flatnonzero(self._alive(adjacency)[0])
+        labels = [-1, *row[0, len(self.edges) :][: len(alive) - 2].tolist(), -2]
+        edges = np.argwhere(adjacency[0][np.ix_(alive, alive)]).tolist()
+        return nb101_hash([(i, j) for i, j in edges], labels)
+
+    def to_text(self, arch: Architecture) -> str:
+        """``1100…|op1|op2|…``: the upper triangle row by row, then the operations."""
+        options = list(arch.values())
+        bits = "".join(str(int(bool(edge))) for edge in options[: len(self.edges)])
+        return "|".join([bits, *(str(op) for op in options[len(self.edges) :])])
+
+    def parse_text(self, text: str) -> Mapping[str, Any]:
+        if text.lstrip().startswith("{"):
+            return super().parse_text(text)
+        bits, *ops = text.strip().split("|")
+        if len(bits) != len(self.edges) or set(bits) - set("01") or len(ops) != self.vertices - 2:
+            raise ValueError(
+                f"write {len(self.edges)} digits 0 or 1, then {self.vertices - 2} operations, "
+                "all separated by |"
+            )
+        return dict(zip(self.names, [*(bit == "1" for bit in bits), *ops], strict=True))
+
+    def picture(self, arch: Architecture) -> str:
+        """One line for each live vertex, with the vertices that it reads."""
+        adjacency = self._matrices(self.to_indices([arch]))
+        alive = self._alive(adjacency)[0]
+        live = adjacency[0] & alive[:, None] & alive[None, :]
+        names = {0: "input", self.vertices - 1: "output"}
+        names |= {v: f"{v} {arch[f'op{v}']}" for v in range(1, self.vertices - 1)}
+        width = max(len(names[int(v)]) for v in np.flatnonzero(alive))
+        return "\n".join(
+            f"{names[int(v)]:<{width}}  ◀── "
+            + ", ".join("input" if u == 0 else str(u) for u in np.flatnonzero(live[:, v]))
+            for v in np.flatnonzero(alive)[1:]
+        )
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
