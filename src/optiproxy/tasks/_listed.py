@@ -1,0 +1,220 @@
+"""Tables of a sample of a space: their tasks are pools, and their keys need some reading.
+
+A sample has few rows, written in ways of its own (a genotype, a matrix in bits), and may have one
+network several times: trained again, or in another numbering. So the rows of a network are
+averaged, and only the networks that are listed can be asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError
+from optiproxy.spaces import Architecture, Pool, Space
+from optiproxy.spaces.base import Indices
+from optiproxy.tasks import data
+from optiproxy.tasks._parquet import _array, _told
+from optiproxy.tasks.base import Origin, Task
+from optiproxy.tasks.table import Table
+
+# Key columns by name → option numbers, (rows, C).
+Reader = Callable[[Mapping[str, list[Any]], Space], Indices]
+
+
+class Listed:
+    """An evaluator: the means of a network's rows. Loads the table when it is first needed.
+
+    Args:
+        space: Whose architectures the rows are.
+        table: A name of `data.known_tables`.
+        key: The columns that say which architecture a row is.
+        read: Makes option numbers of them.
+        columns: Metric → column.
+        scale: Metric → the factor from its column's unit to its own.
+        where: Column → value; other rows are not read.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        table: str,
+        *,
+        key: Sequence[str],
+        read: Reader,
+        columns: Mapping[str, str],
+        scale: Mapping[str, float] = MappingProxyType({}),
+        where: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.space = space
+        self.table = table
+        self.columns = dict(columns)
+        self._key, self._read = tuple(key), read
+        self._scale, self._where = dict(scale), dict(where)
+        self._loaded: tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loaded": None}
+
+    def __call__(self, arch: Architecture) -> dict[str, float]:
+        _, row_of, values = self._tables()
+        row = row_of.get(self.space.to_indices([arch])[0].tobytes())
+        if row is None:
+            raise EvaluationFailed(f"the table has no row for {self.space.to_text(arch)}")
+        return {metric: float(column[row]) for metric, column in values.items()}
+
+    def load(self) -> None:
+        """Reads and checks the table, once.
+
+        Raises:
+            DataError: It is missing, broken, or not a table of the space's architectures.
+        """
+        self._tables()
+
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        """Metric → its values by network, NaN where none of its rows has one."""
+        return self._tables()[2]
+
+    @property
+    def indices(self) -> Indices:
+        """The networks that are listed, (networks, C), each once."""
+        return self._tables()[0]
+
+    def _tables(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    def _load(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        path = data.find(self.table)
+        wanted = dict.fromkeys((*self._key, *self.columns.values(), *self._where))
+        with _told(path):
+            try:
+                with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                    table = file.read(columns=list(wanted), use_threads=False)
+                for column, value in self._where.items():
+                    table = table.filter(pc.equal(table[column], value))
+                table = table.combine_chunks()
+            except KeyError as error:
+                raise DataError(f"{path}: {error}; add the benchmark again") from None
+        try:
+            keys = {column: table[column].to_pylist() for column in self._key}
+            rows = self._read(keys, self.space)
+        except OptiProxyError as error:
+            raise DataError(f"{path}: a row is no architecture of the space: {error}") from None
+        networks, which = np.unique(rows, axis=0, return_inverse=True)
+        which = which.reshape(-1)
+        if not len(networks):
+            raise DataError(f"{path}: it has no rows; add the benchmark again")
+        found = {}
+        for metric, column in self.columns.items():
+            numbers = table[column].cast(pa.float64(), safe=False).fill_null(math.nan)
+            flat = np.concatenate([_array(chunk, np.float64) for chunk in numbers.chunks])
+            known = np.isfinite(flat)
+            total = np.bincount(which[known], flat[known], len(networks))
+            count = np.bincount(which[known], minlength=len(networks))
+            means = np.full(len(networks), math.nan)
+            np.divide(total, count, out=means, where=count > 0)
+            found[metric] = means * self._scale.get(metric, 1.0)
+        row_of = {row.tobytes(): number for number, row in enumerate(networks)}
+        return networks, row_of, found
+
+
+class ListedPool(Pool):
+    """A pool whose list is read from a table when it is first needed.
+
+    Args:
+        listed: Has the table.
+        networks: How many different networks it lists.
+    """
+
+    def __init__(self, listed: Listed, networks: int) -> None:
+        Space.__init__(self, listed.space.choices)
+        self.space = listed.space
+        self._source = listed
+        self._networks = networks
+
+    def __repr__(self) -> str:
+        return f"Pool({self._networks:,} architectures of {self.space!r})"
+
+    # A search may be resumed by a process that has not read the table yet.
+    def _definition(self) -> dict[str, Any]:
+        return {"space": self.space.fingerprint, "table": self._source.table}
+
+    @cached_property
+    def _listed(self) -> Indices:  # type: ignore[override]
+        return self._source.indices
+
+    @cached_property
+    def count(self) -> int:
+        return self._networks
+
+
+class ListedTable(Table):
+    """The task of a table that `Listed` reads."""
+
+    def __init__(
+        self,
+        listed: Listed,
+        space: Space,
+        *,
+        name: str,
+        objectives: Mapping[str, str],
+        description: str,
+        citation: str,
+        reported: Sequence[str] = (),
+    ) -> None:
+        file = data.known(listed.table)
+        self._lookup = listed  # type: ignore[assignment]
+        Task.__init__(
+            self,
+            name,
+            space,
+            listed,
+            objectives=objectives,
+            reported=reported,
+            metrics=tuple(listed.columns),
+            prepare=listed.load,
+            in_memory=True,
+            description=description,
+            origin=Origin(file.source, file.licence, citation, listed.table),
+        )
+
+
+def pool_task(listed: Listed, networks: int, **keywords: Any) -> Table:
+    """The task of a sample: only the networks that are listed can be asked for.
+
+    Args:
+        listed: Has the table.
+        networks: How many different networks it lists.
+        keywords: Those of `ListedTable`.
+    """
+    return ListedTable(listed, ListedPool(listed, networks), **keywords)
+
+
+def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:
+    """A column of texts that the space reads, as canonical option numbers; (rows, C)."""
+    (texts,) = keys.values()
+    return space.canonical(space.to_indices([space.architecture(text) for text in texts]))
+
+
+def from_choices(keys: Mapping[str, list[Any]], space: Space) -> Indices:
+    """A column for each choice, in the choices' order, as option numbers; (rows, C)."""
+    columns = []
+    for values, options in zip(keys.values(), space.choices.values(), strict=True):
+        number = {option: i for i, option in enumerate(options)}
+        missing = [value for value in values if value not in number]
+        if missing:
+            raise DataError(f"{missing[0]!r} is none of {options}")
+        columns.append([number[value] for value in values])
+    return np.array(columns, dtype=np.int64).T
