@@ -6,7 +6,6 @@ Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,10 +16,11 @@ from optiproxy.errors import invalid
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.search._acquisition import log_expected_improvement, log_probability_below
+from optiproxy.search._acquisition import log_expected_improvement
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
-from optiproxy.search._targets import fill, sharpen, standardise
+from optiproxy.search._limits import Targets, climb_penalty, log_feasible
+from optiproxy.search._limits import targets as targets_of
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Space
@@ -43,22 +43,6 @@ STALLED_EVERY = 3
 # still sees the slope of the whole space.
 SCOUT_VIEWS = ("counts", "routes")
 SCOUT_GROUPS = 10
-
-
-@dataclass(frozen=True)
-class _Targets:
-    """What the proxy is fitted to, and what follows from it.
-
-    Attributes:
-        y: (T, M), objectives first (greater is better), then constrained metrics.
-        limits: Output number and the standardised bound it must stay below.
-        feasible: (T,), which queries may be the best.
-    """
-
-    y: Tensor
-    objectives: int
-    limits: tuple[tuple[int, float], ...]
-    feasible: Tensor
 
 
 class OptiProxy(Optimizer):
@@ -138,7 +122,7 @@ class OptiProxy(Optimizer):
 
     def _guided(self, n: int, rng: np.random.Generator) -> Indices:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        targets = self._targets()
+        targets = targets_of(self._queries, self.objectives, self.constraints)
         order = np.argsort(-self.scores(), kind="stable")
         incumbents = self.rows[order[:INCUMBENTS]]
         proxy = self._proxy(self.space, seed=int(rng.integers(2**31)))
@@ -184,7 +168,7 @@ class OptiProxy(Optimizer):
     def _corners(self, rows: Indices, model: Proxy) -> Tensor:
         return corners(self.space, torch.from_numpy(rows), model.dtype)
 
-    def _fit(self, model: Proxy, targets: _Targets) -> None:
+    def _fit(self, model: Proxy, targets: Targets) -> None:
         model.fit(self._corners(self.rows, model), targets.y.to(model.dtype))
 
     def _start(self, groups: int, incumbents: Indices, rng: np.random.Generator) -> Tensor:
@@ -193,7 +177,7 @@ class OptiProxy(Optimizer):
     def _climbed(
         self,
         model: Proxy,
-        targets: _Targets,
+        targets: Targets,
         alpha: Tensor,
         rng: np.random.Generator,
         generator: torch.Generator,
@@ -209,11 +193,10 @@ class OptiProxy(Optimizer):
         avoided = None if away is None else self._corners(away, model)
 
         def score(p: Tensor) -> Tensor:
+            mean = model.mean(p)
+            worth = (weights * mean[:, :m]).sum(1)
             if targets.limits:
-                mean, spread = model.predict(p)
-                worth = (weights * mean[:, :m]).sum(1) + _feasible(mean, spread, targets)
-            else:
-                worth = (weights * model.mean(p)[:, :m]).sum(1)
+                worth = worth + climb_penalty(mean, targets.limits)
             if avoided is not None:
                 agreement = torch.einsum("gco,kco->gk", p, avoided).amax(1)
                 worth = worth - torch.relu(agreement - len(self.space) / 2)
@@ -221,47 +204,22 @@ class OptiProxy(Optimizer):
 
         return draw(climb(alpha.to(model.dtype), score, mask, generator), DRAWS, mask, generator)
 
-    def _targets(self) -> _Targets:
-        single = len(self.objectives) == 1
-        columns = []
-        for objective in self.objectives:
-            y = fill(objective.sign * self.values(objective.metric))
-            columns.append(sharpen(y) if single else standardise(y))
-        limits = []
-        for constraint in self.constraints:
-            y = fill(-constraint.sign * self.values(constraint.metric)) * -1.0
-            bound = constraint.sign * constraint.bound
-            limits.append((len(columns), (bound - y.mean()) / (y.std() or 1.0)))
-            columns.append(standardise(y))
-        feasible = torch.tensor([query.feasible for query in self._queries])
-        stacked = torch.from_numpy(np.stack(columns, 1))
-        return _Targets(stacked, len(self.objectives), tuple(limits), feasible)
-
 
 def _distance(rows: Indices, others: Indices) -> Indices:
     """The number of choices in which each row differs from the nearest of `others`, (B,)."""
     return np.asarray((rows[:, None] != others[None]).sum(-1).min(1))
 
 
-def _worth(turn: str, beliefs: Beliefs, targets: _Targets, rng: np.random.Generator) -> Tensor:
+def _worth(turn: str, beliefs: Beliefs, targets: Targets, rng: np.random.Generator) -> Tensor:
     """The score of every candidate for one place of the batch; (B,)."""
     m = targets.objectives
     w = torch.from_numpy(rng.dirichlet(np.ones(m))).to(beliefs.mean.dtype)
     mean = beliefs.mean[:, :m] @ w
-    feasible = _feasible(beliefs.mean, beliefs.spread, targets)
+    feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
     if not targets.feasible.any():
         return feasible  # first of all find one that may be used
     if turn != "improvement":
-        return mean + feasible
+        return mean + targets.weight * feasible
     spread = ((beliefs.spread[:, :m] * w) ** 2).sum(1).sqrt()
     best = float((targets.y[targets.feasible][:, :m].to(w.dtype) @ w).max())
     return log_expected_improvement(mean, spread, best) + feasible
-
-
-def _feasible(mean: Tensor, spread: Tensor, targets: _Targets) -> Tensor:
-    """Log probability that all limits are met, (B,); zeros where there are none."""
-    total = torch.zeros_like(mean[:, 0])
-    for output, bound in targets.limits:
-        limit = torch.as_tensor(bound, dtype=mean.dtype)
-        total = total + log_probability_below(mean[:, output], spread[:, output], limit)
-    return total

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from optiproxy.errors import OptiProxyError
 from optiproxy.registry import Registry
+from optiproxy.tasks._hw_names import TARGETS
 
 TASKS = Registry(
     "task",
@@ -21,6 +22,7 @@ TASKS = Registry(
         "nb201-cifar100": "optiproxy.tasks.nb201:cifar100",
         "nb201-imagenet16-120": "optiproxy.tasks.nb201:imagenet16_120",
         "spikenas-cifar10": "optiproxy.tasks.spikenas:cifar10",
+        **TARGETS,  # hw-nb201-DATA-DEVICE
     },
     group="optiproxy.tasks",
 )
@@ -43,6 +45,7 @@ class CatalogueRow:
         citation: The publication.
         data: "here", "missing" or "broken"; "built in" where nothing has to be fetched.
         problem: Why a task of another package can't be loaded; then only `name` is known.
+        family: What tasks that differ in data set or device alone share; empty for a task by itself.
     """
 
     name: str
@@ -57,6 +60,7 @@ class CatalogueRow:
     citation: str = ""
     data: str = ""
     problem: str = ""
+    family: str = ""
 
 
 def catalogue() -> list[CatalogueRow]:
@@ -73,7 +77,7 @@ def _row(name: str) -> CatalogueRow:
         task = get(name)
     except OptiProxyError as error:
         return CatalogueRow(name, problem=str(error))
-    table = task.origin.table
+    states = [data.status(table).status for table in task.origin.tables]
     return CatalogueRow(
         name,
         task.description,
@@ -85,5 +89,6 @@ def _row(name: str) -> CatalogueRow:
         task.origin.source,
         task.origin.licence,
         task.origin.citation,
-        data.status(table).status if table else "built in",
+        next((s for s in ("broken", "missing", "here") if s in states), "built in"),
+        family=task.origin.family,
     )

@@ -48,14 +48,29 @@ class Origin:
         source: The package, repository or measurement.
         licence: The licence of the source; "none stated" where it has none.
         citation: The publication.
-        table: The published table that has to be here (a name of `tasks.data`); empty where
-            nothing has to be fetched.
+        table: The published table that has to be here (a name of `tasks.data`), or several with
+            commas between them; empty where nothing has to be fetched.
+        family: A name for tasks that differ in data set or device alone, which are listed together.
     """
 
     source: str = ""
     licence: str = ""
     citation: str = ""
     table: str = ""
+    family: str = ""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The published tables, one by one."""
+        return tuple(name.strip() for name in self.table.split(",") if name.strip())
+
+    def joined(self, other: Origin, family: str = "") -> Origin:
+        """Where numbers come from that are this one's and `other`'s."""
+        texts = (
+            "; ".join(dict.fromkeys((getattr(self, part), getattr(other, part))))
+            for part in ("source", "licence", "citation")
+        )
+        return Origin(*texts, table=", ".join((*self.tables, *other.tables)), family=family)
 
 
 class Task:

@@ -1,0 +1,123 @@
+"""Limits in the search: what the proxy is fitted to, and how much a likely violation counts.
+
+METHOD of the paper: candidates whose predicted metric exceeds the limit by a slack are ranked out,
+and the slack follows the share of violations. Here the probability of meeting the limit takes the
+slack's place, and its weight follows that share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optiproxy.metrics import Constraint, Objective
+from optiproxy.search._acquisition import log_probability_below
+from optiproxy.search._scales import Scale, of_front, of_limit, of_objective
+from optiproxy.search._targets import fill, sharpen
+from optiproxy.search.base import Query
+
+# So many queries back the share of violations is counted.
+RECENT = 20
+# A share of violations v weighs the log probability by v / (1 - v), within these bounds: half of
+# the queries may break a limit, for the best architectures lie close to it.
+WEIGHT_MIN, WEIGHT_MAX = 0.25, 4.0
+# In the climb the edge of the feasible region is blurred by so much of a limited metric's
+# deviation: gradients reach over it, and groups may pass through what is not allowed.
+CLIMB_SPREAD = 0.3
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the proxy is fitted to, and what follows from it.
+
+    Attributes:
+        y: (T, M), objectives first (greater is better), then constrained metrics (less is better);
+            NaN where a query was dropped before the metric was measured.
+        objectives: How many of the outputs are objectives.
+        limits: Output number and the standardised bound it must stay below.
+        feasible: (T,), which queries may be the best.
+        scales: Of each output, from the metric's unit; None for one that need not be applied again.
+        weight: Of the log probability of meeting the limits.
+    """
+
+    y: Tensor
+    objectives: int
+    limits: tuple[tuple[int, float], ...]
+    feasible: Tensor
+    scales: tuple[Scale | None, ...] = ()
+    weight: float = 1.0
+
+
+def targets(
+    queries: Sequence[Query],
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint],
+) -> Targets:
+    """The targets of a history with at least one query."""
+    feasible = np.array([query.feasible for query in queries])
+    columns, scales, limits = [], [], []
+    for objective in objectives:
+        values = _values(queries, objective.metric)
+        if len(objectives) == 1 and not constraints:
+            columns.append(sharpen(fill(objective.sign * values)))
+            scales.append(None)
+            continue
+        if len(objectives) == 1:
+            scale = of_objective(values, objective.sign, feasible)
+        else:
+            scale = of_front(values, objective.sign)
+        columns.append(_filled(scale(values), queries, np.min))
+        scales.append(scale)
+    for constraint in constraints:
+        values = _values(queries, constraint.metric)
+        scale = of_limit(values, constraint.sign, constraint.bound)
+        limits.append((len(columns), float(scale(np.array([constraint.bound]))[0])))
+        columns.append(_filled(scale(values), queries, np.max))
+        scales.append(scale)
+    return Targets(
+        torch.from_numpy(np.stack(columns, 1)),
+        len(objectives),
+        tuple(limits),
+        torch.from_numpy(feasible),
+        tuple(scales),
+        weight(feasible) if constraints else 1.0,
+    )
+
+
+def weight(feasible: np.ndarray) -> float:
+    """Of the log probability of meeting the limits: more where many of the last ones broke them."""
+    share = 1.0 - feasible[-RECENT:].mean()
+    return float(np.clip(share / max(1.0 - share, 1e-9), WEIGHT_MIN, WEIGHT_MAX))
+
+
+def log_feasible(mean: Tensor, spread: Tensor, limits: Sequence[tuple[int, float]]) -> Tensor:
+    """Log probability that all limits are met, (B,); zeros where there are none."""
+    total = torch.zeros_like(mean[:, 0])
+    for output, bound in limits:
+        limit = torch.as_tensor(bound, dtype=mean.dtype)
+        total = total + log_probability_below(mean[:, output], spread[:, output], limit)
+    return total
+
+
+def climb_penalty(mean: Tensor, limits: Sequence[tuple[int, float]]) -> Tensor:
+    """`log_feasible` for the climb, (B,): of the mean alone, blurred by `CLIMB_SPREAD`."""
+    return log_feasible(mean, torch.full_like(mean, CLIMB_SPREAD), limits)
+
+
+def _values(queries: Sequence[Query], metric: str) -> np.ndarray:
+    return np.array(
+        [np.nan if q.metrics is None else q.metrics.get(metric, np.nan) for q in queries]
+    )
+
+
+def _filled(column: np.ndarray, queries: Sequence[Query], worst: object) -> np.ndarray:
+    """Failed queries take the worst value seen, so that the search turns away."""
+    failed = np.array([query.metrics is None for query in queries])
+    known = column[np.isfinite(column)]
+    if failed.any():
+        column = np.where(failed, worst(known) if len(known) else 0.0, column)
+    return column
