@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,10 @@ class Listed:
             DataError: It is missing, broken, or not a table of the space's architectures.
         """
         self._tables()
+
+    def row_of(self) -> dict[bytes, int]:
+        """Option numbers of a network, as bytes → its place in `values`."""
+        return self._tables()[1]
 
     def values(self) -> dict[str, NDArray[np.float64]]:
         """Metric → its values by network, NaN where none of its rows has one."""
@@ -160,12 +164,23 @@ class ListedPool(Pool):
         return self._networks
 
 
+class Source(Protocol):
+    """What `ListedTable` looks up in; `Listed` is one."""
+
+    table: str
+    columns: dict[str, str]
+
+    def __call__(self, arch: Architecture) -> dict[str, float]: ...
+    def load(self) -> None: ...
+    def values(self) -> dict[str, NDArray[np.float64]]: ...
+
+
 class ListedTable(Table):
-    """The task of a table that `Listed` reads."""
+    """The task of a table that `Listed`, or a class like it, reads."""
 
     def __init__(
         self,
-        listed: Listed,
+        listed: Source,
         space: Space,
         *,
         name: str,
@@ -173,6 +188,7 @@ class ListedTable(Table):
         description: str,
         citation: str,
         reported: Sequence[str] = (),
+        family: str = "",
     ) -> None:
         file = data.known(listed.table)
         self._lookup = listed  # type: ignore[assignment]
@@ -187,7 +203,7 @@ class ListedTable(Table):
             prepare=listed.load,
             in_memory=True,
             description=description,
-            origin=Origin(file.source, file.licence, citation, listed.table),
+            origin=Origin(file.source, file.licence, citation, listed.table, family),
         )
 
 

@@ -26,6 +26,7 @@ def framed(*texts: bytes) -> bytes:
 
 
 ADJACENCY = "0110000100010000"
+HASH = b"ab" * 16
 OPERATIONS = "input,conv3x3-bn-relu,maxpool3x3,output"
 
 
@@ -76,7 +77,8 @@ def test_trainings_of_a_graph_are_averaged(tmp_path: Path, convert) -> None:
     )  # fmt: skip
     rows = {row["hash"]: row for row in convert("nasbench101", path)["nasbench101"]}
     assert rows[a] == {
-        "hash": a, "epochs": 108, "vertices": 4, "adjacency": ADJACENCY, "operations": OPERATIONS,
+        "hash": a, "hash_high": int("a" * 16, 16), "hash_low": int("a" * 16, 16),
+        "epochs": 108, "vertices": 4, "adjacency": ADJACENCY, "operations": OPERATIONS,
         "params": 8_555_530, "val_accuracy": pytest.approx(92), "test_accuracy": pytest.approx(90),
         "train_accuracy": 100.0, "train_seconds": 1000.0,
         "halfway_val_accuracy": pytest.approx(46), "halfway_test_accuracy": pytest.approx(45),
@@ -113,12 +115,12 @@ def test_a_file_cut_between_two_records_lacks_rows(tmp_path: Path, nothing_left)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (framed(record("a", 0.9, 0.9))[:-9], "cut short in record 0"),
-        (framed(record("a", 0.9, 0.9), b"[1, 2]"), "record 1 is none of NAS-Bench-101's"),
-        (framed(b'["a", 108, "011", "x,y", ""]'), "record 0 is none"),
-        (framed(b'["a", 108, "0100", "x,y", "!"]'), "record 0 is none"),
-        (framed(b'["a", 108, "0100", "x,y", "AAAA"]'), r"protobuf message|lacks what was"),
-        (framed(b'["a", 108, "0100", "x,y", ""]'), "record 0 lacks what was measured"),
+        (framed(record("a" * 32, 0.9, 0.9))[:-9], "cut short in record 0"),
+        (framed(record("a" * 32, 0.9, 0.9), b"[1, 2]"), "record 1 is none of NAS-Bench-101's"),
+        (framed(b'["%s", 108, "011", "x,y", ""]' % HASH), "record 0 is none"),
+        (framed(b'["%s", 108, "0100", "x,y", "!"]' % HASH), "record 0 is none"),
+        (framed(b'["%s", 108, "0100", "x,y", "AAAA"]' % HASH), r"protobuf message|lacks what was"),
+        (framed(b'["%s", 108, "0100", "x,y", ""]' % HASH), "record 0 lacks what was measured"),
         (b"", "nothing was measured in it"),
     ],
 )

@@ -1,0 +1,230 @@
+"""Tasks on the benchmarks' own files: from a file in the published layout to an answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optiproxy import tasks
+from optiproxy.errors import DataError, InvalidValueError
+from optiproxy.spaces import DARTS_OPERATIONS, Darts
+from optiproxy.tasks import data, originals
+from optiproxy.tasks.nasbench301 import FEATURES, Trees, features
+from optiproxy.tasks.originals.base import sheets
+from optiproxy.tasks.transnas import MacroChain, MicroCell
+
+
+def write(table: str, columns: dict[str, str], rows: list[dict[str, Any]]) -> None:
+    """A converted table in the user's data folder; columns that a row lacks are empty."""
+    with sheets(data._added_folder(), {}) as made:
+        sheet = made.new(table, columns)
+        for row in rows:
+            sheet.add(*(row.get(column) for column in columns))
+
+
+@pytest.fixture(autouse=True)
+def _no_row_counts(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of a few rows are whole here."""
+    for name, table in list(data._BY_NAME.items()):
+        if table.original:
+            monkeypatch.setitem(data._BY_NAME, name, dataclasses.replace(table, rows=0))
+
+
+def test_nb101_finds_a_graph_in_every_numbering() -> None:
+    from optiproxy.tasks.originals.nasbench101 import COLUMNS
+
+    task = tasks.get("nb101-cifar10")
+    conv, pool = "conv3x3-bn-relu", "maxpool3x3"
+    space: Any = task.space
+    one = space.cell(
+        [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]], ["input", conv, pool, "output"]
+    )
+    other = space.architecture(
+        # The same graph with its operations exchanged, and two vertices that lead nowhere.
+        "110000000001000001000|maxpool3x3|conv3x3-bn-relu|maxpool3x3|maxpool3x3|maxpool3x3"
+    )
+    digest = space.hash(one)
+    assert space.hash(other) == digest
+    row = {"hash": digest, "epochs": 108, "params": 7, "train_seconds": 5.0,
+           "hash_high": int(digest[:16], 16), "hash_low": int(digest[16:], 16),
+           "val_accuracy": 94.5, "test_accuracy": 94.0}  # fmt: skip
+    short = {**row, "epochs": 4, "val_accuracy": 30.0}
+    near = {**row, "hash_low": 1, "val_accuracy": 10.0}  # The first half of its hash is the same.
+    write("nasbench101", COLUMNS, [short, near, row])
+    for arch in (one, other):
+        assert task.query(arch).metrics == {
+            "val_accuracy": 94.5, "test_accuracy": 94.0, "params": 7, "train_seconds": 5.0,
+        }  # fmt: skip
+    assert task.optimum == 94.5
+    alone = space.cell([[0, 1], [0, 0]], ["input", "output"])
+    assert "no graph with the hash" in task.query(alone).reason
+    assert task.reported == ("test_accuracy",)
+
+
+def test_tasks_say_which_file_they_want() -> None:
+    for name, remedy in (
+        ("nb101-cifar10", "optiproxy data fetch nasbench101"),
+        ("nb301-cifar10", "optiproxy data fetch nasbench301"),
+        ("nats-tss-cifar10", r"download NATS-tss.* from https://drive.google.* data add FILE"),
+        ("transnas-macro-jigsaw", r"download transnas-bench_v10141024.pth from https://drive"),
+    ):
+        with pytest.raises(DataError, match=remedy):
+            tasks.get(name).prepare()
+
+
+def test_nats_task() -> None:
+    from optiproxy.tasks.originals.nasbench201 import COLUMNS
+
+    task = tasks.get("nats-tss-cifar100")
+    archs = [task.space.to_text(arch) for arch in task.space.sample(3, seed=1)]
+    rows = [
+        {"arch_index": i, "arch": arch, "cifar100_val_accuracy_200epochs": 60.0 + i,
+         "cifar100_test_accuracy_200epochs": 61.0 + i, "cifar100_params_m": 0.5}
+        for i, arch in enumerate(archs)
+    ]  # fmt: skip
+    write("nats_tss", COLUMNS, rows)
+    assert task.query(task.space.architecture(archs[1])).metrics == {
+        "val_accuracy": 61.0, "test_accuracy": 62.0, "params_m": 0.5,
+    }  # fmt: skip
+    assert task.optimum == 62.0
+
+
+def test_transnas_tasks() -> None:
+    from optiproxy.tasks.originals.transnas import COLUMNS
+
+    rows = [
+        {"space": "macro", "arch": "64-1234-basic", "jigsaw_val_score": 90.0},
+        {"space": "macro", "arch": "64-111111-basic", "jigsaw_val_score": 91.0},
+        {"space": "micro", "arch": "64-41414-1_02_333", "jigsaw_val_score": 95.0,
+         "jigsaw_test_score": 94.0},
+    ]  # fmt: skip
+    write("transnas_bench_101", COLUMNS, rows)
+    macro, micro = tasks.get("transnas-macro-jigsaw"), tasks.get("transnas-micro-jigsaw")
+    assert (macro.optimum, micro.optimum) == (91.0, 95.0)
+    assert len(macro.space.all_indices) == 2
+    arch = micro.space.architecture("64-41414-1_02_333")
+    metrics = micro.query(arch).metrics
+    assert metrics == {"val_score": 95.0, "test_score": 94.0}
+
+
+def test_transnas_texts() -> None:
+    micro, macro = MicroCell(), MacroChain()
+    for arch in micro.sample(20, seed=0):
+        assert micro.architecture(micro.to_text(arch)) == arch
+    assert micro.count == 4096
+    for digits in ("1234", "44444", "112233"):
+        text = f"64-{digits}-basic"
+        assert macro.to_text(macro.architecture(text)) == text
+    for space, text in ((micro, "64-41414-1_02_334"), (micro, "1_2_3"), (macro, "64-12-basic"),
+                        (macro, "64-1235-basic")):  # fmt: skip
+        with pytest.raises(InvalidValueError, match="write 64-"):
+            space.architecture(text)
+
+
+def published_vector(genotype: Any, order: list[str]) -> list[float]:
+    """A genotype as ConfigSpace's vector, straight from the benchmark's description.
+
+    An edge's number counts the edges into each node in turn; a node's inputs are the place of
+    their pair in the list "0_1", "0_2", …; what is not active is -1.
+    """
+    config: dict[str, float] = {}
+    for cell in ("normal", "reduce"):
+        start, width = 0, 2
+        for node in range(4):
+            pair = genotype[cell][2 * node : 2 * node + 2]
+            for op, source in pair:
+                config[f"edge_{cell}_{start + source}"] = DARTS_OPERATIONS.index(op)
+            if node:
+                pairs = [f"{i}_{j}" for i, j in itertools.combinations(range(node + 2), 2)]
+                wanted = "_".join(str(s) for s in sorted(source for _, source in pair))
+                config[f"inputs_node_{cell}_{node + 2}"] = pairs.index(wanted)
+            start, width = start + width, width + 1
+    return [config.get(name, -1) for name in order]
+
+
+def test_surrogate_s_features_are_the_published_ones() -> None:
+    edges = [f"edge_{cell}_{e}" for cell in ("normal", "reduce") for e in range(14)]
+    inputs = [f"inputs_node_{c}_{n}" for c in ("normal", "reduce") for n in (3, 4, 5)]
+    # Without conditions, by name: 32 hyper-parameters, of which these have these places.
+    first = {"edge_normal_0": 10, "edge_normal_1": 11, "edge_reduce_0": 12, "edge_reduce_1": 13}
+    first |= {name: 15 + i for i, name in enumerate(sorted(inputs))}
+    later = sorted(set(edges) - set(first))
+    place = {**first, **{name: 32 + i for i, name in enumerate(later)}}
+    assert max(place.values()) == FEATURES - 1
+    space = Darts()
+    archs = space.sample(50, seed=2)
+    found = features(space, space.to_indices(archs))
+    order = list(place)
+    for arch, vector in zip(archs, found, strict=True):
+        genotype = _genotype(space.to_text(arch))
+        assert [vector[place[name]] for name in order] == published_vector(genotype, order)
+    settings = sorted(set(range(FEATURES)) - set(place.values()))
+    assert not found[:, settings].any()
+
+
+def _genotype(text: str) -> dict[str, list[tuple[str, int]]]:
+    import re
+
+    cells = re.findall(r"(normal|reduce)=\[(.*?)\]", text)
+    return {
+        cell: [(op, int(s)) for op, s in re.findall(r"\('(\w+)', (\d)\)", pairs)]
+        for cell, pairs in cells
+    }
+
+
+def _trees(feature: int = 12) -> dict[str, np.ndarray]:
+    """Two members: a split whose right child splits again, and a single leaf of 4."""
+    rows = [
+        # member, tree, node, feature, threshold, left, right, base_score
+        (0, 0, 0, feature, 2.5, 1, 2, 90.0), (0, 0, 1, -1, -1.0, -1, -1, 90.0),
+        (0, 0, 2, 10, 0.5, 3, 4, 90.0), (0, 0, 3, -1, 1.0, -1, -1, 90.0),
+        (0, 0, 4, -1, 2.0, -1, -1, 90.0), (0, 1, 0, -1, 0.5, -1, -1, 90.0),
+        (1, 0, 0, -1, 4.0, -1, -1, 80.0),
+    ]  # fmt: skip
+    names = ("member", "tree", "node", "feature", "threshold", "left", "right", "base_score")
+    return {
+        name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
+    }
+
+
+def test_trees_are_walked() -> None:
+    x = np.zeros((3, FEATURES), np.float32)
+    x[:, 12] = [2, 3, 2.5]  # left; right; on the threshold is right
+    x[:, 10] = [9, 0, 1]
+    expected = [[90.5 - 1, 84], [90.5 + 1, 84], [90.5 + 2, 84]]
+    np.testing.assert_allclose(Trees(_trees()).predict(x), expected)
+    with pytest.raises(DataError, match=r"split on the features \[0\], which are settings"):
+        Trees(_trees(feature=0))
+
+
+def test_nb301_task() -> None:
+    from optiproxy.tasks.originals.nasbench301 import COLUMNS
+
+    columns = _trees()
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+    write("nasbench301_xgb", COLUMNS, [{k: v.item() for k, v in row.items()} for row in rows])
+    task = tasks.get("nb301-cifar10")
+    arch = task.space.sample(1, seed=0)[0]
+    low = task.space.architecture({**arch, "reduce_op0a": "max_pool_3x3"})
+    assert task.query(low).metrics == {"val_accuracy": (89.5 + 84) / 2}
+    high = task.space.architecture({**arch, "reduce_op0a": "dil_conv_5x5",
+                                    "normal_op0a": "skip_connect"})  # fmt: skip
+    assert task.query(high).metrics == {"val_accuracy": (92.5 + 84) / 2}
+
+
+def test_every_original_makes_known_tables() -> None:
+    for original in originals.ORIGINALS:
+        assert bool(original.url) != bool(original.page)
+        assert len(original.sha256) in (0, 64)
+        known = [data.known(t).original for t in original.tables if t in data._BY_NAME]
+        assert known, original.name
+    for table in data.known_tables():
+        if table.original:
+            assert table.name in originals.original(table.original).tables
