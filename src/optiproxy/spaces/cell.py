@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from optiproxy.errors import invalid
 from optiproxy.spaces._refine import mix
 from optiproxy.spaces.base import ENUMERABLE, Architecture, GraphTemplate, Indices, Space
+
+if TYPE_CHECKING:
+    from torch import nn
 
 NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
@@ -112,7 +115,7 @@ class Cell(Space):
             op = indices[:, c]
             term = np.where(skip[op], nodes[i], mix(nodes[i] + mix(number[op])))
             nodes[j] += np.where(cut[op] | (nodes[i] == 0), np.uint64(0), term)
-        return nodes[-1]
+        return np.asarray(nodes[-1])
 
     @cached_property
     def graph(self) -> GraphTemplate:
@@ -178,3 +181,30 @@ class Cell(Space):
             target = "output" if j == self.nodes - 1 else f"node {j}"
             lines.append(f"{source:<7} ──{op!s:─^{width + 2}}──▶ {target}")
         return "\n".join(lines)
+
+    def build(
+        self, arch: Architecture, *, classes: int = 10, channels: int = 16, cells: int = 5
+    ) -> nn.Module:
+        """NAS-Bench-201's network around the cell, (B, 3, H, W) → (B, classes).
+
+        Args:
+            arch: The cell, with operations of NAS-Bench-201.
+            classes: 10, 100 or 120 on the benchmark's data sets.
+            channels: Of the first stage.
+            cells: Of each of the three stages.
+
+        Raises:
+            InvalidValueError: The space has operations of other names; all are told together.
+        """
+        from optiproxy.spaces._nb201_network import LAYERS, NONE, network
+
+        other = [op for op in self.operations if op not in (*LAYERS, NONE)]
+        if other:
+            remedy = (
+                f"the network of NAS-Bench-201 has {', '.join((NONE, *LAYERS))}; give the task a "
+                "build function for others: Task(..., build=my_function)"
+            )
+            raise invalid("build: operations", other, remedy)
+        options = self.architecture(arch).values()
+        operations = {edge: str(op) for edge, op in zip(self.edges, options, strict=True)}
+        return network(operations, classes, channels, cells)

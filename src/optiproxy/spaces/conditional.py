@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.spaces._refine import row_keys
 from optiproxy.spaces.base import GraphTemplate, Indices, Option
 from optiproxy.spaces.chain import Chain
 
@@ -85,11 +86,13 @@ class Conditional(Chain):
         return found
 
     def repair(self, indices: Indices) -> Indices:
-        """Switches off what is not active; what is but has no option gets each in turn; (B, C)."""
+        """Switches off what is not active; what is, but has no option, gets any of them; (B, C)."""
         rows = indices.copy()
+        # Any, and the same whenever this row comes: no generator is at hand here.
+        number = (row_keys(rows) >> np.uint64(2)).astype(np.int64)
         for choice, parent, on in self._conditions:
-            turn = 1 + np.arange(len(rows)) % (self.sizes[choice] - 1)
-            option = np.where(rows[:, choice] > 0, rows[:, choice], turn)
+            anyone = 1 + number % (self.sizes[choice] - 1)
+            option = np.where(rows[:, choice] > 0, rows[:, choice], anyone)
             rows[:, choice] = np.where(on[rows[:, parent]], option, 0)
         return rows
 
@@ -138,7 +141,9 @@ class Conditional(Chain):
                 if name in given and given[name] is INACTIVE:
                     remedy = f"it is active where {above!r} is {given[above]!r}; give an option"
                     raise invalid(f"architecture: option of choice {name!r}", INACTIVE, remedy)
-            elif given.setdefault(name, INACTIVE) is not INACTIVE and above in given:
+            elif given.setdefault(name, INACTIVE) is not INACTIVE and _among(
+                given.get(above, INACTIVE), self.choices[above]
+            ):
                 remedy = f"it is inactive where {above!r} is {given[above]!r}; leave it out"
                 raise invalid(f"architecture: option of choice {name!r}", given[name], remedy)
         return given
@@ -211,5 +216,3 @@ def _condition_problems(
 
 def _list(options: object) -> Sequence[Option]:
     return options if isinstance(options, Sequence) and not isinstance(options, str) else ()
-
-

@@ -1,7 +1,7 @@
 """The space of DARTS and NAS-Bench-301: a normal and a reduction cell.
 
-References: Liu et al., DARTS, ICLR 2019, https://arxiv.org/abs/1806.09055; Zela et al., Surrogate NAS
-Benchmarks (NAS-Bench-301), ICLR 2022, https://arxiv.org/abs/2008.09777.
+References: Liu et al., DARTS, ICLR 2019, https://arxiv.org/abs/1806.09055; Zela et al., Surrogate
+NAS Benchmarks (NAS-Bench-301), ICLR 2022, https://arxiv.org/abs/2008.09777.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Darts(Space):
     ('1.077e+18', (22, 20))
     >>> arch = space.sample(1, seed=0)[0]
     >>> space.to_text(arch)[:25]
-    "Genotype(normal=[('skip_c"
+    "Genotype(normal=[('dil_co"
     >>> space.architecture(space.to_text(arch)) == arch
     True
 
@@ -63,7 +63,9 @@ class Darts(Space):
         remedy = "give a list of names without quotes, brackets or spaces"
         if isinstance(operations, str) or not isinstance(operations, Sequence):
             raise invalid("Darts: operations", operations, remedy)
-        bad = [op for op in operations if not isinstance(op, str) or not re.fullmatch(r"[\w.-]+", op)]
+        bad = [
+            op for op in operations if not isinstance(op, str) or not re.fullmatch(r"[\w.-]+", op)
+        ]
         if bad:
             raise invalid("Darts: operations", bad, remedy)
         self.operations = tuple(operations)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces._nb101_hash import nb101_hash
-from optiproxy.spaces._refine import canonical_order
+from optiproxy.spaces._refine import canonical_order, row_keys
 from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
 
 # In the published order, which the graph hash depends on.
@@ -36,10 +36,9 @@ class Graph(Space):
     The choices are the possible edges, ``"0>1", "0>2", …, "1>2", …`` by source, then target, each
     False or True, and the operations ``"op1", "op2", …`` of the inner vertices.
 
-    An architecture is valid when the output can be reached from the input and there are at most
-    `max_edges` edges. Vertices that lie on no way from input to output are dead: they and their
-    edges change nothing, and `canonical` prunes them. (Edges of dead vertices count until they are
-    pruned; `cell` prunes a published matrix before it counts.)
+    Vertices that lie on no way from input to output are dead: they and their edges change nothing,
+    and `canonical` prunes them. An architecture is valid, as published, when the output can be
+    reached from the input and at most `max_edges` edges are left after pruning.
 
     In the relaxation an edge is a choice like the others, with two options: a Gumbel-sigmoid.
 
@@ -47,7 +46,7 @@ class Graph(Space):
     >>> cell = [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
     >>> arch = space.cell(cell, ["input", "conv3x3-bn-relu", "output"])
     >>> space.to_text(arch).partition("|")[0]
-    '100001000001000000000'
+    '100001000010000000000'
 
     Args:
         vertices: At least 2, input and output among them.
@@ -106,27 +105,23 @@ class Graph(Space):
             ahead[:, v] = (ahead[:, :v] & adjacency[:, :v, v]).any(1)
         for v in reversed(range(self.vertices - 1)):
             back[:, v] = (back[:, v + 1 :] & adjacency[:, v, v + 1 :]).any(1)
-        return ahead & back
+        return np.asarray(ahead & back)
+
+    def _pruned(self, indices: Indices) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """The adjacency without dead edges, (B, N, N), and which vertices are alive, (B, N)."""
+        adjacency = self._matrices(indices)
+        alive = self._alive(adjacency)
+        return adjacency & alive[:, :, None] & alive[:, None, :], alive
 
     def _rows(self, adjacency: NDArray[np.bool_], ops: Indices) -> Indices:
         sources, targets = np.array(self.edges).T
         return np.concatenate([adjacency[:, sources, targets].astype(np.int64), ops], 1)
 
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
-        fits = np.ones(len(indices), dtype=bool)
-        if self.max_edges is not None:
-            fits = indices[:, : len(self.edges)].sum(1) <= self.max_edges
-        found = np.zeros(len(indices), dtype=bool)
-        found[fits] = self._alive(self._matrices(indices[fits]))[:, 0]
-        return found
-
-    def repair(self, indices: Indices) -> Indices:
-        """The valid ones among the pruned rows: dead edges no longer count."""
-        adjacency = self._matrices(indices)
-        alive = self._alive(adjacency)
-        adjacency &= alive[:, :, None] & alive[:, None, :]
-        rows = self._rows(adjacency, indices[:, len(self.edges) :])
-        return rows[self.valid(rows)]
+        adjacency, alive = self._pruned(indices)
+        if self.max_edges is None:
+            return alive[:, 0]
+        return np.asarray(alive[:, 0] & (adjacency.sum((1, 2)) <= self.max_edges))
 
     def canonical(self, indices: Indices) -> Indices:
         """The row that stands for all cells that are equal after pruning and renumbering.
@@ -141,9 +136,7 @@ class Graph(Space):
 
     def _canonical(self, indices: Indices) -> Indices:
         n = self.vertices
-        adjacency = self._matrices(indices)
-        alive = self._alive(adjacency)
-        adjacency &= alive[:, :, None] & alive[:, None, :]
+        adjacency, alive = self._pruned(indices)
         ops = np.zeros((len(indices), n), np.int64)
         ops[:, 1:-1] = indices[:, len(self.edges) :]
         ops[~alive] = 0
@@ -193,16 +186,20 @@ class Graph(Space):
     def _skeletons(self, numbers: NDArray[np.int64], ops: Indices) -> Indices:
         """Those rows without dead edges whose edges are the bits of `numbers`."""
         edges = numbers[:, None] >> np.arange(len(self.edges)) & 1
+        if self.max_edges is not None:
+            edges = edges[edges.sum(1) <= self.max_edges]
         rows = np.concatenate([edges, np.tile(ops, (len(edges), 1))], 1)
         rows = rows[self.valid(rows)]
         adjacency = self._matrices(rows)
         return rows[(adjacency.any(1) | adjacency.any(2) <= self._alive(adjacency)).all(1)]
 
     def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
-        """`n` valid rows drawn uniformly, with replacement; (n, C).
+        """`n` valid rows, with replacement; (n, C).
 
-        The number of edges is drawn first, each as often as there are ways to place so many;
-        then their places. What does not reach the output is drawn again.
+        They are drawn uniformly from the valid rows of at most `max_edges` edges, dead ones
+        counted. Every cell is among them; rows with more edges repeat the small ones. First comes
+        the number of edges, each as often as there are ways to place so many, then their places;
+        what does not reach the output is drawn again.
         """
         total = len(self.edges)
         most = total if self.max_edges is None else min(self.max_edges, total)
@@ -219,8 +216,44 @@ class Graph(Space):
             found.append(rows[self.valid(rows)])
         rows = np.concatenate(found)
         if len(rows) < n:
-            raise invalid("space", repr(self), "hardly any graph reaches its output; raise max_edges")
+            raise invalid(
+                "space", repr(self), "hardly any graph reaches its output; raise max_edges"
+            )
         return rows[:n]
+
+    def neighbour_indices(self, rows: Indices) -> Indices:
+        """For each of `rows` the other cells next to it, each once, in canonical form.
+
+        Next to a cell are those with one operation changed, one edge more or less, or one more
+        vertex between two others, beside or in place of the edge that joins them.
+        """
+        out = [np.empty((0, len(self.sizes)), np.int64)]
+        for row in self.canonical(rows):
+            near = np.concatenate([super().neighbour_indices(row[None]), self._grown(row)])
+            near = self.canonical(near[self.valid(near)])
+            near = near[(near != row).any(1)]
+            _, first = np.unique(row_keys(near), return_index=True)
+            out.append(near[np.sort(first)])
+        return np.concatenate(out)
+
+    def _grown(self, row: Indices) -> Indices:
+        """A canonical row (C,) with one more vertex, in all ways; (ways, C)."""
+        adjacency = self._matrices(row[None])[0]
+        n, size = self.vertices, int(self._alive(adjacency[None]).sum())
+        grown = []
+        for i, j in itertools.combinations([*range(size - 1), n - 1] if size < n else [], 2):
+            # The last free place becomes vertex i + 1; what was there and behind moves on by one.
+            order = [*range(i + 1), size - 1, *range(i + 1, size - 1), *range(size, n)]
+            a = adjacency[np.ix_(order, order)]
+            ops = np.array([0, *row[len(self.edges) :], 0])[order]
+            target = j if j == n - 1 else j + 1
+            a[i, i + 1] = a[i + 1, target] = True
+            for replaces in (False, True)[: 1 + bool(a[i, target])]:
+                a[i, target] &= not replaces
+                for op in range(len(self.operations)):
+                    ops[i + 1] = op
+                    grown.append(self._rows(a[None], ops[None, 1:-1])[0])
+        return np.array(grown, dtype=np.int64).reshape(-1, len(self.sizes))
 
     # ---- encodings ----
 
@@ -274,7 +307,9 @@ class Graph(Space):
             remedy = f"give n x n zeros and ones for n operations, n from 2 to {self.vertices}"
             raise invalid("cell: matrix", np.shape(a), remedy)
         if np.tril(a).any():
-            raise invalid("cell: matrix", a.tolist(), "give edges from lower to higher numbers only")
+            raise invalid(
+                "cell: matrix", a.tolist(), "give edges from lower to higher numbers only"
+            )
         unknown_ops = [op for op in operations[1:-1] if op not in self.operations]
         if unknown_ops:
             remedy = f"give some of {', '.join(self.operations)}"
@@ -318,9 +353,7 @@ class Graph(Space):
 
     def picture(self, arch: Architecture) -> str:
         """One line for each live vertex, with the vertices that it reads."""
-        adjacency = self._matrices(self.to_indices([arch]))
-        alive = self._alive(adjacency)[0]
-        live = adjacency[0] & alive[:, None] & alive[None, :]
+        (live,), (alive,) = self._pruned(self.to_indices([arch]))
         names = {0: "input", self.vertices - 1: "output"}
         names |= {v: f"{v} {arch[f'op{v}']}" for v in range(1, self.vertices - 1)}
         width = max(len(names[int(v)]) for v in np.flatnonzero(alive))

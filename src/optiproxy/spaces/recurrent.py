@@ -81,14 +81,14 @@ class Recurrent(Space):
 
     def _parts(self, indices: Indices) -> tuple[Indices, Indices, Indices]:
         """Operations (B, nodes), inputs (B, nodes, 3), new states (B, hidden): a vertex, or -1."""
-        body = indices[:, : 4 * self.nodes].reshape(-1, self.nodes, 1 + SLOTS)
+        body = indices[:, : 4 * self.nodes].reshape(len(indices), self.nodes, 1 + SLOTS)
         new = indices[:, 4 * self.nodes :] + self._first
         new[:, 1:] -= 1
         new[:, 1:][new[:, 1:] < self._first] = -1
         return body[:, :, 0], body[:, :, 1:], new
 
     def _rows(self, ops: Indices, inputs: Indices, new: Indices) -> Indices:
-        body = np.concatenate([ops[:, :, None], inputs], 2).reshape(len(ops), -1)
+        body = np.concatenate([ops[:, :, None], inputs], 2).reshape(len(ops), 4 * self.nodes)
         states = new - self._first
         states[:, 1:] = np.where(new[:, 1:] < 0, 0, states[:, 1:] + 1)
         return np.concatenate([body, states], 1)
@@ -241,7 +241,9 @@ class Recurrent(Space):
         mapping: dict[str, Any] = {}
         waiting = dict(recipe)
         while waiting:
-            ready = next((n for n, node in waiting.items() if set(node["input"]) <= set(known)), None)
+            ready = next(
+                (n for n, node in waiting.items() if set(node["input"]) <= set(known)), None
+            )
             if ready is None:
                 raise ValueError(f"a circle among {', '.join(waiting)}")
             node, k = waiting.pop(ready), len(recipe) - len(waiting)
