@@ -7,16 +7,18 @@ slack's place, and its weight follows that share.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from optiproxy.metrics import Constraint, Objective
 from optiproxy.search._acquisition import log_probability_below
-from optiproxy.search._scales import Scale, of_front, of_limit, of_objective
+from optiproxy.search._outputs import Column
+from optiproxy.search._scales import Array, Scale, of_front, of_limit, of_objective
 from optiproxy.search._targets import fill, sharpen
 from optiproxy.search.base import Query
 
@@ -40,7 +42,8 @@ class Targets:
         objectives: How many of the outputs are objectives.
         limits: Output number and the standardised bound it must stay below.
         feasible: (T,), which queries may be the best.
-        scales: Of each output, from the metric's unit; None for one that need not be applied again.
+        scales: Of each output, from the metric's unit.
+        metrics: Of each output.
         weight: Of the log probability of meeting the limits.
     """
 
@@ -48,8 +51,17 @@ class Targets:
     objectives: int
     limits: tuple[tuple[int, float], ...]
     feasible: Tensor
-    scales: tuple[Scale | None, ...] = ()
+    scales: tuple[Scale, ...] = ()
+    metrics: tuple[str, ...] = ()
     weight: float = 1.0
+
+    def columns(self, exact: Collection[str]) -> dict[int, Column]:
+        """The outputs whose metrics are `exact`, and their scales."""
+        return {
+            output: Column(metric, scale)
+            for output, (metric, scale) in enumerate(zip(self.metrics, self.scales, strict=True))
+            if metric in exact
+        }
 
 
 def targets(
@@ -59,24 +71,25 @@ def targets(
 ) -> Targets:
     """The targets of a history with at least one query."""
     feasible = np.array([query.feasible for query in queries])
-    columns, scales, limits = [], [], []
+    columns: list[Array] = []
+    scales: list[Scale] = []
+    limits = []
     for objective in objectives:
         values = _values(queries, objective.metric)
-        if len(objectives) == 1 and not constraints:
-            columns.append(sharpen(fill(objective.sign * values)))
-            scales.append(None)
-            continue
         if len(objectives) == 1:
             scale = of_objective(values, objective.sign, feasible)
         else:
             scale = of_front(values, objective.sign)
-        columns.append(_filled(scale(values), queries, np.min))
+        if len(objectives) == 1 and not constraints:
+            columns.append(sharpen(fill(objective.sign * values)))
+        else:
+            columns.append(_filled(scale(values), queries, -1.0))
         scales.append(scale)
     for constraint in constraints:
         values = _values(queries, constraint.metric)
         scale = of_limit(values, constraint.sign, constraint.bound)
         limits.append((len(columns), float(scale(np.array([constraint.bound]))[0])))
-        columns.append(_filled(scale(values), queries, np.max))
+        columns.append(_filled(scale(values), queries, 1.0))
         scales.append(scale)
     return Targets(
         torch.from_numpy(np.stack(columns, 1)),
@@ -84,11 +97,12 @@ def targets(
         tuple(limits),
         torch.from_numpy(feasible),
         tuple(scales),
+        (*(o.metric for o in objectives), *(c.metric for c in constraints)),
         weight(feasible) if constraints else 1.0,
     )
 
 
-def weight(feasible: np.ndarray) -> float:
+def weight(feasible: NDArray[np.bool_]) -> float:
     """Of the log probability of meeting the limits: more where many of the last ones broke them."""
     share = 1.0 - feasible[-RECENT:].mean()
     return float(np.clip(share / max(1.0 - share, 1e-9), WEIGHT_MIN, WEIGHT_MAX))
@@ -108,16 +122,17 @@ def climb_penalty(mean: Tensor, limits: Sequence[tuple[int, float]]) -> Tensor:
     return log_feasible(mean, torch.full_like(mean, CLIMB_SPREAD), limits)
 
 
-def _values(queries: Sequence[Query], metric: str) -> np.ndarray:
+def _values(queries: Sequence[Query], metric: str) -> Array:
     return np.array(
         [np.nan if q.metrics is None else q.metrics.get(metric, np.nan) for q in queries]
     )
 
 
-def _filled(column: np.ndarray, queries: Sequence[Query], worst: object) -> np.ndarray:
-    """Failed queries take the worst value seen, so that the search turns away."""
+def _filled(column: Array, queries: Sequence[Query], sign: float) -> Array:
+    """Failed queries take the worst value seen (`sign` +1: the greatest), so that the search turns
+    away.
+    """
     failed = np.array([query.metrics is None for query in queries])
     known = column[np.isfinite(column)]
-    if failed.any():
-        column = np.where(failed, worst(known) if len(known) else 0.0, column)
-    return column
+    worst = sign * (sign * known).max() if len(known) else 0.0
+    return np.where(failed, worst, column)

@@ -41,6 +41,14 @@ class Scale:
     def __call__(self, values: Array) -> Array:
         return (self._curved(values) - self.mean) / self.deviation
 
+    def inverse(self, targets: Array) -> Array:
+        """Standardised targets → ``sign * value``, in the metric's unit."""
+        off = targets * self.deviation + self.mean
+        if not math.isinf(self.unit):
+            off = np.sign(off) * np.expm1(np.abs(off)) * self.unit
+        off = off + self.centre
+        return np.asarray(self.sign * np.exp(self.sign * off) if self.log else off)
+
     def _curved(self, values: Array) -> Array:
         with np.errstate(divide="ignore"):
             off = self.sign * (np.log(np.maximum(values, 0.0)) if self.log else values)
@@ -96,7 +104,10 @@ def of_limit(values: Array, sign: float, bound: float) -> Scale:
 
 
 def of_front(values: Array, sign: float) -> Scale:
-    """One of several objectives: the logarithm of positive values that span more than a decade."""
+    """One of several objectives: the logarithm of what is positive and to be small (latencies,
+    sizes), else finest at the best.
+    """
     known = values[np.isfinite(values)]
-    log = len(known) > 0 and bool(known.min() > 0) and bool(known.max() > 10 * known.min())
-    return Scale(sign, log, 0.0, math.inf).standardised(values)
+    if sign < 0 and len(known) and known.min() > 0:
+        return Scale(sign, True, 0.0, math.inf).standardised(values)
+    return of_objective(values, sign, np.ones(len(values), dtype=bool))

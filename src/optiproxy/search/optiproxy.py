@@ -5,7 +5,8 @@ Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from optiproxy.encodings import corners
 from optiproxy.errors import invalid
+from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
@@ -21,6 +23,8 @@ from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
 from optiproxy.search._limits import Targets, climb_penalty, log_feasible
 from optiproxy.search._limits import targets as targets_of
+from optiproxy.search._outputs import Outputs
+from optiproxy.search._pareto import Front, chebyshev
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Space
@@ -70,13 +74,15 @@ class OptiProxy(Optimizer):
 
     Args:
         space: What is searched.
-        objectives: Metric → ``"max"`` or ``"min"``. With several, every group and every place of a
-            batch has random weights of its own, so that the batch spreads along the Pareto front.
+        objectives: Metric → ``"max"`` or ``"min"``. With several, every group climbs towards a
+            trade-off of its own, and the batch is filled by expected hypervolume improvement.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``. A limited metric is a proxy output
             too; the climb and the ranking add the log probability of meeting its limit.
         seed: Same seed and same history give the same proposals, on one machine.
         proxy: ``"gp"``, ``"gcn"``, or another registered name.
         n_init: Queries of the initial design.
+        exact: Metric → function of an architecture that costs nothing: computed for all candidates
+            instead of predicted. What breaks its limit is never proposed.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -93,8 +99,9 @@ class OptiProxy(Optimizer):
         seed: int = 0,
         proxy: str = "gp",
         n_init: int = N_INIT,
+        exact: Mapping[str, Function] | None = None,
     ) -> None:
-        super().__init__(space, objectives, constraints=constraints, seed=seed)
+        super().__init__(space, objectives, constraints=constraints, seed=seed, exact=exact)
         if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 2:
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
         self._proxy: type[Proxy] = PROXIES.get(proxy)
@@ -123,9 +130,12 @@ class OptiProxy(Optimizer):
     def _guided(self, n: int, rng: np.random.Generator) -> Indices:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         targets = targets_of(self._queries, self.objectives, self.constraints)
-        order = np.argsort(-self.scores(), kind="stable")
+        front = Front(targets) if len(self.objectives) > 1 else None
+        order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)
         incumbents = self.rows[order[:INCUMBENTS]]
-        proxy = self._proxy(self.space, seed=int(rng.integers(2**31)))
+        proxy = self._model(
+            targets, partial(self._proxy, self.space, seed=int(rng.integers(2**31)))
+        )
         self._fit(proxy, targets)
         sources = [
             self._climbed(proxy, targets, self._start(GROUPS, incumbents, rng), rng, generator),
@@ -133,8 +143,8 @@ class OptiProxy(Optimizer):
             self.space.random_indices(RANDOM_CANDIDATES, rng),
         ]
         scout = None
-        if len(self._queries) - order[0] > PATIENCE:
-            scout = GaussianProcess(self.space, views=SCOUT_VIEWS)
+        if len(self._queries) - (order[0] if front is None else front.newest) > PATIENCE:
+            scout = self._model(targets, partial(GaussianProcess, self.space, views=SCOUT_VIEWS))
             self._fit(scout, targets)
             alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
             sources.append(self._climbed(scout, targets, alpha, rng, generator, away=incumbents))
@@ -156,14 +166,22 @@ class OptiProxy(Optimizer):
         asked = len(self._queries) + len(pending)
         for place in range(asked, asked + min(n, len(candidates))):
             if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
-                worth = _worth("mean", coarse, targets, rng).masked_fill(~far, -torch.inf)
+                worth = _worth("mean", coarse, targets, front, rng).masked_fill(~far, -torch.inf)
             else:
-                worth = _worth(TURNS[place % len(TURNS)], beliefs, targets, rng)
+                worth = _worth(TURNS[place % len(TURNS)], beliefs, targets, front, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
             free[index] = False
             beliefs.believe(index)
+            if front is not None:
+                front.add(beliefs.mean[index])
         return rows[chosen]
+
+    def _model(self, targets: Targets, make: Callable[[], Proxy]) -> Proxy:
+        """A model of all outputs; in parts where not every query has every output."""
+        if not self.exact.metrics and not targets.y.isnan().any():
+            return make()
+        return Outputs(self.space, make, self.exact, targets.columns(self.exact.metrics))
 
     def _corners(self, rows: Indices, model: Proxy) -> Tensor:
         return corners(self.space, torch.from_numpy(rows), model.dtype)
@@ -194,7 +212,7 @@ class OptiProxy(Optimizer):
 
         def score(p: Tensor) -> Tensor:
             mean = model.mean(p)
-            worth = (weights * mean[:, :m]).sum(1)
+            worth = mean[:, 0] if m == 1 else chebyshev(mean[:, :m], weights)
             if targets.limits:
                 worth = worth + climb_penalty(mean, targets.limits)
             if avoided is not None:
@@ -210,16 +228,17 @@ def _distance(rows: Indices, others: Indices) -> Indices:
     return np.asarray((rows[:, None] != others[None]).sum(-1).min(1))
 
 
-def _worth(turn: str, beliefs: Beliefs, targets: Targets, rng: np.random.Generator) -> Tensor:
+def _worth(
+    turn: str, beliefs: Beliefs, targets: Targets, front: Front | None, rng: np.random.Generator
+) -> Tensor:
     """The score of every candidate for one place of the batch; (B,)."""
-    m = targets.objectives
-    w = torch.from_numpy(rng.dirichlet(np.ones(m))).to(beliefs.mean.dtype)
-    mean = beliefs.mean[:, :m] @ w
     feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
     if not targets.feasible.any():
         return feasible  # first of all find one that may be used
+    if front is not None:
+        return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng)
+    mean = beliefs.mean[:, 0]
     if turn != "improvement":
         return mean + targets.weight * feasible
-    spread = ((beliefs.spread[:, :m] * w) ** 2).sum(1).sqrt()
-    best = float((targets.y[targets.feasible][:, :m].to(w.dtype) @ w).max())
-    return log_expected_improvement(mean, spread, best) + feasible
+    best = float(targets.y[targets.feasible][:, 0].max())
+    return log_expected_improvement(mean, beliefs.spread[:, 0], best) + feasible

@@ -91,7 +91,7 @@ class CatalogueRow:
         citation: The publication.
         data: "here", "missing" or "broken"; "built in" where nothing has to be fetched.
         problem: Why a task of another package can't be loaded; then only `name` is known.
-        family: What tasks that differ in data set or device alone share; empty for a task by itself.
+        family: What tasks share that differ in data set or device alone; empty for one by itself.
     """
 
     name: str

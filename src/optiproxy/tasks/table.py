@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid, unknown
+from optiproxy.metrics import Function
 from optiproxy.spaces import Option, Space
 from optiproxy.tasks._join import Joined
 from optiproxy.tasks._parquet import Lookup
@@ -151,6 +152,9 @@ class Table(Task):
         task.origin = self.origin.joined(other.origin, family)
         return task
 
+    def _known(self, metric: str) -> Function | None:
+        return (lambda arch: self._lookup(arch)[metric]) if metric in self.metrics else None
+
     def values(self, metric: str) -> NDArray[np.float64]:
         """A metric of every row, (rows,), in its unit; NaN where a cell is empty.
 
@@ -178,6 +182,8 @@ class Table(Task):
         Raises:
             DataError: The table can't be read.
         """
+        if any(constraint.relative for constraint in self.constraints):
+            return self.resolved().optimum
         values = self._lookup.values()
         objective = self.objectives[0]
         possible = np.ones(len(values[objective.metric]), dtype=bool)
