@@ -219,6 +219,71 @@ def test_nb301_task() -> None:
     assert task.query(high).metrics == {"val_accuracy": (92.5 + 84) / 2}
 
 
+def test_hw_nas_bench_tasks_join_accuracy_and_costs(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from optiproxy.tasks.hw_nas_bench import DATA_SETS, DEVICES
+    from optiproxy.tasks.originals.hw_nas_bench import METRICS
+
+    # `home` has hidden the accuracies; the costs are written below.
+    monkeypatch.setenv(data.VARIABLE, str(published))
+    task = tasks.get("hwnas-imagenet16-120-edgegpu")
+    names = [f"{d}_{m}" for d in DATA_SETS for m in METRICS.values()]
+    columns = {"arch_index": "int32", "arch": "string", **dict.fromkeys(names, "float64")}
+    archs = task.space.sample(3, seed=0)
+    rows = [
+        {"arch_index": i, "arch": task.space.to_text(arch),
+         **{name: 10.0 * i + number for number, name in enumerate(names)}}
+        for i, arch in enumerate(archs)
+    ]  # fmt: skip
+    write("hw_nas_bench_nb201", columns, rows)
+    metrics = task.query(archs[2]).metrics
+    accuracy = tasks.get("nb201-imagenet16-120").query(archs[2]).metrics
+    assert metrics is not None
+    assert accuracy is not None
+    place = names.index("imagenet16_120_edgegpu_latency_ms")
+    assert metrics == {**accuracy, "latency_ms": 20.0 + place, "energy_mj": 21.0 + place}
+    assert task.reported == ("test_accuracy",)
+    for device, (_, energy) in DEVICES.items():
+        assert ("energy_mj" in tasks.get(f"hwnas-cifar10-{device}").metrics) == energy
+
+
+def test_fbnet_costs_are_sums_over_blocks() -> None:
+    """The names of the published table, built here from the stages one by one."""
+    from optiproxy.tasks.hw_nas_bench import fbnet, fbnet_costs
+    from optiproxy.tasks.originals.hw_nas_bench import FBNET
+
+    blocks = {
+        "ConvNorm_H224_W224_Cin3_Cout16_kernel3_stride2_group1": 1.0,
+        "ConvNorm_H7_W7_Cin352_Cout1984_kernel1_stride1_group1": 2.0,
+        "AvgP_H7_W7_Cin1984_Cout1984_kernel7_stride1": 3.0,
+        "FC_Cin1984_Cout1000": 4.0,
+    }
+    sides = [112, *[112, 56, 56, 56], *[56, 28, 28, 28], *[28, 14, 14, 14], *[14] * 4,
+             *[14, 7, 7, 7], 7]  # fmt: skip
+    strides = [1, *[2, 1, 1, 1] * 3, *[1] * 4, *[2, 1, 1, 1], 1]
+    widths = [16, *[24] * 4, *[32] * 4, *[64] * 4, *[112] * 4, *[184] * 4, 352]
+    before = [16, *widths[:-1]]
+    for h, s, c, d in zip(sides, strides, before, widths, strict=True):
+        shape = f"H{h}_W{h}_Cin{c}_Cout{d}"
+        for e, k, g in itertools.product((1, 3, 6), (3, 5), (1, 2)):
+            blocks[f"ConvBlock_{shape}_exp{e}_kernel{k}_stride{s}_group{g}"] = 100.0 * e + k
+        blocks[f"Skip_{shape}_stride{s}"] = 0.5
+    columns = {"block": "string", **dict.fromkeys(FBNET, "float64")}
+    rows = [{"block": b, **dict.fromkeys(FBNET, cost)} for b, cost in blocks.items()]
+    write("hw_nas_bench_fbnet", columns, rows)
+    costs, space = fbnet_costs("imagenet"), fbnet()
+    skips = dict.fromkeys(space.names, "skip")
+    assert costs(skips)["fpga_energy_mj"] == 10 + 22 * 0.5
+    one = costs({**skips, "layer1": "k5_e6", "layer22": "k3_e1_g2"})
+    assert one["raspi4_latency_ms"] == 10 + 20 * 0.5 + 605 + 103
+    assert "edgetpu_latency_ms" not in one
+    with pytest.raises(DataError, match="it has no block ConvNorm_H32_W32_Cin3_Cout16"):
+        fbnet_costs("cifar100")
+    with pytest.raises(InvalidValueError, match="did you mean 'imagenet'"):
+        fbnet_costs("imagenet16")
+
+
 def test_every_original_makes_known_tables() -> None:
     for original in originals.ORIGINALS:
         assert bool(original.url) != bool(original.page)

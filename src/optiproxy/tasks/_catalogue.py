@@ -69,6 +69,13 @@ TASKS = Registry(
         "transnas-macro-normal": "optiproxy.tasks.transnas:macro_normal",
         "transnas-macro-autoencoder": "optiproxy.tasks.transnas:macro_autoencoder",
         **TARGETS,  # hw-nb201-DATA-DEVICE
+        **{
+            f"hwnas-{data_set.replace('_', '-')}-{device}": (
+                f"optiproxy.tasks.hw_nas_bench:{data_set}_{device}"
+            )
+            for data_set in ("cifar10", "cifar100", "imagenet16_120")
+            for device in ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
+        },
     },
     group="optiproxy.tasks",
 )
