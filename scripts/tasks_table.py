@@ -56,6 +56,8 @@ def _names(rows: list[tasks.CatalogueRow]) -> str:
 
 
 def _size(row: tasks.CatalogueRow) -> str:
+    if not row.architectures:
+        return "its table's"
     return f"{row.architectures:,}" if row.architectures < 10**9 else f"{row.architectures:.0e}"
 
 

@@ -284,6 +284,28 @@ def test_fbnet_costs_are_sums_over_blocks() -> None:
         fbnet_costs("imagenet16")
 
 
+def test_penn_treebank_s_pool_is_what_the_logs_have() -> None:
+    from optiproxy.tasks.originals.nasbench_nlp import COLUMNS, SPACE
+
+    task = tasks.get("nasbench-nlp-ptb")
+    [row] = [row for row in tasks.catalogue() if row.name == "nasbench-nlp-ptb"]
+    assert (row.architectures, row.data) == (0, "missing")
+    numbers = SPACE.canonical(SPACE.random_indices(2, np.random.default_rng(0))).astype(np.uint8)
+    losses = [(0, 5.0), (0, 6.0), (1, 5.2), (1, None), (None, 1.0)]
+    rows = [
+        {"row": None if n is None else numbers[n].tobytes(), "final_val_loss": loss,
+         "final_test_loss": loss, "params": 7}
+        for n, loss in losses
+    ]  # fmt: skip
+    write("nasbench_nlp_ptb", COLUMNS, rows)
+    assert task.space.count == 2
+    first, second = SPACE.from_indices(numbers.astype(np.int64))
+    assert task.query(first).metrics == {"val_loss": 5.5, "test_loss": 5.5, "params": 7}
+    assert task.query(second).metrics == {"val_loss": 5.2, "test_loss": 5.2, "params": 7}
+    assert task.optimum == 5.2
+    assert task.space.valid(numbers.astype(np.int64)).all()
+
+
 def test_every_original_makes_known_tables() -> None:
     for original in originals.ORIGINALS:
         assert bool(original.url) != bool(original.page)

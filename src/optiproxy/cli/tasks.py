@@ -100,6 +100,8 @@ def _print_details(row: CatalogueRow) -> None:
 
 
 def _size(row: CatalogueRow) -> str:
+    if not row.architectures:
+        return "as many architectures as its table lists"
     size = f"{row.architectures:,}" if row.architectures < 10**9 else f"{row.architectures:.1e}"
     return f"{size} architectures"
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from optiproxy.errors import OptiProxyError
 from optiproxy.registry import Registry
 from optiproxy.tasks._hw_names import TARGETS
+
+if TYPE_CHECKING:
+    from optiproxy.tasks.base import Task
 
 TASKS = Registry(
     "task",
@@ -27,6 +31,7 @@ TASKS = Registry(
         "nasbench-mr-seg-4x": "optiproxy.tasks.nasbench_mr:seg_4x",
         "nasbench-mr-video": "optiproxy.tasks.nasbench_mr:video",
         "nasbench-mr-video-p": "optiproxy.tasks.nasbench_mr:video_p",
+        "nasbench-nlp-ptb": "optiproxy.tasks.nasbench_nlp:ptb",
         "nasbench-nlp-wikitext2": "optiproxy.tasks.nasbench_nlp:wikitext2",
         "nb101-cifar10": "optiproxy.tasks.nb101:cifar10",
         "nb101-sample": "optiproxy.tasks.nb101:sample",
@@ -88,7 +93,7 @@ class CatalogueRow:
     Attributes:
         name: What ``optiproxy search`` is given.
         description: One line.
-        architectures: How many there are to choose from.
+        architectures: How many there are to choose from; 0 where only its table says it.
         metrics: The names of all metrics, reported ones included.
         objectives: ``METRIC=max`` or ``METRIC=min``; the first one ranks.
         constraints: ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``.
@@ -134,7 +139,7 @@ def _row(name: str) -> CatalogueRow:
     return CatalogueRow(
         name,
         task.description,
-        task.space.count,
+        _count(task),
         task.metrics,
         tuple(f"{objective.metric}={objective.direction}" for objective in task.objectives),
         tuple(str(constraint) for constraint in task.constraints),
@@ -145,3 +150,11 @@ def _row(name: str) -> CatalogueRow:
         next((s for s in ("broken", "missing", "here") if s in states), "built in"),
         family=task.origin.family,
     )
+
+
+def _count(task: Task) -> int:
+    from optiproxy.tasks._listed import ListedPool
+
+    if isinstance(task.space, ListedPool) and task.space.networks is None:
+        return 0
+    return task.space.count

@@ -24,7 +24,7 @@ from optiproxy.tasks._parquet import _array, _told
 from optiproxy.tasks.base import Origin, Task
 from optiproxy.tasks.table import Table
 
-# Key columns by name → option numbers, (rows, C).
+# Key columns by name → option numbers, (rows, C); -1 in a row that is in no task.
 Reader = Callable[[Mapping[str, list[Any]], Space], Indices]
 
 
@@ -96,11 +96,11 @@ class Listed:
         return self._loaded
 
     def _load(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
+        path = data.find(self.table)
         import pyarrow as pa
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
-        path = data.find(self.table)
         wanted = dict.fromkeys((*self._key, *self.columns.values(), *self._where))
         with _told(path):
             try:
@@ -116,7 +116,8 @@ class Listed:
             rows = self._read(keys, self.space)
         except OptiProxyError as error:
             raise DataError(f"{path}: a row is no architecture of the space: {error}") from None
-        networks, which = np.unique(rows, axis=0, return_inverse=True)
+        inside = rows[:, 0] >= 0
+        networks, which = np.unique(rows[inside], axis=0, return_inverse=True)
         which = which.reshape(-1)
         if not len(networks):
             raise DataError(f"{path}: it has no rows; add the benchmark again")
@@ -124,6 +125,7 @@ class Listed:
         for metric, column in self.columns.items():
             numbers = table[column].cast(pa.float64(), safe=False).fill_null(math.nan)
             flat = np.concatenate([_array(chunk, np.float64) for chunk in numbers.chunks])
+            flat = flat[inside]
             known = np.isfinite(flat)
             total = np.bincount(which[known], flat[known], len(networks))
             count = np.bincount(which[known], minlength=len(networks))
@@ -139,17 +141,18 @@ class ListedPool(Pool):
 
     Args:
         listed: Has the table.
-        networks: How many different networks it lists.
+        networks: How many different networks it lists; None to count them in the table.
     """
 
-    def __init__(self, listed: Listed, networks: int) -> None:
+    def __init__(self, listed: Listed, networks: int | None) -> None:
         Space.__init__(self, listed.space.choices)
         self.space = listed.space
         self._source = listed
-        self._networks = networks
+        self.networks = networks
 
     def __repr__(self) -> str:
-        return f"Pool({self._networks:,} architectures of {self.space!r})"
+        size = "listed" if self.networks is None else f"{self.networks:,}"
+        return f"Pool({size} architectures of {self.space!r})"
 
     # A search may be resumed by a process that has not read the table yet.
     def _definition(self) -> dict[str, Any]:
@@ -161,7 +164,7 @@ class ListedPool(Pool):
 
     @cached_property
     def count(self) -> int:
-        return self._networks
+        return len(self._listed) if self.networks is None else self.networks
 
 
 class Source(Protocol):
@@ -207,12 +210,12 @@ class ListedTable(Table):
         )
 
 
-def pool_task(listed: Listed, networks: int, **keywords: Any) -> Table:
+def pool_task(listed: Listed, networks: int | None, **keywords: Any) -> Table:
     """The task of a sample: only the networks that are listed can be asked for.
 
     Args:
         listed: Has the table.
-        networks: How many different networks it lists.
+        networks: See `ListedPool`.
         keywords: Those of `ListedTable`.
     """
     return ListedTable(listed, ListedPool(listed, networks), **keywords)
@@ -222,6 +225,18 @@ def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:
     """A column of texts that the space reads, as canonical option numbers; (rows, C)."""
     (texts,) = keys.values()
     return space.canonical(space.to_indices([space.architecture(text) for text in texts]))
+
+
+def from_bytes(keys: Mapping[str, list[Any]], space: Space) -> Indices:
+    """A column of option numbers as bytes, one each; empty in rows that are in no task."""
+    (rows,) = keys.values()
+    nothing = bytes(len(space))
+    content = b"".join(nothing if row is None else row for row in rows)
+    if len(content) != len(rows) * len(space):
+        raise DataError("it was made for another version of the space; add the benchmark again")
+    indices = np.frombuffer(content, np.uint8).reshape(len(rows), len(space)).astype(np.int64)
+    indices[[row is None for row in rows]] = -1
+    return indices
 
 
 def from_choices(keys: Mapping[str, list[Any]], space: Space) -> Indices:

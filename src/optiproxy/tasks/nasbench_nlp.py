@@ -11,10 +11,10 @@ Reference: Klyuchnikov et al., NAS-Bench-NLP, IEEE Access 10, 2022, https://arxi
 from __future__ import annotations
 
 from optiproxy.spaces import Recurrent
-from optiproxy.tasks._listed import Listed, from_texts, pool_task
+from optiproxy.tasks._listed import Listed, from_bytes, from_texts, pool_task
 from optiproxy.tasks.table import Table
 
-WIKITEXT2 = "nasbench_nlp_wikitext2"
+WIKITEXT2, PTB = "nasbench_nlp_wikitext2", "nasbench_nlp_ptb"
 NETWORKS = 265
 
 _CITATION = (
@@ -39,7 +39,24 @@ def wikitext2() -> Table:
     return _task(listed, NETWORKS, "wikitext2", "WikiText-2")
 
 
-def _task(listed: Listed, networks: int, data_set: str, title: str) -> Table:
+def ptb() -> Table:
+    """NAS-Bench-NLP on Penn Treebank, from the authors' training logs."""
+    listed = Listed(
+        Recurrent(24, 3),
+        PTB,
+        key=["row"],
+        read=from_bytes,
+        columns={
+            "val_loss": "final_val_loss",
+            "test_loss": "final_test_loss",
+            "params": "params",
+            "wall_seconds": "wall_seconds",
+        },
+    )
+    return _task(listed, None, "ptb", "Penn Treebank")
+
+
+def _task(listed: Listed, networks: int | None, data_set: str, title: str) -> Table:
     return pool_task(
         listed,
         networks,

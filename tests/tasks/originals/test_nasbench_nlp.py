@@ -8,10 +8,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from optiproxy.errors import DataError
 from optiproxy.tasks import originals
+from optiproxy.tasks.originals.nasbench_nlp import SPACE
 
 RECIPE = (
     '{"f": {"op": "linear", "input": ["x", "h_prev_0"]}, '
@@ -53,6 +55,8 @@ def test_a_row_for_each_log(tmp_path: Path, convert) -> None:
     tables = convert("nasbench-nlp", path)
     assert set(tables) == {"nasbench_nlp_ptb"}
     first, second, third = tables["nasbench_nlp_ptb"]
+    numbers = SPACE.to_indices([SPACE.architecture(RECIPE)])
+    assert first.pop("row") == SPACE.canonical(numbers).astype(np.uint8).tobytes()
     assert first == {
         "recipe_id": 7, "experiment_id": 999_007, "recipe": RECIPE, "status": "OK",
         "params": 4_000_007, "epochs": 3, "final_val_loss": 5.5, "best_val_loss": 5.0,
@@ -63,13 +67,16 @@ def test_a_row_for_each_log(tmp_path: Path, convert) -> None:
     assert (third["epochs"], third["best_val_loss"], third["test_loss_at_best"]) == (0, None, None)
 
 
-def test_a_folder_of_logs_and_the_other_data_set(tmp_path: Path, convert) -> None:
-    folder = tmp_path / "train_logs_wikitext-2"
+def test_a_folder_of_logs_and_a_recipe_that_does_not_fit(tmp_path: Path, convert) -> None:
+    folder = tmp_path / "train_logs_single_run"
     folder.mkdir()
-    (folder / "a.json").write_bytes(log(1, [5.0], data="data/wikitext-2/"))
+    (folder / "a.json").write_bytes(log(1, [5.0], data="data/ptb/"))
+    (folder / "b.json").write_bytes(log(2, [4.0]).replace(b"activation_tanh", b"activation_gelu"))
     assert originals.recognise(folder) == originals.original("nasbench-nlp")
-    [row] = convert("nasbench-nlp", folder)["nasbench_nlp_logs_wikitext2"]
-    assert row["final_val_loss"] == 5.0
+    fits, other = convert("nasbench-nlp", folder)["nasbench_nlp_ptb"]
+    assert (fits["final_val_loss"], other["final_val_loss"]) == (5.0, 4.0)
+    assert fits["row"] is not None
+    assert other["row"] is None
 
 
 @pytest.mark.parametrize(
@@ -78,7 +85,7 @@ def test_a_folder_of_logs_and_the_other_data_set(tmp_path: Path, convert) -> Non
         (log(1, [5.0])[:-10], "log_1.json: it is cut short or no JSON"),
         (b"[1]", "log_1.json: it is no log of a training"),
         (b'{"data": "data/ptb"}', "log_1.json: it is none of the benchmark's logs"),
-        (log(1, [5.0], data="data/hywiki"), "trained on 'hywiki'; known are ptb"),
+        (log(1, [5.0], data="data/hywiki"), "trained on 'hywiki'; only ptb can be added"),
     ],
 )
 def test_broken_logs_are_told(

@@ -86,7 +86,7 @@ ORIGINALS = (
         "nasbench-nlp",
         ("logs.zip", "train_logs_*"),
         f"{_HERE}.nasbench_nlp",
-        {"nasbench_nlp_ptb": 0, "nasbench_nlp_logs_wikitext2": 0},
+        {"nasbench_nlp_ptb": 0},
         "NAS-Bench-NLP, training logs on Penn Treebank",
         url="https://github.com/fmsnew/nas-bench-nlp-release/raw/master/"
         "train_logs_single_run/logs.zip",

@@ -15,6 +15,7 @@ import binascii
 import json
 import math
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
 class _Training:
     """One record."""
 
-    __slots__ = ("adjacency", "end", "epochs", "halfway", "hash", "operations", "params")
+    # Up to a million wait for the others of their graph, so little is kept, and texts once.
+    __slots__ = ("adjacency", "epochs", "hash", "measured", "operations", "params")
 
     def __init__(self, number: int, record: bytes) -> None:
         try:
@@ -117,23 +119,26 @@ class _Training:
         # At the start, half way, at the end.
         if len(evaluations) < 3 or any(f not in e for e in evaluations[1:3] for f in _MEASURED):
             raise DataError(f"record {number} lacks what was measured")
-        self.halfway, self.end = evaluations[1], evaluations[2]
+        halfway, end = evaluations[1], evaluations[2]
+        self.measured = tuple(
+            [end[field] for field in _MEASURED] + [halfway[_VALIDATION], halfway[_TEST]]
+        )
+        self.adjacency, self.operations = sys.intern(self.adjacency), sys.intern(self.operations)
 
 
 def _row(runs: list[_Training]) -> tuple[Any, ...]:
     first = runs[0]
+    by_field = list(zip(*(run.measured for run in runs), strict=True))
+    seconds, train, *accuracies = (statistics.fmean(values) for values in by_field)
 
-    def mean(field: int, halfway: bool = False) -> float:
-        return statistics.fmean((r.halfway if halfway else r.end)[field] for r in runs)
-
-    def each(field: int) -> list[float | None]:
-        found: list[float | None] = [100 * run.end[field] for run in runs[:TRAININGS]]
+    def each(place: int) -> list[float | None]:
+        found: list[float | None] = [100 * value for value in by_field[place][:TRAININGS]]
         return found + [None] * (TRAININGS - len(found))
 
     return (
         first.hash, int(first.hash[:16], 16), int(first.hash[16:], 16), first.epochs,
         math.isqrt(len(first.adjacency)), first.adjacency, first.operations, first.params,
-        100 * mean(_VALIDATION), 100 * mean(_TEST), 100 * mean(_TRAIN), mean(_SECONDS),
-        100 * mean(_VALIDATION, True), 100 * mean(_TEST, True),
-        len(runs), *each(_VALIDATION), *each(_TEST),
+        *(100 * accuracy for accuracy in accuracies[:2]), 100 * train, seconds,
+        *(100 * accuracy for accuracy in accuracies[2:]),
+        len(runs), *each(_MEASURED.index(_VALIDATION)), *each(_MEASURED.index(_TEST)),
     )  # fmt: skip

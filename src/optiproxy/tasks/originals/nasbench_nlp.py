@@ -1,7 +1,9 @@
 """NAS-Bench-NLP: the training logs, a JSON file for each recurrent network, in a folder or zip.
 
-The table has a row for each log. Losses are cross-entropies per word, in nats, and lists by epoch.
-A network may have several logs (the repeated trainings); one that failed says so in its status.
+The table has a row for each log, with the network's canonical option numbers in `SPACE`, so that
+no recipe has to be read again; they are empty where a recipe does not fit into it. Losses are
+cross-entropies per word, in nats. A network may have several logs (the repeated trainings); one
+that failed says so in its status.
 
 Reference: Klyuchnikov et al., NAS-Bench-NLP, IEEE Access 10, 2022, https://arxiv.org/abs/2006.07116.
 """
@@ -15,18 +17,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from optiproxy.errors import DataError
-from optiproxy.tasks.originals.base import Progress, Sheets
+import numpy as np
+
+from optiproxy.errors import DataError, InvalidValueError
+from optiproxy.spaces import Architecture, Recurrent
+from optiproxy.tasks.originals.base import Progress, Sheet, Sheets
+
+# "Up to 24 nodes and 3 hidden states", section 3 of the paper.
+SPACE = Recurrent(24, 3)
 
 COLUMNS = {
+    "row": "binary",
     "recipe_id": "int64", "experiment_id": "int64", "recipe": "string", "status": "string",
     "params": "int64", "epochs": "int32",
     "final_val_loss": "float64", "best_val_loss": "float64", "final_test_loss": "float64",
     "test_loss_at_best": "float64", "wall_seconds": "float64",
 }  # fmt: skip
 
-# A log's data folder → the table.
-TABLES = {"ptb": "nasbench_nlp_ptb", "wikitext-2": "nasbench_nlp_logs_wikitext2"}
+TABLE = "nasbench_nlp_ptb"
+# The name of its texts' folder, which every log has.
+DATA_SET = "ptb"
+# Recipes that are brought into their canonical form together.
+_TOGETHER = 500
 
 
 def looks_right(path: Path) -> bool:
@@ -39,29 +51,48 @@ def looks_right(path: Path) -> bool:
 
 
 def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
-    """Reads every log and writes a table for each data set.
+    """Reads every log and writes the table.
 
     Raises:
         DataError: A log can't be read; the archive is cut short.
     """
     total = sum(1 for _ in _names(path))
+    sheet = sheets.new(TABLE, COLUMNS)
+    rows: list[list[Any]] = []
     for done, (name, content) in enumerate(_logs(path)):
         log = _parsed(name, content)
         try:
             data_set = str(log["data"]).rstrip("/").rpartition("/")[2]
-            row = _row(log)
+            rows.append(_row(log))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{name}: it is none of the benchmark's logs ({error!r})") from None
-        table = TABLES.get(data_set)
-        if table is None:
-            raise DataError(f"{name}: trained on {data_set!r}; known are {', '.join(TABLES)}")
-        sheet = sheets.sheets.get(table) or sheets.new(table, COLUMNS)
-        sheet.add(*row)
-        if done % 100 == 0:
+        if data_set != DATA_SET:
+            raise DataError(f"{name}: trained on {data_set!r}; only {DATA_SET} can be added")
+        if len(rows) == _TOGETHER:
+            _write(sheet, rows)
             progress("logs", done / max(total, 1))
+    _write(sheet, rows)
+
+
+def _write(sheet: Sheet, rows: list[list[Any]]) -> None:
+    """Writes the rows with their networks' numbers, and empties the list."""
+    archs = [_architecture(row[2]) for row in rows]
+    known = [arch for arch in archs if arch is not None]
+    numbers = iter(SPACE.canonical(SPACE.to_indices(known)).astype(np.uint8))
+    for arch, row in zip(archs, rows, strict=True):
+        sheet.add(None if arch is None else next(numbers).tobytes(), *row)
+    rows.clear()
+
+
+def _architecture(recipe: str) -> Architecture | None:
+    try:
+        return SPACE.architecture(recipe)
+    except InvalidValueError:
+        return None
 
 
 def _row(log: dict[str, Any]) -> list[Any]:
+    """A table's row but for the network's numbers."""
     validation = [_finite(loss) for loss in log["val_losses"]]
     test = [_finite(loss) for loss in log["test_losses"]]
     known = [i for i, loss in enumerate(validation) if loss is not None]
