@@ -1,10 +1,9 @@
 """NAS-Bench-301's surrogate: the ensemble of XGBoost regressors, ``xgb_v0.9`` or ``xgb_v1.0``.
 
-A member is a pickled ``xgboost.Booster``: an object whose state holds a buffer with the model. The
-pickle is read without xgboost, the buffer (a JSON snapshot) becomes a table of tree nodes, and a
-prediction is a walk down the trees. What was written by the graph network (``gnn_gin``), by
-LightGBM (``lgb``, run times) or in xgboost's old binary layout is refused: reading it needs those
-libraries, of the versions of 2020.
+A member is a pickled ``xgboost.Booster``: an object whose state holds a buffer with the model. Both
+are read without xgboost (`_unpickling`, `_xgboost`) and become a table of tree nodes; a prediction
+is a walk down the trees. The graph network (``gnn_gin``) and the run times of LightGBM are refused:
+they are objects of libraries of 2020.
 
 Reference: Zela et al., Surrogate NAS Benchmarks, ICLR 2022, https://arxiv.org/abs/2008.09777.
 """
@@ -12,14 +11,13 @@ Reference: Zela et al., Surrogate NAS Benchmarks, ICLR 2022, https://arxiv.org/a
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from optiproxy.errors import DataError
 from optiproxy.tasks.originals._unpickling import Left, load
+from optiproxy.tasks.originals._xgboost import Model, read
 from optiproxy.tasks.originals.base import Progress, Sheet, Sheets
 
 TABLE = "nasbench301_xgb"
@@ -63,11 +61,9 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
     for number, (name, content) in enumerate(chosen):
         progress("members", number / len(chosen))
         try:
-            _add(sheet, number, _learner(content))
+            _add(sheet, number, read(_buffer(content)))
         except DataError as error:
             raise type(error)(f"{name}: {error}") from None
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise DataError(f"{name}: it is no model of xgboost ({error!r})") from None
 
 
 def _kind(name: str) -> str:
@@ -90,7 +86,8 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
         raise DataError(f"the archive is cut short or no zip ({error})") from None
 
 
-def _learner(content: bytes) -> Any:
+def _buffer(content: bytes) -> bytes:
+    """The model in a pickled booster."""
     booster = load(io.BytesIO(content), inert=["xgboost.core.Booster"])
     state = booster.state if isinstance(booster, Left) else None
     if isinstance(state, tuple) and state:
@@ -98,36 +95,12 @@ def _learner(content: bytes) -> Any:
     handle = state.get("handle") if isinstance(state, dict) else None
     if not isinstance(handle, bytes | bytearray):
         raise DataError("the pickle is no booster of xgboost")
-    if not bytes(handle[:1]) == b"{" or bytes(handle[1:2]) not in (b'"', b" ", b"\n"):
-        raise DataError(
-            "the model is in xgboost's binary layout, which only old versions of xgboost can read; "
-            "load it there in a trusted place and pickle it again with xgboost 1.3 to 2.0"
-        )
-    snapshot = json.loads(bytes(handle))
-    return (snapshot.get("Model") or snapshot)["learner"]
+    return bytes(handle)
 
 
-def _add(sheet: Sheet, member: int, learner: Any) -> None:
-    booster = learner["gradient_booster"]
-    weights = None
-    if booster.get("name") == "dart":
-        weights, booster = booster["weight_drop"], booster["gbtree"]
-    if "model" not in booster:
-        raise DataError(f"a booster of the kind {booster.get('name')!r} has no trees")
-    objective = learner["objective"]["name"]
-    if objective not in ("reg:squarederror", "reg:linear"):
-        raise DataError(f"its objective is {objective!r}, not a regression's")
-    base = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
-    for number, tree in enumerate(booster["model"]["trees"]):
-        weight = 1.0 if weights is None else float(weights[number])
-        left, right = tree["left_children"], tree["right_children"]
-        size = len(left)
-        for node in range(size):
-            leaf = left[node] < 0
-            if not leaf and not (node < left[node] < size and node < right[node] < size):
-                raise DataError(f"tree {number} is none: node {node} leads nowhere")
-            value = float(tree["split_conditions"][node])
-            sheet.add(
-                member, number, node, -1 if leaf else int(tree["split_indices"][node]),
-                value * weight if leaf else value, int(left[node]), int(right[node]), base,
-            )  # fmt: skip
+def _add(sheet: Sheet, member: int, model: Model) -> None:
+    for number, tree in enumerate(model.trees):
+        columns = (tree.feature, tree.value, tree.left, tree.right)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for node, (feature, value, left, right) in enumerate(rows):
+            sheet.add(member, number, node, feature, value, left, right, model.base_score)
