@@ -47,8 +47,10 @@ def page() -> str:
 def _names(rows: list[tasks.CatalogueRow]) -> str:
     if len(rows) == 1:
         return f"`{rows[0].name}`"
-    names = [f"`{rows[0].name}`"]
     family = rows[0].family
+    if family.endswith("DATA-DEVICE"):
+        return f"`{family}` ({len(rows)})"
+    names = [f"`{rows[0].name}`"]
     short = [row.name.removeprefix(family) for row in rows[1:SHOWN]]
     names += [f"`{name}`" for name in short]
     more = f", … ({len(rows)})" if len(rows) > SHOWN else ""

@@ -29,7 +29,7 @@ def search(
         proxy: The model behind optiproxy: gp or gcn.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
-        constraint: METRIC<=NUMBER or METRIC>=NUMBER (in quotes); may be given several times.
+        constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes); may be repeated.
         storage: A journal file (runs.journal) or a database (sqlite:///runs.db, postgresql://…).
         name: The study's name; by default made of the task, the method and the seed.
         workers: How many evaluations run at once.

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from optiproxy.tasks import CatalogueRow
 
-# Names of a family that are listed without being asked for.
-_SHOWN = 8
 _WRAPPER = textwrap.TextWrapper(
     96, initial_indent="  ", subsequent_indent="    ", break_long_words=False,
     break_on_hyphens=False,
@@ -62,16 +60,20 @@ def _print_family(rows: list[CatalogueRow]) -> None:
     if first.problem or len(rows) == 1:
         _print_row(first)
         return
-    states = dict.fromkeys(row.data for row in rows)
+    states = ", ".join(dict.fromkeys(row.data for row in rows))
     # A family may say itself what differs: hw-nb201-DATA-DEVICE.
-    title = first.family if first.family.lower() != first.family else f"{first.family}-*"
-    print(f"{title}  {len(rows)} tasks of {_size(first)}; data: {', '.join(states)}")
-    names = [row.name for row in rows]
-    more = len(names) - _SHOWN
-    listed = ", ".join(names if more <= 0 else names[:_SHOWN])
-    if more > 0:
-        listed += f" and {more} more: optiproxy tasks {first.family}"
-    _print_wrapped(listed)
+    spelt = first.family.endswith("DATA-DEVICE")
+    title = first.family if spelt else f"{first.family}-*"
+    print(f"{title}  {len(rows)} tasks of {_size(first)}; data: {states}")
+    if spelt:
+        stem = first.family.removesuffix("DATA-DEVICE")
+        rest = [row.name.removeprefix(stem) for row in rows]
+        # A data set's name may hold a hyphen, a device's does not.
+        for part, place in (("DATA", 0), ("DEVICE", 2)):
+            found = dict.fromkeys(text.rpartition("-")[place] for text in rest)
+            _print_wrapped(f"{part}: {', '.join(found)}")
+    else:
+        _print_wrapped(", ".join(row.name for row in rows))
     print(f"  such as {first.name}:")
     _print_details(first)
 

@@ -62,6 +62,7 @@ class Front:
         targets: Of the history, with several objectives.
 
     Attributes:
+        members: The queries on the front; where none is feasible, the newest ones.
         newest: The last query that is on the front; -1 before there is a feasible one.
     """
 
@@ -71,15 +72,15 @@ class Front:
         feasible = np.flatnonzero(targets.feasible.numpy())
         shown = self._values(y[feasible])
         on_front = non_dominated(shown) if len(feasible) else np.zeros(0, dtype=bool)
-        self._members = feasible[on_front]
-        self._others = np.setdiff1d(np.arange(len(y)), self._members)
-        self.newest = int(self._members.max(initial=-1))
+        self.members = feasible[on_front]
+        self._others = np.setdiff1d(np.arange(len(y)), self.members)
+        self.newest = int(self.members.max(initial=-1))
         self._front = shown[on_front]
         self._reference = reference_point(shown) if len(feasible) else np.zeros(y.shape[1])
 
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """All queries, those on the front first, in random order; the newest of the others next."""
-        return np.concatenate([rng.permutation(self._members), self._others[::-1]])
+        return np.concatenate([rng.permutation(self.members), self._others[::-1]])
 
     def add(self, mean: Tensor) -> None:
         """Takes a pick, its outputs (M,), for measured."""
@@ -106,9 +107,10 @@ class Front:
         noise = rng.standard_normal((SAMPLES, m))
         samples = centre[best, None] + wide[best, None] * noise
         gains = self._gains(self._values(samples.reshape(-1, m))).reshape(len(best), -1)
-        expected = np.full(len(centre), -np.inf)
-        with np.errstate(divide="ignore"):
-            expected[best] = np.log(gains.mean(1) * chance[best])
+        # Where nothing is expected to improve the front, what comes nearest to it goes first.
+        floor = 1e-9 * max(float(optimistic.max()), 1e-290)
+        expected = np.log(1e-3 * np.maximum(optimistic, floor * 1e-3))
+        expected[best] = np.log(np.maximum(gains.mean(1) * chance[best], floor))
         return torch.from_numpy(expected).to(mean.dtype)
 
     def _values(self, y: Array) -> Array:

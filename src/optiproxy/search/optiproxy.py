@@ -139,7 +139,7 @@ class OptiProxy(Optimizer):
         self._fit(proxy, targets)
         sources = [
             self._climbed(proxy, targets, self._start(GROUPS, incumbents, rng), rng, generator),
-            self.space.neighbour_indices(incumbents),
+            self.space.neighbour_indices(incumbents if front is None else self.rows[front.members]),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
         ]
         scout = None
@@ -165,10 +165,13 @@ class OptiProxy(Optimizer):
         chosen: list[int] = []
         asked = len(self._queries) + len(pending)
         for place in range(asked, asked + min(n, len(candidates))):
+            feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
             if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
-                worth = _worth("mean", coarse, targets, front, rng).masked_fill(~far, -torch.inf)
+                worth = _worth("mean", coarse, feasible, targets, front, rng).masked_fill(
+                    ~far, -torch.inf
+                )
             else:
-                worth = _worth(TURNS[place % len(TURNS)], beliefs, targets, front, rng)
+                worth = _worth(TURNS[place % len(TURNS)], beliefs, feasible, targets, front, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
             free[index] = False
@@ -229,10 +232,18 @@ def _distance(rows: Indices, others: Indices) -> Indices:
 
 
 def _worth(
-    turn: str, beliefs: Beliefs, targets: Targets, front: Front | None, rng: np.random.Generator
+    turn: str,
+    beliefs: Beliefs,
+    feasible: Tensor,
+    targets: Targets,
+    front: Front | None,
+    rng: np.random.Generator,
 ) -> Tensor:
-    """The score of every candidate for one place of the batch; (B,)."""
-    feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
+    """The score of every candidate for one place of the batch; (B,).
+
+    `feasible` is the proxy's log probability of meeting the limits, (B,), also where the scout's
+    `beliefs` rank: it is too coarse for a limit.
+    """
     if not targets.feasible.any():
         return feasible  # first of all find one that may be used
     if front is not None:
