@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from optiproxy import tasks
+from optiproxy.search import METHODS
 from optiproxy.spaces import Pool
 from optiproxy.tasks._listed import Listed
 
@@ -230,3 +231,22 @@ def test_a_pool_goes_to_another_process_without_its_table(published: Path) -> No
     listed = task.evaluate
     assert isinstance(listed, Listed)
     assert len(pickle.dumps(listed)) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("nb101-sample", "optiproxy"), *((name, "evolution") for name in SAMPLES)],
+)
+def test_a_search_asks_for_listed_networks_alone(published: Path, name: str, method: str) -> None:
+    task = tasks.get(name)
+    task.prepare()
+    objective = task.objectives[0]
+    direction = {objective.metric: objective.direction}
+    opt = METHODS.get(method)(task.space, direction, seed=1)
+    while len(opt.queries) < 20:
+        archs = opt.ask(5)
+        found = [task.query(arch) for arch in archs]
+        assert not any("no row" in evaluation.reason for evaluation in found)
+        opt.tell(archs, [f.metrics and task.guiding(f.metrics) for f in found])
+    assert len({query.architecture for query in opt.queries}) == 20
+    assert task.space.valid(opt.rows).all()

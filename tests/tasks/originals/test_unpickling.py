@@ -156,3 +156,23 @@ def test_another_zip_is_none_of_torch_s() -> None:
         archive.writestr("a.txt", "hello")
     with pytest.raises(DataError, match=r"no data\.pkl"):
         load_torch(content)
+
+
+def test_altered_pickles_run_nothing_and_are_told(hostile, tmp_path: Path) -> None:
+    """Whatever a few bytes say: a value of ours, or a DataError."""
+    rng = np.random.default_rng(0)
+    # Without those by which Python's own reader may be asked for gigabytes: a place in its memo
+    # (LONG_BINPUT), a buffer's size (BYTEARRAY8).
+    values = np.setdiff1d(np.arange(256), [0x72, 0x96])
+    whole = pickle.dumps({"a": np.arange(5.0), "b": [hostile.trace.name], "c": (1, {2: "x"})}, 2)
+    refused = 0
+    for _ in range(3000):
+        altered = bytearray(whole)
+        for at in rng.integers(0, len(whole), size=3):
+            altered[at] = rng.choice(values)
+        try:
+            load(io.BytesIO(bytes(altered)))
+        except DataError:
+            refused += 1
+    assert refused > 1000
+    assert not any(tmp_path.iterdir())

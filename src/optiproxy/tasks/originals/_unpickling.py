@@ -3,7 +3,8 @@
 A pickle is a program: it may call whatever function it names. Here the names are looked up in a
 short list of our own, never imported. Containers become plain ones; numpy's arrays and scalars are
 put together from their parts, after a look at each; tensors are left out (benchmark files carry
-them as trained weights at most). Every other name is refused, and with it the whole file.
+them as trained weights at most). Every other name is refused, and with it the whole file. What a
+hostile file can still do is to ask for more memory than there is.
 
 The format is that of Python's `pickletools`, the containers around it those of PyTorch
 (`torch.save`, the zip archive and the older plain file) and bz2.
