@@ -19,8 +19,9 @@ from functools import partial
 
 from optiproxy.errors import DataError, unknown
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
-from optiproxy.tasks import data, nb201
+from optiproxy.tasks import data
 from optiproxy.tasks._benchmark import benchmark
+from optiproxy.tasks.nb201_more import full_training
 from optiproxy.tasks.table import Table
 
 CELLS, BLOCKS = "hw_nas_bench_nb201", "hw_nas_bench_fbnet"
@@ -55,9 +56,8 @@ def task(data_set: str, device: str) -> Table:
         description="",
         citation=_CITATION,
     )
-    accuracy: Table = getattr(nb201, data_set)()
     energy = " and energy in mJ" if has_energy else ""
-    return accuracy.joined(
+    return full_training(data_set).joined(
         costs,
         name=f"hwnas-{data_set.replace('_', '-')}-{device}",
         description=(

@@ -11,7 +11,6 @@ Reference: Zela et al., Surrogate NAS Benchmarks, ICLR 2022, https://arxiv.org/a
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,22 +83,21 @@ class Trees:
     """
 
     def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        member, node = (columns[name].astype(np.int64) for name in ("member", "node"))
-        self._feature = columns["feature"].astype(np.int64)
+        member, node = columns["member"], columns["node"]
+        self._feature = columns["feature"].astype(np.int16)
         self._threshold = columns["threshold"].astype(np.float32)
         # A tree's nodes follow each other; its root is node 0.
-        self._roots = np.flatnonzero(node == 0)
-        root = self._roots[np.cumsum(node == 0) - 1]
+        self._roots = np.flatnonzero(node == 0).astype(np.int32)
+        here = np.arange(len(node), dtype=np.int32)
         leaf = self._feature < 0
-        here = np.arange(len(node))
-        self._left = np.where(leaf, here, root + columns["left"].astype(np.int64))
-        self._right = np.where(leaf, here, root + columns["right"].astype(np.int64))
+        root = here - node.astype(np.int32)
+        # A leaf leads to itself.
+        self._left = np.where(leaf, here, root + columns["left"].astype(np.int32))
+        self._right = np.where(leaf, here, root + columns["right"].astype(np.int32))
         self._member = member[self._roots]
-        members = int(self._member.max()) + 1
-        self._base = np.array([
-            columns["base_score"][np.flatnonzero(member == m)[0]] for m in range(members)
-        ])  # fmt: skip
-        used = set(np.unique(self._feature[~leaf]).tolist())
+        _, first = np.unique(self._member, return_index=True)
+        self._base = columns["base_score"][self._roots[first]].astype(np.float64)
+        used = set(np.flatnonzero(np.bincount(self._feature[~leaf])).tolist())
         searched = {edge_feature(c, e) for c in _CELLS for e in range(14)}
         searched |= {_INPUTS[c] + n for c in _CELLS for n in range(3)}
         if used - searched:
@@ -149,21 +147,24 @@ class Surrogate:
             DataError: They are missing, broken, or another surrogate's.
         """
         if self._trees is None:
-            import pyarrow as pa
             import pyarrow.parquet as pq
 
             path = data.find(TABLE)
             with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
                 table = file.read(use_threads=False)
-            columns = {}
-            for name in table.column_names:
-                values = table[name].cast(pa.float64()).fill_null(math.nan)
-                columns[name] = np.concatenate([_array(c, np.float64) for c in values.chunks])
+            columns = {name: _column(table[name]) for name in table.column_names}
             try:
                 self._trees = Trees(columns)
             except DataError as error:
                 raise DataError(f"{path}: {error}") from None
         return self._trees
+
+
+def _column(column: Any) -> NDArray[Any]:
+    """A column without empty cells in its own type."""
+    kinds: dict[str, type[np.generic]] = {"int16": np.int16, "int32": np.int32}
+    kind = kinds.get(str(column.type), np.float32)
+    return np.concatenate([_array(chunk, kind) for chunk in column.chunks])
 
 
 def cifar10() -> Task:
