@@ -3,9 +3,9 @@
     python benchmarks/tables_speed.py [--rounds 3]
 
 The seconds are the process's own (CPU) from an imported package to a task that answers, the median
-of some rounds: a loaded machine does not change them. The bound is 0.5 s. Of the large tables that are
-made from the authors' own files, those that are not here are written first, in their published
-size and with random numbers in them.
+of some rounds: a loaded machine does not change them. The bound is 0.5 s. Of the large tables that
+are made from the authors' own files, those that are not here are written first, of as many rows and
+with random numbers in them.
 """
 
 from __future__ import annotations
