@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError
+from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError, unknown
 from optiproxy.spaces import Architecture, Pool, Space
 from optiproxy.spaces.base import Indices
 from optiproxy.tasks import data
@@ -97,20 +98,14 @@ class Listed:
 
     def _load(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
         path = data.find(self.table)
+        wanted = dict.fromkeys((*self._key, *self.columns.values(), *self._where))
+        table = read_columns(path, tuple(wanted))
         import pyarrow as pa
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
-        wanted = dict.fromkeys((*self._key, *self.columns.values(), *self._where))
-        with _told(path):
-            try:
-                with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                    table = file.read(columns=list(wanted), use_threads=False)
-                for column, value in self._where.items():
-                    table = table.filter(pc.equal(table[column], value))
-                table = table.combine_chunks()
-            except KeyError as error:
-                raise DataError(f"{path}: {error}; add the benchmark again") from None
+        for column, value in self._where.items():
+            table = table.filter(pc.equal(table[column], value))
+        table = table.combine_chunks()
         try:
             keys = {column: table[column].to_pylist() for column in self._key}
             rows = self._read(keys, self.space)
@@ -219,6 +214,25 @@ def pool_task(listed: Listed, networks: int | None, **keywords: Any) -> Table:
         keywords: Those of `ListedTable`.
     """
     return ListedTable(listed, ListedPool(listed, networks), **keywords)
+
+
+def read_columns(path: Path, columns: tuple[str, ...]) -> Any:
+    """Columns of a Parquet file, as pyarrow's table.
+
+    Raises:
+        DataError: The file can't be read, or lacks a column: another version of us converted it.
+    """
+    import pyarrow.parquet as pq
+
+    with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        names = file.schema_arrow.names
+        for column in columns:
+            if column not in names:
+                raise DataError(
+                    f"{path}: {unknown('column', column, names)}; add the benchmark again"
+                )
+        # One thread: these tables are small, and workers share the cores.
+        return file.read(columns=list(columns), use_threads=False)
 
 
 def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:

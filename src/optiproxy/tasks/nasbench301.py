@@ -21,11 +21,13 @@ from optiproxy.errors import DataError
 from optiproxy.spaces import DARTS_OPERATIONS, Architecture, Darts
 from optiproxy.spaces.base import Indices
 from optiproxy.tasks import data
-from optiproxy.tasks._parquet import _array, _told
+from optiproxy.tasks._listed import read_columns
+from optiproxy.tasks._parquet import _array
 from optiproxy.tasks.base import Origin, Task
 
 TABLE = "nasbench301_xgb"
 FEATURES = 56
+_TREE_COLUMNS = ("member", "node", "feature", "threshold", "left", "right", "base_score")
 
 # Where features stand in the vector: hyper-parameters of the benchmark's configspace.json, those
 # without conditions first, each part sorted by name ("edge_normal_10" before "edge_normal_2").
@@ -147,12 +149,9 @@ class Surrogate:
             DataError: They are missing, broken, or another surrogate's.
         """
         if self._trees is None:
-            import pyarrow.parquet as pq
-
             path = data.find(TABLE)
-            with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-                table = file.read(use_threads=False)
-            columns = {name: _column(table[name]) for name in table.column_names}
+            table = read_columns(path, _TREE_COLUMNS)
+            columns = {name: _column(table[name]) for name in _TREE_COLUMNS}
             try:
                 self._trees = Trees(columns)
             except DataError as error:

@@ -23,8 +23,8 @@ from optiproxy.errors import DataError, EvaluationFailed
 from optiproxy.spaces import NB101_OPERATIONS, Architecture, Graph, Space
 from optiproxy.spaces.base import Indices
 from optiproxy.tasks import data
-from optiproxy.tasks._listed import Listed, ListedTable, pool_task
-from optiproxy.tasks._parquet import _array, _told
+from optiproxy.tasks._listed import Listed, ListedTable, pool_task, read_columns
+from optiproxy.tasks._parquet import _array
 from optiproxy.tasks.table import Table
 
 TABLE, SAMPLE = "nasbench101", "nb101_sample"
@@ -150,14 +150,11 @@ class ByHash:
         return self._loaded
 
     def _load(self) -> tuple[NDArray[np.uint64], dict[str, NDArray[np.float64]]]:
+        path = data.find(self.table)
+        table = read_columns(path, ("epochs", "hash_high", "hash_low", *self.columns.values()))
         import pyarrow as pa
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
-        path = data.find(self.table)
-        wanted = ["hash_high", "hash_low", *self.columns.values()]
-        with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read(columns=["epochs", *wanted], use_threads=False)
         table = table.filter(pc.equal(table["epochs"], self._epochs)).combine_chunks()
         if not len(table):
             raise DataError(f"{path}: no graph was trained for {self._epochs} epochs")

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell
 from optiproxy.tasks import data, nb201
 from optiproxy.tasks._benchmark import benchmark
-from optiproxy.tasks._parquet import Lookup, _array, _told
+from optiproxy.tasks._listed import read_columns
+from optiproxy.tasks._parquet import Lookup, _array
 from optiproxy.tasks.base import Origin, Task
 from optiproxy.tasks.table import Table
 
@@ -177,12 +178,9 @@ class SingleRuns:
     def _tables(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Where each cell's trainings begin, (cells + 1,), and all trainings by cell."""
         if self._loaded is None:
+            table = read_columns(data.find(RUNS), ("arch_index", self._column))
             import pyarrow as pa
-            import pyarrow.parquet as pq
 
-            path = data.find(RUNS)
-            with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-                table = file.read(columns=["arch_index", self._column], use_threads=False)
             numbers = np.concatenate(
                 [_array(chunk, np.int64) for chunk in table["arch_index"].cast(pa.int64()).chunks]
             )
