@@ -11,9 +11,23 @@ from pyarrow import parquet
 from torch import nn
 
 from optiproxy.errors import InvalidValueError
-from optiproxy.spaces import NB201_OPERATIONS, Cell, Macro
+from optiproxy.spaces import (
+    DARTS_OPERATIONS,
+    NB101_OPERATIONS,
+    NB201_OPERATIONS,
+    Cell,
+    Darts,
+    Graph,
+    Macro,
+)
+from optiproxy.spaces._darts_network import Halve
+from optiproxy.spaces._nb101_network import vertex_channels
 
 NB201 = Cell(4, NB201_OPERATIONS)
+NB101 = Graph(7, NB101_OPERATIONS, max_edges=9)
+DARTS = Darts()
+WITH_NONE = Darts([*DARTS_OPERATIONS, "none"])
+CONV3, CONV1, POOL = NB101_OPERATIONS
 
 
 def _parameters(network: nn.Module) -> int:
@@ -105,3 +119,123 @@ def test_macro_has_3969_networks_and_equal_ones_have_equal_parameters(published:
     }
     for arch, name in zip(space.enumerate(), names, strict=True):
         assert figures[space.to_text(arch)] == figures[name]
+
+
+# ---- NAS-Bench-101 ----
+
+
+def _nb101(edges: str, operations: list[str]) -> nn.Module:
+    """The network of a cell whose edges are written ``"01 12"``, an edge i → j each."""
+    n = len(operations) + 2
+    matrix = np.zeros((n, n), int)
+    for i, j in edges.split():
+        matrix[int(i), int(j)] = 1
+    return NB101.build(NB101.cell(matrix, ["in", *operations, "out"]))
+
+
+@pytest.mark.parametrize(
+    ("edges", "operations", "parameters"),
+    [
+        # The first cell of the published files, and the one of the published example.
+        ("01 04 05 12 23 26 35 45 56", [CONV3, POOL, CONV3, CONV3, CONV1], 8_555_530),
+        ("01 02 03 05 16 26 34 46 56", [CONV1, CONV3, CONV3, CONV3, POOL], 2_694_282),
+    ],
+)
+def test_nb101_networks_have_the_published_parameters(
+    edges: str, operations: list[str], parameters: int
+) -> None:
+    assert _parameters(_nb101(edges, operations)) == parameters
+
+
+def test_nb101_vertices_share_the_output_channels() -> None:
+    """128 channels for three vertices: 43, 43 and 42; one read by another has as many as that."""
+    edges = [(0, 1), (0, 2), (0, 3), (1, 5), (2, 5), (3, 5), (0, 4), (4, 1), (4, 3)]
+    assert vertex_channels(edges, 6, 128) == [0, 43, 43, 42, 43, 128]
+
+
+def test_nb101_networks_run_and_train() -> None:
+    rows = NB101.random_indices(6, np.random.default_rng(0))
+    alone = NB101.cell([[0, 1], [0, 0]], ["in", "out"])
+    for arch in [alone, *NB101.from_indices(rows)]:
+        network = NB101.build(arch, classes=7, channels=8, modules=1)
+        y = network(torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
+        assert y.shape == (2, 7)
+        y.square().sum().backward()
+        assert all(p.grad is not None for p in network.parameters())
+
+
+def test_nb101_operations_without_a_layer_are_told() -> None:
+    space = Graph(3, ["maxpool3x3", "conv9"])
+    with pytest.raises(InvalidValueError, match=r"build: operations: got \['conv9'\]"):
+        space.build(space.sample(1)[0])
+
+
+# ---- DARTS ----
+
+
+def test_the_published_darts_cell_has_its_published_parameters() -> None:
+    """DARTS_V2 with 36 channels and 20 cells: 3,349,342, without the auxiliary tower."""
+    arch = DARTS.architecture(
+        "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), "
+        "('sep_conv_3x3', 1), ('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), "
+        "('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], reduce=[('max_pool_3x3', 0), "
+        "('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), "
+        "('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], "
+        "reduce_concat=[2, 3, 4, 5])"
+    )
+    assert _parameters(DARTS.build(arch)) == 3_349_342
+
+
+def test_darts_networks_have_the_parameters_of_a_published_table(published: Path) -> None:
+    """All 545 agree; the largest and the smallest, and five others."""
+    columns = ["architecture", "params_m"]
+    table = parquet.read_table(published / "oncenas_darts_545.parquet", columns=columns).to_pylist()
+    table.sort(key=lambda row: row["params_m"])
+    for row in [table[0], table[-1], *table[50:545:100]]:
+        network = WITH_NONE.build(WITH_NONE.architecture(row["architecture"]))
+        assert _parameters(network) == round(row["params_m"] * 1e6)
+
+
+@pytest.mark.parametrize("operation", WITH_NONE.operations)
+def test_darts_networks_of_one_operation_run_and_train(operation: str) -> None:
+    first = {name: options[0] for name, options in WITH_NONE.choices.items()}
+    same = {name: operation for name in WITH_NONE.choices if "_op" in name}
+    arch = WITH_NONE.architecture({**first, **same})
+    network = WITH_NONE.build(arch, classes=7, channels=4, cells=4)
+    y = network(torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    assert y.shape == (2, 7)
+    y.square().sum().backward()
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    assert gradients
+    assert all(g.isfinite().all() for g in gradients)
+
+
+def test_a_darts_cell_adds_two_operations_and_joins_its_nodes() -> None:
+    """Skips alone: each node is the sum of the two maps it reads."""
+    first = {name: options[0] for name, options in DARTS.choices.items()}
+    skips = {name: "skip_connect" for name in DARTS.choices if "_op" in name}
+    arch = DARTS.architecture({**first, **skips, "normal_inputs3": "2+4"})
+    cell = DARTS.build(arch, channels=2, cells=4).eval().cells[0]
+    x = torch.randn(2, 6, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        a, b, y = cell.first(x), cell.second(x), cell(x, x)
+    # Nodes 0 to 2 read 0 and 1; node 3 reads node 0 and node 2.
+    torch.testing.assert_close(y, torch.cat([a + b, a + b, a + b, 2 * (a + b)], 1))
+
+
+def test_halving_reads_even_and_odd_pixels() -> None:
+    halve = Halve(1, 2).eval()
+    for convolution in (halve.even, halve.odd):
+        nn.init.ones_(convolution.weight)
+    x = torch.arange(1.0, 26.0).view(1, 1, 5, 5)
+    with torch.no_grad():
+        even, odd = halve(x)[0] * (1 + halve.norm.eps) ** 0.5
+    torch.testing.assert_close(even, x[0, 0, ::2, ::2])
+    torch.testing.assert_close(odd[:2, :2], x[0, 0, 1::2, 1::2])
+    assert (odd[2] == 0).all()
+
+
+def test_darts_operations_without_a_layer_are_told() -> None:
+    space = Darts(["skip_connect", "conv9"])
+    with pytest.raises(InvalidValueError, match=r"build: operations: got \['conv9'\]"):
+        space.build(space.sample(1)[0])

@@ -1,5 +1,6 @@
 """What may be chosen. A space is one file here; see `base.Space` for what it has to say."""
 
+from optiproxy.spaces._check import check
 from optiproxy.spaces.base import Architecture, GraphTemplate, Option, Space
 from optiproxy.spaces.cell import NB201_OPERATIONS, Cell
 from optiproxy.spaces.chain import Chain
@@ -14,5 +15,5 @@ from optiproxy.spaces.recurrent import Recurrent
 __all__ = [
     "DARTS_OPERATIONS", "MACRO_BLOCKS", "NAS_BENCH_GRAPH_OPERATIONS", "NB101_OPERATIONS",
     "NB201_OPERATIONS", "Architecture", "Cell", "Chain", "Conditional", "Darts", "GnnDag", "Graph",
-    "GraphTemplate", "Macro", "Option", "Pool", "Recurrent", "Space",
+    "GraphTemplate", "Macro", "Option", "Pool", "Recurrent", "Space", "check",
 ]  # fmt: skip

@@ -11,12 +11,15 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optiproxy.errors import invalid
 from optiproxy.spaces.base import Architecture, GraphTemplate, Option, Space
+
+if TYPE_CHECKING:
+    from torch import nn
 
 DARTS_OPERATIONS = (
     "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3",
@@ -118,16 +121,50 @@ class Darts(Space):
             found += [(*inputs, a), (*inputs, b), (a, b)]
         return tuple(found)
 
-    def to_text(self, arch: Architecture) -> str:
-        """The genotype as DARTS prints it; of a node's two inputs the lower one comes first."""
-        parts = []
+    def _genotype(self, arch: Architecture) -> dict[str, list[tuple[str, int]]]:
+        """For each cell the pairs (operation, feature map) of its nodes, the lower map first."""
+        genotype = {}
         for cell in CELLS:
             pairs = []
             for node in range(NODES):
                 maps = str(arch[f"{cell}_inputs{node}"]).split("+") if node else ("0", "1")
                 for side, source in zip("ab", maps, strict=True):
-                    pairs.append((arch[f"{cell}_op{node}{side}"], int(source)))
-            parts.append(f"{cell}={pairs!r}, {cell}_concat=range(2, 6)")
+                    pairs.append((str(arch[f"{cell}_op{node}{side}"]), int(source)))
+            genotype[cell] = pairs
+        return genotype
+
+    def build(
+        self, arch: Architecture, *, classes: int = 10, channels: int = 36, cells: int = 20
+    ) -> nn.Module:
+        """The network that DARTS trains on CIFAR, (B, 3, H, W) → (B, classes).
+
+        Args:
+            arch: Both cells.
+            classes: Outputs.
+            channels: Of the first cells; NAS-Bench-301 trains 32.
+            cells: In all, two of them reduction cells; NAS-Bench-301 trains 8.
+
+        Raises:
+            InvalidValueError: The space has operations of other names; all are told together.
+        """
+        from optiproxy.spaces._darts_network import LAYERS, DartsNetwork
+
+        other = [op for op in self.operations if op not in LAYERS]
+        if other:
+            remedy = (
+                f"the network of DARTS has {', '.join(LAYERS)}; give the task a build function "
+                "for others: Task(..., build=my_function)"
+            )
+            raise invalid("build: operations", other, remedy)
+        genotype = self._genotype(self.architecture(arch))
+        return DartsNetwork(genotype["normal"], genotype["reduce"], classes, channels, cells)
+
+    def to_text(self, arch: Architecture) -> str:
+        """The genotype as DARTS prints it; of a node's two inputs the lower one comes first."""
+        parts = [
+            f"{cell}={pairs!r}, {cell}_concat=range(2, 6)"
+            for cell, pairs in self._genotype(arch).items()
+        ]
         return f"Genotype({', '.join(parts)})"
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
@@ -161,14 +198,11 @@ class Darts(Space):
     def picture(self, arch: Architecture) -> str:
         width = max(len(op) for op in self.operations)
         lines = []
-        for cell in CELLS:
+        for cell, pairs in self._genotype(arch).items():
             lines.append(cell)
-            for node in range(NODES):
-                maps = str(arch[f"{cell}_inputs{node}"]).split("+") if node else ("0", "1")
-                for side, source in zip("ab", maps, strict=True):
-                    name = f"input {source}" if int(source) < 2 else f"node {int(source) - 2}"
-                    op = arch[f"{cell}_op{node}{side}"]
-                    lines.append(f"  {name:<7} ──{op!s:─^{width + 2}}──▶ node {node}")
+            for place, (op, source) in enumerate(pairs):
+                name = f"input {source}" if source < 2 else f"node {source - 2}"
+                lines.append(f"  {name:<7} ──{op:─^{width + 2}}──▶ node {place // 2}")
         return "\n".join(lines)
 
 

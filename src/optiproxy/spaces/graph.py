@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces._nb101_hash import nb101_hash
 from optiproxy.spaces._refine import canonical_order, row_keys
 from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # In the published order, which the graph hash depends on.
 NB101_OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
@@ -333,6 +336,35 @@ class Graph(Space):
         labels = [-1, *row[0, len(self.edges) :][: len(alive) - 2].tolist(), -2]
         edges = np.argwhere(adjacency[0][np.ix_(alive, alive)]).tolist()
         return nb101_hash([(i, j) for i, j in edges], labels)
+
+    def build(
+        self, arch: Architecture, *, classes: int = 10, channels: int = 128, modules: int = 3
+    ) -> nn.Module:
+        """NAS-Bench-101's network of the cell, (B, 3, H, W) → (B, classes).
+
+        Args:
+            arch: The cell, with operations of NAS-Bench-101.
+            classes: Outputs.
+            channels: Of the first of three stacks.
+            modules: Cells of each stack.
+
+        Raises:
+            InvalidValueError: The space has operations of other names; all are told together.
+        """
+        from optiproxy.spaces._nb101_network import LAYERS, network
+
+        other = [op for op in self.operations if op not in LAYERS]
+        if other:
+            remedy = (
+                f"the network of NAS-Bench-101 has {', '.join(LAYERS)}; give the task a build "
+                "function for others: Task(..., build=my_function)"
+            )
+            raise invalid("build: operations", other, remedy)
+        (live,), (alive,) = self._pruned(self.to_indices([self.architecture(arch)]))
+        kept = np.flatnonzero(alive)
+        edges = [(int(i), int(j)) for i, j in np.argwhere(live[np.ix_(kept, kept)])]
+        operations = [str(arch[f"op{v}"]) for v in kept[1:-1]]
+        return network(edges, operations, classes, channels, modules)
 
     def to_text(self, arch: Architecture) -> str:
         """``1100…|op1|op2|…``: the upper triangle row by row, then the operations."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ class Pool(Space):
     def all_indices(self) -> Indices:
         return self._listed.copy()
 
-    def enumerate(self) -> Any:
+    def enumerate(self) -> Iterator[Architecture]:
         yield from self.from_indices(self._listed)
 
     @cached_property
@@ -128,7 +128,7 @@ class Pool(Space):
         nearest = [distance.argmin(1) for distance in self._distances(indices)]
         return self._listed[np.concatenate(nearest)] if nearest else indices.copy()
 
-    def _distances(self, rows: Indices) -> Iterable[NDArray[np.float32]]:
+    def _distances(self, rows: Indices) -> Iterator[NDArray[np.float32]]:
         """Choices in which rows and listed ones differ, a part of the rows at a time: (b, P)."""
         listed = self._one_hot(self._listed).T
         step = max(1, _CHUNK // len(self._listed))
