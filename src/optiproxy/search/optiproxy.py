@@ -40,6 +40,8 @@ GROUPS = 40
 DRAWS = 30  # of each group; METHOD's verify ratio, 20 to 40 candidates for each query
 INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where groups start
 RANDOM_CANDIDATES = 200
+# A space of so many is ranked as a whole: gradients find the slope of a space, not its few members.
+LOOKED_THROUGH = 3000
 # What the places of a batch are filled by, in turn; counted by query, so that it is the same
 # whether five are asked for at once or one by one.
 TURNS = ("mean", "improvement")
@@ -98,6 +100,7 @@ class OptiProxy(Optimizer):
             far each points is learnt from the queries.
         exact: Metric → function of an architecture that costs nothing: computed for all candidates
             instead of predicted. What breaks its limit is never proposed.
+        distinct: Whether architectures that come to the same network count as one.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -117,8 +120,11 @@ class OptiProxy(Optimizer):
         warm_start: Iterable[Any] = (),
         features: Mapping[str, Score] = MappingProxyType({}),
         exact: Mapping[str, Function] | None = None,
+        distinct: bool = False,
     ) -> None:
-        super().__init__(space, objectives, constraints=constraints, seed=seed, exact=exact)
+        super().__init__(
+            space, objectives, constraints=constraints, seed=seed, exact=exact, distinct=distinct
+        )
         if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 2:
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
         self._proxy: type[Proxy] = PROXIES.get(proxy)
@@ -193,9 +199,11 @@ class OptiProxy(Optimizer):
             self._fit(scout, targets)
             alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
             sources.append(self._climbed(scout, targets, alpha, rng, generator, away=incumbents))
-        candidates = np.concatenate(sources)
-        candidates = candidates[self.space.valid(candidates)]
-        known = (candidates[:, None] == also[None]).all(-1).any(1)
+        candidates = self.space.repair(np.concatenate(sources))
+        if self.space.count <= LOOKED_THROUGH:
+            candidates = self.space.all_indices
+        beside = set(self.keys(also))
+        known = np.array([key in beside for key in self.keys(candidates)], dtype=bool)
         candidates = candidates[self.is_new(candidates) & ~known]
         if len(candidates) == 0:
             return self.random_new(n, rng)

@@ -233,6 +233,8 @@ class Study:
             options["warm_start"] = [study.pairs(task.space) for study in earlier]
         if _takes(make, "exact") and (exact := _exact(task)):
             options["exact"] = exact
+        if _takes(make, "distinct"):
+            options["distinct"] = task.distinct
         self._optimizer: Optimizer = make(
             task.space,
             {o.metric: o.direction for o in task.objectives},

@@ -126,6 +126,8 @@ class Task:
         prepare: ``prepare()`` makes ready what every query needs, such as a data set. It is called
             before each query and must be quick after the first call.
         in_memory: True where a query is a look-up, so that a study need not be stored.
+        distinct: Whether architectures that come to the same network (`Space.canonical`) are
+            evaluated once; by default, but for look-ups: a table may list them one by one.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
@@ -150,6 +152,7 @@ class Task:
         train: Trainer | None = None,
         prepare: Callable[[], object] | None = None,
         in_memory: bool = False,
+        distinct: bool | None = None,
         description: str = "",
         origin: Origin | None = None,
     ) -> None:
@@ -172,6 +175,7 @@ class Task:
         self.exact = {name: m.function for name, m in given.items() if m.exact and m.function}
         self.cheap = {name: m.function for name, m in given.items() if m.cheap and m.function}
         self.in_memory = in_memory
+        self.distinct = not in_memory if distinct is None else distinct
         self.description = description
         self.origin = origin or Origin()
         self.train = train
