@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from optiproxy.search.optiproxy import OptiProxy
     from optiproxy.spaces import Architecture
     from optiproxy.study import Study
+    from optiproxy.study.sampler import OptiProxySampler
     from optiproxy.tasks import Task
 
 # Name → where it lives, resolved on first use: importing us loads neither torch nor Optuna.
@@ -42,6 +43,7 @@ _LAZY = {
     "EvaluationFailed": "optiproxy.errors",
     "OptiProxy": "optiproxy.search.optiproxy",
     "OptiProxyError": "optiproxy.errors",
+    "OptiProxySampler": "optiproxy.study.sampler",
     "Study": "optiproxy.study",
     "Task": "optiproxy.tasks",
 }
@@ -58,8 +60,8 @@ _MODULES = (
 )
 
 __all__ = [
-    "Architecture", "EvaluationFailed", "OptiProxy", "OptiProxyError", "Study", "Task",
-    "__version__", "baselines", "encodings", "hardware", "proxies", "report", "search",
+    "Architecture", "EvaluationFailed", "OptiProxy", "OptiProxyError", "OptiProxySampler", "Study",
+    "Task", "__version__", "baselines", "encodings", "hardware", "proxies", "report", "search",
     "spaces", "study", "tasks",
 ]  # fmt: skip
 
