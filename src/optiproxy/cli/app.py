@@ -33,6 +33,7 @@ Examples:
   optiproxy search nb201-cifar10 --budget 50 --seed 1 --json
   optiproxy search mnist1d --constraint 'latency_ms<=2' --workers 2
   optiproxy search mnist1d --objective val_accuracy=max --objective params=min
+  optiproxy search mine.py:task --dask tcp://10.0.0.1:8786
   optiproxy search path/to/mine.py:task --method random --storage runs.journal
 
 The same command again goes on with a stored search; see also: optiproxy resume --help.
@@ -44,6 +45,15 @@ Examples:
   optiproxy resume mnist1d-optiproxy-0
   optiproxy resume mnist1d-optiproxy-0 --budget 200 --workers 2
   optiproxy resume edge --storage sqlite:///runs.db
+"""
+
+_WORKER = """\
+Examples:
+
+  optiproxy search mine.py:task --storage /shared/runs.journal --name edge
+  optiproxy worker edge --storage /shared/runs.journal        (on another machine)
+
+A study that was made in a program has no task to load: run the program again instead.
 """
 
 _COMPARE = """\
@@ -87,6 +97,12 @@ def make_app() -> App:
         name="resume",
         help="Goes on with a stored search, also after a crash.",
         help_epilogue=_RESUME,
+    )
+    app.command(
+        f"{commands}.worker:worker",
+        name="worker",
+        help="One more worker on a stored search.",
+        help_epilogue=_WORKER,
     )
     app.command(
         f"{commands}.compare:compare",

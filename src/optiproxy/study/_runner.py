@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -164,6 +165,7 @@ class Runner:
         with self._interrupts.open():
             self._optimizer.restore(told, pending)
             archs: list[Architecture] = self._optimizer.ask(n)
+            predicted = self._predicted(archs)
         seconds = time.perf_counter() - start
         if self._shared and len(self._ledger.read()) > len(entries):
             return  # Another process proposed in the meantime: ask again, knowing of it.
@@ -176,7 +178,16 @@ class Runner:
             return
         # After the greatest, not after the count: two processes may have used a number twice.
         first = 1 + max((e.number for e in entries), default=0)
-        self._ledger.propose(first, archs, seconds)
+        self._ledger.propose(first, archs, seconds, predicted)
+
+    def _predicted(self, archs: list[Architecture]) -> list[float] | None:
+        """What the method's model says of its own proposals, where it can be asked."""
+        predictions = getattr(self._optimizer, "predictions", None)
+        told = predictions(archs) if predictions is not None and archs else None
+        if told is None:
+            return None
+        values = [float(value) for value in told]
+        return values if all(map(math.isfinite, values)) else None
 
     def _guiding(self, entry: Entry) -> dict[str, float] | None:
         return None if entry.metrics is None else self._ledger.task.guiding(entry.metrics)
@@ -248,6 +259,7 @@ class Runner:
                 reason=evaluation.reason,
                 seconds=evaluation.seconds,
                 optimizer_seconds=entry.attribute("ask_seconds", 0.0),
+                predicted=entry.attribute("predicted"),
             )
         )
 

@@ -26,6 +26,8 @@ class Record:
         reason: Why it failed; empty where it did not.
         seconds: How long the evaluation took.
         optimizer_seconds: This query's share of the time that the method took to propose it.
+        predicted: The first objective as the method's model predicted it when it proposed this
+            query; None for a method without a model, and for queries that were drawn at random.
     """
 
     query: int
@@ -35,6 +37,7 @@ class Record:
     reason: str = ""
     seconds: float = 0.0
     optimizer_seconds: float = 0.0
+    predicted: float | None = None
 
 
 @dataclass(frozen=True)
