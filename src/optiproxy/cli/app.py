@@ -56,6 +56,14 @@ Examples:
 A study that was made in a program has no task to load: run the program again instead.
 """
 
+_EXPORT = """\
+Examples:
+
+  optiproxy export mnist1d-optiproxy-0 --out best.pt
+  optiproxy export mnist1d-optiproxy-0 --format onnx --out best.onnx
+  optiproxy export edge --storage runs.journal --format json --out best.json
+"""
+
 _COMPARE = """\
 Examples:
 
@@ -103,6 +111,12 @@ def make_app() -> App:
         name="worker",
         help="One more worker on a stored search.",
         help_epilogue=_WORKER,
+    )
+    app.command(
+        f"{commands}.export:export",
+        name="export",
+        help="Writes the best architecture, or its network.",
+        help_epilogue=_EXPORT,
     )
     app.command(
         f"{commands}.compare:compare",
