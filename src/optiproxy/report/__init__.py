@@ -2,18 +2,21 @@
 
 from optiproxy.report.analysis import Analysis, DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.report.convergence import convergence_figure
+from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.report.ranks import rank_figure
 from optiproxy.report.search import search_figure
 from optiproxy.report.statistics import bootstrap_interval
 
 __all__ = [
     "Analysis",
+    "Diagnosis",
     "DifferenceRow",
     "RankRow",
     "SummaryRow",
     "analyse",
     "bootstrap_interval",
     "convergence_figure",
+    "diagnose",
     "rank_figure",
     "search_figure",
 ]

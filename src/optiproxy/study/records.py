@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optiproxy.spaces import Architecture
 
@@ -38,6 +38,19 @@ class Record:
     seconds: float = 0.0
     optimizer_seconds: float = 0.0
     predicted: float | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The record as values that JSON knows, for the figures and statistics of `report`."""
+        return {
+            "query": self.query,
+            "architecture": dict(self.architecture),
+            "metrics": dict(self.metrics or {}),
+            "feasible": self.feasible,
+            "failed": self.reason,
+            "predicted": self.predicted,
+            "seconds": self.seconds,
+            "optimizer_seconds": self.optimizer_seconds,
+        }
 
 
 @dataclass(frozen=True)

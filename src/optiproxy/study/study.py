@@ -18,6 +18,7 @@ import optuna
 import optiproxy
 from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError, invalid, unknown
 from optiproxy.proxies import PROXIES
+from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search import METHODS, Optimizer
 from optiproxy.spaces import Architecture, Space
 from optiproxy.study._identity import BUDGET, Identity, constraint_text
@@ -266,6 +267,8 @@ class Study:
                 done = True
             finally:
                 pool.close(kill=not done)
+        for diagnosis in self.diagnoses:
+            self._note(str(diagnosis))
 
     def _pool(self, workers: int, executor: Executor | None, interrupts: Interrupts) -> Pool:
         if executor is not None:
@@ -325,6 +328,22 @@ class Study:
             for r in self.queries
             if r.metrics is not None and r.feasible
         ]
+
+    @property
+    def diagnoses(self) -> list[Diagnosis]:
+        """What the search should be looked at for; `run` adds it to `notes`.
+
+        Mode collapse, a proxy that does not predict what is measured, a limit that most queries
+        break: see `optiproxy.report.diagnose`.
+        """
+        objective = self.task.objectives[0]
+        return diagnose(
+            [record.plain() for record in self.queries],
+            objective=objective.metric,
+            direction=objective.direction,
+            constraints=[constraint_text(c) for c in self.task.constraints],
+            initial=self.random_queries,
+        )
 
     @property
     def seconds(self) -> Seconds:
