@@ -64,6 +64,13 @@ Examples:
   optiproxy export edge --storage runs.journal --format json --out best.json
 """
 
+_REPORT = """\
+Examples:
+
+  optiproxy report mnist1d-optiproxy-0
+  optiproxy report edge --storage runs.journal --out edge.html
+"""
+
 _COMPARE = """\
 Examples:
 
@@ -111,6 +118,12 @@ def make_app() -> App:
         name="worker",
         help="One more worker on a stored search.",
         help_epilogue=_WORKER,
+    )
+    app.command(
+        f"{commands}.report:report",
+        name="report",
+        help="Writes a stored search as an HTML report.",
+        help_epilogue=_REPORT,
     )
     app.command(
         f"{commands}.export:export",

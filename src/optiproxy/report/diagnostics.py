@@ -29,8 +29,10 @@ COLLAPSED = 1.15
 EARLY = 0.5
 
 # Spearman's correlation of what was predicted and what was measured. The queries are the best of
-# what the proxy knows, so that it is far lower among them than over the whole space.
-UNLED = 0.1
+# what the proxy knows, so that it is far lower among them than over the whole space. Measured over
+# the last 30 of 100 queries on NB201, NAS-Bench-Macro, NAS-Bench-Graph and SpikeNAS (15 searches):
+# 0.01 to 0.87, median 0.49; over the first 30 after the random ones: -0.37 to 0.51.
+UNLED = 0.05
 
 # The part of the led queries that may break a limit.
 MOSTLY = 0.5

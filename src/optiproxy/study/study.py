@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -196,8 +197,8 @@ class Study:
             seed=seed,
             **({"proxy": self.proxy} if self.proxy is not None else {}),
         )
-        identity = Identity.of(task, method, self.proxy, seed, version=optiproxy.__version__)
-        opened = open_storage(storage)
+        self.identity = Identity.of(task, method, self.proxy, seed, version=optiproxy.__version__)
+        self.opened = opened = open_storage(storage)
         with _quiet(), _storage_errors(storage):
             self.optuna = optuna.create_study(
                 storage=opened,
@@ -208,7 +209,7 @@ class Study:
                 sampler=optuna.samplers.RandomSampler(seed=0),
                 pruner=optuna.pruners.NopPruner(),
             )
-            identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
+            self.identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
         self._ledger = Ledger(self.optuna, opened, task)
 
     # ---- running ----
@@ -354,6 +355,21 @@ class Study:
             optimizer=sum(r.optimizer_seconds for r in records),
             oracle=sum(r.seconds for r in records),
         )
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the study as one HTML file that needs nothing else, and returns its path.
+
+        What it found, what to look at, its course (with that of the same search with other seeds in
+        the same storage), all its queries, where the time went, and what made it.
+
+        Raises:
+            InvalidValueError: There is no query yet, or `path` is no ``.html`` file in a folder.
+        """
+        from optiproxy.report.html import html_report
+        from optiproxy.study._reporting import searched
+
+        with _quiet():
+            return html_report(searched(self), path)
 
     def dataframe(self) -> pd.DataFrame:
         """One row a query: its number, the choices, the metrics, `feasible`, `failed`, `seconds`.
