@@ -20,6 +20,7 @@ Examples:
   optiproxy tasks                                what can be searched
   optiproxy search mnist1d                       a real search, a few minutes
   optiproxy search nb201-cifar100 --budget 50    on a published table
+  optiproxy init my-search                       a starter with your own space and training
   optiproxy search my_module:task --workers 2    your own space and training
   optiproxy resume mnist1d-optiproxy-0           goes on where it stopped
 
@@ -69,6 +70,13 @@ Examples:
 
   optiproxy report mnist1d-optiproxy-0
   optiproxy report edge --storage runs.journal --out edge.html
+"""
+
+_INIT = """\
+Examples:
+
+  optiproxy init my-search
+  optiproxy init my-search --kind cell
 """
 
 _COMPARE = """\
@@ -136,6 +144,12 @@ def make_app() -> App:
         name="compare",
         help="Compares methods over many seeds.",
         help_epilogue=_COMPARE,
+    )
+    app.command(
+        f"{commands}.init:init",
+        name="init",
+        help="Makes a starter: your own space and training.",
+        help_epilogue=_INIT,
     )
     data = App(
         name="data",
