@@ -41,7 +41,7 @@ def test_a_starter_is_searched_and_exported(kind, folder, capfd, monkeypatch):
     for text in ("first-one: 3 queries by random", "val_accuracy", "test_accuracy", "params"):
         assert text in out
     assert "failed" not in out
-    assert run(["export", "first-one-random-0", "--out", "best.pt2"]) == 0
+    assert run(["export", "first-one-random-0", "--out", "best.pt"]) == 0
     capfd.readouterr()
 
 
@@ -49,7 +49,9 @@ def test_a_starter_is_searched_and_exported(kind, folder, capfd, monkeypatch):
 def test_training_learns_is_repeatable_and_never_stops_at_an_architecture(kind, folder):
     assert run(["init", "s", "--kind", kind]) == 0
     task = op.tasks.load("s/task.py:task")
-    results = [task.query(arch).metrics for arch in task.space.sample(6, seed=1)]
+    archs = task.space.sample(6, seed=1)
+    assert task.build(archs[0]).eval()(task.example_input()).shape == (1, 3)
+    results = [task.query(arch).metrics for arch in archs]
     assert all(result is not None for result in results)
     # A third is chance: there are three classes. Measured: 66 to 99.
     assert max(result["val_accuracy"] for result in results) > 60
