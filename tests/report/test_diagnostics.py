@@ -100,18 +100,28 @@ def test_correlation_leaves_out_what_failed_or_was_not_predicted() -> None:
     assert np.isnan(rank_correlation(queries[:2], "val")[0])
 
 
-@pytest.mark.parametrize(("broken", "kinds"), [(25, []), (26, ["constraint"])])
-def test_a_limit_that_most_queries_break(broken: int, kinds: list[str]) -> None:
-    # What the random queries break counts for nothing: they knew no limit.
-    cost = [9.0] * 10 + [9.0] * broken + [1.0] * (50 - broken)
-    queries = history(varied(60), cost=cost)
+@pytest.mark.parametrize(("broken", "kinds"), [(16, []), (17, ["constraint"])])
+def test_a_limit_that_most_of_the_last_queries_break(broken: int, kinds: list[str]) -> None:
+    cost = [1.0] * (20 - broken) + [9.0] * broken
+    queries = history(varied(50), cost=[9.0] * 10 + [1.0] * 20 + cost)
     found = diagnose(queries, objective="val", constraints=["cost <= 5"], initial=10)
     assert [d.kind for d in found] == kinds
     for diagnosis in found:
         assert diagnosis.finding == (
-            "26 of the 50 queries after the first 10 break cost <= 5 (median cost 9)"
+            "17 of the last 20 results break cost <= 5; 23 of all 40 keep it"
         )
-    assert diagnosed(queries[:29], constraints=["cost <= 5"]) == []  # Too few to say.
+        assert "smaller cost" in diagnosis.remedy
+
+
+def test_a_limit_that_nothing_keeps_tells_the_nearest() -> None:
+    # What the random queries break counts for nothing: they knew no limit.
+    queries = history(varied(30), cost=[1.0] * 10 + [9.0] * 19 + [7.5])
+    [found] = diagnose(queries, objective="val", constraints=["cost >= 10"], initial=10)
+    assert found.finding == (
+        "20 of the last 20 results break cost >= 10; the nearest to it in the whole search is 9"
+    )
+    assert "larger cost" in found.remedy
+    assert diagnosed(queries[:29], constraints=["cost >= 10"]) == []  # Too few to say.
 
 
 def test_bad_arguments_are_told() -> None:

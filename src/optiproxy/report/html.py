@@ -191,7 +191,7 @@ def _signs(search: Search, goal: Objective) -> list[tuple[str, str, str]]:
     if search.constraints and measured:
         share = sum(query["feasible"] for query in measured) / len(measured)
         signs.append((
-            "queries after the random ones that keep all limits",
+            "measured queries that keep all limits, without the random ones",
             f"{100 * share:.0f} %",
             "",
         ))  # fmt: skip
