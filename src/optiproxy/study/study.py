@@ -189,7 +189,7 @@ class Study:
         self.storage = storage
         self.notes: list[str] = []
         make = METHODS.get(method)
-        self.proxy = _proxy(make, method, proxy)
+        self.proxy = proxy_of(make, method, proxy)
         self._optimizer: Optimizer = make(
             task.space,
             {o.metric: o.direction for o in task.objectives},
@@ -416,7 +416,7 @@ def _workers(workers: int | None, executor: Executor | None) -> int:
     return workers
 
 
-def _proxy(make: Callable[..., Optimizer], method: str, proxy: str | None) -> str | None:
+def proxy_of(make: Callable[..., Optimizer], method: str, proxy: str | None) -> str | None:
     """The proxy's name, by default the method's own; None for a method that has none."""
     parameter = inspect.signature(make).parameters.get("proxy")
     if parameter is None:
