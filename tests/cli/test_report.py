@@ -15,6 +15,9 @@ def test_a_report_of_a_stored_search(folder, capfd):
     task = op.tasks.load("mine.py:task").replaced(constraints="params<=24000")
     for method, seed in (("evolution", 0), ("evolution", 1), ("random", 0)):
         Study.of(task, method=method, seed=seed, storage="s.journal").run(12)
+    warm = Study.of(task, seed=2, name="warm", storage="s.journal", warm_start=[Study.load(
+        "mine-evolution-1", "s.journal")])  # fmt: skip
+    assert _reporting.command(warm).endswith("# and its --warm-start")
     capfd.readouterr()
     assert run(["report", "mine-evolution-0", *where]) == 0
     out, err = capfd.readouterr()

@@ -17,6 +17,7 @@ def search(
     name: str | None = None,
     workers: int | None = None,
     dask: str | None = None,
+    warm_start: list[str] | None = None,
     json: bool = False,
 ) -> int:
     """Searches for the best architecture of a task.
@@ -37,9 +38,13 @@ def search(
         workers: How many evaluations run at once: by default 1, and with --dask one for each of the
             cluster's threads.
         dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
+        warm_start: An earlier search of the same space that this one learns from: the name of a
+            study in the same storage, or a file that `search --json` wrote; may be given several
+            times.
         json: Prints exactly one JSON object on standard output.
     """
     from optiproxy.cli._conduct import conduct, default_storage
+    from optiproxy.cli._earlier import earlier_searches
     from optiproxy.cli._evaluators import evaluators
     from optiproxy.study import Study
     from optiproxy.study.study import check_count, default_name
@@ -53,6 +58,7 @@ def search(
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:
         storage = default_storage(name)
+    earlier = earlier_searches(warm_start or [], storage)
     with evaluators(dask, workers) as (executor, at_once):
         study = Study.of(
             loaded,
@@ -61,5 +67,6 @@ def search(
             proxy=proxy,
             storage=storage,
             seed=seed,
+            warm_start=earlier,
         )
         return conduct(study, budget, at_once, executor=executor, json=json)

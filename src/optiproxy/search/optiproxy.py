@@ -5,21 +5,29 @@ Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from optiproxy.encodings import corners
 from optiproxy.errors import invalid
 from optiproxy.proxies import PROXIES
+from optiproxy.proxies._earlier import Earlier
+from optiproxy.proxies._scores import Score, Scores
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
+from optiproxy.proxies.informed import Informed, Model
 from optiproxy.search._acquisition import log_expected_improvement, log_probability_below
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
+from optiproxy.search._earlier import read_earlier
 from optiproxy.search._targets import fill, sharpen, standardise
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
@@ -43,6 +51,9 @@ STALLED_EVERY = 3
 # still sees the slope of the whole space.
 SCOUT_VIEWS = ("counts", "routes")
 SCOUT_GROUPS = 10
+# After a warm start half of the design is left, and it stands between guided queries: the first
+# three follow the earlier studies, and these places tell whether they mislead.
+WARM_DESIGN_PLACES = (3, 5, 7, 9, 11)
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,12 @@ class OptiProxy(Optimizer):
         seed: Same seed and same history give the same proposals, on one machine.
         proxy: ``"gp"``, ``"gcn"``, or another registered name.
         n_init: Queries of the initial design.
+        warm_start: Earlier studies of the same space: another data set, another device, fewer
+            epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
+            called as here. How far each can be trusted is learnt from the queries.
+        features: Scores that cost no query (NASWOT, parameters, FLOPs): name → function of an
+            architecture. It is called for every candidate, thousands in a search. Which way and how
+            far each points is learnt from the queries.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -109,83 +126,117 @@ class OptiProxy(Optimizer):
         seed: int = 0,
         proxy: str = "gp",
         n_init: int = N_INIT,
+        warm_start: Iterable[Any] = (),
+        features: Mapping[str, Score] = MappingProxyType({}),
     ) -> None:
         super().__init__(space, objectives, constraints=constraints, seed=seed)
         if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 2:
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
         self._proxy: type[Proxy] = PROXIES.get(proxy)
         self.n_init = n_init
+        metrics = len(self.objectives) + len(self.constraints)
+        self._scores = [Scores(space, metrics, features)] if features else []
+        self._earlier_studies = read_earlier(space, warm_start, self.objectives)
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         asked = len(self._queries) + len(self._pending)
-        first = self._initial(min(n, self.n_init - asked)) if asked < self.n_init else None
-        if first is not None and len(first):
-            rest = n - len(first)
-            # What is asked for beyond the design can't be better than random: nothing is told yet.
-            fill_up = self.random_new(n + len(first), rng) if rest else first[:0]
-            fill_up = fill_up[~(fill_up[:, None] == first[None]).all(-1).any(1)]
-            return np.concatenate([first, fill_up[:rest]])
-        succeeded = sum(query.metrics is not None for query in self._queries)
-        if succeeded < 2:
-            return self.random_new(n, rng)
         with single_threaded():
-            return self._guided(n, rng)
+            first = self._initial(self._design_places(asked, n))
+            if len(first) == n:
+                return first
+            if self._may_be_guided():
+                return np.concatenate([first, self._guided(n - len(first), rng, first)])
+        # What is asked for beyond the design can't be better than random: nothing is told yet.
+        rest = self.random_new(n, rng)
+        rest = rest[~(rest[:, None] == first[None]).all(-1).any(1)]
+        return np.concatenate([first, rest])[:n]
+
+    def _design_places(self, asked: int, n: int) -> int:
+        """How many of the next `n` places belong to the initial design."""
+        if self._earlier:
+            return sum(asked <= place < asked + n for place in WARM_DESIGN_PLACES)
+        return max(0, min(n, self.n_init - asked))
+
+    def _may_be_guided(self) -> bool:
+        succeeded = sum(query.metrics is not None for query in self._queries)
+        return succeeded >= 2 or bool(self._earlier and not self._queries)
+
+    @cached_property
+    def _earlier(self) -> list[Earlier]:
+        """The earlier studies that have something to teach."""
+        learnt = []
+        for study in self._earlier_studies:
+            y = self._columns(study.values)[0]
+            known = Earlier(self.space, self._corners(study.rows, torch.float64), y)
+            if known.reliability[: len(self.objectives)].any():
+                learnt.append(known)
+        return learnt
 
     def _initial(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""
         rows = balanced(self.space, self.n_init, np.random.default_rng([self.seed, 0xD0E]))
         return rows[self.is_new(rows)][:n]
 
-    def _guided(self, n: int, rng: np.random.Generator) -> Indices:
+    def _guided(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
+        """`n` rows by what is known; `also` are asked for beside them."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         targets = self._targets()
         order = np.argsort(-self.scores(), kind="stable")
         incumbents = self.rows[order[:INCUMBENTS]]
+        leads = np.concatenate([incumbents, *self._earlier_best()])
         proxy = self._proxy(self.space, seed=int(rng.integers(2**31)))
+        models: list[Model] = [*self._earlier, *self._scores]
+        if models:
+            proxy = Informed(proxy, models)
         self._fit(proxy, targets)
         sources = [
-            self._climbed(proxy, targets, self._start(GROUPS, incumbents, rng), rng, generator),
-            self.space.neighbour_indices(incumbents),
+            self._climbed(proxy, targets, self._start(GROUPS, leads, rng), rng, generator),
+            leads,
+            self.space.neighbour_indices(leads),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
         ]
         scout = None
-        if len(self._queries) - order[0] > PATIENCE:
+        if len(order) and len(self._queries) - order[0] > PATIENCE:
             scout = GaussianProcess(self.space, views=SCOUT_VIEWS)
             self._fit(scout, targets)
             alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
             sources.append(self._climbed(scout, targets, alpha, rng, generator, away=incumbents))
         candidates = np.concatenate(sources)
         candidates = candidates[self.space.valid(candidates)]
-        candidates = candidates[self.is_new(candidates)]
+        known = (candidates[:, None] == also[None]).all(-1).any(1)
+        candidates = candidates[self.is_new(candidates) & ~known]
         if len(candidates) == 0:
             return self.random_new(n, rng)
         # Pending ones come first: they are believed at their mean before the batch is filled.
-        pending = np.array(self._pending, dtype=np.int64).reshape(-1, len(self.space))
+        pending = np.array([*self._pending, *also], dtype=np.int64).reshape(-1, len(self.space))
         rows = np.concatenate([pending, candidates])
-        beliefs = proxy.beliefs(self._corners(rows, proxy))
+        beliefs = proxy.beliefs(self._corners(rows, proxy.dtype))
         for index in range(len(pending)):
             beliefs.believe(index)
         free = torch.arange(len(rows)) >= len(pending)
-        far = torch.from_numpy(_distance(rows, incumbents) >= len(self.space) / 2)
-        coarse = scout.beliefs(self._corners(rows, scout)) if scout is not None else None
+        coarse = scout.beliefs(self._corners(rows, scout.dtype)) if scout is not None else None
+        far = free
+        if coarse is not None:
+            far = torch.from_numpy(_distance(rows, incumbents) >= len(self.space) / 2)
         chosen: list[int] = []
         asked = len(self._queries) + len(pending)
         for place in range(asked, asked + min(n, len(candidates))):
             if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
                 worth = _worth("mean", coarse, targets, rng).masked_fill(~far, -torch.inf)
             else:
-                worth = _worth(TURNS[place % len(TURNS)], beliefs, targets, rng)
+                turn = TURNS[place % len(TURNS)] if self._queries else "mean"
+                worth = _worth(turn, beliefs, targets, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
             free[index] = False
             beliefs.believe(index)
         return rows[chosen]
 
-    def _corners(self, rows: Indices, model: Proxy) -> Tensor:
-        return corners(self.space, torch.from_numpy(rows), model.dtype)
+    def _corners(self, rows: Indices, dtype: torch.dtype) -> Tensor:
+        return corners(self.space, torch.from_numpy(rows), dtype)
 
     def _fit(self, model: Proxy, targets: _Targets) -> None:
-        model.fit(self._corners(self.rows, model), targets.y.to(model.dtype))
+        model.fit(self._corners(self.rows, model.dtype), targets.y.to(model.dtype))
 
     def _start(self, groups: int, incumbents: Indices, rng: np.random.Generator) -> Tensor:
         return start(self.space, groups, incumbents, rng)
@@ -206,7 +257,7 @@ class OptiProxy(Optimizer):
         mask = torch.from_numpy(self.space.mask)
         m = targets.objectives
         weights = torch.from_numpy(rng.dirichlet(np.ones(m), len(alpha))).to(model.dtype)
-        avoided = None if away is None else self._corners(away, model)
+        avoided = None if away is None else self._corners(away, model.dtype)
 
         def score(p: Tensor) -> Tensor:
             if targets.limits:
@@ -222,20 +273,43 @@ class OptiProxy(Optimizer):
         return draw(climb(alpha.to(model.dtype), score, mask, generator), DRAWS, mask, generator)
 
     def _targets(self) -> _Targets:
+        y, limits = self._columns(self.values)
+        feasible = torch.tensor([query.feasible for query in self._queries], dtype=torch.bool)
+        return _Targets(y, len(self.objectives), limits, feasible)
+
+    def _columns(
+        self, values: Callable[[str], NDArray[np.float64]]
+    ) -> tuple[Tensor, tuple[tuple[int, float], ...]]:
+        """The targets (T, M) of a history, and the limits on them (see `_Targets`).
+
+        Args:
+            values: Metric → its values (T,).
+        """
         single = len(self.objectives) == 1
         columns = []
         for objective in self.objectives:
-            y = fill(objective.sign * self.values(objective.metric))
+            y = fill(objective.sign * values(objective.metric))
             columns.append(sharpen(y) if single else standardise(y))
         limits = []
         for constraint in self.constraints:
-            y = fill(-constraint.sign * self.values(constraint.metric)) * -1.0
+            y = constraint.sign * values(constraint.metric)
+            # Failures are as far from the limit as anything; a metric that is nowhere stays NaN.
+            y = -fill(-y) if np.isfinite(y).any() else y
             bound = constraint.sign * constraint.bound
-            limits.append((len(columns), (bound - y.mean()) / (y.std() or 1.0)))
+            spread = (y.std() or 1.0) if len(y) else 1.0
+            limits.append((len(columns), (bound - (y.mean() if len(y) else 0.0)) / spread))
             columns.append(standardise(y))
-        feasible = torch.tensor([query.feasible for query in self._queries])
-        stacked = torch.from_numpy(np.stack(columns, 1))
-        return _Targets(stacked, len(self.objectives), tuple(limits), feasible)
+        return torch.from_numpy(np.stack(columns, 1)), tuple(limits)
+
+    def _earlier_best(self) -> list[Indices]:
+        """The best architectures of each earlier study, (INCUMBENTS, C) each."""
+        if not self._earlier:
+            return []
+        objective = self.objectives[0]
+        return [
+            study.rows[np.argsort(-objective.sign * study.values(objective.metric))[:INCUMBENTS]]
+            for study in self._earlier_studies
+        ]
 
 
 def _distance(rows: Indices, others: Indices) -> Indices:
@@ -249,7 +323,7 @@ def _worth(turn: str, beliefs: Beliefs, targets: _Targets, rng: np.random.Genera
     w = torch.from_numpy(rng.dirichlet(np.ones(m))).to(beliefs.mean.dtype)
     mean = beliefs.mean[:, :m] @ w
     feasible = _feasible(beliefs.mean, beliefs.spread, targets)
-    if not targets.feasible.any():
+    if len(targets.feasible) and not targets.feasible.any():
         return feasible  # first of all find one that may be used
     if turn != "improvement":
         return mean + feasible

@@ -14,6 +14,7 @@ from optiproxy.errors import OptiProxyError
 from optiproxy.report.html import Search
 from optiproxy.study._identity import Identity, constraint_text, objective_text
 from optiproxy.study._ledger import Ledger
+from optiproxy.study._warm import ATTRIBUTE as WARM_START
 from optiproxy.tasks import load
 
 if TYPE_CHECKING:
@@ -67,7 +68,12 @@ def command(study: Study) -> str:
     if study.task.constraints != own.constraints:
         for constraint in study.task.constraints:
             words += ["--constraint", constraint_text(constraint)]
-    return shlex.join(words)
+    # What it was begun with is kept in the study, and not where it came from.
+    return shlex.join(words) + ("  # and its --warm-start" if _earlier(study.optuna) else "")
+
+
+def _earlier(study: optuna.Study) -> Any:
+    return study.user_attrs.get(WARM_START) or None
 
 
 def _optimum(study: Study) -> float | None:
@@ -86,6 +92,8 @@ def _seeds(study: Study) -> Mapping[int, Sequence[dict[str, Any]]]:
         identity = Identity.stored(other)
         if identity is None or identity.seed in found or not identity.same_but_seed(own):
             continue
+        if _earlier(other) != _earlier(study.optuna):
+            continue  # It began with other knowledge.
         entries = enumerate(Ledger(other, study.opened, study.task).read(), start=1)
         records = [entry.record(n, study.task) for n, entry in entries if entry.finished]
         if records:

@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError, inva
 from optiproxy.proxies import PROXIES
 from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search import METHODS, Optimizer
+from optiproxy.search._earlier import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
 from optiproxy.study._identity import BUDGET, Identity, constraint_text
 from optiproxy.study._interrupts import Interrupts
@@ -28,6 +29,7 @@ from optiproxy.study._ledger import Ledger
 from optiproxy.study._pool import Borrowed, InProcess, Pool, Processes
 from optiproxy.study._runner import Runner
 from optiproxy.study._storage import Storage, open_storage
+from optiproxy.study._warm import keep_earlier
 from optiproxy.study.records import Found, Record
 from optiproxy.tasks import Reference, Task, load
 
@@ -78,6 +80,8 @@ class Study:
         storage: None for memory, a path for a journal file, or a database's URL;
             ``optuna-dashboard`` opens both.
         seed: Same seed, same search.
+        warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them; what
+            they teach is kept with this study.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
@@ -99,6 +103,7 @@ class Study:
         proxy: str | None = None,
         storage: Storage = None,
         seed: int = 0,
+        warm_start: Iterable[Any] = (),
     ) -> None:
         task = Task(
             name,
@@ -110,7 +115,7 @@ class Study:
             metrics=metrics,
             build=build,
         )
-        self._open(name, task, method, proxy, storage, seed)
+        self._open(name, task, method, proxy, storage, seed, warm_start)
 
     @classmethod
     def of(
@@ -122,6 +127,7 @@ class Study:
         proxy: str | None = None,
         storage: Storage = None,
         seed: int = 0,
+        warm_start: Iterable[Any] = (),
     ) -> Study:
         """A study of a task.
 
@@ -132,9 +138,11 @@ class Study:
             proxy: The model behind ``"optiproxy"``; None for its default.
             storage: None for memory, a path for a journal file, or a database's URL.
             seed: Same seed, same search.
+            warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them.
         """
         study = cls.__new__(cls)
-        study._open(name or default_name(task, method, seed), task, method, proxy, storage, seed)
+        name = name or default_name(task, method, seed)
+        study._open(name, task, method, proxy, storage, seed, warm_start)
         return study
 
     @classmethod
@@ -179,6 +187,7 @@ class Study:
         proxy: str | None,
         storage: Storage,
         seed: int,
+        warm_start: Iterable[Any],
     ) -> None:
         if not isinstance(name, str) or not name:
             raise invalid("study: name", name, "give a short text")
@@ -190,13 +199,9 @@ class Study:
         self.notes: list[str] = []
         make = METHODS.get(method)
         self.proxy = proxy_of(make, method, proxy)
-        self._optimizer: Optimizer = make(
-            task.space,
-            {o.metric: o.direction for o in task.objectives},
-            constraints=[constraint_text(c) for c in task.constraints],
-            seed=seed,
-            **({"proxy": self.proxy} if self.proxy is not None else {}),
-        )
+        earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
+        if earlier and not _takes(make, "warm_start"):
+            raise invalid("warm_start", method, "this method can't use one; leave it out")
         self.identity = Identity.of(task, method, self.proxy, seed, version=optiproxy.__version__)
         self.opened = opened = open_storage(storage)
         with _quiet(), _storage_errors(storage):
@@ -210,6 +215,17 @@ class Study:
                 pruner=optuna.pruners.NopPruner(),
             )
             self.identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
+            earlier = keep_earlier(self.optuna, task, earlier)
+        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
+        if earlier:
+            options["warm_start"] = [study.pairs(task.space) for study in earlier]
+        self._optimizer: Optimizer = make(
+            task.space,
+            {o.metric: o.direction for o in task.objectives},
+            constraints=[constraint_text(c) for c in task.constraints],
+            seed=seed,
+            **options,
+        )
         self._ledger = Ledger(self.optuna, opened, task)
 
     # ---- running ----
@@ -428,6 +444,10 @@ def proxy_of(make: Callable[..., Optimizer], method: str, proxy: str | None) -> 
     if proxy not in PROXIES.names():
         raise unknown("proxy", proxy, PROXIES.names())
     return proxy
+
+
+def _takes(make: Callable[..., Optimizer], option: str) -> bool:
+    return option in inspect.signature(make).parameters
 
 
 def _found_again(text: str, folder: str) -> Task:
