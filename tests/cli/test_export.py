@@ -65,6 +65,8 @@ def test_whole_networks_compute_the_same(study, folder, capfd):
     expected = study.task.train(study.best.architecture, seed).eval()(x).detach()
 
     assert export("--out", "best.pt2", "--input-shape", f"1,{width}") == 0
+    _, err = capfd.readouterr()
+    assert "archive" not in err  # torch warns of a file that is not called .pt2.
     loaded = torch.export.load("best.pt2").module()
     assert torch.allclose(loaded(x), expected)
 

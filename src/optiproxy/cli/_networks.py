@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 from pathlib import Path
@@ -51,10 +52,12 @@ def write_program(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None
     import torch
 
     model.eval()
+    content = io.BytesIO()  # A file of another name than .pt2, as an unfinished one, is warned of.
     try:
-        torch.export.save(torch.export.export(model, inputs), path)
+        torch.export.save(torch.export.export(model, inputs), content)
     except Exception as error:
         raise OptiProxyError(f"export: torch can't export this network: {_first(error)}") from error
+    path.write_bytes(content.getvalue())
 
 
 def write_onnx(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
