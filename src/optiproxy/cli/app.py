@@ -20,7 +20,7 @@ Examples:
   optiproxy tasks                                what can be searched
   optiproxy search mnist1d                       a real search, a few minutes
   optiproxy search nb201-cifar100 --budget 50    on a published table
-  optiproxy init my-search                       a starter with your own space and training
+  optiproxy init my-search                       a starter: your own space
   optiproxy search my_module:task --workers 2    your own space and training
   optiproxy resume mnist1d-optiproxy-0           goes on where it stopped
 
