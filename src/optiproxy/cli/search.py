@@ -29,7 +29,7 @@ def search(
         budget: How many architectures are evaluated, failed ones included.
         method: optiproxy, or a baseline: random, evolution, local, bananas, npenas, tpe, gpsampler,
             nsga2; smac where it is installed.
-        proxy: The model behind optiproxy: gp, gcn, mlp or transformer.
+        proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
         constraint: METRIC<=NUMBER or METRIC>=NUMBER (in quotes); may be given several times.

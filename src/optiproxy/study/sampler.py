@@ -51,13 +51,13 @@ class OptiProxySampler(BaseSampler):
         space: What is searched. The objective suggests each choice with the space's options. None:
             the categorical parameters that all completed trials have in common.
         seed: Same seed and same trials give the same proposals, on one machine.
-        proxy: The model: ``"gp"`` or another registered name.
+        proxy: The model: ``"auto"``, ``"gp"`` or another registered name.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
     """
 
-    def __init__(self, space: Space | None = None, seed: int = 0, *, proxy: str = "gp") -> None:
+    def __init__(self, space: Space | None = None, seed: int = 0, *, proxy: str = "auto") -> None:
         any_space = Chain({"any": [0]}) if space is None else space
         OptiProxy(any_space, {"value": "max"}, seed=seed, proxy=proxy)  # Checks the arguments now.
         self._space = space

@@ -202,6 +202,20 @@ class Study:
         earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
         if earlier and not _takes(make, "warm_start"):
             raise invalid("warm_start", method, "this method can't use one; leave it out")
+        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
+
+        def optimizer(**more: Any) -> Optimizer:
+            made: Optimizer = make(
+                task.space,
+                {o.metric: o.direction for o in task.objectives},
+                constraints=[constraint_text(c) for c in task.constraints],
+                seed=seed,
+                **options,
+                **more,
+            )
+            return made
+
+        self._optimizer = optimizer()  # Bad arguments are told before a file is made.
         self.identity = Identity.of(task, method, self.proxy, seed, version=optiproxy.__version__)
         self.opened = opened = open_storage(storage)
         with _quiet(), _storage_errors(storage):
@@ -216,16 +230,9 @@ class Study:
             )
             self.identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
             earlier = keep_earlier(self.optuna, task, earlier)
-        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
         if earlier:
-            options["warm_start"] = [study.pairs(task.space) for study in earlier]
-        self._optimizer: Optimizer = make(
-            task.space,
-            {o.metric: o.direction for o in task.objectives},
-            constraints=[constraint_text(c) for c in task.constraints],
-            seed=seed,
-            **options,
-        )
+            pairs = [study.pairs(task.space) for study in earlier]
+            self._optimizer = optimizer(warm_start=pairs)
         self._ledger = Ledger(self.optuna, opened, task)
 
     # ---- running ----
