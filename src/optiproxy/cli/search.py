@@ -32,7 +32,7 @@ def search(
         proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
-        constraint: METRIC<=NUMBER or METRIC>=NUMBER (in quotes); may be given several times.
+        constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes); may be repeated.
         storage: A journal file (runs.journal) or a database (sqlite:///runs.db, postgresql://…).
         name: The study's name; by default made of the task, the method and the seed.
         workers: How many evaluations run at once: by default 1, and with --dask one for each of the

@@ -31,6 +31,10 @@ class Model(ABC):
     reliability: Tensor
 
     @abstractmethod
+    def only(self, outputs: list[int]) -> Model:
+        """The same for some of the metrics, by their numbers."""
+
+    @abstractmethod
     def adapted(self, p: Tensor, y: Tensor) -> Mean:
         """Its prediction, p (B, C, O) → (B, M), on the scale of what was measured.
 

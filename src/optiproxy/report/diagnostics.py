@@ -83,7 +83,7 @@ def diagnose(
     found = [
         _collapse(queries, initial),
         _gap(led, goal.metric),
-        *(_unsatisfied(led, limit) for limit in parse_constraints(list(constraints))),
+        *(_unsatisfied(queries, limit) for limit in parse_constraints(list(constraints))),
     ]
     return [diagnosis for diagnosis in found if diagnosis is not None]
 
@@ -183,10 +183,10 @@ def _gap(led: Sequence[Mapping[str, Any]], metric: str) -> Diagnosis | None:
     )
 
 
-def _unsatisfied(led: Sequence[Mapping[str, Any]], limit: Constraint) -> Diagnosis | None:
+def _unsatisfied(queries: Sequence[Mapping[str, Any]], limit: Constraint) -> Diagnosis | None:
     values = [
         float(value)
-        for query in led
+        for query in queries
         if (value := (query["metrics"] or {}).get(limit.metric)) is not None
     ]
     last = values[-WINDOW:]

@@ -6,29 +6,30 @@ Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from optiproxy.encodings import corners
 from optiproxy.errors import invalid
+from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies._earlier import Earlier
 from optiproxy.proxies._scores import Score, Scores
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.informed import Informed, Model
-from optiproxy.search._acquisition import log_expected_improvement, log_probability_below
+from optiproxy.search._acquisition import log_expected_improvement
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
 from optiproxy.search._earlier import read_earlier
-from optiproxy.search._targets import fill, sharpen, standardise
+from optiproxy.search._limits import Targets, climb_penalty, log_feasible, targets_of
+from optiproxy.search._outputs import Outputs
+from optiproxy.search._pareto import Front, chebyshev
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Space
@@ -56,22 +57,6 @@ SCOUT_GROUPS = 10
 WARM_DESIGN_PLACES = (3, 5, 7, 9, 11)
 
 
-@dataclass(frozen=True)
-class _Targets:
-    """What the proxy is fitted to, and what follows from it.
-
-    Attributes:
-        y: (T, M), objectives first (greater is better), then constrained metrics.
-        limits: Output number and the standardised bound it must stay below.
-        feasible: (T,), which queries may be the best.
-    """
-
-    y: Tensor
-    objectives: int
-    limits: tuple[tuple[int, float], ...]
-    feasible: Tensor
-
-
 class OptiProxy(Optimizer):
     """Sequential model-based search with gradients through a differentiable proxy.
 
@@ -97,8 +82,8 @@ class OptiProxy(Optimizer):
 
     Args:
         space: What is searched.
-        objectives: Metric → ``"max"`` or ``"min"``. With several, every group and every place of a
-            batch has random weights of its own, so that the batch spreads along the Pareto front.
+        objectives: Metric → ``"max"`` or ``"min"``. With several, every group climbs towards a
+            trade-off of its own, and the batch is filled by expected hypervolume improvement.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``. A limited metric is a proxy output
             too; the climb and the ranking add the log probability of meeting its limit.
         seed: Same seed and same history give the same proposals, on one machine.
@@ -111,6 +96,8 @@ class OptiProxy(Optimizer):
         features: Scores that cost no query (NASWOT, parameters, FLOPs): name → function of an
             architecture. It is called for every candidate, thousands in a search. Which way and how
             far each points is learnt from the queries.
+        exact: Metric → function of an architecture that costs nothing: computed for all candidates
+            instead of predicted. What breaks its limit is never proposed.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -129,8 +116,9 @@ class OptiProxy(Optimizer):
         n_init: int = N_INIT,
         warm_start: Iterable[Any] = (),
         features: Mapping[str, Score] = MappingProxyType({}),
+        exact: Mapping[str, Function] | None = None,
     ) -> None:
-        super().__init__(space, objectives, constraints=constraints, seed=seed)
+        super().__init__(space, objectives, constraints=constraints, seed=seed, exact=exact)
         if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 2:
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
         self._proxy: type[Proxy] = PROXIES.get(proxy)
@@ -167,7 +155,7 @@ class OptiProxy(Optimizer):
         """The earlier studies that have something to teach."""
         learnt = []
         for study in self._earlier_studies:
-            y = self._columns(study.values)[0]
+            y = targets_of(study.values, len(study.rows), self.objectives, self.constraints).y
             known = Earlier(self.space, self._corners(study.rows, torch.float64), y)
             if known.reliability[: len(self.objectives)].any():
                 learnt.append(known)
@@ -182,23 +170,26 @@ class OptiProxy(Optimizer):
         """`n` rows by what is known; `also` are asked for beside them."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         targets = self._targets()
-        order = np.argsort(-self.scores(), kind="stable")
+        front = Front(targets) if len(self.objectives) > 1 else None
+        order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)
         incumbents = self.rows[order[:INCUMBENTS]]
         leads = np.concatenate([incumbents, *self._earlier_best()])
-        proxy = self._proxy(self.space, seed=int(rng.integers(2**31)))
-        models: list[Model] = [*self._earlier, *self._scores]
-        if models:
-            proxy = Informed(proxy, models)
+        proxy = self._model(targets, partial(self._informed, int(rng.integers(2**31))))
         self._fit(proxy, targets)
         sources = [
             self._climbed(proxy, targets, self._start(GROUPS, leads, rng), rng, generator),
             leads,
-            self.space.neighbour_indices(leads),
+            self.space.neighbour_indices(
+                leads if front is None else np.concatenate([leads, self.rows[front.members]])
+            ),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
         ]
         scout = None
-        if len(order) and len(self._queries) - order[0] > PATIENCE:
-            scout = GaussianProcess(self.space, views=SCOUT_VIEWS)
+        newest = (order[0] if len(order) else 0) if front is None else front.newest
+        if len(self._queries) - newest > PATIENCE:
+            scout = self._model(
+                targets, lambda outputs: GaussianProcess(self.space, views=SCOUT_VIEWS)
+            )
             self._fit(scout, targets)
             alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
             sources.append(self._climbed(scout, targets, alpha, rng, generator, away=incumbents))
@@ -222,21 +213,37 @@ class OptiProxy(Optimizer):
         chosen: list[int] = []
         asked = len(self._queries) + len(pending)
         for place in range(asked, asked + min(n, len(candidates))):
+            feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
             if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
-                worth = _worth("mean", coarse, targets, rng).masked_fill(~far, -torch.inf)
+                worth = _worth("mean", coarse, feasible, targets, front, rng)
+                worth = worth.masked_fill(~far, -torch.inf)
             else:
                 turn = TURNS[place % len(TURNS)] if self._queries else "mean"
-                worth = _worth(turn, beliefs, targets, rng)
+                worth = _worth(turn, beliefs, feasible, targets, front, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
             free[index] = False
             beliefs.believe(index)
+            if front is not None:
+                front.add(beliefs.mean[index])
         return rows[chosen]
+
+    def _informed(self, seed: int, outputs: list[int]) -> Proxy:
+        """A fresh proxy of some outputs, informed by what was known before this search."""
+        proxy = self._proxy(self.space, seed=seed)
+        known: list[Model] = [*self._earlier, *self._scores]
+        return Informed(proxy, [model.only(outputs) for model in known]) if known else proxy
+
+    def _model(self, targets: Targets, make: Callable[[list[int]], Proxy]) -> Proxy:
+        """A model of all outputs; in parts where not every query has every output."""
+        if not self.exact.metrics and not targets.y.isnan().any():
+            return make(list(range(targets.y.shape[1])))
+        return Outputs(self.space, make, self.exact, targets.columns(self.exact.metrics))
 
     def _corners(self, rows: Indices, dtype: torch.dtype) -> Tensor:
         return corners(self.space, torch.from_numpy(rows), dtype)
 
-    def _fit(self, model: Proxy, targets: _Targets) -> None:
+    def _fit(self, model: Proxy, targets: Targets) -> None:
         model.fit(self._corners(self.rows, model.dtype), targets.y.to(model.dtype))
 
     def _start(self, groups: int, incumbents: Indices, rng: np.random.Generator) -> Tensor:
@@ -245,7 +252,7 @@ class OptiProxy(Optimizer):
     def _climbed(
         self,
         model: Proxy,
-        targets: _Targets,
+        targets: Targets,
         alpha: Tensor,
         rng: np.random.Generator,
         generator: torch.Generator,
@@ -261,11 +268,10 @@ class OptiProxy(Optimizer):
         avoided = None if away is None else self._corners(away, model.dtype)
 
         def score(p: Tensor) -> Tensor:
+            mean = model.mean(p)
+            worth = mean[:, 0] if m == 1 else chebyshev(mean[:, :m], weights)
             if targets.limits:
-                mean, spread = model.predict(p)
-                worth = (weights * mean[:, :m]).sum(1) + _feasible(mean, spread, targets)
-            else:
-                worth = (weights * model.mean(p)[:, :m]).sum(1)
+                worth = worth + climb_penalty(mean, targets.limits)
             if avoided is not None:
                 agreement = torch.einsum("gco,kco->gk", p, avoided).amax(1)
                 worth = worth - torch.relu(agreement - len(self.space) / 2)
@@ -273,34 +279,15 @@ class OptiProxy(Optimizer):
 
         return draw(climb(alpha.to(model.dtype), score, mask, generator), DRAWS, mask, generator)
 
-    def _targets(self) -> _Targets:
-        y, limits = self._columns(self.values)
-        feasible = torch.tensor([query.feasible for query in self._queries], dtype=torch.bool)
-        return _Targets(y, len(self.objectives), limits, feasible)
-
-    def _columns(
-        self, values: Callable[[str], NDArray[np.float64]]
-    ) -> tuple[Tensor, tuple[tuple[int, float], ...]]:
-        """The targets (T, M) of a history, and the limits on them (see `_Targets`).
-
-        Args:
-            values: Metric → its values (T,).
-        """
-        single = len(self.objectives) == 1
-        columns = []
-        for objective in self.objectives:
-            y = fill(objective.sign * values(objective.metric))
-            columns.append(sharpen(y) if single else standardise(y))
-        limits = []
-        for constraint in self.constraints:
-            y = constraint.sign * values(constraint.metric)
-            # Failures are as far from the limit as anything; a metric that is nowhere stays NaN.
-            y = -fill(-y) if np.isfinite(y).any() else y
-            bound = constraint.sign * constraint.bound
-            spread = (y.std() or 1.0) if len(y) else 1.0
-            limits.append((len(columns), (bound - (y.mean() if len(y) else 0.0)) / spread))
-            columns.append(standardise(y))
-        return torch.from_numpy(np.stack(columns, 1)), tuple(limits)
+    def _targets(self) -> Targets:
+        return targets_of(
+            self.values,
+            len(self._queries),
+            self.objectives,
+            self.constraints,
+            failed=np.array([query.metrics is None for query in self._queries], dtype=bool),
+            feasible=np.array([query.feasible for query in self._queries], dtype=bool),
+        )
 
     def _earlier_best(self) -> list[Indices]:
         """The best architectures of each earlier study, (INCUMBENTS, C) each."""
@@ -318,25 +305,25 @@ def _distance(rows: Indices, others: Indices) -> Indices:
     return np.asarray((rows[:, None] != others[None]).sum(-1).min(1))
 
 
-def _worth(turn: str, beliefs: Beliefs, targets: _Targets, rng: np.random.Generator) -> Tensor:
-    """The score of every candidate for one place of the batch; (B,)."""
-    m = targets.objectives
-    w = torch.from_numpy(rng.dirichlet(np.ones(m))).to(beliefs.mean.dtype)
-    mean = beliefs.mean[:, :m] @ w
-    feasible = _feasible(beliefs.mean, beliefs.spread, targets)
+def _worth(
+    turn: str,
+    beliefs: Beliefs,
+    feasible: Tensor,
+    targets: Targets,
+    front: Front | None,
+    rng: np.random.Generator,
+) -> Tensor:
+    """The score of every candidate for one place of the batch; (B,).
+
+    `feasible` is the proxy's log probability of meeting the limits, (B,), also where the scout's
+    `beliefs` rank: it is too coarse for a limit.
+    """
     if len(targets.feasible) and not targets.feasible.any():
         return feasible  # first of all find one that may be used
+    if front is not None:
+        return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng)
+    mean = beliefs.mean[:, 0]
     if turn != "improvement":
-        return mean + feasible
-    spread = ((beliefs.spread[:, :m] * w) ** 2).sum(1).sqrt()
-    best = float((targets.y[targets.feasible][:, :m].to(w.dtype) @ w).max())
-    return log_expected_improvement(mean, spread, best) + feasible
-
-
-def _feasible(mean: Tensor, spread: Tensor, targets: _Targets) -> Tensor:
-    """Log probability that all limits are met, (B,); zeros where there are none."""
-    total = torch.zeros_like(mean[:, 0])
-    for output, bound in targets.limits:
-        limit = torch.as_tensor(bound, dtype=mean.dtype)
-        total = total + log_probability_below(mean[:, output], spread[:, output], limit)
-    return total
+        return mean + targets.weight * feasible
+    best = float(targets.y[targets.feasible][:, 0].max())
+    return log_expected_improvement(mean, beliefs.spread[:, 0], best) + feasible

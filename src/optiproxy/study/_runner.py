@@ -38,6 +38,8 @@ class Runner:
         pool: Who evaluates.
         workers: How many evaluations are out at once.
         budget: How many queries the study has in the end.
+        cheap_budget: How many architectures are measured in the end, those that were dropped
+            untrained among them.
         active: The names of this process's runs, this one among them.
         shared: Whether other processes may use the storage.
         interrupts: Where Ctrl-C is let in.
@@ -53,6 +55,7 @@ class Runner:
         *,
         workers: int,
         budget: int,
+        cheap_budget: int,
         active: set[str],
         shared: bool,
         interrupts: Interrupts,
@@ -64,6 +67,7 @@ class Runner:
         self._pool = pool
         self._workers = workers
         self._budget = budget
+        self._cheap_budget = cheap_budget
         self._active = active
         self._shared = shared
         self._interrupts = interrupts
@@ -138,13 +142,22 @@ class Runner:
         while True:
             entries = self._read()
             waiting = [e for e in entries if e.state is State.WAITING]
-            begun = len(entries) - len(waiting)
+            dropped = sum(e.state is State.DROPPED for e in entries)
+            begun = len(entries) - len(waiting) - dropped
             self._queue.extend(waiting[: max(0, self._budget - begun)])
             self._elsewhere = [
                 e for e in entries if e.state is State.RUNNING and e.trial.number not in self._mine
             ]
             left = self._budget - begun
             if waiting or left <= 0 or self._exhausted:
+                return
+            if dropped and len(entries) >= self._cheap_budget:
+                self._exhausted = True
+                self._note(
+                    f"{len(entries)} architectures were measured, which is the cheap budget, and "
+                    f"{dropped} of them broke a limit and were dropped untrained: loosen the "
+                    "limit, or raise cheap_budget"
+                )
                 return
             self._ask(entries, left)
 
@@ -244,6 +257,8 @@ class Runner:
             )
             return
         self._mark = now
+        if evaluation.dropped:
+            return
         self._results += 1
         if evaluation.metrics is None:
             self._failures[evaluation.reason] += 1
@@ -251,7 +266,7 @@ class Runner:
                 self._note_failures()
         self._finished(
             Record(
-                query=entry.number,
+                query=self._number(entry),
                 architecture=entry.architecture,
                 metrics=evaluation.metrics,
                 feasible=evaluation.metrics is not None
@@ -261,6 +276,15 @@ class Runner:
                 optimizer_seconds=entry.attribute("ask_seconds", 0.0),
                 predicted=entry.attribute("predicted"),
             )
+        )
+
+    def _number(self, entry: Entry) -> int:
+        """The query's number among those that count; a dropped one takes none."""
+        if not (self._ledger.task.cheap or self._ledger.task.exact):
+            return entry.number
+        entries = self._ledger.read()
+        return entry.number - sum(
+            e.state is State.DROPPED and e.number < entry.number for e in entries
         )
 
     # ---- telling ----

@@ -18,14 +18,15 @@ import optuna
 
 import optiproxy
 from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError, invalid, unknown
+from optiproxy.metrics import Function, Metric
 from optiproxy.proxies import PROXIES
 from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search import METHODS, Optimizer
 from optiproxy.search._earlier import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
-from optiproxy.study._identity import BUDGET, Identity, constraint_text
+from optiproxy.study._identity import BUDGET, Identity
 from optiproxy.study._interrupts import Interrupts
-from optiproxy.study._ledger import Ledger
+from optiproxy.study._ledger import Ledger, State
 from optiproxy.study._pool import Borrowed, InProcess, Pool, Processes
 from optiproxy.study._runner import Runner
 from optiproxy.study._storage import Storage, open_storage
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 _logger = logging.getLogger("optiproxy.study")
+
+# How many architectures may have their cheap metrics measured for each one that is trained.
+CHEAP_FACTOR = 10
 
 # The runs of this process that go on: a trial of any other run of it was left behind.
 _ACTIVE: set[str] = set()
@@ -71,9 +75,11 @@ class Study:
         space: What is searched.
         evaluate: ``evaluate(arch) → {metric: value}``; see `optiproxy.Task`.
         objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
-        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``.
+        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``; a relative one (``"<= 60%"``) is
+            resolved once, and its bound kept with the study.
         reported: Metrics that are kept and never shown to the optimiser (test accuracy).
-        metrics: The names of all metrics, where they are known beforehand.
+        metrics: The names of all metrics, where they are known beforehand, or a `Metric` for each
+            that need not be trained for; see `optiproxy.Task`.
         build: ``build(arch) → nn.Module``; by default the space's own.
         method: ``"optiproxy"`` or a baseline's name.
         proxy: The model behind ``"optiproxy"``; None for its default.
@@ -97,7 +103,7 @@ class Study:
         objectives: Mapping[str, str] | Sequence[str] | str,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
         reported: Sequence[str] = (),
-        metrics: Sequence[str] = (),
+        metrics: Sequence[str | Metric] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
         method: str = "optiproxy",
         proxy: str | None = None,
@@ -191,6 +197,12 @@ class Study:
     ) -> None:
         if not isinstance(name, str) or not name:
             raise invalid("study: name", name, "give a short text")
+        asked = (
+            [c.text for c in task.constraints] if any(c.relative for c in task.constraints) else []
+        )
+        if asked:
+            task.prepare()
+            task = _bounded(task, asked, name, storage)
         self.name = name
         self.task = task
         self.method = method
@@ -203,12 +215,14 @@ class Study:
         if earlier and not _takes(make, "warm_start"):
             raise invalid("warm_start", method, "this method can't use one; leave it out")
         options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
+        if _takes(make, "exact") and (exact := _exact(task)):
+            options["exact"] = exact
 
         def optimizer(**more: Any) -> Optimizer:
             made: Optimizer = make(
                 task.space,
                 {o.metric: o.direction for o in task.objectives},
-                constraints=[constraint_text(c) for c in task.constraints],
+                constraints=[c.text for c in task.constraints],
                 seed=seed,
                 **options,
                 **more,
@@ -216,7 +230,9 @@ class Study:
             return made
 
         self._optimizer = optimizer()  # Bad arguments are told before a file is made.
-        self.identity = Identity.of(task, method, self.proxy, seed, version=optiproxy.__version__)
+        self.identity = Identity.of(
+            task, method, self.proxy, seed, version=optiproxy.__version__, asked=asked
+        )
         self.opened = opened = open_storage(storage)
         with _quiet(), _storage_errors(storage):
             self.optuna = optuna.create_study(
@@ -241,6 +257,7 @@ class Study:
         self,
         budget: int = 100,
         *,
+        cheap_budget: int | None = None,
         workers: int | None = None,
         executor: Executor | None = None,
         callback: Callable[[Record], None] | None = None,
@@ -252,6 +269,9 @@ class Study:
 
         Args:
             budget: How many queries the study has in the end.
+            cheap_budget: How many architectures have their cheap metrics measured in the end, those
+                among them that break a limit and are dropped untrained, which are no queries; by
+                default ten times `budget`.
             workers: How many evaluations run at once, by default 1: in this process. More run in
                 processes of their own; one that dies is recorded as a failure.
             executor: Any ``concurrent.futures.Executor`` to evaluate on, such as
@@ -267,6 +287,13 @@ class Study:
             KeyboardInterrupt: Ctrl-C.
         """
         check_count("budget", budget)
+        if cheap_budget is None:
+            cheap_budget = CHEAP_FACTOR * budget
+        check_count("cheap_budget", cheap_budget)
+        if cheap_budget < budget:
+            raise invalid(
+                "cheap_budget", cheap_budget, f"give {budget} or more: what is trained is measured"
+            )
         workers = _workers(workers, executor)
         self.task.prepare()
         self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
@@ -282,6 +309,7 @@ class Study:
                     pool,
                     workers=workers,
                     budget=budget,
+                    cheap_budget=cheap_budget,
                     active=_ACTIVE,
                     shared=self.storage is not None,
                     interrupts=interrupts,
@@ -323,8 +351,16 @@ class Study:
     @property
     def queries(self) -> tuple[Record, ...]:
         """Every query that is over, by its number."""
-        entries = enumerate(self._ledger.read(), start=1)
-        return tuple(entry.record(n, self.task) for n, entry in entries if entry.finished)
+        entries = [e for e in self._ledger.read() if e.state is not State.DROPPED]
+        return tuple(e.record(n, self.task) for n, e in enumerate(entries, start=1) if e.counted)
+
+    @property
+    def dropped(self) -> tuple[Record, ...]:
+        """What was measured and not trained, since a cheap metric breaks a limit; `reason` says
+        which. These are no queries; they are numbered by themselves, in the order of the proposals.
+        """
+        entries = [e for e in self._ledger.read() if e.state is State.DROPPED]
+        return tuple(entry.record(n, self.task) for n, entry in enumerate(entries, start=1))
 
     @property
     def best(self) -> Found | None:
@@ -365,7 +401,7 @@ class Study:
             [record.plain() for record in self.queries],
             objective=objective.metric,
             direction=objective.direction,
-            constraints=[constraint_text(c) for c in self.task.constraints],
+            constraints=[c.text for c in self.task.constraints],
             initial=self.random_queries,
         )
 
@@ -416,6 +452,23 @@ class Study:
             for r in self.queries
         ]
         return pandas.DataFrame(rows)
+
+
+def _exact(task: Task) -> dict[str, Function]:
+    """The exact metrics that the search is asked for."""
+    return {name: task.exact[name] for name in task.needed if name in task.exact}
+
+
+def _bounded(task: Task, asked: list[str], name: str, storage: Storage) -> Task:
+    """The task with absolute limits: those of a stored study, where it was asked for the same."""
+    if storage is not None and ("://" in os.fspath(storage) or os.path.exists(storage)):
+        opened = open_storage(storage)
+        if name in optuna.get_all_study_names(opened):
+            with _quiet():
+                found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
+            if found is not None and found.asked == asked:
+                return task.replaced(constraints=found.constraints)
+    return task.resolved()
 
 
 def default_name(task: Task, method: str, seed: int) -> str:

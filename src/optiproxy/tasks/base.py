@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from optiproxy.errors import EvaluationFailed, invalid
 from optiproxy.metrics import (
     Constraint,
+    Function,
+    Metric,
     Objective,
     check_known,
     is_feasible,
     parse_constraints,
     parse_objectives,
+    resolved,
 )
 from optiproxy.spaces import Architecture, Space
 
@@ -30,14 +33,27 @@ if TYPE_CHECKING:
 Evaluator = Callable[..., Mapping[str, float] | float]
 Trainer = Callable[[Architecture, int], "nn.Module"]
 
+# A relative limit refers to the largest value among so many random architectures, the same ones for
+# every study and seed.
+SAMPLE = 200
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The answer to one query: `metrics`, or None and the `reason` of the failure."""
+    """The answer to one query.
+
+    Attributes:
+        metrics: What was measured, or None where it failed.
+        seconds: How long it took.
+        reason: Why it failed.
+        dropped: Which limit a cheap metric breaks; then the architecture was not trained and
+            `metrics` holds what was measured before.
+    """
 
     metrics: dict[str, float] | None
     seconds: float
     reason: str = ""
+    dropped: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,14 +64,35 @@ class Origin:
         source: The package, repository or measurement.
         licence: The licence of the source; "none stated" where it has none.
         citation: The publication.
-        table: The published table that has to be here (a name of `tasks.data`); empty where
-            nothing has to be fetched.
+        table: The published table that has to be here (a name of `tasks.data`), or several with
+            commas between them; empty where nothing has to be fetched.
+        family: A name for tasks that differ in data set or device alone, which are listed together.
     """
 
     source: str = ""
     licence: str = ""
     citation: str = ""
     table: str = ""
+    family: str = ""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The published tables, one by one."""
+        return tuple(name.strip() for name in self.table.split(",") if name.strip())
+
+    def joined(self, other: Origin, family: str = "") -> Origin:
+        """Where numbers come from that are this one's and `other`'s."""
+
+        def both(ours: str, theirs: str) -> str:
+            return "; ".join(dict.fromkeys((ours, theirs)))
+
+        return Origin(
+            both(self.source, other.source),
+            both(self.licence, other.licence),
+            both(self.citation, other.citation),
+            ", ".join((*self.tables, *other.tables)),
+            family,
+        )
 
 
 class Task:
@@ -75,10 +112,14 @@ class Task:
             objective. It may declare a keyword ``seed``, which is fixed by the study's seed and the
             architecture. It may raise `EvaluationFailed`, or anything: a failure is recorded.
         objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
-        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``.
+        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``; ``"<= 60%"`` is 60 % of the
+            largest value in a random sample of the space, for metrics known without training.
         reported: Metrics that are printed and never shown to the optimiser (test accuracy).
         metrics: The names of all metrics, where they are known beforehand; objectives and
-            constraints on the command line are checked against them.
+            constraints on the command line are checked against them. A `Metric` with a function
+            among them need not be returned by `evaluate`: an exact one costs nothing, a cheap one
+            is measured before a training, and an architecture that breaks its limit is not
+            trained. With `Metric` objects alone, the list need not name all.
         build: ``build(arch) → nn.Module``, the network as a user would train or deploy it.
         train: ``train(arch, seed) → nn.Module``, the network as the evaluator trained it, when
             `seed` is the one that the evaluator was given (see `evaluation_seed`).
@@ -107,7 +148,7 @@ class Task:
         objectives: Mapping[str, str] | Sequence[str] | str,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
         reported: Sequence[str] = (),
-        metrics: Sequence[str] = (),
+        metrics: Sequence[str | Metric] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
         train: Trainer | None = None,
         example_input: Callable[[], Any] | None = None,
@@ -128,7 +169,12 @@ class Task:
         self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
         self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
         self.reported = tuple(reported)
-        self.metrics = tuple(metrics)
+        given = _metrics(metrics)
+        # Objects alone add to what `evaluate` returns; a name says that the list is complete.
+        complete = any(isinstance(metric, str) for metric in metrics)
+        self.metrics = tuple(given) if complete else ()
+        self.exact = {name: m.function for name, m in given.items() if m.exact and m.function}
+        self.cheap = {name: m.function for name, m in given.items() if m.cheap and m.function}
         self.in_memory = in_memory
         self.description = description
         self.origin = origin or Origin()
@@ -153,6 +199,40 @@ class Task:
             other.constraints = parse_constraints(constraints)
         check_known(other.objectives, other.constraints, self.metrics, self.reported)
         return other
+
+    def resolved(self) -> Task:
+        """The same task with absolute limits alone.
+
+        Raises:
+            InvalidValueError: A relative limit's metric is known by training alone.
+        """
+        if not any(constraint.relative for constraint in self.constraints):
+            return self
+        task = self.replaced()
+        task.constraints = resolved(self.constraints, self._sampled)
+        return task
+
+    def _sampled(self, metric: str) -> list[float]:
+        """A metric of a random sample of the space, NaN where it can't be measured."""
+        function = self._known(metric)
+        if function is None:
+            raise invalid(
+                "constraint",
+                f"a share of {metric}",
+                "give a number: this metric is known after training alone (or make it "
+                f"Metric({metric!r}, function, cheap=True))",
+            )
+        values = []
+        for arch in self.space.sample(SAMPLE, seed=0):
+            try:
+                values.append(_number(metric, function(arch)))
+            except Exception:
+                values.append(math.nan)  # One failed measurement is no reason to stop.
+        return values
+
+    def _known(self, metric: str) -> Function | None:
+        """The function of a metric that is known without training; None where there is none."""
+        return self.exact.get(metric) or self.cheap.get(metric)
 
     # A task that `tasks.load` found is found again in another process: its functions may live in a
     # file that can't be imported there by a name, and its data need not travel.
@@ -194,13 +274,31 @@ class Task:
             keywords["seed"] = evaluation_seed(seed, arch)
         start = time.perf_counter()
         try:
-            metrics = self._checked(self.evaluate(arch, **keywords))
+            before = self._before(arch)
+            for c in self.constraints:
+                if c.metric in before and not c.relative and c.violation(before[c.metric]) > 0:
+                    told = f"{c.metric} is {before[c.metric]:g}, not {c}"
+                    return Evaluation(before, time.perf_counter() - start, dropped=told)
+            metrics = self._checked(self.evaluate(arch, **keywords), before)
         except EvaluationFailed as error:
             return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             return Evaluation(None, time.perf_counter() - start, reason)
         return Evaluation(metrics, time.perf_counter() - start)
+
+    def _before(self, arch: Architecture) -> dict[str, float]:
+        """What is known of an architecture before it is trained: exact and cheap metrics.
+
+        Raises:
+            EvaluationFailed: A function gave no finite number.
+        """
+        found = {}
+        for name, function in (*self.exact.items(), *self.cheap.items()):
+            found[name] = _number(name, function(arch))
+            if not math.isfinite(found[name]):
+                raise EvaluationFailed(f"{name} is {found[name]}")
+        return found
 
     def guiding(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics that the optimiser may see: all but the reported ones."""
@@ -237,7 +335,7 @@ class Task:
             return False
         return "seed" in parameters
 
-    def _checked(self, result: object) -> dict[str, float]:
+    def _checked(self, result: object, before: Mapping[str, float]) -> dict[str, float]:
         # A bare number may also come as a scalar of numpy or torch.
         bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
         if bare and len(self.objectives) == 1:
@@ -245,6 +343,7 @@ class Task:
         if not isinstance(result, Mapping):
             raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
         metrics = {str(name): _number(str(name), value) for name, value in result.items()}
+        metrics.update(before)  # By these it was decided whether to train.
         for metric in self.needed:
             value = metrics.get(metric)
             if value is None:
@@ -256,6 +355,21 @@ class Task:
                 raise EvaluationFailed(f"{metric} is {value}")
         # Of the others, what was not measured is left out: NaN is no number in JSON.
         return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _metrics(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
+    """Name → metric."""
+    if isinstance(metrics, str) or not isinstance(metrics, Sequence):
+        raise invalid("Task: metrics", metrics, "give a list of names or Metric objects")
+    given: dict[str, Metric] = {}
+    for metric in metrics:
+        if not isinstance(metric, str | Metric):
+            raise invalid("Task: metrics", metric, "give a name or a Metric")
+        metric = Metric(metric) if isinstance(metric, str) else metric
+        if metric.name in given:
+            raise invalid("Task: metrics", metric.name, "give each metric once")
+        given[metric.name] = metric
+    return given
 
 
 def _number(metric: str, value: Any) -> float:
