@@ -33,6 +33,7 @@ class SearchProgress:
 
     def __init__(self, study: Study, budget: int) -> None:
         self._console = Console(stderr=True)
+        self._study = study
         self._objective = study.task.objectives[0]
         self._budget = budget
         records = study.queries
@@ -65,14 +66,15 @@ class SearchProgress:
         logging.getLogger("optiproxy").removeHandler(self._notes)
 
     def __call__(self, record: Record) -> None:
-        self._done += 1
+        # What other workers finished counts too, where there can be any.
+        self._done = self._done + 1 if self._study.storage is None else len(self._study.queries)
         if record.metrics is None:
             self._failed += 1
         elif record.feasible:
             value, sign = record.metrics[self._objective.metric], self._objective.sign
             if self._best is None or sign * value > sign * self._best:
                 self._best = value
-        self._bar.update(self._row, advance=1, description=self._text())
+        self._bar.update(self._row, completed=self._done, description=self._text())
         if not self._console.is_terminal:
             self._line()
 

@@ -32,7 +32,7 @@ from optiproxy.search._outputs import Outputs
 from optiproxy.search._pareto import Front, chebyshev
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
-from optiproxy.spaces import Space
+from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.base import Indices
 
 N_INIT = 10
@@ -132,9 +132,20 @@ class OptiProxy(Optimizer):
         metrics = len(self.objectives) + len(self.constraints)
         self._scores = [Scores(space, metrics, features)] if features else []
         self._earlier_studies = read_earlier(space, warm_start, self.objectives)
+        self._predicted: dict[Architecture, float] = {}
+
+    def predictions(self, archs: Sequence[Architecture]) -> list[float] | None:
+        """What the proxy expected of the first objective, in its unit, for what was just asked for.
+
+        None where one of `archs` was not chosen by the proxy in the last `ask`.
+        """
+        if not all(arch in self._predicted for arch in archs):
+            return None
+        return [self._predicted[arch] for arch in archs]
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         asked = len(self._queries) + len(self._pending)
+        self._predicted = {}
         with single_threaded():
             first = self._initial(self._design_places(asked, n))
             if len(first) == n:
@@ -234,6 +245,10 @@ class OptiProxy(Optimizer):
             beliefs.believe(index)
             if front is not None:
                 front.add(beliefs.mean[index])
+        expected = targets.scales[0].inverse(beliefs.mean[chosen, 0].double().numpy())
+        expected = self.objectives[0].sign * expected
+        archs = self.space.from_indices(rows[chosen])
+        self._predicted = dict(zip(archs, expected.tolist(), strict=True))
         return rows[chosen]
 
     def _informed(self, seed: int, outputs: list[int]) -> Proxy:

@@ -6,6 +6,7 @@ what is out) and, once it is complete, its values and its metrics as user attrib
 =========================== ====================================================================
 ``optiproxy:query``         the query's number, from 1; a repeated trial keeps it
 ``optiproxy:ask_seconds``   its share of the time it took to propose it
+``optiproxy:predicted``     the first objective as the method's model predicted it, if it has one
 ``optiproxy:batch``         on the first trial of a batch: all of the batch, so that a batch whose
                             writer was killed half-way can be completed as it was
 ``optiproxy:owner:RUN``     who runs it, or tried to; null once it knows that another one was faster
@@ -91,6 +92,7 @@ class Entry:
             reason=reason,
             seconds=self.attribute("seconds", {}).get("evaluation", 0.0),
             optimizer_seconds=self.attribute("ask_seconds", 0.0),
+            predicted=self.attribute("predicted"),
         )
 
 
@@ -193,8 +195,13 @@ class Ledger:
         repeated = {entry.attribute("repeats") for entry in entries}
         for entry in entries:
             if entry.state is State.INTERRUPTED and entry.trial.number not in repeated:
-                seconds = entry.attribute("ask_seconds", 0.0)
-                self._add(entry.number, entry.architecture, seconds, repeats=entry.trial.number)
+                self._add(
+                    entry.number,
+                    entry.architecture,
+                    entry.attribute("ask_seconds", 0.0),
+                    predicted=entry.attribute("predicted"),
+                    repeats=entry.trial.number,
+                )
                 changed = True
         written = {(entry.number, entry.architecture) for entry in entries}
         for entry in entries:
@@ -205,9 +212,11 @@ class Ledger:
             if owner is not None and not _is_over(owner, active):
                 continue  # Its writer is at it; where that is this run, the batch is complete.
             seconds = entry.attribute("ask_seconds", 0.0)
-            for query, arch in self._batch(entry.number, batch["rows"]):
+            predicted = batch.get("predicted") or [None] * len(batch["rows"])
+            rows = self._batch(entry.number, batch["rows"])
+            for (query, arch), value in zip(rows, predicted, strict=True):
                 if (query, arch) not in written:
-                    self._add(query, arch, seconds)
+                    self._add(query, arch, seconds, predicted=value)
                     changed = True
             self._whole.add(entry.trial.number)
         return _counting(self._entries() if changed else entries)
@@ -223,13 +232,36 @@ class Ledger:
 
     # ---- writing ----
 
-    def propose(self, first: int, archs: Sequence[Architecture], seconds: float) -> None:
-        """Queues a batch as queries `first`, `first` + 1, …; it took `seconds` to propose it."""
+    def propose(
+        self,
+        first: int,
+        archs: Sequence[Architecture],
+        seconds: float,
+        predicted: Sequence[float] | None = None,
+    ) -> None:
+        """Queues a batch as queries `first`, `first` + 1, …; it took `seconds` to propose it.
+
+        Args:
+            first: The number of its first query.
+            archs: The batch.
+            seconds: How long the method took to propose it.
+            predicted: What its model predicted of each; None where it has no model.
+        """
         share = seconds / len(archs)
-        rows = self._task.space.to_indices(archs).tolist()
-        batch = {"rows": rows, "owner": self._owner.renewed().to_json()} if len(archs) > 1 else None
+        batch: dict[str, Any] | None = None
+        if len(archs) > 1:
+            rows = self._task.space.to_indices(archs).tolist()
+            batch = {"rows": rows, "owner": self._owner.renewed().to_json()}
+            if predicted is not None:
+                batch["predicted"] = list(predicted)
         for shift, arch in enumerate(archs):
-            self._add(first + shift, arch, share, batch=batch if shift == 0 else None)
+            self._add(
+                first + shift,
+                arch,
+                share,
+                predicted=None if predicted is None else predicted[shift],
+                batch=batch if shift == 0 else None,
+            )
 
     def _add(self, query: int, arch: Architecture, seconds: float, **attributes: Any) -> None:
         values = {"query": query, "ask_seconds": seconds, **attributes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -11,7 +12,6 @@ from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
-from optiproxy.study._diagnosis import violations
 from optiproxy.study._interrupts import Interrupts
 from optiproxy.study._ledger import Entry, Ledger, State, duplicates
 from optiproxy.study._owner import LEASE
@@ -99,12 +99,6 @@ class Runner:
                 raise
         if self._results and self._failures.total() == self._results:
             self._note_failures()
-        told = violations(
-            [e.metrics for e in self._ledger.read() if e.finished and e.metrics is not None],
-            self._ledger.task.constraints,
-        )
-        if told:
-            self._note(told)
 
     def _loop(self) -> None:
         while True:
@@ -184,6 +178,7 @@ class Runner:
         with self._interrupts.open():
             self._optimizer.restore(told, pending)
             archs: list[Architecture] = self._optimizer.ask(n)
+            predicted = self._predicted(archs)
         seconds = time.perf_counter() - start
         if self._shared and len(self._ledger.read()) > len(entries):
             return  # Another process proposed in the meantime: ask again, knowing of it.
@@ -196,7 +191,16 @@ class Runner:
             return
         # After the greatest, not after the count: two processes may have used a number twice.
         first = 1 + max((e.number for e in entries), default=0)
-        self._ledger.propose(first, archs, seconds)
+        self._ledger.propose(first, archs, seconds, predicted)
+
+    def _predicted(self, archs: list[Architecture]) -> list[float] | None:
+        """What the method's model says of its own proposals, where it can be asked."""
+        predictions = getattr(self._optimizer, "predictions", None)
+        told = predictions(archs) if predictions is not None and archs else None
+        if told is None:
+            return None
+        values = [float(value) for value in told]
+        return values if all(map(math.isfinite, values)) else None
 
     def _guiding(self, entry: Entry) -> dict[str, float] | None:
         return None if entry.metrics is None else self._ledger.task.guiding(entry.metrics)
@@ -270,6 +274,7 @@ class Runner:
                 reason=evaluation.reason,
                 seconds=evaluation.seconds,
                 optimizer_seconds=entry.attribute("ask_seconds", 0.0),
+                predicted=entry.attribute("predicted"),
             )
         )
 

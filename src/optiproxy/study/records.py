@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optiproxy.spaces import Architecture
 
@@ -26,6 +26,8 @@ class Record:
         reason: Why it failed, or which limit kept it from being trained; else empty.
         seconds: How long the evaluation took.
         optimizer_seconds: This query's share of the time that the method took to propose it.
+        predicted: The first objective as the method's model predicted it when it proposed this
+            query; None for a method without a model, and for queries that were drawn at random.
     """
 
     query: int
@@ -35,6 +37,20 @@ class Record:
     reason: str = ""
     seconds: float = 0.0
     optimizer_seconds: float = 0.0
+    predicted: float | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The record as values that JSON knows, for the figures and statistics of `report`."""
+        return {
+            "query": self.query,
+            "architecture": dict(self.architecture),
+            "metrics": dict(self.metrics or {}),
+            "feasible": self.feasible,
+            "failed": self.reason,
+            "predicted": self.predicted,
+            "seconds": self.seconds,
+            "optimizer_seconds": self.optimizer_seconds,
+        }
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,8 @@ class Task:
         build: ``build(arch) → nn.Module``, the network as a user would train or deploy it.
         train: ``train(arch, seed) → nn.Module``, the network as the evaluator trained it, when
             `seed` is the one that the evaluator was given (see `evaluation_seed`).
+        example_input: ``example_input()`` → one input of its networks, or a tuple of several; what
+            a network is exported or measured with.
         prepare: ``prepare()`` makes ready what every query needs, such as a data set. It is called
             before each query and must be quick after the first call.
         in_memory: True where a query is a look-up, so that a study need not be stored.
@@ -133,6 +135,7 @@ class Task:
 
     Attributes:
         train: The function that was given, or None.
+        example_input: The function that was given, or None.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
@@ -150,6 +153,7 @@ class Task:
         metrics: Sequence[str | Metric] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
         train: Trainer | None = None,
+        example_input: Callable[[], Any] | None = None,
         prepare: Callable[[], object] | None = None,
         in_memory: bool = False,
         distinct: bool | None = None,
@@ -179,6 +183,7 @@ class Task:
         self.description = description
         self.origin = origin or Origin()
         self.train = train
+        self.example_input = example_input
         self.reference: Reference | None = None
         self._build = build
         self._prepare = prepare

@@ -16,6 +16,7 @@ from optiproxy.spaces import Architecture, Cell
 from optiproxy.tasks.base import Origin, Task
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 OPERATIONS = ("none", "skip", "conv_3", "conv_5_dilated", "max_pool_3")
@@ -34,6 +35,7 @@ def task() -> Task:
         metrics=METRICS,
         build=build,
         train=train,
+        example_input=example_input,
         prepare=prepare,
         description="a 1-D convolutional cell, really trained on MNIST-1D (about 2 s a training)",
         origin=Origin(
@@ -80,6 +82,15 @@ def train(arch: Architecture, seed: int) -> nn.Module:
     from optiproxy.tasks._mnist1d_training import fit
 
     return fit(arch, seed)[0]
+
+
+def example_input() -> torch.Tensor:
+    """One signal, (1, 1, 40)."""
+    import torch
+
+    from optiproxy.tasks._mnist1d_data import LENGTH
+
+    return torch.zeros(1, 1, LENGTH)
 
 
 def build(arch: Architecture) -> nn.Module:
