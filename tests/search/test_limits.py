@@ -194,3 +194,20 @@ def test_the_climb_sees_an_exact_metric_fall() -> None:
     before = float(beliefs.spread[7, 0])
     beliefs.believe(7)
     assert float(beliefs.spread[7, 0]) < before
+
+
+def test_earlier_studies_inform_what_is_learnt_beside_exact_metrics() -> None:
+    """Parts of a proxy get their part of what was known."""
+    archs = SPACE.sample(20, seed=4)
+    known = [(a, {"score": score(a), "cost": cost(a), "ms": cost(a) / 40}) for a in archs]
+    opt = OptiProxy(
+        SPACE, "score=max", constraints=["cost<=300", "ms<=9"], warm_start=[known],
+        exact={"cost": cost}, features={"depth": lambda a: float(a["depth"])},
+    )  # fmt: skip
+    for _ in range(2):
+        asked = opt.ask(4)
+        assert all(cost(a) <= 300 for a in asked)
+        opt.tell(asked, [{"score": score(a), "ms": cost(a) / 40} for a in asked])
+    assert opt.best is not None
+    assert opt.best.metrics is not None
+    assert opt.best.metrics["score"] > 5.0

@@ -8,8 +8,9 @@ import torch
 
 from optiproxy.encodings import corners
 from optiproxy.errors import InvalidValueError
+from optiproxy.proxies._earlier import Earlier
 from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.proxies.informed import Earlier, Informed
+from optiproxy.proxies.informed import Informed
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Cell, Chain
 

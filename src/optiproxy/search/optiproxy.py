@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from optiproxy.encodings import corners
 from optiproxy.errors import invalid
 from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
+from optiproxy.proxies._earlier import Earlier
+from optiproxy.proxies._scores import Score, Scores
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.proxies.informed import Earlier, Informed
+from optiproxy.proxies.informed import Informed, Model, Part
 from optiproxy.search._acquisition import log_expected_improvement
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
@@ -89,6 +92,9 @@ class OptiProxy(Optimizer):
         warm_start: Earlier studies of the same space: another data set, another device, fewer
             epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
             called as here. How far each can be trusted is learnt from the queries.
+        features: Scores that cost no query (NASWOT, parameters, FLOPs): name → function of an
+            architecture. It is called for every candidate, thousands in a search. Which way and how
+            far each points is learnt from the queries.
         exact: Metric → function of an architecture that costs nothing: computed for all candidates
             instead of predicted. What breaks its limit is never proposed.
 
@@ -108,6 +114,7 @@ class OptiProxy(Optimizer):
         proxy: str = "gp",
         n_init: int = N_INIT,
         warm_start: Iterable[Any] = (),
+        features: Mapping[str, Score] = MappingProxyType({}),
         exact: Mapping[str, Function] | None = None,
     ) -> None:
         super().__init__(space, objectives, constraints=constraints, seed=seed, exact=exact)
@@ -115,6 +122,8 @@ class OptiProxy(Optimizer):
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
         self._proxy: type[Proxy] = PROXIES.get(proxy)
         self.n_init = n_init
+        metrics = len(self.objectives) + len(self.constraints)
+        self._scores = [Scores(space, metrics, features)] if features else []
         self._earlier_studies = read_earlier(space, warm_start, self.objectives)
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
@@ -219,11 +228,12 @@ class OptiProxy(Optimizer):
         return rows[chosen]
 
     def _informed(self, seed: int, outputs: list[int]) -> Proxy:
-        """A fresh proxy of some outputs, informed by the earlier studies where there are any."""
+        """A fresh proxy of some outputs, informed by what was known before where there is any."""
         proxy = self._proxy(self.space, seed=seed)
-        if not self._earlier:
+        models: list[Model] = [*self._earlier, *self._scores]
+        if not models:
             return proxy
-        return Informed(proxy, [study.only(outputs) for study in self._earlier])
+        return Informed(proxy, [Part(model, outputs) for model in models])
 
     def _model(self, targets: Targets, make: Callable[[list[int]], Proxy]) -> Proxy:
         """A model of all outputs; in parts where not every query has every output."""
