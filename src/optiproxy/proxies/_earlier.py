@@ -32,8 +32,7 @@ class Earlier(Model):
     def __init__(self, space: Space, p: Tensor, y: Tensor) -> None:
         self._known = ~y.isnan().any(0)  # (M,)
         self._gp = GaussianProcess(space)
-        self._gp.fit(p, y[:, self._known])
-        left_out = self._gp.left_out(torch.arange(len(p)) % FOLDS)
+        left_out = self._gp.left_out(p, y[:, self._known], torch.arange(len(p)) % FOLDS)
         # Rank correlation with its own left-out predictions; zero where it is not useful.
         self.reliability = torch.zeros(len(self._known), dtype=y.dtype)
         for column, m in enumerate(self._known.nonzero()[:, 0].tolist()):

@@ -87,7 +87,8 @@ class OptiProxy(Optimizer):
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``. A limited metric is a proxy output
             too; the climb and the ranking add the log probability of meeting its limit.
         seed: Same seed and same history give the same proposals, on one machine.
-        proxy: ``"gp"``, ``"gcn"``, or another registered name.
+        proxy: ``"auto"`` (a Gaussian process, joined by a network where that predicts better),
+            ``"gp"``, ``"gcn"``, ``"mlp"``, ``"transformer"``, or another registered name.
         n_init: Queries of the initial design.
         warm_start: Earlier studies of the same space: another data set, another device, fewer
             epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
@@ -111,7 +112,7 @@ class OptiProxy(Optimizer):
         *,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
         seed: int = 0,
-        proxy: str = "gp",
+        proxy: str = "auto",
         n_init: int = N_INIT,
         warm_start: Iterable[Any] = (),
         features: Mapping[str, Score] = MappingProxyType({}),
