@@ -12,7 +12,6 @@ from optiproxy.errors import InvalidValueError
 from optiproxy.metrics import Constraint
 from optiproxy.search import METHODS
 from optiproxy.search._exact import Exact
-from optiproxy.search._limits import WEIGHT_MAX, WEIGHT_MIN, weight
 from optiproxy.search._scales import of_front, of_limit, of_objective
 from optiproxy.search._targets import sharpen
 from optiproxy.search.optiproxy import OptiProxy
@@ -55,16 +54,6 @@ def test_a_limit_is_finest_at_its_bound() -> None:
     scale = of_limit(np.geomspace(1, 1000, 31), 1.0, 50.0)
     near, far = scale(np.array([50.0, 55.0, 500.0, 550.0])).reshape(2, 2)
     assert near[1] - near[0] > 1.2 * (far[1] - far[0])
-
-
-def test_the_weight_follows_the_share_of_violations() -> None:
-    broken = np.zeros(40, dtype=bool)
-    assert weight(broken) == WEIGHT_MAX
-    assert weight(~broken) == WEIGHT_MIN
-    half = np.arange(40) % 2 == 0
-    assert weight(half) == pytest.approx(1.0)
-    assert weight(np.arange(40) % 3 == 0) > 1.5
-    assert weight(np.concatenate([broken, ~broken])) == WEIGHT_MIN  # the last ones count
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor
@@ -31,6 +33,7 @@ class Earlier(Model):
 
     def __init__(self, space: Space, p: Tensor, y: Tensor) -> None:
         self._known = ~y.isnan().any(0)  # (M,)
+        self._outputs: list[int] | None = None  # all
         self._gp = GaussianProcess(space)
         left_out = self._gp.left_out(p, y[:, self._known], torch.arange(len(p)) % FOLDS)
         # Rank correlation with its own left-out predictions; zero where it is not useful.
@@ -38,6 +41,12 @@ class Earlier(Model):
         for column, m in enumerate(self._known.nonzero()[:, 0].tolist()):
             rank = spearmanr(left_out[:, column], y[:, m]).statistic
             self.reliability[m] = rank if rank >= USEFUL else 0.0
+
+    def only(self, outputs: list[int]) -> Earlier:
+        part = copy(self)
+        part.reliability = self.reliability[outputs]
+        part._outputs = outputs
+        return part
 
     def adapted(self, p: Tensor, y: Tensor) -> Mean:
         """Its mean, the scale corrected by least squares with a belief in an unchanged one."""
@@ -55,4 +64,4 @@ class Earlier(Model):
         """(B, M), zero where it knows nothing."""
         out = torch.zeros(len(p), len(self._known), dtype=p.dtype)
         out[:, self._known] = self._gp.mean(p)
-        return out
+        return out if self._outputs is None else out[:, self._outputs]

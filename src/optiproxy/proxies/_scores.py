@@ -7,6 +7,7 @@ where training-free scores guide a search.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 
 import numpy as np
 import torch
@@ -65,6 +66,11 @@ class Scores(Model):
         self._stand_in = GaussianProcess(space)
         p = corners(space, torch.from_numpy(rows), torch.float64)
         self._stand_in.fit(p, self._standardised(raw))
+
+    def only(self, outputs: list[int]) -> Scores:
+        part = copy(self)  # what is computed is remembered by both
+        part.reliability = self.reliability[outputs]
+        return part
 
     def adapted(self, p: Tensor, y: Tensor) -> Mean:
         """Ridge regression on the scores. Which way they point is not known before it."""

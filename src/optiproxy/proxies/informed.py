@@ -31,6 +31,10 @@ class Model(ABC):
     reliability: Tensor
 
     @abstractmethod
+    def only(self, outputs: list[int]) -> Model:
+        """The same for some of the metrics, by their numbers."""
+
+    @abstractmethod
     def adapted(self, p: Tensor, y: Tensor) -> Mean:
         """Its prediction, p (B, C, O) → (B, M), on the scale of what was measured.
 
@@ -38,26 +42,6 @@ class Model(ABC):
             p: (T, C, O), the architectures that were measured; none at first.
             y: (T, M), their metrics.
         """
-
-
-class Part(Model):
-    """What a model says of some of the metrics.
-
-    Args:
-        model: Of all metrics.
-        outputs: The numbers of those that are asked for.
-    """
-
-    def __init__(self, model: Model, outputs: Sequence[int]) -> None:
-        self._model = model
-        self._outputs = list(outputs)
-        self.reliability = model.reliability[self._outputs]
-
-    def adapted(self, p: Tensor, y: Tensor) -> Mean:
-        every = torch.zeros(len(y), len(self._model.reliability), dtype=y.dtype)
-        every[:, self._outputs] = y
-        mean = self._model.adapted(p, every)
-        return lambda q: mean(q)[:, self._outputs]
 
 
 class Informed(Proxy):

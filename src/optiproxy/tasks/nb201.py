@@ -47,4 +47,5 @@ def _task(data_set: str, title: str) -> Table:
         reported=["test_accuracy"],
         description=f"NAS-Bench-201 on {title}: accuracy after 200 epochs, looked up",
         citation=_CITATION,
+        family="nb201",
     )
