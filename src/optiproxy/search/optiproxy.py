@@ -27,7 +27,7 @@ from optiproxy.search._acquisition import log_expected_improvement
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
 from optiproxy.search._earlier import read_earlier
-from optiproxy.search._limits import Targets, climb_penalty, log_feasible, targets_of
+from optiproxy.search._limits import Targets, log_feasible, targets_of
 from optiproxy.search._outputs import Outputs
 from optiproxy.search._pareto import Front, chebyshev
 from optiproxy.search._threads import single_threaded
@@ -291,10 +291,10 @@ class OptiProxy(Optimizer):
         avoided = None if away is None else self._corners(away, model.dtype)
 
         def score(p: Tensor) -> Tensor:
-            mean = model.mean(p)
+            mean, spread = model.predict(p) if targets.limits else (model.mean(p), None)
             worth = mean[:, 0] if m == 1 else chebyshev(mean[:, :m], weights)
-            if targets.limits:
-                worth = worth + climb_penalty(mean, targets.limits)
+            if spread is not None:
+                worth = worth + log_feasible(mean, spread, targets.limits)
             if avoided is not None:
                 agreement = torch.einsum("gco,kco->gk", p, avoided).amax(1)
                 worth = worth - torch.relu(agreement - len(self.space) / 2)
@@ -347,6 +347,6 @@ def _worth(
         return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng)
     mean = beliefs.mean[:, 0]
     if turn != "improvement":
-        return mean + targets.weight * feasible
+        return mean + feasible
     best = float(targets.y[targets.feasible][:, 0].max())
     return log_expected_improvement(mean, beliefs.spread[:, 0], best) + feasible
