@@ -53,6 +53,11 @@ def reference_point(y: Array) -> Array:
     return np.asarray(low - MARGIN * width)
 
 
+def widest_reference(y: Array) -> Array:
+    """Slightly worse than anything of y (T, M): what lies beyond the front's ends counts too."""
+    return np.asarray(y.min(0) - MARGIN * np.maximum(np.ptp(y, axis=0), 1e-9))
+
+
 class Front:
     """The front while a batch is filled: what was measured, and what was picked at its mean.
 
@@ -76,7 +81,10 @@ class Front:
         self._others = np.setdiff1d(np.arange(len(y)), self.members)
         self.newest = int(self.members.max(initial=-1))
         self._front = shown[on_front]
-        self._reference = reference_point(shown) if len(feasible) else np.zeros(y.shape[1])
+        self._references = [np.zeros(y.shape[1])] * 2
+        if len(feasible):
+            self._references = [reference_point(shown), widest_reference(shown)]
+        self._reference = self._references[0]
 
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """All queries, those on the front first, in random order; the newest of the others next."""
@@ -89,7 +97,13 @@ class Front:
         self._front = front[non_dominated(front)]
 
     def log_improvement(
-        self, mean: Tensor, spread: Tensor, log_feasible: Tensor, rng: np.random.Generator
+        self,
+        mean: Tensor,
+        spread: Tensor,
+        log_feasible: Tensor,
+        rng: np.random.Generator,
+        *,
+        beyond: bool,
     ) -> Tensor:
         """The logarithm of the expected hypervolume improvement of feasible candidates, (B,).
 
@@ -98,7 +112,10 @@ class Front:
             spread: (B, M).
             log_feasible: (B,), log probability that a candidate meets the limits.
             rng: Of the samples.
+            beyond: Whether what lies beyond the ends of the front counts: with the front's own
+                reference point nothing does that is worse in one objective than all of it.
         """
+        self._reference = self._references[beyond]
         m = len(self._scales)
         centre, wide = mean[:, :m].double().numpy(), spread[:, :m].double().numpy()
         chance = log_feasible.double().exp().numpy()

@@ -344,7 +344,8 @@ def _worth(
     if len(targets.feasible) and not targets.feasible.any():
         return feasible  # first of all find one that may be used
     if front is not None:
-        return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng)
+        beyond = turn == "improvement"
+        return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng, beyond=beyond)
     mean = beliefs.mean[:, 0]
     if turn != "improvement":
         return mean + feasible
