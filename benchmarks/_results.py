@@ -20,7 +20,7 @@ def write(name: str, settings: dict[str, Any], results: Any) -> Path:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     content = {
         "date": today,
-        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": shlex.join(["python", _script(), *sys.argv[1:]]),
         "machine": {
             "processor": _processor(),
             "cores": os.cpu_count(),
@@ -48,3 +48,10 @@ def _processor() -> str:
         )
     except (OSError, StopIteration):
         return platform.processor() or "unknown"
+
+
+def _script() -> str:
+    """The script as it is called from the repository's root."""
+    path = Path(sys.argv[0]).resolve()
+    root = RESULTS.parents[1]
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

@@ -49,6 +49,11 @@ class GCNEnsemble(Proxy):
     The spread is the members' standard deviation.
     """
 
+    #: What a variant may change: the members, their hidden width, and how they are trained.
+    members = MEMBERS
+    hidden = HIDDEN
+    training = TRAINING
+
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
         self._encoder = encodings.make("adjacency", space)
@@ -59,7 +64,7 @@ class GCNEnsemble(Proxy):
 
     def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
         """By one training: each member leaves a fold out, and speaks for it."""
-        weights = self._trained(p, y, others(folds, MEMBERS))
+        weights = self._trained(p, y, others(folds, self.members))
         with torch.no_grad():
             out = self._outputs(weights, p)
         self.fit(p, y)
@@ -69,16 +74,16 @@ class GCNEnsemble(Proxy):
         generator = torch.Generator().manual_seed(self.seed)
         graph, x = self._graph(p)
         return train(
-            _initial(x.shape[-1], y.shape[1], generator),
+            _initial(self.members, x.shape[-1], self.hidden, y.shape[1], generator),
             lambda weights: _forward(weights, graph, x, generator),
             y,
-            TRAINING,
+            self.training,
             learns,
         )
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         out = self._outputs(self._weights, p)
-        return out.mean(0), out.std(0)
+        return out.mean(0), out.std(0, correction=int(self.members > 1))
 
     def _outputs(self, weights: Weights, p: Tensor) -> Tensor:
         """(K, B, M)."""
@@ -90,15 +95,17 @@ class GCNEnsemble(Proxy):
         return _directions(a[0] if fixed else a), x
 
 
-def _initial(features: int, metrics: int, generator: torch.Generator) -> Weights:
+def _initial(
+    members: int, features: int, hidden: int, metrics: int, generator: torch.Generator
+) -> Weights:
     weights: Weights = {}
     width = features
     for layer in range(LAYERS):
         # A direction is a member's half: K networks are 2K layers here.
-        weights |= linear_weights(f"{layer}.directions", 2 * MEMBERS, width, HIDDEN, generator)
-        weights |= linear_weights(f"{layer}.join", MEMBERS, 2 * HIDDEN, HIDDEN, generator)
-        width = HIDDEN
-    return weights | linear_weights("out", MEMBERS, HIDDEN, metrics, generator)
+        weights |= linear_weights(f"{layer}.directions", 2 * members, width, hidden, generator)
+        weights |= linear_weights(f"{layer}.join", members, 2 * hidden, hidden, generator)
+        width = hidden
+    return weights | linear_weights("out", members, hidden, metrics, generator)
 
 
 def _directions(a: Tensor) -> Tensor:
@@ -121,15 +128,16 @@ def _forward(
 ) -> Tensor:
     """The graph (see `_directions`) and x (B, N, F) → (K, B, M); dropout with a generator."""
     b = len(x)
+    members, hidden, _ = w["out.w"].shape
     h = x.transpose(0, 1)[None]  # (1, N, B, F): the same for all members in the first layer
     for layer in range(LAYERS):
         # The rows of the graph sum to one, so that a layer's bias may be added behind it.
-        z = _propagate(graph, h).expand(MEMBERS, -1, -1, -1, -1).flatten(0, 1)  # (2K, N, B, ·)
+        z = _propagate(graph, h).expand(members, -1, -1, -1, -1).flatten(0, 1)  # (2K, N, B, ·)
         z = F.relu(linear(w, f"{layer}.directions", z))
-        z = z.view(MEMBERS, 2, *z.shape[1:])
+        z = z.view(members, 2, *z.shape[1:])
         h = linear(w, f"{layer}.join", torch.cat([z[:, 0], z[:, 1]], -1))  # (K, N, B, H)
         h = F.layer_norm(h, h.shape[-1:])
         if generator is not None:
             # One mask for all vertices of an architecture: as good, and drawn N times faster.
-            h = dropout(h, (MEMBERS, 1, b, HIDDEN), DROPOUT, generator)
+            h = dropout(h, (members, 1, b, hidden), DROPOUT, generator)
     return linear(w, "out", F.gelu(h.mean(1)))  # (K, B, H) → (K, B, M)

@@ -13,6 +13,7 @@ METHODS = Registry(
     "method",
     {
         "optiproxy": "optiproxy.search.optiproxy:OptiProxy",
+        "paper": "optiproxy.search.paper:Paper",
         "random": "optiproxy.baselines.random:RandomSearch",
         "evolution": "optiproxy.baselines.evolution:RegularizedEvolution",
         "local": "optiproxy.baselines.local:LocalSearch",

@@ -48,7 +48,13 @@ def relax(alpha: Tensor, tau: float, mask: Tensor, generator: torch.Generator) -
 
 
 def climb(
-    alpha: Tensor, score: Callable[[Tensor], Tensor], mask: Tensor, generator: torch.Generator
+    alpha: Tensor,
+    score: Callable[[Tensor], Tensor],
+    mask: Tensor,
+    generator: torch.Generator,
+    *,
+    steps: int = STEPS,
+    learning_rate: float = LEARNING_RATE,
 ) -> Tensor:
     """Maximises ``score(relax(alpha))`` (G, C, O) → (G,); returns the distributions (G, C, O).
 
@@ -57,11 +63,13 @@ def climb(
         score: Differentiable, greater is better; groups do not influence each other.
         mask: (C, O), the options that exist.
         generator: Of the Gumbel noise.
+        steps: Of gradient ascent, at least two.
+        learning_rate: Adam's.
     """
     alpha = alpha.clone()
     first, second = torch.zeros_like(alpha), torch.zeros_like(alpha)
-    for step in range(STEPS):
-        tau = TAU_START + (TAU_END - TAU_START) * step / (STEPS - 1)
+    for step in range(steps):
+        tau = TAU_START + (TAU_END - TAU_START) * step / (steps - 1)
         alpha.requires_grad_()
         loss = -score(relax(alpha, tau, mask, generator)).sum()
         (gradient,) = torch.autograd.grad(loss, alpha)
@@ -71,13 +79,23 @@ def climb(
         first.lerp_(gradient, 1 - BETA_1)
         second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
         unbiased = (second.sqrt() / (1 - BETA_2 ** (step + 1)) ** 0.5).add_(1e-8)
-        alpha.addcdiv_(first, unbiased, value=-LEARNING_RATE / (1 - BETA_1 ** (step + 1)))
+        alpha.addcdiv_(first, unbiased, value=-learning_rate / (1 - BETA_1 ** (step + 1)))
     return alpha.masked_fill(~mask, -torch.inf).softmax(-1)
 
 
-def draw(p: Tensor, n: int, mask: Tensor, generator: torch.Generator) -> Indices:
-    """`n` discrete rows from each distribution: p (G, C, O) → (G·n, C)."""
+def draw(
+    p: Tensor,
+    n: int,
+    mask: Tensor,
+    generator: torch.Generator,
+    *,
+    exploration: float = EXPLORATION,
+) -> Indices:
+    """`n` discrete rows from each distribution: p (G, C, O) → (G·n, C).
+
+    A share `exploration` of the choices is redrawn uniformly.
+    """
     uniform = mask / mask.sum(-1, keepdim=True)
-    mixed = (1 - EXPLORATION) * p + EXPLORATION * uniform
+    mixed = (1 - exploration) * p + exploration * uniform
     rows = torch.multinomial(mixed.flatten(0, 1), n, replacement=True, generator=generator)
     return rows.view(*p.shape[:2], n).permute(0, 2, 1).flatten(0, 1).numpy()

@@ -1,0 +1,61 @@
+"""What the climb is worth: our search without it, with other temperatures, with fewer groups.
+
+    python benchmarks/experiments/climb.py --seeds 30
+
+``draws`` ranks as many uniform draws as the groups would have given, besides the neighbours of the
+best and the random candidates, which all variants have.
+"""
+
+from _run import directions, run
+
+import optiproxy.search._climb as climbing
+import optiproxy.search.optiproxy as search
+from optiproxy.search.optiproxy import OptiProxy
+
+
+class Draws(OptiProxy):
+    def _climbed(self, model, targets, alpha, rng, generator, away=None):
+        return self.space.random_indices(len(alpha) * search.DRAWS, rng)
+
+
+class Groups(OptiProxy):
+    groups = 5
+
+    def _start(self, groups, incumbents, rng):
+        return super()._start(min(groups, self.groups), incumbents[:1], rng)
+
+
+class Temperature(OptiProxy):
+    start, end = climbing.TAU_START, climbing.TAU_END
+
+    def _climbed(self, *arguments, **options):
+        before = climbing.TAU_START, climbing.TAU_END
+        climbing.TAU_START, climbing.TAU_END = self.start, self.end
+        try:
+            return super()._climbed(*arguments, **options)
+        finally:
+            climbing.TAU_START, climbing.TAU_END = before
+
+
+class Hot(Temperature):
+    start = end = 0.7
+
+
+class Cold(Temperature):
+    start = end = 0.2
+
+
+def of(kind):
+    return lambda task, seed: kind(task.space, directions(task), seed=seed)
+
+
+VARIANTS = {
+    "default": of(OptiProxy),
+    "draws": of(Draws),
+    "5 groups": of(Groups),
+    "tau 0.7": of(Hot),
+    "tau 0.2": of(Cold),
+}
+
+if __name__ == "__main__":
+    run(__doc__.splitlines()[0], VARIANTS, ("nb201-cifar100", "nb201-imagenet16-120"))

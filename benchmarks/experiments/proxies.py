@@ -1,0 +1,19 @@
+"""Proxy ablation: the search with each proxy, all else equal.
+
+python benchmarks/experiments/proxies.py --seeds 30
+"""
+
+from _run import directions, run
+
+from optiproxy.proxies import PROXIES
+from optiproxy.search.optiproxy import OptiProxy
+
+
+def with_proxy(name):
+    return lambda task, seed: OptiProxy(task.space, directions(task), seed=seed, proxy=name)
+
+
+VARIANTS = {name: with_proxy(name) for name in PROXIES.names()}
+
+if __name__ == "__main__":
+    run(__doc__.splitlines()[0], VARIANTS, ("nb201-cifar100", "nb201-imagenet16-120"))
