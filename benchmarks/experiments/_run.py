@@ -46,7 +46,7 @@ def search(task: tasks.Task, opt: Optimizer, budget: int) -> tuple[list[float], 
 
 
 def summary(regrets: np.ndarray, budgets: Sequence[int], base: np.ndarray | None) -> dict[str, Any]:
-    """Regrets (seeds, queries) at each budget; `base` are the first variant's, of the same seeds."""
+    """Regrets (seeds, queries) at each budget; `base` are the first variant's, same seeds."""
     rows = {}
     for queries in budgets:
         at = regrets[:, queries - 1]
