@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from optiproxy.metrics import Objective
 from optiproxy.study import Found, Record, Study
@@ -53,10 +54,24 @@ def _best(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]
         yield f"    {line}"
     yield ""
     width = max(map(len, best.metrics))
+    measured = next(r.measured for r in records if r.query == best.query)
     for name, value in best.metrics.items():
         only = "  (only reported)" if name in study.task.reported else ""
-        yield f"  {name:<{width}}  {number(value)}{only}"
+        how = _how(measured[name]) if name in measured else ""
+        yield f"  {name:<{width}}  {number(value)}{only}{how}"
     yield from _comparison(study, best, records)
+
+
+def _how(measured: Mapping[str, Any]) -> str:
+    """On what a metric was measured, as `hardware.Measurement` has it."""
+    threads = measured.get("threads")
+    parts = (
+        measured.get("runtime") and f"by {measured['runtime']}",
+        measured.get("device") and f"on {measured['device']}",
+        threads and f"{threads} thread{'s' if threads > 1 else ''}",
+        measured.get("iqr_ms") is not None and f"quartiles {measured['iqr_ms']:.2g} apart",
+    )
+    return f"  ({', '.join(part for part in parts if part)})"
 
 
 def _comparison(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]:

@@ -16,6 +16,7 @@ def search(
     storage: str | None = None,
     name: str | None = None,
     workers: int = 1,
+    measure: str | None = None,
     json: bool = False,
 ) -> int:
     """Searches for the best architecture of a task.
@@ -33,6 +34,9 @@ def search(
         storage: A journal file (runs.journal) or a database (sqlite:///runs.db, postgresql://…).
         name: The study's name; by default made of the task, the method and the seed.
         workers: How many evaluations run at once.
+        measure: Each network is measured beside its training: onnx or torch on this machine, or a
+            command for another device, such as "ssh pi measure.sh {onnx}", that prints JSON with
+            at least latency_ms (see docs/hardware.md).
         json: Prints exactly one JSON object on standard output.
     """
     from optiproxy.cli._conduct import conduct, default_storage
@@ -42,7 +46,7 @@ def search(
 
     check_count("budget", budget)
     check_count("workers", workers)
-    loaded = load(task).replaced(objective, constraint)
+    loaded = load(task).replaced(objective, constraint, measure)
     loaded.prepare()  # Data that are missing are told before a file is made.
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:

@@ -34,6 +34,7 @@ class Identity:
     method: str
     proxy: str | None
     seed: int
+    measure: str | None = None
     reference: tuple[str, str] | None = None
     version: str = ""
 
@@ -49,6 +50,7 @@ class Identity:
             method=method,
             proxy=proxy,
             seed=seed,
+            measure=task.measure,
             reference=None if reference is None else (reference.text, reference.folder),
             version=version,
         )

@@ -10,6 +10,7 @@ what is out) and, once it is complete, its values and its metrics as user attrib
                             writer was killed half-way can be completed as it was
 ``optiproxy:owner:RUN``     who runs it, or tried to; null once it knows that another one was faster
 ``optiproxy:seconds``       of the evaluation, and of the session since its last result
+``optiproxy:measured``      how a metric was measured, where the evaluator told: device, versions, …
 ``optiproxy:feasible``      where there are constraints (the dashboard does not show Optuna's own)
 ``optiproxy:failed``        state FAIL: why the evaluation failed
 ``optiproxy:interrupted``   state FAIL: what ended its process; it is no query, it is repeated
@@ -81,6 +82,7 @@ class Entry:
             reason=failed if metrics is None else "",
             seconds=self.attribute("seconds", {}).get("evaluation", 0.0),
             optimizer_seconds=self.attribute("ask_seconds", 0.0),
+            measured=self.attribute("measured", {}),
         )
 
 
@@ -264,6 +266,10 @@ class Ledger:
             if evaluation.metrics is None:
                 self._fail(entry, "failed", evaluation.reason)
                 return True
+            if evaluation.measured:
+                self._storage.set_trial_user_attr(
+                    trial_id, PREFIX + "measured", evaluation.measured
+                )
             self._write_metrics(trial_id, evaluation.metrics)
             values = [evaluation.metrics[o.metric] for o in self._task.objectives]
             self._study.tell(entry.trial.number, values)

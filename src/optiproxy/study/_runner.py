@@ -248,6 +248,7 @@ class Runner:
                 reason=evaluation.reason,
                 seconds=evaluation.seconds,
                 optimizer_seconds=entry.attribute("ask_seconds", 0.0),
+                measured=evaluation.measured,
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optiproxy.spaces import Architecture
 
@@ -26,6 +26,8 @@ class Record:
         reason: Why it failed; empty where it did not.
         seconds: How long the evaluation took.
         optimizer_seconds: This query's share of the time that the method took to propose it.
+        measured: How a metric was measured, where the evaluator told: metric → the fields of a
+            `hardware.Measurement`.
     """
 
     query: int
@@ -35,6 +37,7 @@ class Record:
     reason: str = ""
     seconds: float = 0.0
     optimizer_seconds: float = 0.0
+    measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from optiproxy.study._runner import Runner
 from optiproxy.study._storage import Storage, open_storage
 from optiproxy.study.records import Found, Record
 from optiproxy.tasks import Reference, Task, load
+from optiproxy.tasks.base import Evaluator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,7 @@ class Study:
         self,
         name: str,
         space: Space,
-        evaluate: Callable[..., Mapping[str, float] | float],
+        evaluate: Evaluator,
         *,
         objectives: Mapping[str, str] | Sequence[str] | str,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
@@ -159,7 +160,9 @@ class Study:
                 f"study {name!r}: its task {found.task!r} was made in a program; run that again, "
                 "with the same name and storage, and it goes on"
             )
-        task = _found_again(*found.reference).replaced(found.objectives, found.constraints)
+        task = _found_again(*found.reference).replaced(
+            found.objectives, found.constraints, found.measure
+        )
         return cls.of(
             task,
             name=name,

@@ -7,9 +7,9 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 from optiproxy.errors import EvaluationFailed, invalid
 from optiproxy.metrics import (
@@ -21,23 +21,28 @@ from optiproxy.metrics import (
     parse_objectives,
 )
 from optiproxy.spaces import Architecture, Space
+from optiproxy.tasks import _measuring
 
 if TYPE_CHECKING:
     from torch import nn
 
     from optiproxy.tasks._loading import Reference
 
-Evaluator = Callable[..., Mapping[str, float] | float]
+Evaluator = Callable[..., Mapping[str, SupportsFloat] | float]
 Trainer = Callable[[Architecture, int], "nn.Module"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The answer to one query: `metrics`, or None and the `reason` of the failure."""
+    """The answer to one query: `metrics`, or None and the `reason` of the failure.
+
+    `measured` says how a metric was measured, where the evaluator told: metric → plain values.
+    """
 
     metrics: dict[str, float] | None
     seconds: float
     reason: str = ""
+    measured: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,14 @@ class Task:
             `seed` is the one that the evaluator was given (see `evaluation_seed`).
         prepare: ``prepare()`` makes ready what every query needs, such as a data set. It is called
             before each query and must be quick after the first call.
+        input_shape: Of the network's input, with a batch of 1; for what measures it by itself.
         in_memory: True where a query is a look-up, so that a study need not be stored.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
     Attributes:
         train: The function that was given, or None.
+        measure: How each network is measured beside its evaluation (see `replaced`), or None.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
@@ -108,6 +115,7 @@ class Task:
         build: Callable[[Architecture], nn.Module] | None = None,
         train: Trainer | None = None,
         prepare: Callable[[], object] | None = None,
+        input_shape: tuple[int, ...] | None = None,
         in_memory: bool = False,
         description: str = "",
         origin: Origin | None = None,
@@ -129,6 +137,8 @@ class Task:
         self.description = description
         self.origin = origin or Origin()
         self.train = train
+        self.input_shape = None if input_shape is None else tuple(input_shape)
+        self.measure: str | None = None
         self.reference: Reference | None = None
         self._build = build
         self._prepare = prepare
@@ -138,15 +148,34 @@ class Task:
         self,
         objectives: Mapping[str, str] | Sequence[str] | str | None = None,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        measure: str | None = None,
     ) -> Task:
-        """The same task asked for other objectives or constraints (the command line's options)."""
+        """The same task with the command line's options.
+
+        Args:
+            objectives: Other objectives.
+            constraints: Other constraints.
+            measure: Each network is measured before it is evaluated: ``"onnx"`` or ``"torch"`` on
+                this machine, or a command with ``{onnx}`` in it (see `hardware.Command`). Its
+                ``latency_ms``, and whatever else is measured, replaces what the evaluator returns.
+
+        Raises:
+            InvalidValueError: An argument can't be used.
+        """
         other = type(self).__new__(type(self))
         other.__dict__.update({k: v for k, v in self.__dict__.items() if k != "optimum"})
         if objectives:
             other.objectives = parse_objectives(objectives)
         if constraints:
             other.constraints = parse_constraints(constraints)
-        check_known(other.objectives, other.constraints, self.metrics, self.reported)
+        if measure is not None:
+            _measuring.check(self, measure)
+            other.measure = measure
+            if self.metrics and not _measuring.is_command(measure):
+                other.metrics = tuple(dict.fromkeys((*self.metrics, *_measuring.METRICS)))
+            elif self.metrics:
+                other.metrics = ()  # A command may measure what it likes.
+        check_known(other.objectives, other.constraints, other.metrics, self.reported)
         return other
 
     # A task that `tasks.load` found is found again in another process: its functions may live in a
@@ -154,7 +183,7 @@ class Task:
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         if self.reference is None:
             return super().__reduce_ex__(protocol)
-        return _found_again, (self.reference, self.objectives, self.constraints)
+        return _found_again, (self.reference, self.objectives, self.constraints, self.measure)
 
     def prepare(self) -> None:
         """Makes ready what every query needs: loads and checks a table, generates a data set.
@@ -166,6 +195,11 @@ class Task:
         """
         if self._prepare is not None:
             self._prepare()
+
+    @property
+    def can_build(self) -> bool:
+        """Whether there is a `build`, of the task or of its space."""
+        return self._build is not None or type(self.space).build is not Space.build
 
     def build(self, arch: Architecture) -> nn.Module:
         """The untrained network of `arch`: the task's own `build`, or else the space's."""
@@ -189,13 +223,17 @@ class Task:
             keywords["seed"] = evaluation_seed(seed, arch)
         start = time.perf_counter()
         try:
-            metrics = self._checked(self.evaluate(arch, **keywords))
+            # Measured first: a network that can't be measured is not trained.
+            measured = _measuring.measured(self, arch) if self.measure is not None else {}
+            answer = {**self._mapping(self.evaluate(arch, **keywords)), **measured}
+            metrics = self._checked(answer)
         except EvaluationFailed as error:
             return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             return Evaluation(None, time.perf_counter() - start, reason)
-        return Evaluation(metrics, time.perf_counter() - start)
+        how = {name: value.to_json() for name, value in answer.items() if _tells(value)}
+        return Evaluation(metrics, time.perf_counter() - start, measured=how)
 
     def guiding(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics that the optimiser may see: all but the reported ones."""
@@ -232,14 +270,17 @@ class Task:
             return False
         return "seed" in parameters
 
-    def _checked(self, result: object) -> dict[str, float]:
+    def _mapping(self, result: object) -> dict[str, Any]:
         # A bare number may also come as a scalar of numpy or torch.
         bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
         if bare and len(self.objectives) == 1:
             result = {self.objectives[0].metric: result}
         if not isinstance(result, Mapping):
             raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
-        metrics = {str(name): _number(str(name), value) for name, value in result.items()}
+        return {str(name): value for name, value in result.items()}
+
+    def _checked(self, answer: Mapping[str, Any]) -> dict[str, float]:
+        metrics = {name: _number(name, value) for name, value in answer.items()}
         for metric in self.needed:
             value = metrics.get(metric)
             if value is None:
@@ -253,6 +294,11 @@ class Task:
         return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
+def _tells(value: object) -> bool:
+    """Whether a metric comes with how it was measured, as `hardware.Measurement` does."""
+    return hasattr(value, "__float__") and hasattr(value, "to_json")
+
+
 def _number(metric: str, value: Any) -> float:
     try:
         return float(value)
@@ -264,8 +310,9 @@ def _found_again(
     reference: Reference,
     objectives: tuple[Objective, ...],
     constraints: tuple[Constraint, ...],
+    measure: str | None,
 ) -> Task:
-    task = reference.load().replaced()
+    task = reference.load().replaced(measure=measure)
     task.objectives, task.constraints = objectives, constraints
     return task
 
