@@ -195,6 +195,14 @@ def test_kernel_size_is_part_of_the_form() -> None:
     assert measurement._form(small, inputs) != measurement._form(large, inputs)
 
 
+def test_a_network_that_ignores_its_input(tmp_path: Path) -> None:
+    class Constant(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.ones(1, 2)
+
+    assert hardware.measure(Constant(), SHAPE, time_limit_s=0.05).latency_ms > 0
+
+
 # ---- arguments ----
 
 

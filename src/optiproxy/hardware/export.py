@@ -15,6 +15,11 @@ from optiproxy.hardware._modes import Inputs, as_tuple, deployed
 MISSING = "pip install 'optiproxy[onnx]'"
 
 
+def input_names(inputs: tuple[torch.Tensor, ...]) -> list[str]:
+    """What the inputs are called in the file: ``input_0``, ``input_1``, …."""
+    return [f"input_{i}" for i in range(len(inputs))]
+
+
 def export_onnx(module: nn.Module, example_input: Inputs, path: str | os.PathLike[str]) -> Path:
     """Writes a network in evaluation mode as an ONNX file of fixed input shapes.
 
@@ -37,7 +42,9 @@ def export_onnx(module: nn.Module, example_input: Inputs, path: str | os.PathLik
         # package more. It warns that it is the older one, and of constants in the trace.
         warnings.simplefilter("ignore")
         try:
-            torch.onnx.export(module, inputs, str(path), dynamo=False)
+            torch.onnx.export(
+                module, inputs, str(path), input_names=input_names(inputs), dynamo=False
+            )
         except Exception as error:
             text = f"{type(error).__name__}: {error}".splitlines()[0]
             raise MeasurementFailed(f"measurement: the export to ONNX failed: {text}") from error

@@ -28,7 +28,7 @@ from optiproxy.hardware._modes import Inputs, deployed
 from optiproxy.hardware._process import ask
 from optiproxy.hardware._timer import processor
 from optiproxy.hardware.command import Command
-from optiproxy.hardware.export import MISSING, export_onnx
+from optiproxy.hardware.export import MISSING, export_onnx, input_names
 
 RUNTIMES = ("onnx", "torch")
 
@@ -186,7 +186,10 @@ def _measured(
         return Measurement(
             **{"size_mb": size / 1e6, **answer, "runtime": runtime.text, "others": others}
         )
-    np.savez(folder / "inputs.npz", *(tensor.numpy() for tensor in inputs))
+    arrays = {
+        name: tensor.numpy() for name, tensor in zip(input_names(inputs), inputs, strict=True)
+    }
+    np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
     answer = ask(
         {
             "runtime": runtime,
