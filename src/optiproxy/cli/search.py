@@ -17,6 +17,7 @@ def search(
     name: str | None = None,
     workers: int = 1,
     measure: str | None = None,
+    low_fidelity: int | None = None,
     json: bool = False,
 ) -> int:
     """Searches for the best architecture of a task.
@@ -37,6 +38,8 @@ def search(
         measure: Each network is measured beside its training: onnx or torch on this machine, or a
             command for another device, such as "ssh pi measure.sh {onnx}", that prints JSON with
             at least latency_ms (see docs/hardware.md).
+        low_fidelity: Epochs of short trainings that come first and guide the search, for a task
+            that has them; they cost their part of the budget, and the best is trained in full.
         json: Prints exactly one JSON object on standard output.
     """
     from optiproxy.cli._conduct import conduct, default_storage
@@ -46,7 +49,7 @@ def search(
 
     check_count("budget", budget)
     check_count("workers", workers)
-    loaded = load(task).replaced(objective, constraint, measure)
+    loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
     loaded.prepare()  # Data that are missing are told before a file is made.
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:

@@ -20,6 +20,7 @@ from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.search._acquisition import log_expected_improvement, log_probability_below
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
+from optiproxy.search._fidelity import PROMOTED, PROMOTED_CANDIDATES, TwoFidelities
 from optiproxy.search._targets import fill, sharpen, standardise
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
@@ -131,6 +132,12 @@ class OptiProxy(Optimizer):
         with single_threaded():
             return self._guided(n, rng)
 
+    def _promote(self, n: int, rng: np.random.Generator) -> Indices:
+        if sum(query.metrics is not None for query in self._queries) < PROMOTED:
+            return super()._promote(n, rng)
+        with single_threaded():
+            return self._guided(n, rng)
+
     def _initial(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""
         rows = balanced(self.space, self.n_init, np.random.default_rng([self.seed, 0xD0E]))
@@ -141,12 +148,13 @@ class OptiProxy(Optimizer):
         targets = self._targets()
         order = np.argsort(-self.scores(), kind="stable")
         incumbents = self.rows[order[:INCUMBENTS]]
-        proxy = self._proxy(self.space, seed=int(rng.integers(2**31)))
+        proxy = self._made(int(rng.integers(2**31)))
         self._fit(proxy, targets)
         sources = [
             self._climbed(proxy, targets, self._start(GROUPS, incumbents, rng), rng, generator),
             self.space.neighbour_indices(incumbents),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
+            super()._promote(PROMOTED_CANDIDATES, rng) if self._low else incumbents[:0],
         ]
         scout = None
         if len(self._queries) - order[0] > PATIENCE:
@@ -180,6 +188,15 @@ class OptiProxy(Optimizer):
             free[index] = False
             beliefs.believe(index)
         return rows[chosen]
+
+    def _made(self, seed: int) -> Proxy:
+        """The proxy, unfitted; one that knows the cheap answers where there are any."""
+        if not self._low:
+            return self._proxy(self.space, seed=seed)
+        cheap = self.at_low_fidelity()
+        low = self._proxy(self.space, seed=seed)
+        cheap._fit(low, cheap._targets())
+        return TwoFidelities(self.space, make=self._proxy, low=low, seed=seed)
 
     def _corners(self, rows: Indices, model: Proxy) -> Tensor:
         return corners(self.space, torch.from_numpy(rows), model.dtype)

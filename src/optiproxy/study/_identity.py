@@ -35,6 +35,7 @@ class Identity:
     proxy: str | None
     seed: int
     measure: str | None = None
+    low_fidelity: int | None = None
     reference: tuple[str, str] | None = None
     version: str = ""
 
@@ -51,6 +52,7 @@ class Identity:
             proxy=proxy,
             seed=seed,
             measure=task.measure,
+            low_fidelity=task.low_fidelity,
             reference=None if reference is None else (reference.text, reference.folder),
             version=version,
         )

@@ -5,6 +5,7 @@ what is out) and, once it is complete, its values and its metrics as user attrib
 
 =========================== ====================================================================
 ``optiproxy:query``         the query's number, from 1; a repeated trial keeps it
+``optiproxy:epochs``        of a short training; a full one says nothing
 ``optiproxy:ask_seconds``   its share of the time it took to propose it
 ``optiproxy:batch``         on the first trial of a batch: all of the batch, so that a batch whose
                             writer was killed half-way can be completed as it was
@@ -68,6 +69,12 @@ class Entry:
     def finished(self) -> bool:
         return self.state in (State.DONE, State.FAILED)
 
+    @property
+    def epochs(self) -> int | None:
+        """Of a short training; None for a full one."""
+        epochs: int | None = self.attribute("epochs")
+        return epochs
+
     def attribute(self, name: str, default: Any = None) -> Any:
         return self.trial.user_attrs.get(PREFIX + name, default)
 
@@ -83,6 +90,8 @@ class Entry:
             seconds=self.attribute("seconds", {}).get("evaluation", 0.0),
             optimizer_seconds=self.attribute("ask_seconds", 0.0),
             measured=self.attribute("measured", {}),
+            epochs=self.epochs,
+            cost=task.cost(self.epochs),
         )
 
 
@@ -185,7 +194,8 @@ class Ledger:
         for entry in entries:
             if entry.state is State.INTERRUPTED and entry.trial.number not in repeated:
                 seconds = entry.attribute("ask_seconds", 0.0)
-                self._add(entry.number, entry.architecture, seconds, repeats=entry.trial.number)
+                again = {"epochs": entry.epochs, "repeats": entry.trial.number}
+                self._add(entry.number, entry.architecture, seconds, **again)
                 changed = True
         written = {(entry.number, entry.architecture) for entry in entries}
         for entry in entries:
@@ -198,7 +208,7 @@ class Ledger:
             seconds = entry.attribute("ask_seconds", 0.0)
             for query, arch in self._batch(entry.number, batch["rows"]):
                 if (query, arch) not in written:
-                    self._add(query, arch, seconds)
+                    self._add(query, arch, seconds, epochs=entry.epochs)
                     changed = True
             self._whole.add(entry.trial.number)
         return _counting(self._entries() if changed else entries)
@@ -214,13 +224,16 @@ class Ledger:
 
     # ---- writing ----
 
-    def propose(self, first: int, archs: Sequence[Architecture], seconds: float) -> None:
+    def propose(
+        self, first: int, archs: Sequence[Architecture], seconds: float, epochs: int | None = None
+    ) -> None:
         """Queues a batch as queries `first`, `first` + 1, …; it took `seconds` to propose it."""
         share = seconds / len(archs)
         rows = self._task.space.to_indices(archs).tolist()
         batch = {"rows": rows, "owner": self._owner.renewed().to_json()} if len(archs) > 1 else None
         for shift, arch in enumerate(archs):
-            self._add(first + shift, arch, share, batch=batch if shift == 0 else None)
+            whole = batch if shift == 0 else None
+            self._add(first + shift, arch, share, epochs=epochs, batch=whole)
 
     def _add(self, query: int, arch: Architecture, seconds: float, **attributes: Any) -> None:
         values = {"query": query, "ask_seconds": seconds, **attributes}
@@ -324,15 +337,12 @@ class Ledger:
 
 
 def duplicates(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
-    """Waiting entries whose architecture an entry with a better claim has too: (entry, other)."""
-    first: dict[Architecture, Entry] = {}
+    """Waiting entries whose question an entry with a better claim has too: (entry, other)."""
+    first: dict[tuple[Architecture, int | None], Entry] = {}
     for entry in sorted(entries, key=lambda e: (e.state is State.WAITING, e.trial.number)):
-        first.setdefault(entry.architecture, entry)
-    return [
-        (entry, first[entry.architecture])
-        for entry in entries
-        if entry.state is State.WAITING and first[entry.architecture] is not entry
-    ]
+        first.setdefault((entry.architecture, entry.epochs), entry)
+    claims = [(entry, first[entry.architecture, entry.epochs]) for entry in entries]
+    return [(e, other) for e, other in claims if e.state is State.WAITING and other is not e]
 
 
 def _counting(entries: Iterable[Entry]) -> list[Entry]:

@@ -21,8 +21,11 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLI
 class Pool(Protocol):
     """Evaluates architectures, some at a time."""
 
-    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
-        """Starts an evaluation. The future raises BrokenExecutor where the worker died."""
+    def submit(self, arch: Architecture, epochs: int | None) -> Future[Evaluation | str]:
+        """Starts an evaluation, of so many epochs or in full (None).
+
+        The future raises BrokenExecutor where the worker died.
+        """
 
     def renew(self) -> None:
         """Replaces what broke.
@@ -43,10 +46,10 @@ class InProcess:
         self._seed = seed
         self._interrupts = interrupts
 
-    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
+    def submit(self, arch: Architecture, epochs: int | None) -> Future[Evaluation | str]:
         future: Future[Evaluation | str] = Future()
         with self._interrupts.open():
-            future.set_result(self._task.query(arch, seed=self._seed))
+            future.set_result(self._task.query(arch, seed=self._seed, epochs=epochs))
         return future
 
     def renew(self) -> None:
@@ -85,13 +88,13 @@ class Processes:
         )
         return executor
 
-    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
+    def submit(self, arch: Architecture, epochs: int | None) -> Future[Evaluation | str]:
         try:
-            return self._executor.submit(_worker.query, arch, self._seed)
+            return self._executor.submit(_worker.query, arch, self._seed, epochs)
         except BrokenExecutor:
             # A worker died while it was idle: nothing is lost.
             self.renew()
-            return self._executor.submit(_worker.query, arch, self._seed)
+            return self._executor.submit(_worker.query, arch, self._seed, epochs)
 
     def renew(self) -> None:
         self.close(kill=True)
@@ -109,8 +112,8 @@ class Borrowed:
         self._seed = seed
         self._executor = executor
 
-    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
-        return self._executor.submit(self._task.query, arch, seed=self._seed)
+    def submit(self, arch: Architecture, epochs: int | None) -> Future[Evaluation | str]:
+        return self._executor.submit(self._task.query, arch, seed=self._seed, epochs=epochs)
 
     def renew(self) -> None:
         raise StudyError("executor: it broke and can't be used any more; run again with a new one")

@@ -10,10 +10,10 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
-from optiproxy.spaces import Architecture
 from optiproxy.study._interrupts import Interrupts
 from optiproxy.study._ledger import Entry, Ledger, State, duplicates
 from optiproxy.study._owner import LEASE
+from optiproxy.study._plan import Plan
 from optiproxy.study._pool import Pool, death, result
 from optiproxy.study.records import Record
 from optiproxy.tasks import Evaluation
@@ -36,7 +36,7 @@ class Runner:
         optimizer: Rebuilt from the history before each ask, so that it has no other memory.
         pool: Who evaluates.
         workers: How many evaluations are out at once.
-        budget: How many queries the study has in the end.
+        plan: What is asked next, and how much may be.
         active: The names of this process's runs, this one among them.
         shared: Whether other processes may use the storage.
         interrupts: Where Ctrl-C is let in.
@@ -51,7 +51,7 @@ class Runner:
         pool: Pool,
         *,
         workers: int,
-        budget: int,
+        plan: Plan,
         active: set[str],
         shared: bool,
         interrupts: Interrupts,
@@ -62,7 +62,7 @@ class Runner:
         self._optimizer = optimizer
         self._pool = pool
         self._workers = workers
-        self._budget = budget
+        self._plan = plan
         self._active = active
         self._shared = shared
         self._interrupts = interrupts
@@ -122,7 +122,7 @@ class Runner:
                 return
             if self._ledger.take(entry):
                 self._mine[entry.trial.number] = entry
-                self._out[self._pool.submit(entry.architecture)] = entry
+                self._out[self._pool.submit(entry.architecture, entry.epochs)] = entry
 
     def _next(self) -> Entry | None:
         """The next query to run; None where there is none for now."""
@@ -137,15 +137,14 @@ class Runner:
         while True:
             entries = self._read()
             waiting = [e for e in entries if e.state is State.WAITING]
-            begun = len(entries) - len(waiting)
-            self._queue.extend(waiting[: max(0, self._budget - begun)])
+            begun = [e for e in entries if e.state is not State.WAITING]
+            self._queue.extend(self._plan.affordable(begun, waiting))
             self._elsewhere = [
                 e for e in entries if e.state is State.RUNNING and e.trial.number not in self._mine
             ]
-            left = self._budget - begun
-            if waiting or left <= 0 or self._exhausted:
+            if waiting or self._exhausted or not self._plan.has_room(begun):
                 return
-            self._ask(entries, left)
+            self._ask(entries)
 
     def _read(self) -> list[Entry]:
         if not self._shared:
@@ -156,14 +155,10 @@ class Runner:
             self._ledger.drop_duplicate(entry, other)
         return self._ledger.read() if twice else entries
 
-    def _ask(self, entries: list[Entry], left: int) -> None:
+    def _ask(self, entries: list[Entry]) -> None:
         start = time.perf_counter()
-        told = [(e.architecture, self._guiding(e)) for e in entries if e.finished]
-        pending = [e.architecture for e in entries if not e.finished]
-        n = min(self._optimizer.batch_size, left)
         with self._interrupts.open():
-            self._optimizer.restore(told, pending)
-            archs: list[Architecture] = self._optimizer.ask(n)
+            archs, epochs = self._plan.ask(self._optimizer, entries)
         seconds = time.perf_counter() - start
         if self._shared and len(self._ledger.read()) > len(entries):
             return  # Another process proposed in the meantime: ask again, knowing of it.
@@ -171,15 +166,12 @@ class Runner:
             self._exhausted = True
             self._note(
                 f"the space is used up: no new architecture is left after {len(entries)} queries "
-                f"of a budget of {self._budget}"
+                f"of a budget of {self._plan.budget}"
             )
             return
         # After the greatest, not after the count: two processes may have used a number twice.
         first = 1 + max((e.number for e in entries), default=0)
-        self._ledger.propose(first, archs, seconds)
-
-    def _guiding(self, entry: Entry) -> dict[str, float] | None:
-        return None if entry.metrics is None else self._ledger.task.guiding(entry.metrics)
+        self._ledger.propose(first, archs, seconds, epochs)
 
     # ---- collecting ----
 
@@ -213,7 +205,7 @@ class Runner:
             return
         # One by one: now it is alone when it dies, and the others get their results.
         for entry, _ in sorted(broken, key=lambda pair: pair[0].number):
-            future = self._pool.submit(entry.architecture)
+            future = self._pool.submit(entry.architecture, entry.epochs)
             with self._interrupts.open():
                 wait([future])
             try:
@@ -249,6 +241,8 @@ class Runner:
                 seconds=evaluation.seconds,
                 optimizer_seconds=entry.attribute("ask_seconds", 0.0),
                 measured=evaluation.measured,
+                epochs=entry.epochs,
+                cost=self._ledger.task.cost(entry.epochs),
             )
         )
 

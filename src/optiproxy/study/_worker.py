@@ -40,9 +40,9 @@ def prepare(task: bytes, parent: int) -> None:
         _problem = f"{type(error).__name__}: {error}"
 
 
-def query(arch: Architecture, seed: int) -> Evaluation | str:
+def query(arch: Architecture, seed: int, epochs: int | None) -> Evaluation | str:
     """Evaluates; the text of what went wrong where the worker could not make the task."""
-    return _problem if _task is None else _task.query(arch, seed=seed)
+    return _problem if _task is None else _task.query(arch, seed=seed, epochs=epochs)
 
 
 def _end_with(parent: int) -> None:

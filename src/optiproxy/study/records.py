@@ -28,6 +28,8 @@ class Record:
         optimizer_seconds: This query's share of the time that the method took to propose it.
         measured: How a metric was measured, where the evaluator told: metric → the fields of a
             `hardware.Measurement`.
+        epochs: Of a short training; None for a full one.
+        cost: What it counts in the budget: 1 for a full training.
     """
 
     query: int
@@ -38,6 +40,8 @@ class Record:
     seconds: float = 0.0
     optimizer_seconds: float = 0.0
     measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    epochs: int | None = None
+    cost: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from optiproxy.spaces import Architecture, Space
 from optiproxy.study._identity import BUDGET, Identity, constraint_text
 from optiproxy.study._interrupts import Interrupts
 from optiproxy.study._ledger import Ledger
+from optiproxy.study._plan import Plan
 from optiproxy.study._pool import Borrowed, InProcess, Pool, Processes
 from optiproxy.study._runner import Runner
 from optiproxy.study._storage import Storage, open_storage
@@ -161,7 +162,7 @@ class Study:
                 "with the same name and storage, and it goes on"
             )
         task = _found_again(*found.reference).replaced(
-            found.objectives, found.constraints, found.measure
+            found.objectives, found.constraints, found.measure, found.low_fidelity
         )
         return cls.of(
             task,
@@ -225,6 +226,9 @@ class Study:
     ) -> None:
         """Searches until the study has `budget` queries, those of earlier runs and failed ones too.
 
+        Where the task has a `low_fidelity`, the budget is that of full trainings: short ones count
+        as the part of one that they are, guide the search, and are no candidates for the best.
+
         Stops earlier where the space is used up; `notes` says so. Ctrl-C keeps all that is
         finished, and what was running is repeated by the next `run`.
 
@@ -259,7 +263,7 @@ class Study:
                     self._optimizer,
                     pool,
                     workers=workers,
-                    budget=budget,
+                    plan=Plan(self.task, budget),
                     active=_ACTIVE,
                     shared=self.storage is not None,
                     interrupts=interrupts,
@@ -326,7 +330,7 @@ class Study:
         return [
             Found(r.query, r.architecture, r.metrics, self.task)
             for r in self.queries
-            if r.metrics is not None and r.feasible
+            if r.metrics is not None and r.feasible and r.epochs is None
         ]
 
     @property

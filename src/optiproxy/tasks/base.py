@@ -21,7 +21,7 @@ from optiproxy.metrics import (
     parse_objectives,
 )
 from optiproxy.spaces import Architecture, Space
-from optiproxy.tasks import _measuring
+from optiproxy.tasks import _fidelity, _measuring
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,7 +78,8 @@ class Task:
         space: What is searched.
         evaluate: ``evaluate(arch) → {metric: value}``, or a bare number when there is one
             objective. It may declare a keyword ``seed``, which is fixed by the study's seed and the
-            architecture. It may raise `EvaluationFailed`, or anything: a failure is recorded.
+            architecture, and ``epochs`` where there are `fidelities`. It may raise
+            `EvaluationFailed`, or anything: a failure is recorded.
         objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``.
         reported: Metrics that are printed and never shown to the optimiser (test accuracy).
@@ -89,6 +90,8 @@ class Task:
             `seed` is the one that the evaluator was given (see `evaluation_seed`).
         prepare: ``prepare()`` makes ready what every query needs, such as a data set. It is called
             before each query and must be quick after the first call.
+        fidelities: Epochs that the evaluator can train for, ascending, such as ``(12, 200)``; the
+            last is the full training. The evaluator declares a keyword ``epochs``.
         input_shape: Of the network's input, with a batch of 1; for what measures it by itself.
         in_memory: True where a query is a look-up, so that a study need not be stored.
         description: One line for ``optiproxy tasks``.
@@ -96,6 +99,7 @@ class Task:
 
     Attributes:
         train: The function that was given, or None.
+        low_fidelity: The epochs of short trainings that guide a search (see `replaced`), or None.
         measure: How each network is measured beside its evaluation (see `replaced`), or None.
 
     Raises:
@@ -115,6 +119,7 @@ class Task:
         build: Callable[[Architecture], nn.Module] | None = None,
         train: Trainer | None = None,
         prepare: Callable[[], object] | None = None,
+        fidelities: Sequence[int] = (),
         input_shape: tuple[int, ...] | None = None,
         in_memory: bool = False,
         description: str = "",
@@ -139,16 +144,20 @@ class Task:
         self.train = train
         self.input_shape = None if input_shape is None else tuple(input_shape)
         self.measure: str | None = None
+        self.fidelities = tuple(fidelities)
+        self.low_fidelity: int | None = None
         self.reference: Reference | None = None
         self._build = build
         self._prepare = prepare
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
+        _fidelity.check(self)
 
     def replaced(
         self,
         objectives: Mapping[str, str] | Sequence[str] | str | None = None,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
         measure: str | None = None,
+        low_fidelity: int | None = None,
     ) -> Task:
         """The same task with the command line's options.
 
@@ -158,6 +167,8 @@ class Task:
             measure: Each network is measured before it is evaluated: ``"onnx"`` or ``"torch"`` on
                 this machine, or a command with ``{onnx}`` in it (see `hardware.Command`). Its
                 ``latency_ms``, and whatever else is measured, replaces what the evaluator returns.
+            low_fidelity: One of the task's fidelities but the last: a search first learns from
+                trainings of so many epochs, then trains the most promising ones in full.
 
         Raises:
             InvalidValueError: An argument can't be used.
@@ -168,6 +179,9 @@ class Task:
             other.objectives = parse_objectives(objectives)
         if constraints:
             other.constraints = parse_constraints(constraints)
+        if low_fidelity is not None:
+            _fidelity.check_low(self, low_fidelity)
+            other.low_fidelity = low_fidelity
         if measure is not None:
             _measuring.check(self, measure)
             other.measure = measure
@@ -183,7 +197,8 @@ class Task:
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         if self.reference is None:
             return super().__reduce_ex__(protocol)
-        return _found_again, (self.reference, self.objectives, self.constraints, self.measure)
+        options = (self.objectives, self.constraints, self.measure, self.low_fidelity)
+        return _found_again, (self.reference, *options)
 
     def prepare(self) -> None:
         """Makes ready what every query needs: loads and checks a table, generates a data set.
@@ -205,7 +220,7 @@ class Task:
         """The untrained network of `arch`: the task's own `build`, or else the space's."""
         return self._build(arch) if self._build is not None else self.space.build(arch)
 
-    def query(self, arch: Architecture, *, seed: int = 0) -> Evaluation:
+    def query(self, arch: Architecture, *, seed: int = 0, epochs: int | None = None) -> Evaluation:
         """Evaluates one architecture; whatever goes wrong in the evaluator becomes a failure.
 
         KeyboardInterrupt and SystemExit pass through.
@@ -213,6 +228,7 @@ class Task:
         Args:
             arch: An architecture of the space.
             seed: The study's; the evaluator gets `evaluation_seed` of it and of `arch`.
+            epochs: One of the task's fidelities; None for the full training.
 
         Raises:
             DataError: See `prepare`; missing data are no failure of the architecture.
@@ -221,6 +237,8 @@ class Task:
         keywords: dict[str, Any] = {}
         if self._takes_seed:
             keywords["seed"] = evaluation_seed(seed, arch)
+        if self.fidelities:
+            keywords["epochs"] = self.fidelities[-1] if epochs is None else epochs
         start = time.perf_counter()
         try:
             # Measured first: a network that can't be measured is not trained.
@@ -264,11 +282,19 @@ class Task:
 
     @cached_property
     def _takes_seed(self) -> bool:
+        return "seed" in self.declared
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The names of the evaluator's arguments; empty where they can't be told."""
         try:
-            parameters = inspect.signature(self.evaluate).parameters
+            return tuple(inspect.signature(self.evaluate).parameters)
         except (TypeError, ValueError):
-            return False
-        return "seed" in parameters
+            return ()
+
+    def cost(self, epochs: int | None) -> float:
+        """What a training of so many epochs costs, as a part of the full one's; None is that."""
+        return 1.0 if epochs is None else epochs / self.fidelities[-1]
 
     def _mapping(self, result: object) -> dict[str, Any]:
         # A bare number may also come as a scalar of numpy or torch.
@@ -311,8 +337,9 @@ def _found_again(
     objectives: tuple[Objective, ...],
     constraints: tuple[Constraint, ...],
     measure: str | None,
+    low_fidelity: int | None,
 ) -> Task:
-    task = reference.load().replaced(measure=measure)
+    task = reference.load().replaced(measure=measure, low_fidelity=low_fidelity)
     task.objectives, task.constraints = objectives, constraints
     return task
 
