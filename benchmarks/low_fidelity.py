@@ -3,8 +3,8 @@
     python benchmarks/low_fidelity.py --seeds 30
 
 The search in full trains 100 architectures for 200 epochs. The other one has a budget of 25 full
-trainings, of which short trainings of 12 epochs take a part. Seconds are the table's (the validation
-run's), an epoch of an architecture taking as long in either. Needs the published tables
+trainings, of which short trainings of 12 epochs take a part. Seconds are the table's (those of the
+validation run), an epoch of an architecture taking as long in either. Needs the published tables
 (``OPTIPROXY_DATA``). Regret is that of validation accuracy, in percentage points.
 """
 
@@ -67,7 +67,6 @@ def main() -> None:
     parser.add_argument("--low-budget", type=int, default=25)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
     options = parser.parse_args()
-    results = {}
     for name in options.tasks:
         task = tasks.get(name)
         low = task.replaced(low_fidelity=LOW)
@@ -78,11 +77,11 @@ def main() -> None:
             full_runs.append(search(task, options.budget, seed, seconds))
             regrets = full_runs[-1]["regret"], low_runs[-1]["regret"]
             print(f"{name} seed {seed}: in full {regrets[0]:.3f}, low {regrets[1]:.3f}", flush=True)
-        results[name] = {"full": summary(full_runs), "low": summary(low_runs)}
-        part = results[name]["low"]["training_seconds"] / results[name]["full"]["training_seconds"]
-        results[name]["part_of_training_seconds"] = round(part, 4)
-        print(name, results[name], flush=True)
-    print(_results.write("low-fidelity-nb201", vars(options), results))
+        in_full, short = summary(full_runs), summary(low_runs)
+        part = short["training_seconds"] / in_full["training_seconds"]
+        results = {"full": in_full, "low": short, "part_of_training_seconds": round(part, 4)}
+        print(name, results, flush=True)
+        print(_results.write(f"low-fidelity-{name}", {**vars(options), "tasks": name}, results))
 
 
 if __name__ == "__main__":

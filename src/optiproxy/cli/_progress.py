@@ -34,9 +34,10 @@ class SearchProgress:
     def __init__(self, study: Study, budget: int) -> None:
         self._console = Console(stderr=True)
         self._objective = study.task.objectives[0]
+        self._low = study.task.low_fidelity
         self._budget = budget
         records = study.queries
-        self._done = len(records)
+        self._done = sum((r.cost for r in records), 0.0)  # In full trainings: a query is one.
         self._failed = sum(r.metrics is None for r in records)
         best = study.best
         self._best = None if best is None else best.metrics[self._objective.metric]
@@ -53,7 +54,8 @@ class SearchProgress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._row = self._bar.add_task(self._text(), total=budget, completed=self._done)
+        self._row = self._bar.add_task(self._text(), total=budget)
+        self._bar.update(self._row, completed=self._done)
 
     def __enter__(self) -> SearchProgress:
         logging.getLogger("optiproxy").addHandler(self._notes)
@@ -65,14 +67,14 @@ class SearchProgress:
         logging.getLogger("optiproxy").removeHandler(self._notes)
 
     def __call__(self, record: Record) -> None:
-        self._done += 1
+        self._done += record.cost
         if record.metrics is None:
             self._failed += 1
-        elif record.feasible:
+        elif record.feasible and record.epochs is None:
             value, sign = record.metrics[self._objective.metric], self._objective.sign
             if self._best is None or sign * value > sign * self._best:
                 self._best = value
-        self._bar.update(self._row, advance=1, description=self._text())
+        self._bar.update(self._row, advance=record.cost, description=self._text())
         if not self._console.is_terminal:
             self._line()
 
@@ -85,12 +87,13 @@ class SearchProgress:
         done, then = self._told
         now = time.monotonic()
         enough = self._done - done >= self._budget / _LINES and now - then >= _PAUSE
-        if not enough and self._done < self._budget:
+        if not enough and self._budget - self._done > 1 - 1e-9:
             return
         self._told = self._done, now
         began, before = self._start
         left = (now - began) / max(1, self._done - before) * (self._budget - self._done)
-        line = f"{self._done}/{self._budget} queries, {self._text()}, {left:.0f} s left"
+        what = "queries" if self._low is None else "full trainings' worth"
+        line = f"{self._done:.4g}/{self._budget} {what}, {self._text()}, {left:.0f} s left"
         self._console.print(line, highlight=False, soft_wrap=True)
 
 

@@ -26,7 +26,9 @@ def _lines(study: Study, files: Sequence[tuple[str, Path | str]]) -> Iterator[st
     records = study.queries
     how = study.method if study.proxy is None else f"{study.method} with {study.proxy}"
     yield ""
-    yield f"{study.task.name}: {len(records)} queries by {how}, seed {study.seed}"
+    short = sum(record.epochs is not None for record in records)
+    of_them = f" ({short} of them of {study.task.low_fidelity} epochs)" if short else ""
+    yield f"{study.task.name}: {len(records)} queries{of_them} by {how}, seed {study.seed}"
     best = study.best
     if best is None:
         yield from _nothing(study, records)
@@ -78,8 +80,8 @@ def _comparison(study: Study, best: Found, records: Sequence[Record]) -> Iterato
     """The best beside the median of the architectures that were drawn at random."""
     objective = study.task.objectives[0]
     drawn = [r for r in records if r.query <= study.random_queries and r.metrics is not None]
-    if not drawn:
-        return
+    if not drawn or any(r.epochs is not None for r in drawn):
+        return  # Short trainings say nothing of what a full one would have reached.
     metric = objective.metric
     median = statistics.median(r.metrics[metric] for r in drawn if r.metrics is not None)
     value = best.metrics[metric]

@@ -35,6 +35,7 @@ class Plan:
     def __init__(self, task: Task, budget: int) -> None:
         self._task = task
         self.budget = budget
+        self._short_exhausted = False  # Found out anew by a resumed search.
 
     def affordable(self, begun: Iterable[Entry], waiting: Sequence[Entry]) -> list[Entry]:
         """The first of the waiting queries, as far as the budget goes."""
@@ -56,29 +57,39 @@ class Plan:
             optimizer: Who is asked; it is given the history first.
             entries: All queries that count.
         """
-        low = [entry for entry in entries if entry.epochs is not None]
-        n, epochs = self._next(entries, low)
+        n, epochs = self._next(entries)
+        archs = self._asked(optimizer, entries, epochs, n)
+        if not archs and epochs is not None:
+            # Every architecture had its short training: the rest of the budget is for full ones.
+            self._short_exhausted = True
+            return self.ask(optimizer, entries)
+        return archs, epochs
+
+    def _asked(
+        self, optimizer: Optimizer, entries: Sequence[Entry], epochs: int | None, n: int
+    ) -> list[Architecture]:
         same = [entry for entry in entries if entry.epochs == epochs]
         told = [(e.architecture, self._guiding(e)) for e in same if e.finished]
         pending = [e.architecture for e in same if not e.finished]
-        cheap = [(e.architecture, self._guiding(e)) for e in low if e.finished and epochs is None]
+        short = [e for e in entries if e.epochs is not None and e.finished and epochs is None]
+        cheap = [(e.architecture, self._guiding(e)) for e in short]
         # A method of one fidelity may have a `restore` of its own that knows nothing of others.
         optimizer.restore(told, pending, **({"low": cheap} if cheap else {}))
-        return optimizer.ask(min(optimizer.batch_size, n)), epochs
+        return optimizer.ask(min(optimizer.batch_size, n)) if n > 0 else []
 
     def has_room(self, entries: Sequence[Entry]) -> bool:
         """Whether the budget allows another query beside `entries`."""
-        low = [entry for entry in entries if entry.epochs is not None]
-        return self._next(entries, low)[0] > 0
+        return self._next(entries)[0] > 0
 
-    def _next(self, entries: Sequence[Entry], low: Sequence[Entry]) -> tuple[int, int | None]:
+    def _next(self, entries: Sequence[Entry]) -> tuple[int, int | None]:
         """How many queries are asked next, at most, and their epochs."""
         epochs = self._task.low_fidelity
         left = self._left(entries)
-        if epochs is not None:
+        if epochs is not None and not self._short_exhausted:
             one = self._task.cost(epochs)
-            share = min(LOW_SHARE * self.budget - one * len(low), left)
-            n = min(int(share / one + _ROUNDING), LOW_QUERIES - len(low))
+            made = sum(entry.epochs is not None for entry in entries)
+            share = min(LOW_SHARE * self.budget - one * made, left)
+            n = min(int(share / one + _ROUNDING), LOW_QUERIES - made)
             if n > 0:
                 return n, epochs
         return int(left + _ROUNDING), None
