@@ -6,6 +6,8 @@ what is out) and, once it is complete, its values and its metrics as user attrib
 =========================== ====================================================================
 ``optiproxy:query``         the query's number, from 1; a repeated trial keeps it
 ``optiproxy:epochs``        of a short training; a full one says nothing
+``optiproxy:curve``         what the evaluator reported: pairs of an epoch and a value
+``optiproxy:cost``          of a training that was stopped: the part of it that was spent
 ``optiproxy:ask_seconds``   its share of the time it took to propose it
 ``optiproxy:batch``         on the first trial of a batch: all of the batch, so that a batch whose
                             writer was killed half-way can be completed as it was
@@ -75,6 +77,10 @@ class Entry:
         epochs: int | None = self.attribute("epochs")
         return epochs
 
+    def cost(self, task: Task) -> float:
+        """What it counts in the budget of full trainings."""
+        return task.cost(self.epochs) * float(self.attribute("cost", 1.0))
+
     def attribute(self, name: str, default: Any = None) -> Any:
         return self.trial.user_attrs.get(PREFIX + name, default)
 
@@ -91,7 +97,7 @@ class Entry:
             optimizer_seconds=self.attribute("ask_seconds", 0.0),
             measured=self.attribute("measured", {}),
             epochs=self.epochs,
-            cost=task.cost(self.epochs),
+            cost=self.cost(task),
         )
 
 
@@ -276,6 +282,10 @@ class Ledger:
         seconds = {"evaluation": evaluation.seconds, "session": session}
         try:
             self._storage.set_trial_user_attr(trial_id, PREFIX + "seconds", seconds)
+            if evaluation.curve:
+                self._storage.set_trial_user_attr(trial_id, PREFIX + "curve", evaluation.curve)
+            if evaluation.stopped:
+                self._storage.set_trial_user_attr(trial_id, PREFIX + "cost", evaluation.cost)
             if evaluation.metrics is None:
                 self._fail(entry, "failed", evaluation.reason)
                 return True

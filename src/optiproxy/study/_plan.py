@@ -98,7 +98,7 @@ class Plan:
         return self.budget - sum(map(self._cost, entries))
 
     def _cost(self, entry: Entry) -> float:
-        return self._task.cost(entry.epochs)
+        return entry.cost(self._task)
 
     def _guiding(self, entry: Entry) -> dict[str, float] | None:
         return None if entry.metrics is None else self._task.guiding(entry.metrics)

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
+from optiproxy.study._curves import medians
 from optiproxy.study._interrupts import Interrupts
 from optiproxy.study._ledger import Entry, Ledger, State, duplicates
 from optiproxy.study._owner import LEASE
@@ -122,7 +123,11 @@ class Runner:
                 return
             if self._ledger.take(entry):
                 self._mine[entry.trial.number] = entry
-                self._out[self._pool.submit(entry.architecture, entry.epochs)] = entry
+                self._out[self._submitted(entry)] = entry
+
+    def _submitted(self, entry: Entry) -> Future[Evaluation | str]:
+        known = medians(self._ledger.read(), entry.epochs) if self._ledger.task.reports else {}
+        return self._pool.submit(entry.architecture, entry.epochs, known)
 
     def _next(self) -> Entry | None:
         """The next query to run; None where there is none for now."""
@@ -205,7 +210,7 @@ class Runner:
             return
         # One by one: now it is alone when it dies, and the others get their results.
         for entry, _ in sorted(broken, key=lambda pair: pair[0].number):
-            future = self._pool.submit(entry.architecture, entry.epochs)
+            future = self._submitted(entry)
             with self._interrupts.open():
                 wait([future])
             try:
@@ -242,7 +247,7 @@ class Runner:
                 optimizer_seconds=entry.attribute("ask_seconds", 0.0),
                 measured=evaluation.measured,
                 epochs=entry.epochs,
-                cost=self._ledger.task.cost(entry.epochs),
+                cost=self._ledger.task.cost(entry.epochs) * evaluation.cost,
             )
         )
 

@@ -22,6 +22,7 @@ from optiproxy.metrics import (
 )
 from optiproxy.spaces import Architecture, Space
 from optiproxy.tasks import _fidelity, _measuring
+from optiproxy.tasks._curve import Curve, Stopped
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,12 +38,17 @@ class Evaluation:
     """The answer to one query: `metrics`, or None and the `reason` of the failure.
 
     `measured` says how a metric was measured, where the evaluator told: metric → plain values.
+    `curve` is what it reported, (epoch, value) in order; `stopped` says that it was stopped there,
+    and `cost` which part of its training that was.
     """
 
     metrics: dict[str, float] | None
     seconds: float
     reason: str = ""
     measured: dict[str, dict[str, Any]] = field(default_factory=dict)
+    curve: tuple[tuple[int, float], ...] = ()
+    stopped: bool = False
+    cost: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,9 @@ class Task:
         space: What is searched.
         evaluate: ``evaluate(arch) → {metric: value}``, or a bare number when there is one
             objective. It may declare a keyword ``seed``, which is fixed by the study's seed and the
-            architecture, and ``epochs`` where there are `fidelities`. It may raise
-            `EvaluationFailed`, or anything: a failure is recorded.
+            architecture, ``epochs`` where there are `fidelities`, and ``report``, which it calls
+            with an epoch and the first objective's value there: a training that is behind is
+            stopped. It may raise `EvaluationFailed`, or anything: a failure is recorded.
         objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``.
         reported: Metrics that are printed and never shown to the optimiser (test accuracy).
@@ -220,7 +227,14 @@ class Task:
         """The untrained network of `arch`: the task's own `build`, or else the space's."""
         return self._build(arch) if self._build is not None else self.space.build(arch)
 
-    def query(self, arch: Architecture, *, seed: int = 0, epochs: int | None = None) -> Evaluation:
+    def query(
+        self,
+        arch: Architecture,
+        *,
+        seed: int = 0,
+        epochs: int | None = None,
+        medians: Mapping[int, float] | None = None,
+    ) -> Evaluation:
         """Evaluates one architecture; whatever goes wrong in the evaluator becomes a failure.
 
         KeyboardInterrupt and SystemExit pass through.
@@ -229,6 +243,7 @@ class Task:
             arch: An architecture of the space.
             seed: The study's; the evaluator gets `evaluation_seed` of it and of `arch`.
             epochs: One of the task's fidelities; None for the full training.
+            medians: Epoch → what the training must have reached by then, if it reports its curve.
 
         Raises:
             DataError: See `prepare`; missing data are no failure of the architecture.
@@ -239,19 +254,34 @@ class Task:
             keywords["seed"] = evaluation_seed(seed, arch)
         if self.fidelities:
             keywords["epochs"] = self.fidelities[-1] if epochs is None else epochs
+        curve = Curve(medians or {}, self.objectives[0].sign)
+        if self.reports:
+            keywords["report"] = curve
         start = time.perf_counter()
         try:
             # Measured first: a network that can't be measured is not trained.
             measured = _measuring.measured(self, arch) if self.measure is not None else {}
             answer = {**self._mapping(self.evaluate(arch, **keywords)), **measured}
             metrics = self._checked(answer)
+        except Stopped as error:
+            # Its whole length, or that of the longest before where the task does not say.
+            length = keywords.get("epochs") or max(medians or {}, default=1)
+            return Evaluation(
+                None,
+                time.perf_counter() - start,
+                str(error),
+                curve=tuple(curve.points),
+                stopped=True,
+                cost=min(1.0, error.epoch / length),
+            )
         except EvaluationFailed as error:
             return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             return Evaluation(None, time.perf_counter() - start, reason)
         how = {name: value.to_json() for name, value in answer.items() if _tells(value)}
-        return Evaluation(metrics, time.perf_counter() - start, measured=how)
+        seconds = time.perf_counter() - start
+        return Evaluation(metrics, seconds, measured=how, curve=tuple(curve.points))
 
     def guiding(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics that the optimiser may see: all but the reported ones."""
@@ -283,6 +313,11 @@ class Task:
     @cached_property
     def _takes_seed(self) -> bool:
         return "seed" in self.declared
+
+    @property
+    def reports(self) -> bool:
+        """Whether the evaluator reports its learning curve."""
+        return "report" in self.declared
 
     @property
     def declared(self) -> tuple[str, ...]:
