@@ -2,7 +2,7 @@
 
     python benchmarks/low_fidelity.py --seeds 30
 
-The search in full trains 100 architectures for 200 epochs. The other one has a budget of 25 full
+The search in full trains 100 architectures for 200 epochs. The other one has a budget of 24 full
 trainings, of which short trainings of 12 epochs take a part. Seconds are the table's (those of the
 validation run), an epoch of an architecture taking as long in either. Needs the published tables
 (``OPTIPROXY_DATA``). Regret is that of validation accuracy, in percentage points.
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=100)
-    parser.add_argument("--low-budget", type=int, default=25)
+    parser.add_argument("--low-budget", type=int, default=24)
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
     options = parser.parse_args()
     for name in options.tasks:

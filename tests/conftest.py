@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is imported: small matrices on all cores are many times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A shell starts its background jobs with SIGINT ignored, and children inherit that: the searches
 # that tests stop by Ctrl-C would rightly go on. A handler of our own is not inherited.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

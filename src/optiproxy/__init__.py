@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         tasks,
     )
     from optiproxy.errors import EvaluationFailed, OptiProxyError
+    from optiproxy.metrics import Metric
     from optiproxy.search.optiproxy import OptiProxy
     from optiproxy.spaces import Architecture
     from optiproxy.study import Study
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Architecture": "optiproxy.spaces",
     "EvaluationFailed": "optiproxy.errors",
+    "Metric": "optiproxy.metrics",
     "OptiProxy": "optiproxy.search.optiproxy",
     "OptiProxyError": "optiproxy.errors",
     "Study": "optiproxy.study",
@@ -58,7 +60,7 @@ _MODULES = (
 )
 
 __all__ = [
-    "Architecture", "EvaluationFailed", "OptiProxy", "OptiProxyError", "Study", "Task",
+    "Architecture", "EvaluationFailed", "Metric", "OptiProxy", "OptiProxyError", "Study", "Task",
     "__version__", "baselines", "encodings", "hardware", "proxies", "report", "search",
     "spaces", "study", "tasks",
 ]  # fmt: skip

@@ -10,6 +10,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# Names that a message lists; there are over a hundred tasks.
+_LISTED = 40
+
 
 class OptiProxyError(Exception):
     """Base class: whatever the library raises on purpose derives from it."""
@@ -44,8 +47,12 @@ def unknown(field: str, got: object, allowed: Iterable[object]) -> InvalidValueE
     """The error for a name that is not among `allowed`; the nearest ones come first."""
     names = [str(name) for name in allowed]
     near = difflib.get_close_matches(str(got), names, n=3, cutoff=0.5)
+    listed = ", ".join(names[:_LISTED])
+    if len(names) > _LISTED:
+        listed += f" and {len(names) - _LISTED} more"
     if near:
-        remedy = f"did you mean {' or '.join(repr(name) for name in near)}? All: {', '.join(names)}"
+        remedy = f"did you mean {' or '.join(repr(name) for name in near)}?"
+        remedy += f" All: {listed}" if len(names) <= _LISTED else f" There are {len(names)}"
     else:
-        remedy = f"give one of {', '.join(names)}" if names else "nothing is available here"
+        remedy = f"give one of {listed}" if names else "nothing is available here"
     return invalid(field, got, remedy)

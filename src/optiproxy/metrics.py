@@ -2,17 +2,24 @@
 
 A *metric* is a name with a number (``val_accuracy``, ``latency_ms``). An *objective* says which way
 a metric is to go; a *constraint* says which values of it are allowed. Both are read once, here,
-into frozen values, so that everything behind works on arrays.
+into frozen values, so that everything behind works on arrays. A limit in percent is relative: it is
+resolved against a random sample of the space, once, before the search.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
 
 from optiproxy.errors import invalid, unknown
+
+if TYPE_CHECKING:
+    from optiproxy.spaces import Architecture
+
+Function = Callable[["Architecture"], float]
 
 DIRECTIONS = {"max": 1.0, "maximize": 1.0, "min": -1.0, "minimize": -1.0}
 
@@ -30,20 +37,80 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class Metric:
+    """A metric that need not be trained for: given in ``metrics=[...]`` of a task or a study.
+
+    >>> params = Metric("params", lambda arch: 9.0 * arch["width"] ** 2, exact=True)
+
+    Args:
+        name: As in objectives and constraints.
+        function: ``function(arch) → number``.
+        exact: It costs nothing: the search computes it for every candidate instead of predicting
+            it, and proposes nothing that breaks its limit. It must give the same number each time.
+        cheap: It costs something, but far less than a training, as a latency does: it is measured
+            before a proposal is trained. One that breaks a limit is dropped untrained; what was
+            measured is kept and teaches the search.
+
+    Raises:
+        InvalidValueError: An argument can't be used.
+    """
+
+    name: str
+    function: Function | None = None
+    _: KW_ONLY
+    exact: bool = False
+    cheap: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise invalid("Metric: name", self.name, "give a short text")
+        if self.exact and self.cheap:
+            raise invalid(f"Metric {self.name!r}", "exact and cheap", "choose one of them")
+        if (self.function is not None) != (self.exact or self.cheap):
+            raise invalid(
+                f"Metric {self.name!r}: function",
+                self.function,
+                "give a function and one of exact=True and cheap=True, or neither",
+            )
+        if self.function is not None and not callable(self.function):
+            raise invalid(
+                f"Metric {self.name!r}: function",
+                self.function,
+                "give a function of an architecture",
+            )
+
+
+@dataclass(frozen=True)
 class Constraint:
-    """`metric` is at most (`sign` +1) or at least (`sign` -1) `bound`, in the metric's unit."""
+    """`metric` is at most (`sign` +1) or at least (`sign` -1) `bound`, in the metric's unit.
+
+    A relative one has a `share`, and NaN for a bound until it is resolved (`resolved`).
+    """
 
     metric: str
     sign: float
     bound: float
+    share: float | None = None
+
+    @property
+    def relative(self) -> bool:
+        """Whether it still has to be resolved."""
+        return self.share is not None
 
     def violation(self, value: float) -> float:
         """How far `value` is on the wrong side; satisfied when ``<= 0``, NaN counts as violated."""
         excess = self.sign * (value - self.bound)
         return math.inf if math.isnan(excess) else excess
 
+    @property
+    def text(self) -> str:
+        """As it is written, with all digits of the bound: `str` rounds it for reading."""
+        bound = repr(self.bound) if self.share is None else f"{100 * self.share!r}%"
+        return f"{self.metric} {'<=' if self.sign > 0 else '>='} {bound}"
+
     def __str__(self) -> str:
-        return f"{self.metric} {'<=' if self.sign > 0 else '>='} {self.bound:g}"
+        bound = f"{self.bound:g}" if self.share is None else f"{100 * self.share:g}%"
+        return f"{self.metric} {'<=' if self.sign > 0 else '>='} {bound}"
 
 
 def parse_objectives(objectives: Mapping[str, str] | Sequence[str] | str) -> tuple[Objective, ...]:
@@ -81,6 +148,8 @@ def parse_constraints(
 ) -> tuple[Constraint, ...]:
     """Reads ``{"latency_ms": "<= 5"}``, ``"latency_ms<=5"`` or a list of the latter.
 
+    ``latency_ms<=60%`` is relative: 60 % of the largest value in a random sample of the space.
+
     Raises:
         InvalidValueError: Text that is not ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``.
     """
@@ -93,18 +162,51 @@ def parse_constraints(
     parsed = []
     for text in constraints:
         match = _CONSTRAINT.match(text)
-        remedy = "write METRIC<=NUMBER or METRIC>=NUMBER, for example latency_ms<=5"
+        remedy = (
+            "write METRIC<=NUMBER or METRIC>=NUMBER, for example latency_ms<=5 or latency_ms<=60%"
+        )
         if match is None or not match[1]:
             raise invalid("constraint", text, remedy)
         metric, sense, number = match.groups()
+        share = number.endswith("%")
         try:
-            bound = float(number)
+            bound = float(number.removesuffix("%"))
         except ValueError:
             raise invalid("constraint", text, f"{number!r} is not a number; {remedy}") from None
         if not math.isfinite(bound):
             raise invalid("constraint", text, f"the bound must be finite; {remedy}")
-        parsed.append(Constraint(metric, 1.0 if sense[0] == "<" else -1.0, bound))
+        sign = 1.0 if sense[0] == "<" else -1.0
+        if share and bound <= 0:
+            raise invalid("constraint", text, "give a share above 0 %, for example latency_ms<=60%")
+        relative = Constraint(metric, sign, math.nan, bound / 100)
+        parsed.append(relative if share else Constraint(metric, sign, bound))
     return tuple(parsed)
+
+
+def resolved(
+    constraints: Iterable[Constraint], sampled: Callable[[str], Iterable[float]]
+) -> tuple[Constraint, ...]:
+    """The constraints with absolute bounds alone.
+
+    Args:
+        constraints: Absolute ones stay as they are.
+        sampled: Metric → its values in a random sample of the space; NaN where there is none.
+
+    Raises:
+        InvalidValueError: No value is finite, or `sampled` raised it for an unknown metric.
+    """
+    found = []
+    for constraint in constraints:
+        if constraint.share is not None:
+            values = [float(v) for v in sampled(constraint.metric) if math.isfinite(v)]
+            if not values:
+                raise invalid(
+                    "constraint", str(constraint), "no value could be measured; give a number"
+                )
+            bound = constraint.share * max(values)
+            constraint = Constraint(constraint.metric, constraint.sign, bound)
+        found.append(constraint)
+    return tuple(found)
 
 
 def check_known(

@@ -52,3 +52,10 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8"))
     files = [target for target in targets if not target.startswith("https://")]
     assert [target for target in files if not (page.parent / target).exists()] == []
+
+
+def test_table_of_tasks_is_the_catalogue_s() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "tasks_table.py", "--check"], check=False
+    )
+    assert done.returncode == 0, "docs/tasks.md: run python scripts/tasks_table.py"

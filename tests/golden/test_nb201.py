@@ -59,7 +59,7 @@ def test_row_of_a_published_architecture(published: Path) -> None:
 
 def test_tables_that_are_here_are_whole(published: Path) -> None:
     rows = data.listing()
-    assert len(rows) == 17
+    assert len([row for row in rows if not row.table.original]) == 17
     assert [row.table.name for row in rows if row.status == "broken"] == []
     assert data.find("nb201_accuracy").is_file()
 
@@ -68,7 +68,7 @@ def test_rows_are_those_of_the_catalogue(published: Path) -> None:
     import pyarrow.parquet as pq
 
     for row in data.listing():
-        if row.path is not None and row.path.suffix == ".parquet":
+        if row.path is not None and row.path.suffix == ".parquet" and row.table.rows:
             assert pq.ParquetFile(row.path).metadata.num_rows == row.table.rows, row.table.name
 
 

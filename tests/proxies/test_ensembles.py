@@ -76,8 +76,8 @@ def test_hinge_equals_the_loop_over_pairs() -> None:
                     pairs += 1
                     total += F.relu(HINGE_MARGIN - (out[:, i, m] - out[:, j, m]))
     assert pairs == 2 * (15 - 1)
-    assert torch.allclose(hinge(out, y), (total / pairs).sum())
-    assert float(hinge(out, torch.zeros(6, 2))) == 0
+    assert torch.allclose(hinge(out, y, torch.ones(1, 6)), (total / pairs).sum())
+    assert float(hinge(out, torch.zeros(6, 2), torch.ones(1, 6))) == 0
 
 
 def test_members_do_not_influence_each_other() -> None:
@@ -102,7 +102,9 @@ def test_training_is_adamw_with_steps() -> None:
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=10, gamma=0.9)
     for _ in range(25):
         out = network(theirs, x)
-        loss = ((out - y) ** 2).mean((1, 2)).sum() + HINGE_WEIGHT * hinge(out, y)
+        loss = ((out - y) ** 2).mean((1, 2)).sum() + HINGE_WEIGHT * hinge(
+            out, y, torch.ones(1, len(y))
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

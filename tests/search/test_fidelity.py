@@ -35,7 +35,7 @@ def test_few_full_answers_are_enough_beside_many_cheap_ones() -> None:
     make = PROXIES.get("gp")
     low = make(SPACE, seed=0)
     low.fit(*tensors(ROWS[:60], cheap(ROWS[:60]), low))
-    both = TwoFidelities(SPACE, make=make, low=low)
+    both = TwoFidelities(low, make(SPACE, seed=0))
     alone = make(SPACE, seed=0)
     known, others = ROWS[60:72], ROWS[80:]
     error = []
@@ -55,7 +55,7 @@ def test_an_answer_takes_the_spread_of_the_difference_alone() -> None:
     make = PROXIES.get("gp")
     low = make(SPACE, seed=0)
     low.fit(*tensors(ROWS[:40], cheap(ROWS[:40]), low))
-    both = TwoFidelities(SPACE, make=make, low=low)
+    both = TwoFidelities(low, make(SPACE, seed=0))
     both.fit(*tensors(ROWS[40:50], full(ROWS[40:50]), low))
     beliefs = both.beliefs(corners(SPACE, torch.from_numpy(ROWS[50:60]), low.dtype))
     before = beliefs.spread.clone()

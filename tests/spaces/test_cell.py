@@ -159,3 +159,62 @@ def test_relaxation_at_a_corner_is_the_discrete_encoding() -> None:
     np.testing.assert_array_equal(
         relaxed, graph.features + graph.feature_terms[np.arange(6), row].sum(axis=0)
     )
+
+
+# ---- equal cells ----
+
+
+def _published_name(row: tuple[int, ...]) -> str:
+    """What NAS-Bench-201's paper compares: each node as the text of what it adds up."""
+    nodes, ops = {0: "0"}, iter(row)
+    for j in range(1, 4):
+        terms = []
+        for i in range(j):
+            op = NB201_OPERATIONS[next(ops)]
+            if op == "none" or nodes[i] == "#":
+                terms.append("#")
+            else:
+                terms.append(nodes[i] if op == "skip_connect" else f"({nodes[i]})@{op}")
+        nodes[j] = "+".join(sorted(terms))
+    return nodes[3]
+
+
+def _function(row: tuple[int, ...]) -> str:
+    """The output as a sorted sum of terms, with sums that are passed on taken apart."""
+    nodes, ops = {0: ["x"]}, iter(row)
+    for j in range(1, 4):
+        terms: list[str] = []
+        for i in range(j):
+            op = NB201_OPERATIONS[next(ops)]
+            if op != "none" and nodes[i]:
+                terms += nodes[i] if op == "skip_connect" else [f"{op}({'+'.join(nodes[i])})"]
+        nodes[j] = sorted(terms)
+    return "+".join(nodes[3])
+
+
+def test_canonical_cells_are_the_functions_and_merge_what_the_paper_merges() -> None:
+    rows = NB201.all_indices
+    canonical = [tuple(row) for row in NB201.canonical(rows).tolist()]
+    published = [_published_name(tuple(row)) for row in rows.tolist()]
+    functions = [_function(tuple(row)) for row in rows.tolist()]
+    assert len(set(published)) == 6466  # the published number of unique cells
+    assert len(set(zip(published, canonical, strict=True))) == 6466  # none of them taken apart
+    assert len(set(functions)) == len(set(canonical)) == 4930
+    assert len(set(zip(functions, canonical, strict=True))) == 4930
+
+
+def test_without_special_operations_every_cell_stands_for_itself() -> None:
+    space = Cell(3, ["a", "b"])
+    np.testing.assert_array_equal(space.canonical(space.all_indices), space.all_indices)
+    # No sum is the same in another order here, since the edges of a node come from different ones.
+
+
+def test_in_a_large_cell_dead_edges_are_cut() -> None:
+    space = Cell(6, NB201_OPERATIONS)
+    row = np.full((1, len(space)), NB201_OPERATIONS.index("nor_conv_3x3"))
+    into_two = [c for c, (_, j) in enumerate(space.edges) if j == 2]
+    from_two = [c for c, (i, _) in enumerate(space.edges) if i == 2]
+    row[:, into_two] = 0
+    canonical = space.canonical(row)
+    assert (canonical[:, from_two] == 0).all()
+    assert (canonical != row).sum() == len(from_two)

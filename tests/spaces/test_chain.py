@@ -48,3 +48,11 @@ def test_picture_has_a_line_for_every_choice() -> None:
 
 def test_options_may_be_any_sequence() -> None:
     assert Chain({"depth": range(1, 4)}).choices["depth"] == (1, 2, 3)
+
+
+def test_the_published_spaces_of_blocks_and_stages_have_their_sizes() -> None:
+    """FBNet's 22 layers of 9 blocks; MnasNet's 7 blocks as Accel-NASBench varies them."""
+    assert Chain({f"layer{i}": [f"block{b}" for b in range(9)] for i in range(22)}).count == 9**22
+    block = {"e": [1, 4, 6], "k": [3, 5], "l": [1, 2, 3], "se": [False, True]}
+    choices = {f"block{b}_{name}": o for b in range(7) for name, o in block.items()}
+    assert Chain(choices).count == 36**7

@@ -11,8 +11,7 @@ import torch
 from optiproxy import encodings, tasks
 from optiproxy.errors import InvalidValueError
 from optiproxy.search import METHODS
-from optiproxy.spaces import Space
-from optiproxy.tasks.nasbench_macro import MacroChain
+from optiproxy.spaces import Macro, Space
 from optiproxy.tasks.spikenas import OPERATIONS, SpikeCell
 
 NAMES = ["nasbench-graph-cora", "nasbench-macro", "spikenas-cifar10"]
@@ -25,7 +24,7 @@ def space(request: pytest.FixtureRequest) -> Space:
 
 
 def test_macro_text_is_a_digit_for_each_layer() -> None:
-    space = MacroChain()
+    space = Macro()
     arch = space.architecture("22212220")
     assert list(arch.values()) == [
         "mb6_k5", "mb6_k5", "mb6_k5", "mb3_k3", "mb6_k5", "mb6_k5", "mb6_k5", "identity",

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 class _OptunaMethod(Optimizer):
     """What the samplers share. Choices are categorical parameters; several objectives are a
     multi-objective study; a constraint is a trial's constraint, satisfied when ``<= 0``; a failed
-    query is a failed trial, which Optuna's samplers do not see; what is pending is running.
+    query is a failed trial, which Optuna's samplers do not see; what is pending is running. A query
+    that was dropped for a limit before its objectives were measured has the worst values seen: the
+    samplers rank infeasible trials by their violations.
     """
 
     #: How often in a row a sampler may repeat what is known; then random architectures fill the
@@ -95,7 +97,7 @@ class _OptunaMethod(Optimizer):
         values, constraints = None, None
         if query is not None and query.metrics is not None:
             state = TrialState.COMPLETE
-            values = [query.metrics[o.metric] for o in self.objectives]
+            values = self._objectives(query)
             constraints = self._violations(query)
         return create_trial(
             state=state,
@@ -106,9 +108,29 @@ class _OptunaMethod(Optimizer):
             constraints=constraints,
         )
 
-    def _violations(self, query: Query) -> dict[str, float]:
+    def _objectives(self, query: Query) -> list[float]:
         assert query.metrics is not None
-        return {str(c): c.violation(query.metrics[c.metric]) for c in self.constraints}
+        metrics = query.metrics
+        if all(o.metric in metrics for o in self.objectives):
+            return [metrics[o.metric] for o in self.objectives]
+        return [metrics.get(o.metric, self._worst[o.metric]) for o in self.objectives]
+
+    @property
+    def _worst(self) -> dict[str, float]:
+        worst = {}
+        for objective in self.objectives:
+            y = objective.sign * self.values(objective.metric)
+            known = y[np.isfinite(y)]
+            worst[objective.metric] = objective.sign * float(known.min()) if len(known) else 0.0
+        return worst
+
+    def _violations(self, query: Query) -> dict[str, float]:
+        metrics = query.metrics
+        assert metrics is not None
+        return {
+            str(c): c.violation(metrics[c.metric]) if c.metric in metrics else 0.0
+            for c in self.constraints
+        }
 
     def _repeat(self, study: Study, trial: Trial, row: Indices) -> None:
         """Ends the trial of a proposal that is no use."""
@@ -121,7 +143,7 @@ class _OptunaMethod(Optimizer):
             return
         for name, violation in self._violations(query).items():
             trial.set_constraint(name, violation)
-        study.tell(trial, [query.metrics[o.metric] for o in self.objectives])
+        study.tell(trial, self._objectives(query))
 
 
 class TPE(_OptunaMethod):

@@ -60,7 +60,9 @@ _DATA = """\
 Examples:
 
   optiproxy data list
-  optiproxy data add ../shared/benchmarks
+  optiproxy data add nasbench_only108.tfrecord    a benchmark's own file, converted once
+  optiproxy data add my/folder                    every table and file in it
+  optiproxy data fetch nasbench101                from its authors' address
 """
 
 
@@ -97,11 +99,12 @@ def make_app() -> App:
     )
     data = App(
         name="data",
-        help="Published tables: which are here, and adding them.",
+        help="Published tables: which are here, adding and downloading them.",
         help_epilogue=_DATA,
     )
     data.command(f"{commands}.data:list_tables", name="list", help="Which tables are here.")
-    data.command(f"{commands}.data:add", name="add", help="Adds the tables of a folder.")
+    data.command(f"{commands}.data:add", name="add", help="Adds tables and benchmark files.")
+    data.command(f"{commands}.data:fetch", name="fetch", help="Downloads a benchmark.")
     app.command(data)
     return app
 

@@ -18,6 +18,7 @@ def search(
     workers: int = 1,
     measure: str | None = None,
     low_fidelity: int | None = None,
+    warm_start: list[str] | None = None,
     json: bool = False,
 ) -> int:
     """Searches for the best architecture of a task.
@@ -31,7 +32,7 @@ def search(
         proxy: The model behind optiproxy: gp or gcn.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
-        constraint: METRIC<=NUMBER or METRIC>=NUMBER (in quotes); may be given several times.
+        constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes); may be repeated.
         storage: A journal file (runs.journal) or a database (sqlite:///runs.db, postgresql://…).
         name: The study's name; by default made of the task, the method and the seed.
         workers: How many evaluations run at once.
@@ -40,9 +41,13 @@ def search(
             at least latency_ms (see docs/hardware.md).
         low_fidelity: Epochs of short trainings that come first and guide the search, for a task
             that has them; they cost their part of the budget, and the best is trained in full.
+        warm_start: An earlier search of the same space that this one learns from: the name of a
+            study in the same storage, or a file that `search --json` wrote; may be given several
+            times.
         json: Prints exactly one JSON object on standard output.
     """
     from optiproxy.cli._conduct import conduct, default_storage
+    from optiproxy.cli._earlier import earlier_searches
     from optiproxy.study import Study
     from optiproxy.study.study import check_count, default_name
     from optiproxy.tasks import load
@@ -54,6 +59,7 @@ def search(
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:
         storage = default_storage(name)
+    earlier = earlier_searches(warm_start or [], storage)
     study = Study.of(
         loaded,
         name=name,
@@ -61,5 +67,6 @@ def search(
         proxy=proxy,
         storage=storage,
         seed=seed,
+        warm_start=earlier,
     )
     return conduct(study, budget, workers, json=json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from optiproxy.encodings.base import Encoded, Encoder, check_relaxed, corners
+from optiproxy.encodings.base import Encoded, Encoder, check_relaxed
 from optiproxy.spaces import Space
 
 
@@ -15,13 +15,16 @@ class OneHot(Encoder):
     def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(space, dtype)
         self._mask = torch.from_numpy(space.mask)
+        sizes = torch.from_numpy(space.sizes)
+        self._offsets = sizes.cumsum(0) - sizes
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         return ((int(self.space.sizes.sum()),),)
 
     def discrete(self, indices: Tensor) -> Encoded:
-        return (corners(self.space, indices, self.dtype)[:, self._mask],)
+        x = torch.zeros(len(indices), *self.shapes[0], dtype=self.dtype)
+        return (x.scatter_(1, indices.long() + self._offsets, 1.0),)
 
     def relaxed(self, p: Tensor) -> Encoded:
         check_relaxed(self.space, p)

@@ -5,6 +5,7 @@ from optiproxy.registry import Registry
 PROXIES = Registry(
     "proxy",
     {
+        "auto": "optiproxy.proxies.auto:Auto",
         "gp": "optiproxy.proxies.gp:GaussianProcess",
         "gcn": "optiproxy.proxies.gcn:GCNEnsemble",
         "mlp": "optiproxy.proxies.mlp:MLPEnsemble",

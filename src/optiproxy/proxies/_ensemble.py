@@ -60,7 +60,11 @@ def dropout(
 
 
 def train(
-    weights: Weights, forward: Callable[[Weights], Tensor], y: Tensor, training: Training
+    weights: Weights,
+    forward: Callable[[Weights], Tensor],
+    y: Tensor,
+    training: Training,
+    learns: Tensor | None = None,
 ) -> Weights:
     """Fits all members to y (T, M) at once by AdamW; returns the weights.
 
@@ -69,7 +73,11 @@ def train(
         forward: Weights → the outputs (K, T, M) for the architectures of `y`.
         y: Standardised metrics.
         training: Epochs, learning rate and weight decay.
+        learns: (K, T), 1 where a member learns from an architecture, else 0; by default from all.
     """
+    if learns is None:
+        learns = torch.ones(1, len(y))
+    share = learns / learns.sum(1, keepdim=True)
     # All weights are views of one vector, so that a step of the optimiser is a few operations.
     flat = torch.cat([w.flatten() for w in weights.values()])
     parts = torch.split(flat, [w.numel() for w in weights.values()])
@@ -81,7 +89,8 @@ def train(
     for epoch in range(training.epochs):
         out = forward(leaves)
         # Summed over members: each has gradients, and a learning rate, of its own.
-        loss = ((out - y) ** 2).mean((1, 2)).sum() + HINGE_WEIGHT * hinge(out, y)
+        squared = (((out - y) ** 2).mean(2) * share).sum()
+        loss = squared + HINGE_WEIGHT * hinge(out, y, learns)
         gradient = torch.cat(
             [g.flatten() for g in torch.autograd.grad(loss, list(leaves.values()))]
         )
@@ -96,9 +105,16 @@ def train(
     return {name: w.detach() for name, w in leaves.items()}
 
 
-def hinge(out: Tensor, y: Tensor) -> Tensor:
+def hinge(out: Tensor, y: Tensor, learns: Tensor) -> Tensor:
     """Pairwise ranking loss over all pairs that differ; (K, T, M), (T, M) → scalar over members."""
     better = (y[:, None] > y[None, :]).to(out.dtype)  # (T, T, M): row before column
+    pairs = learns[:, :, None, None] * learns[:, None, :, None] * better  # (K or 1, T, T, M)
     gap = out[:, :, None] - out[:, None, :]  # (K, T, T, M)
-    loss = (F.relu(HINGE_MARGIN - gap) * better).sum((1, 2, 3))
-    return (loss / better.sum().clamp(min=1)).sum()
+    loss = (F.relu(HINGE_MARGIN - gap) * pairs).sum((1, 2, 3))
+    return (loss / pairs.sum((1, 2, 3)).clamp(min=1)).sum()
+
+
+def others(folds: Tensor, members: int) -> Tensor:
+    """Who learns from what when member k leaves fold k out, (K, T)."""
+    assert int(folds.max()) < members, "a fold has no member that leaves it out"
+    return (torch.arange(members)[:, None] != folds[None]).float()

@@ -45,6 +45,26 @@ class Proxy(ABC):
         """The mean alone, (B, M), where that is cheaper: the climb asks for nothing else."""
         return self.predict(p)[0]
 
+    def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
+        """Fits to all, and tells how well that goes: cross-validated predictions.
+
+        Args:
+            p: (T, C, O), as for `fit`.
+            y: (T, M), as for `fit`.
+            folds: (T,), the number of each architecture's fold, from 0.
+
+        Returns:
+            (T, M), the mean for each architecture by a fit without its fold.
+        """
+        out = torch.zeros_like(y)
+        for fold in range(int(folds.max()) + 1):
+            inside = folds == fold
+            other = type(self)(self.space, seed=self.seed)
+            other.fit(p[~inside], y[~inside])
+            out[inside] = other.mean(p[inside]).detach()
+        self.fit(p, y)
+        return out
+
     def beliefs(self, p: Tensor) -> Beliefs:
         """What the proxy thinks of a list of candidates p (B, C, O); see `Beliefs`."""
         with torch.no_grad():

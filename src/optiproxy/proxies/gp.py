@@ -48,6 +48,7 @@ class _Posterior:
     noise: float
     factor: Tensor  # (T, T), lower Cholesky factor of K + noise
     alpha: Tensor  # (T,), (K + noise)^-1 y
+    y: Tensor  # (T,)
 
     @property
     def parameters(self) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -78,16 +79,20 @@ class GaussianProcess(Proxy):
         self._kernel = Kernel(space, views)
         self._train: tuple[Tensor, ...] = ()
         self._posteriors: list[_Posterior] = []
+        #: (M,), the penalised log marginal likelihood of each metric; what fits are compared by.
+        self.evidence = torch.zeros(0, dtype=self.dtype)
 
     def fit(self, p: Tensor, y: Tensor) -> None:
         self._train = self._kernel.features(p)
         distances, agreements = self._kernel.distances(p)
-        self._posteriors = [
-            self._posterior(
-                _Likelihood(self._kernel, distances, agreements, y[:, m].numpy()), y[:, m]
-            )
-            for m in range(y.shape[1])
-        ]
+        evidence = []
+        self._posteriors = []
+        for metric in y.T:
+            likelihood = _Likelihood(self._kernel, distances, agreements, metric.numpy())
+            theta, value = likelihood.maximise()
+            evidence.append(value)
+            self._posteriors.append(self._posterior(likelihood.split(theta), metric))
+        self.evidence = torch.tensor(evidence, dtype=self.dtype)
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         features = self._kernel.features(p)
@@ -113,8 +118,20 @@ class GaussianProcess(Proxy):
         with torch.no_grad():
             return _Conditioned(self, self._kernel.features(p))
 
-    def _posterior(self, likelihood: _Likelihood, y: Tensor) -> _Posterior:
-        fitted = likelihood.split(likelihood.maximise())
+    def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
+        """In closed form, with the hyper-parameters of the fit to all: RW 2006 eq. 5.12."""
+        self.fit(p, y)
+        columns = []
+        for post in self._posteriors:
+            inverse = torch.cholesky_inverse(post.factor)
+            error = torch.zeros_like(post.alpha)
+            for fold in range(int(folds.max()) + 1):
+                inside = folds == fold
+                error[inside] = torch.linalg.solve(inverse[inside][:, inside], post.alpha[inside])
+            columns.append(post.y - error)
+        return torch.stack(columns, 1)
+
+    def _posterior(self, fitted: dict[str, Array], y: Tensor) -> _Posterior:
         split = {name: torch.from_numpy(np.exp(v)) for name, v in fitted.items()}
         scales = [split[view.name] for view in self._kernel.views]
         noise = float(split["noise"]) + JITTER
@@ -122,7 +139,7 @@ class GaussianProcess(Proxy):
         k = self._kernel.cross(*parameters, self._train, self._train)
         factor = torch.linalg.cholesky(k + noise * torch.eye(len(y), dtype=k.dtype))
         alpha = torch.cholesky_solve(y[:, None], factor)[:, 0]
-        return _Posterior(*parameters, noise, factor, alpha)
+        return _Posterior(*parameters, noise, factor, alpha, y)
 
     def _cross(self, post: _Posterior, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """k (B, T) and the whitened (T, B), whose squares are the variance that data takes away."""
@@ -189,7 +206,8 @@ class _Likelihood:
     def split(self, theta: Array) -> dict[str, Array]:
         return {name: theta[where] for name, where in self._slices.items()}
 
-    def maximise(self) -> Array:
+    def maximise(self) -> tuple[Array, float]:
+        """The log parameters of largest penalised likelihood, and its logarithm there."""
         bound = BOUND * self._deviation
         result = minimize(
             self,
@@ -199,7 +217,7 @@ class _Likelihood:
             bounds=np.stack([self._mean - bound, self._mean + bound], 1),
             options={"maxiter": ITERATIONS},
         )
-        return np.asarray(result.x)
+        return np.asarray(result.x), -float(result.fun)
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
         value = {name: np.exp(v) for name, v in self.split(theta).items()}

@@ -15,7 +15,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from optiproxy import encodings
-from optiproxy.proxies._ensemble import Training, Weights, dropout, linear, linear_weights, train
+from optiproxy.proxies._ensemble import (
+    Training,
+    Weights,
+    dropout,
+    linear,
+    linear_weights,
+    others,
+    train,
+)
 from optiproxy.proxies.base import Proxy
 from optiproxy.spaces import Space
 
@@ -55,18 +63,34 @@ class TransformerEnsemble(Proxy):
         self._weights: Weights = {}
 
     def fit(self, p: Tensor, y: Tensor) -> None:
+        self._weights = self._trained(p, y)
+
+    def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
+        """By one training: each member leaves a fold out, and speaks for it."""
+        weights = self._trained(p, y, others(folds, MEMBERS))
+        with torch.no_grad():
+            out = self._outputs(weights, p)
+        self.fit(p, y)
+        return out[folds, torch.arange(len(p))]
+
+    def _trained(self, p: Tensor, y: Tensor, learns: Tensor | None = None) -> Weights:
         generator = torch.Generator().manual_seed(self.seed)
         graph, x = self._graph(p)
-        self._weights = train(
+        return train(
             _initial(x.shape[1:], y.shape[1], generator),
             lambda weights: _forward(weights, graph, x, generator),
             y,
             TRAINING,
+            learns,
         )
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
-        out = _forward(self._weights, *self._graph(p))
+        out = self._outputs(self._weights, p)
         return out.mean(0), out.std(0)
+
+    def _outputs(self, weights: Weights, p: Tensor) -> Tensor:
+        """(K, B, M)."""
+        return _forward(weights, *self._graph(p))
 
     def _graph(self, p: Tensor) -> tuple[Tensor, Tensor]:
         """Successors, predecessors and self-loops (3, B or 1, N, N), and vertices (B, N, F)."""

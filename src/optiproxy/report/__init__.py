@@ -2,6 +2,7 @@
 
 from optiproxy.report.analysis import Analysis, DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.report.convergence import convergence_figure
+from optiproxy.report.hypervolume import hypervolume_figure, hypervolume_so_far
 from optiproxy.report.ranks import rank_figure
 from optiproxy.report.search import search_figure
 from optiproxy.report.statistics import bootstrap_interval
@@ -14,6 +15,8 @@ __all__ = [
     "analyse",
     "bootstrap_interval",
     "convergence_figure",
+    "hypervolume_figure",
+    "hypervolume_so_far",
     "rank_figure",
     "search_figure",
 ]

@@ -8,15 +8,10 @@ multiple of the cheap one's prediction plus a difference that is learnt from the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from optiproxy.proxies.base import Beliefs, Proxy
-from optiproxy.spaces import Space
-
-Make = Callable[..., Proxy]
 
 # The first architectures to be trained in full are those of the best cheap answers: before there
 # are so many full answers, there is nothing to learn a difference from.
@@ -33,17 +28,15 @@ class TwoFidelities(Proxy):
     """A proxy of the full answers that starts from one of the cheap answers.
 
     Args:
-        space: The search space.
-        make: What makes a proxy of one fidelity.
         low: The proxy of the cheap answers, fitted; its outputs are those of the full one.
-        seed: Of the difference's own randomness.
+        difference: The proxy of what the full answers add, not fitted yet.
     """
 
-    def __init__(self, space: Space, *, make: Make, low: Proxy, seed: int = 0) -> None:
-        super().__init__(space, seed=seed)
+    def __init__(self, low: Proxy, difference: Proxy) -> None:
+        super().__init__(low.space, seed=low.seed)
         self.dtype = low.dtype
         self._low = low
-        self._difference = make(space, seed=seed)
+        self._difference = difference
         self._scale = torch.ones(())
         self._shift = torch.zeros(())
 

@@ -26,6 +26,8 @@ def sharpen(y: Array) -> Array:
     Accuracies crowd below their ceiling with a long tail of failures; on a linear scale the tail
     takes all of a model's attention (METHOD §5).
     """
+    if len(y) == 0:
+        return y
     best = y.max()
     gap = best - np.median(y)
     if gap <= 0:
@@ -35,6 +37,8 @@ def sharpen(y: Array) -> Array:
 
 def standardise(y: Array) -> Array:
     """Zero mean and unit deviation; a constant metric becomes zeros."""
+    if len(y) == 0:
+        return y
     deviation = y.std()
     if deviation <= 1e-12 * max(1.0, float(np.abs(y).max())):
         return np.zeros_like(y)

@@ -15,16 +15,20 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from moocore import pareto_rank
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
 from optiproxy.metrics import (
     Constraint,
+    Function,
     Objective,
     is_feasible,
     parse_constraints,
     parse_objectives,
+    resolved,
 )
+from optiproxy.search._exact import Exact
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.base import Indices
 
@@ -33,7 +37,11 @@ Result = Mapping[str, float] | float | None
 
 @dataclass(frozen=True)
 class Query:
-    """One evaluated architecture. `metrics` is None where the evaluation failed."""
+    """One evaluated architecture. `metrics` is None where the evaluation failed.
+
+    Where a limited metric was measured beforehand and breaks its limit, the architecture was not
+    evaluated further: `metrics` lacks the objectives, and `feasible` is False.
+    """
 
     architecture: Architecture
     metrics: Mapping[str, float] | None
@@ -48,6 +56,9 @@ class Optimizer(ABC):
         objectives: Metric → ``"max"`` or ``"min"``.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``, in the metric's unit.
         seed: Same seed and same history give the same proposals, on one machine.
+        exact: Metric → function of an architecture, for objectives and limited metrics that cost
+            nothing to compute: they need not be told, and what breaks their limit is never
+            proposed.
 
     Raises:
         InvalidValueError: An objective, a constraint or the seed can't be read.
@@ -63,6 +74,7 @@ class Optimizer(ABC):
         *,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
         seed: int = 0,
+        exact: Mapping[str, Function] | None = None,
     ) -> None:
         if not isinstance(space, Space):
             raise invalid("space", space, "give a search space, such as optiproxy.spaces.Cell(...)")
@@ -70,7 +82,11 @@ class Optimizer(ABC):
             raise invalid("seed", seed, "give a whole number of 0 or more")
         self.space = space
         self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
-        self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
+        needed = [o.metric for o in self.objectives]
+        limits = parse_constraints(constraints)
+        needed += [c.metric for c in limits]
+        self.exact = Exact(space, exact or {}, needed)
+        self.constraints: tuple[Constraint, ...] = resolved(limits, self.exact.sampled)
         self.seed = seed
         self._rows: list[Indices] = []
         self._queries: list[Query] = []
@@ -101,7 +117,7 @@ class Optimizer(ABC):
             archs: Architectures of the space (mappings are read and checked).
             results: For each a mapping metric → value, a bare number when there is one objective,
                 or None where the evaluation failed. NaN in an objective or a constrained metric
-                counts as failed.
+                counts as failed. A mapping may lack metrics when another one breaks its limit.
 
         Raises:
             InvalidValueError: Lists of different length, or a result without an objective's metric.
@@ -187,11 +203,11 @@ class Optimizer(ABC):
     def scores(self) -> NDArray[np.float64]:
         """What a single-objective method climbs, (T,): greater is better, failures are -inf.
 
-        Feasible queries rank by the first objective; infeasible ones below all of them, by the sum
-        of their violations.
+        Feasible queries rank by the objective; of several objectives, by how many fronts of better
+        queries lie before them (non-dominated sorting). Infeasible ones rank below all of them, by
+        the sum of their violations.
         """
-        objective = self.objectives[0]
-        scores = objective.sign * self.values(objective.metric)
+        scores = self._ranking()
         scores[np.isnan(scores)] = -np.inf
         if self.constraints and len(scores):
             feasible = np.array([q.feasible for q in self._queries])
@@ -201,15 +217,33 @@ class Optimizer(ABC):
             scores = np.where(feasible, scores, floor - 1.0 - violation)
         return scores
 
+    def _ranking(self) -> NDArray[np.float64]:
+        """The objective, or minus the rank among the feasible by several, (T,); NaN without one."""
+        y = np.stack([o.sign * self.values(o.metric) for o in self.objectives], axis=1)
+        if len(self.objectives) == 1:
+            return y[:, 0]
+        ranked = np.array([q.feasible for q in self._queries], dtype=bool)
+        scores = np.full(len(y), np.nan)
+        if ranked.any():
+            scores[ranked] = -pareto_rank(-y[ranked]).astype(float)
+        return scores
+
     def is_new(self, rows: Indices) -> NDArray[np.bool_]:
-        """Which of `rows` (B, C) are neither told, pending, nor an earlier row; (B,)."""
+        """Which of `rows` (B, C) may be proposed, (B,): neither told nor pending nor an earlier
+        row, and within the limits of exact metrics.
+        """
         seen = set(self._known)
         fresh = np.zeros(len(rows), dtype=bool)
         for i, row in enumerate(np.ascontiguousarray(rows, dtype=np.int64)):
             key = row.tobytes()
             fresh[i] = key not in seen
             seen.add(key)
+        fresh[fresh] = self.allowed(rows[fresh])
         return fresh
+
+    def allowed(self, rows: Indices) -> NDArray[np.bool_]:
+        """Which of `rows` (B, C) meet the limits of exact metrics, (B,)."""
+        return self.exact.violation(rows, self.constraints) <= 0
 
     def random_new(self, n: int, rng: np.random.Generator) -> Indices:
         """Up to `n` distinct new rows drawn uniformly; fewer only when the space is used up."""
@@ -219,7 +253,10 @@ class Optimizer(ABC):
             if len(rows) >= n:
                 return rows[:n]
         if len(self._known) + n < self.space.count / 2:
-            return rows[:n]
+            # Enough is left: what is found so far, and what lies downhill to the allowed.
+            below = self.exact.descend(self.space.random_indices(64, rng), self.constraints)
+            rows = np.concatenate([rows, below])
+            return rows[self.is_new(rows)][:n]
         # Nearly exhausted: list what is left, so that the last ones are found too.
         rows = self.space.all_indices
         rows = rows[self.is_new(rows)]
@@ -236,16 +273,22 @@ class Optimizer(ABC):
                     "tell: result", result, "there are several objectives; give a mapping"
                 )
             result = {self.objectives[0].metric: float(result)}
-        needed = [o.metric for o in self.objectives] + [c.metric for c in self.constraints]
-        for metric in needed:
-            if metric not in result:
-                raise invalid("tell: result", dict(result), f"the metric {metric!r} is missing")
         metrics = {name: float(value) for name, value in result.items()}
-        if not all(math.isfinite(metrics[metric]) for metric in needed):
+        for metric in self.exact.metrics:
+            metrics.setdefault(metric, self.exact.value(metric, arch))
+        limited = [c.metric for c in self.constraints]
+        needed = [*(o.metric for o in self.objectives), *limited]
+        missing = [metric for metric in needed if metric not in metrics]
+        if missing and not any(
+            c.metric in metrics and c.violation(metrics[c.metric]) > 0 for c in self.constraints
+        ):
+            raise invalid("tell: result", dict(result), f"the metric {missing[0]!r} is missing")
+        if not all(math.isfinite(metrics[metric]) for metric in needed if metric in metrics):
             return Query(arch, None, False)
         return Query(arch, metrics, is_feasible(metrics, self.constraints))
 
     def _violation(self, query: Query) -> float:
         if query.metrics is None:
             return math.inf
-        return sum(max(0.0, c.violation(query.metrics[c.metric])) for c in self.constraints)
+        known = [c for c in self.constraints if c.metric in query.metrics]
+        return sum(max(0.0, c.violation(query.metrics[c.metric])) for c in known)

@@ -5,8 +5,10 @@ Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +16,21 @@ from torch import Tensor
 
 from optiproxy.encodings import corners
 from optiproxy.errors import invalid
+from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
+from optiproxy.proxies._earlier import Earlier
+from optiproxy.proxies._scores import Score, Scores
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.search._acquisition import log_expected_improvement, log_probability_below
+from optiproxy.proxies.informed import Informed, Model
+from optiproxy.search._acquisition import log_expected_improvement
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
+from optiproxy.search._earlier import read_earlier
 from optiproxy.search._fidelity import PROMOTED, PROMOTED_CANDIDATES, TwoFidelities
-from optiproxy.search._targets import fill, sharpen, standardise
+from optiproxy.search._limits import Targets, climb_penalty, log_feasible, targets_of
+from optiproxy.search._outputs import Outputs
+from optiproxy.search._pareto import Front, chebyshev
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Space
@@ -44,22 +53,9 @@ STALLED_EVERY = 3
 # still sees the slope of the whole space.
 SCOUT_VIEWS = ("counts", "routes")
 SCOUT_GROUPS = 10
-
-
-@dataclass(frozen=True)
-class _Targets:
-    """What the proxy is fitted to, and what follows from it.
-
-    Attributes:
-        y: (T, M), objectives first (greater is better), then constrained metrics.
-        limits: Output number and the standardised bound it must stay below.
-        feasible: (T,), which queries may be the best.
-    """
-
-    y: Tensor
-    objectives: int
-    limits: tuple[tuple[int, float], ...]
-    feasible: Tensor
+# After a warm start half of the design is left, and it stands between guided queries: the first
+# three follow the earlier studies, and these places tell whether they mislead.
+WARM_DESIGN_PLACES = (3, 5, 7, 9, 11)
 
 
 class OptiProxy(Optimizer):
@@ -87,13 +83,22 @@ class OptiProxy(Optimizer):
 
     Args:
         space: What is searched.
-        objectives: Metric → ``"max"`` or ``"min"``. With several, every group and every place of a
-            batch has random weights of its own, so that the batch spreads along the Pareto front.
+        objectives: Metric → ``"max"`` or ``"min"``. With several, every group climbs towards a
+            trade-off of its own, and the batch is filled by expected hypervolume improvement.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``. A limited metric is a proxy output
             too; the climb and the ranking add the log probability of meeting its limit.
         seed: Same seed and same history give the same proposals, on one machine.
-        proxy: ``"gp"``, ``"gcn"``, or another registered name.
+        proxy: ``"auto"`` (a Gaussian process, joined by a network where that predicts better),
+            ``"gp"``, ``"gcn"``, ``"mlp"``, ``"transformer"``, or another registered name.
         n_init: Queries of the initial design.
+        warm_start: Earlier studies of the same space: another data set, another device, fewer
+            epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
+            called as here. How far each can be trusted is learnt from the queries.
+        features: Scores that cost no query (NASWOT, parameters, FLOPs): name → function of an
+            architecture. It is called for every candidate, thousands in a search. Which way and how
+            far each points is learnt from the queries.
+        exact: Metric → function of an architecture that costs nothing: computed for all candidates
+            instead of predicted. What breaks its limit is never proposed.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -108,101 +113,157 @@ class OptiProxy(Optimizer):
         *,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
         seed: int = 0,
-        proxy: str = "gp",
+        proxy: str = "auto",
         n_init: int = N_INIT,
+        warm_start: Iterable[Any] = (),
+        features: Mapping[str, Score] = MappingProxyType({}),
+        exact: Mapping[str, Function] | None = None,
     ) -> None:
-        super().__init__(space, objectives, constraints=constraints, seed=seed)
+        super().__init__(space, objectives, constraints=constraints, seed=seed, exact=exact)
         if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 2:
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
         self._proxy: type[Proxy] = PROXIES.get(proxy)
         self.n_init = n_init
+        metrics = len(self.objectives) + len(self.constraints)
+        self._scores = [Scores(space, metrics, features)] if features else []
+        self._earlier_studies = read_earlier(space, warm_start, self.objectives)
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         asked = len(self._queries) + len(self._pending)
-        first = self._initial(min(n, self.n_init - asked)) if asked < self.n_init else None
-        if first is not None and len(first):
-            rest = n - len(first)
-            # What is asked for beyond the design can't be better than random: nothing is told yet.
-            fill_up = self.random_new(n + len(first), rng) if rest else first[:0]
-            fill_up = fill_up[~(fill_up[:, None] == first[None]).all(-1).any(1)]
-            return np.concatenate([first, fill_up[:rest]])
-        succeeded = sum(query.metrics is not None for query in self._queries)
-        if succeeded < 2:
-            return self.random_new(n, rng)
         with single_threaded():
-            return self._guided(n, rng)
+            first = self._initial(self._design_places(asked, n))
+            if len(first) == n:
+                return first
+            if self._may_be_guided():
+                return np.concatenate([first, self._guided(n - len(first), rng, first)])
+        # What is asked for beyond the design can't be better than random: nothing is told yet.
+        rest = self.random_new(n, rng)
+        rest = rest[~(rest[:, None] == first[None]).all(-1).any(1)]
+        return np.concatenate([first, rest])[:n]
+
+    def _design_places(self, asked: int, n: int) -> int:
+        """How many of the next `n` places belong to the initial design."""
+        if self._earlier:
+            return sum(asked <= place < asked + n for place in WARM_DESIGN_PLACES)
+        return max(0, min(n, self.n_init - asked))
+
+    def _may_be_guided(self) -> bool:
+        succeeded = sum(query.metrics is not None for query in self._queries)
+        return succeeded >= 2 or bool(self._earlier and not self._queries)
+
+    @cached_property
+    def _earlier(self) -> list[Earlier]:
+        """The earlier studies that have something to teach."""
+        learnt = []
+        for study in self._earlier_studies:
+            y = targets_of(study.values, len(study.rows), self.objectives, self.constraints).y
+            known = Earlier(self.space, self._corners(study.rows, torch.float64), y)
+            if known.reliability[: len(self.objectives)].any():
+                learnt.append(known)
+        return learnt
 
     def _promote(self, n: int, rng: np.random.Generator) -> Indices:
         if sum(query.metrics is not None for query in self._queries) < PROMOTED:
             return super()._promote(n, rng)
         with single_threaded():
-            return self._guided(n, rng)
+            return self._guided(n, rng, self.rows[:0])
 
     def _initial(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""
         rows = balanced(self.space, self.n_init, np.random.default_rng([self.seed, 0xD0E]))
         return rows[self.is_new(rows)][:n]
 
-    def _guided(self, n: int, rng: np.random.Generator) -> Indices:
+    def _guided(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
+        """`n` rows by what is known; `also` are asked for beside them."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         targets = self._targets()
-        order = np.argsort(-self.scores(), kind="stable")
+        front = Front(targets) if len(self.objectives) > 1 else None
+        order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)
         incumbents = self.rows[order[:INCUMBENTS]]
-        proxy = self._made(int(rng.integers(2**31)))
+        leads = np.concatenate([incumbents, *self._earlier_best()])
+        proxy = self._model(targets, partial(self._informed, int(rng.integers(2**31))))
         self._fit(proxy, targets)
         sources = [
-            self._climbed(proxy, targets, self._start(GROUPS, incumbents, rng), rng, generator),
-            self.space.neighbour_indices(incumbents),
+            self._climbed(proxy, targets, self._start(GROUPS, leads, rng), rng, generator),
+            leads,
+            self.space.neighbour_indices(
+                leads if front is None else np.concatenate([leads, self.rows[front.members]])
+            ),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
             super()._promote(PROMOTED_CANDIDATES, rng) if self._low else incumbents[:0],
         ]
         scout = None
-        if len(self._queries) - order[0] > PATIENCE:
-            scout = GaussianProcess(self.space, views=SCOUT_VIEWS)
+        newest = (order[0] if len(order) else 0) if front is None else front.newest
+        if len(self._queries) - newest > PATIENCE:
+            scout = self._model(
+                targets, lambda outputs: GaussianProcess(self.space, views=SCOUT_VIEWS)
+            )
             self._fit(scout, targets)
             alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
             sources.append(self._climbed(scout, targets, alpha, rng, generator, away=incumbents))
         candidates = np.concatenate(sources)
         candidates = candidates[self.space.valid(candidates)]
-        candidates = candidates[self.is_new(candidates)]
+        known = (candidates[:, None] == also[None]).all(-1).any(1)
+        candidates = candidates[self.is_new(candidates) & ~known]
         if len(candidates) == 0:
             return self.random_new(n, rng)
         # Pending ones come first: they are believed at their mean before the batch is filled.
-        pending = np.array(self._pending, dtype=np.int64).reshape(-1, len(self.space))
+        pending = np.array([*self._pending, *also], dtype=np.int64).reshape(-1, len(self.space))
         rows = np.concatenate([pending, candidates])
-        beliefs = proxy.beliefs(self._corners(rows, proxy))
+        beliefs = proxy.beliefs(self._corners(rows, proxy.dtype))
         for index in range(len(pending)):
             beliefs.believe(index)
         free = torch.arange(len(rows)) >= len(pending)
-        far = torch.from_numpy(_distance(rows, incumbents) >= len(self.space) / 2)
-        coarse = scout.beliefs(self._corners(rows, scout)) if scout is not None else None
+        coarse = scout.beliefs(self._corners(rows, scout.dtype)) if scout is not None else None
+        far = free
+        if coarse is not None:
+            far = torch.from_numpy(_distance(rows, incumbents) >= len(self.space) / 2)
         chosen: list[int] = []
         asked = len(self._queries) + len(pending)
         for place in range(asked, asked + min(n, len(candidates))):
+            feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
             if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
-                worth = _worth("mean", coarse, targets, rng).masked_fill(~far, -torch.inf)
+                worth = _worth("mean", coarse, feasible, targets, front, rng)
+                worth = worth.masked_fill(~far, -torch.inf)
             else:
-                worth = _worth(TURNS[place % len(TURNS)], beliefs, targets, rng)
+                turn = TURNS[place % len(TURNS)] if self._queries else "mean"
+                worth = _worth(turn, beliefs, feasible, targets, front, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
             free[index] = False
             beliefs.believe(index)
+            if front is not None:
+                front.add(beliefs.mean[index])
         return rows[chosen]
 
-    def _made(self, seed: int) -> Proxy:
-        """The proxy, unfitted; one that knows the cheap answers where there are any."""
+    def _informed(self, seed: int, outputs: list[int]) -> Proxy:
+        """A fresh proxy of some outputs, informed by earlier searches and by cheap answers."""
         if not self._low:
-            return self._proxy(self.space, seed=seed)
+            return self._alone(seed, outputs)
         cheap = self.at_low_fidelity()
-        low = self._proxy(self.space, seed=seed)
-        cheap._fit(low, cheap._targets())
-        return TwoFidelities(self.space, make=self._proxy, low=low, seed=seed)
+        y = cheap._targets().y[:, outputs]
+        told = ~y.isnan().any(1)
+        low = self._alone(seed, outputs)
+        low.fit(self._corners(cheap.rows[told.numpy()], low.dtype), y[told].to(low.dtype))
+        return TwoFidelities(low, self._alone(seed, outputs))
 
-    def _corners(self, rows: Indices, model: Proxy) -> Tensor:
-        return corners(self.space, torch.from_numpy(rows), model.dtype)
+    def _alone(self, seed: int, outputs: list[int]) -> Proxy:
+        """The same, of one fidelity."""
+        proxy = self._proxy(self.space, seed=seed)
+        known: list[Model] = [*self._earlier, *self._scores]
+        return Informed(proxy, [model.only(outputs) for model in known]) if known else proxy
 
-    def _fit(self, model: Proxy, targets: _Targets) -> None:
-        model.fit(self._corners(self.rows, model), targets.y.to(model.dtype))
+    def _model(self, targets: Targets, make: Callable[[list[int]], Proxy]) -> Proxy:
+        """A model of all outputs; in parts where not every query has every output."""
+        if not self.exact.metrics and not targets.y.isnan().any():
+            return make(list(range(targets.y.shape[1])))
+        return Outputs(self.space, make, self.exact, targets.columns(self.exact.metrics))
+
+    def _corners(self, rows: Indices, dtype: torch.dtype) -> Tensor:
+        return corners(self.space, torch.from_numpy(rows), dtype)
+
+    def _fit(self, model: Proxy, targets: Targets) -> None:
+        model.fit(self._corners(self.rows, model.dtype), targets.y.to(model.dtype))
 
     def _start(self, groups: int, incumbents: Indices, rng: np.random.Generator) -> Tensor:
         return start(self.space, groups, incumbents, rng)
@@ -210,7 +271,7 @@ class OptiProxy(Optimizer):
     def _climbed(
         self,
         model: Proxy,
-        targets: _Targets,
+        targets: Targets,
         alpha: Tensor,
         rng: np.random.Generator,
         generator: torch.Generator,
@@ -223,14 +284,13 @@ class OptiProxy(Optimizer):
         mask = torch.from_numpy(self.space.mask)
         m = targets.objectives
         weights = torch.from_numpy(rng.dirichlet(np.ones(m), len(alpha))).to(model.dtype)
-        avoided = None if away is None else self._corners(away, model)
+        avoided = None if away is None else self._corners(away, model.dtype)
 
         def score(p: Tensor) -> Tensor:
+            mean = model.mean(p)
+            worth = mean[:, 0] if m == 1 else chebyshev(mean[:, :m], weights)
             if targets.limits:
-                mean, spread = model.predict(p)
-                worth = (weights * mean[:, :m]).sum(1) + _feasible(mean, spread, targets)
-            else:
-                worth = (weights * model.mean(p)[:, :m]).sum(1)
+                worth = worth + climb_penalty(mean, targets.limits)
             if avoided is not None:
                 agreement = torch.einsum("gco,kco->gk", p, avoided).amax(1)
                 worth = worth - torch.relu(agreement - len(self.space) / 2)
@@ -238,21 +298,25 @@ class OptiProxy(Optimizer):
 
         return draw(climb(alpha.to(model.dtype), score, mask, generator), DRAWS, mask, generator)
 
-    def _targets(self) -> _Targets:
-        single = len(self.objectives) == 1
-        columns = []
-        for objective in self.objectives:
-            y = fill(objective.sign * self.values(objective.metric))
-            columns.append(sharpen(y) if single else standardise(y))
-        limits = []
-        for constraint in self.constraints:
-            y = fill(-constraint.sign * self.values(constraint.metric)) * -1.0
-            bound = constraint.sign * constraint.bound
-            limits.append((len(columns), (bound - y.mean()) / (y.std() or 1.0)))
-            columns.append(standardise(y))
-        feasible = torch.tensor([query.feasible for query in self._queries])
-        stacked = torch.from_numpy(np.stack(columns, 1))
-        return _Targets(stacked, len(self.objectives), tuple(limits), feasible)
+    def _targets(self) -> Targets:
+        return targets_of(
+            self.values,
+            len(self._queries),
+            self.objectives,
+            self.constraints,
+            failed=np.array([query.metrics is None for query in self._queries], dtype=bool),
+            feasible=np.array([query.feasible for query in self._queries], dtype=bool),
+        )
+
+    def _earlier_best(self) -> list[Indices]:
+        """The best architectures of each earlier study, (INCUMBENTS, C) each."""
+        if not self._earlier:
+            return []
+        objective = self.objectives[0]
+        return [
+            study.rows[np.argsort(-objective.sign * study.values(objective.metric))[:INCUMBENTS]]
+            for study in self._earlier_studies
+        ]
 
 
 def _distance(rows: Indices, others: Indices) -> Indices:
@@ -260,25 +324,25 @@ def _distance(rows: Indices, others: Indices) -> Indices:
     return np.asarray((rows[:, None] != others[None]).sum(-1).min(1))
 
 
-def _worth(turn: str, beliefs: Beliefs, targets: _Targets, rng: np.random.Generator) -> Tensor:
-    """The score of every candidate for one place of the batch; (B,)."""
-    m = targets.objectives
-    w = torch.from_numpy(rng.dirichlet(np.ones(m))).to(beliefs.mean.dtype)
-    mean = beliefs.mean[:, :m] @ w
-    feasible = _feasible(beliefs.mean, beliefs.spread, targets)
-    if not targets.feasible.any():
+def _worth(
+    turn: str,
+    beliefs: Beliefs,
+    feasible: Tensor,
+    targets: Targets,
+    front: Front | None,
+    rng: np.random.Generator,
+) -> Tensor:
+    """The score of every candidate for one place of the batch; (B,).
+
+    `feasible` is the proxy's log probability of meeting the limits, (B,), also where the scout's
+    `beliefs` rank: it is too coarse for a limit.
+    """
+    if len(targets.feasible) and not targets.feasible.any():
         return feasible  # first of all find one that may be used
+    if front is not None:
+        return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng)
+    mean = beliefs.mean[:, 0]
     if turn != "improvement":
-        return mean + feasible
-    spread = ((beliefs.spread[:, :m] * w) ** 2).sum(1).sqrt()
-    best = float((targets.y[targets.feasible][:, :m].to(w.dtype) @ w).max())
-    return log_expected_improvement(mean, spread, best) + feasible
-
-
-def _feasible(mean: Tensor, spread: Tensor, targets: _Targets) -> Tensor:
-    """Log probability that all limits are met, (B,); zeros where there are none."""
-    total = torch.zeros_like(mean[:, 0])
-    for output, bound in targets.limits:
-        limit = torch.as_tensor(bound, dtype=mean.dtype)
-        total = total + log_probability_below(mean[:, output], spread[:, output], limit)
-    return total
+        return mean + targets.weight * feasible
+    best = float(targets.y[targets.feasible][:, 0].max())
+    return log_expected_improvement(mean, beliefs.spread[:, 0], best) + feasible

@@ -1,11 +1,19 @@
 """What may be chosen. A space is one file here; see `base.Space` for what it has to say."""
 
+from optiproxy.spaces._check import check
 from optiproxy.spaces.base import Architecture, GraphTemplate, Option, Space
 from optiproxy.spaces.cell import NB201_OPERATIONS, Cell
 from optiproxy.spaces.chain import Chain
+from optiproxy.spaces.conditional import Conditional
+from optiproxy.spaces.darts import DARTS_OPERATIONS, Darts
 from optiproxy.spaces.gnn import NAS_BENCH_GRAPH_OPERATIONS, GnnDag
+from optiproxy.spaces.graph import NB101_OPERATIONS, Graph
+from optiproxy.spaces.macro import MACRO_BLOCKS, Macro
+from optiproxy.spaces.pool import Pool
+from optiproxy.spaces.recurrent import Recurrent
 
 __all__ = [
-    "NAS_BENCH_GRAPH_OPERATIONS", "NB201_OPERATIONS", "Architecture", "Cell", "Chain", "GnnDag",
-    "GraphTemplate", "Option", "Space",
+    "DARTS_OPERATIONS", "MACRO_BLOCKS", "NAS_BENCH_GRAPH_OPERATIONS", "NB101_OPERATIONS",
+    "NB201_OPERATIONS", "Architecture", "Cell", "Chain", "Conditional", "Darts", "GnnDag", "Graph",
+    "GraphTemplate", "Macro", "Option", "Pool", "Recurrent", "Space", "check",
 ]  # fmt: skip

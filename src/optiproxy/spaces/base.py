@@ -162,6 +162,31 @@ class Space(ABC):
         """Which rows of (B, C) are architectures of the space; (B,). By default all."""
         return np.ones(len(indices), dtype=bool)
 
+    def canonical(self, indices: Indices) -> Indices:
+        """For each valid row of (B, C) the one that stands for all that are the same network.
+
+        Rows are equivalent when what they come to is equal: doing it twice changes nothing. By
+        default every row stands for itself. A published table may list equivalent rows with
+        measurements of their own; a search looks at this only where it is asked to.
+        """
+        return indices.copy()
+
+    def repair(self, indices: Indices) -> Indices:
+        """Valid rows near those of (B, C), whatever their options; (B or fewer, C).
+
+        By default the valid ones among them. A space where few combinations are valid says what
+        is meant by the others.
+        """
+        return indices[self.valid(indices)]
+
+    def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Fills in what an architecture given as a mapping may leave out; by default nothing."""
+        return mapping
+
+    def _definition(self) -> Mapping[str, Any]:
+        """What tells spaces with equal choices apart, as JSON; part of the fingerprint."""
+        return {}
+
     def to_text(self, arch: Architecture) -> str:
         """A one-line name, which `architecture` reads back."""
         return arch.to_json()
@@ -292,11 +317,12 @@ class Space(ABC):
         for name in mapping:
             if name not in self.choices:
                 raise unknown("architecture: choice", name, self.names)
+        full = self.complete(mapping)
         row = []
         for name, options in self.choices.items():
-            if name not in mapping:
+            if name not in full:
                 raise invalid("architecture", dict(mapping), f"choice {name!r} is missing")
-            row.append(_index(name, mapping[name], options))
+            row.append(_index(name, full[name], options))
         indices = np.array([row], dtype=np.int64)
         if not self.valid(indices)[0]:
             raise invalid(
@@ -324,8 +350,10 @@ class Space(ABC):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A short hash of the choices: two studies share a space when it is the same."""
-        text = json.dumps([type(self).__name__, dict(self.choices)])
+        """A short hash of the definition: two studies share a space when it is the same."""
+        definition = self._definition()
+        parts = [type(self).__name__, dict(self.choices), *([definition] if definition else [])]
+        text = json.dumps(parts)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import optuna
@@ -18,12 +19,14 @@ BUDGET = PREFIX + "budget"
 
 @dataclass(frozen=True)
 class Identity:
-    """All that has to be equal for a search to go on, but for the last two fields.
+    """All that has to be equal for a search to go on, but for the last three fields.
 
     Attributes:
         reference: The text and the folder that the task is loaded by; None for one that was made in
             a program.
         version: The version of OptiProxy that began the study.
+        asked: The constraints as they were given, where some are relative; `constraints` has their
+            absolute bounds, which are found once.
     """
 
     task: str
@@ -38,9 +41,19 @@ class Identity:
     low_fidelity: int | None = None
     reference: tuple[str, str] | None = None
     version: str = ""
+    asked: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, task: Task, method: str, proxy: str | None, seed: int, *, version: str) -> Identity:
+    def of(
+        cls,
+        task: Task,
+        method: str,
+        proxy: str | None,
+        seed: int,
+        *,
+        version: str,
+        asked: Sequence[str] = (),
+    ) -> Identity:
         reference = task.reference
         return cls(
             task=task.name,
@@ -55,6 +68,7 @@ class Identity:
             low_fidelity=task.low_fidelity,
             reference=None if reference is None else (reference.text, reference.folder),
             version=version,
+            asked=list(asked),
         )
 
     @classmethod
@@ -86,7 +100,7 @@ class Identity:
             for name, theirs, ours in (
                 (f.name, getattr(found, f.name), getattr(self, f.name)) for f in fields(self)
             )
-            if theirs != ours and name not in ("reference", "version")
+            if theirs != ours and name not in ("reference", "version", "asked")
         ]
         if different:
             raise StudyError(
@@ -101,4 +115,4 @@ def objective_text(objective: Objective) -> str:
 
 def constraint_text(constraint: Constraint) -> str:
     """All digits of the bound: `str` rounds it for reading."""
-    return f"{constraint.metric} {'<=' if constraint.sign > 0 else '>='} {constraint.bound!r}"
+    return constraint.text

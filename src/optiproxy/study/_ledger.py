@@ -16,6 +16,8 @@ what is out) and, once it is complete, its values and its metrics as user attrib
 ``optiproxy:measured``      how a metric was measured, where the evaluator told: device, versions, …
 ``optiproxy:feasible``      where there are constraints (the dashboard does not show Optuna's own)
 ``optiproxy:failed``        state FAIL: why the evaluation failed
+``optiproxy:dropped``       state PRUNED: which limit its cheap metrics break; it was not trained
+                            and counts in no budget but that of measuring
 ``optiproxy:interrupted``   state FAIL: what ended its process; it is no query, it is repeated
 ``optiproxy:repeats``       the number of the interrupted trial that this one repeats
 ``optiproxy:duplicate``     state FAIL: two processes proposed the same at once; it is no query
@@ -52,6 +54,7 @@ class State(Enum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    DROPPED = "dropped"
     INTERRUPTED = "interrupted"
     DUPLICATE = "duplicate"
 
@@ -69,6 +72,12 @@ class Entry:
 
     @property
     def finished(self) -> bool:
+        """Whether it has its answer, of which the optimiser learns."""
+        return self.state in (State.DONE, State.FAILED, State.DROPPED)
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is a query over, trained or failed; a dropped one is none."""
         return self.state in (State.DONE, State.FAILED)
 
     @property
@@ -87,12 +96,13 @@ class Entry:
     def record(self, query: int, task: Task) -> Record:
         metrics = self.metrics
         failed = self.attribute("failed", "marked as failed from outside")
+        reason = failed if metrics is None else self.attribute("dropped", "")
         return Record(
             query=query,
             architecture=self.architecture,
             metrics=metrics,
             feasible=metrics is not None and task.feasible(metrics),
-            reason=failed if metrics is None else "",
+            reason=reason,
             seconds=self.attribute("seconds", {}).get("evaluation", 0.0),
             optimizer_seconds=self.attribute("ask_seconds", 0.0),
             measured=self.attribute("measured", {}),
@@ -165,11 +175,12 @@ class Ledger:
                 if name.startswith(_OWNER) and (owner := Owner.read(value)) is not None
             ),
         )
-        if entry.state is not State.DONE:
+        if entry.state not in (State.DONE, State.DROPPED):
             return entry
+        values = trial.values if entry.state is State.DONE else ()
         metrics = {
             objective.metric: float(value)
-            for objective, value in zip(self._task.objectives, trial.values, strict=True)
+            for objective, value in zip(self._task.objectives, values, strict=False)
         }
         for name, value in attributes.items():
             if not name.startswith(PREFIX) and isinstance(value, int | float):
@@ -294,6 +305,10 @@ class Ledger:
                     trial_id, PREFIX + "measured", evaluation.measured
                 )
             self._write_metrics(trial_id, evaluation.metrics)
+            if evaluation.dropped:
+                self._storage.set_trial_user_attr(trial_id, PREFIX + "dropped", evaluation.dropped)
+                self._study.tell(entry.trial.number, state=TrialState.PRUNED)
+                return True
             values = [evaluation.metrics[o.metric] for o in self._task.objectives]
             self._study.tell(entry.trial.number, values)
         except (UpdateFinishedTrialError, ValueError):
@@ -311,7 +326,9 @@ class Ledger:
             return
         trial = optuna.Trial(self._study, trial_id)
         for constraint in constraints:
-            trial.set_constraint(str(constraint), constraint.violation(metrics[constraint.metric]))
+            if constraint.metric in metrics:  # A dropped one has the cheap ones alone.
+                violation = constraint.violation(metrics[constraint.metric])
+                trial.set_constraint(str(constraint), violation)
         trial.set_user_attr(PREFIX + "feasible", is_feasible(metrics, constraints))
 
     def interrupt(self, entry: Entry, reason: str = STOPPED) -> None:
@@ -368,6 +385,8 @@ def _state(trial: FrozenTrial) -> State:
         return State.RUNNING
     if trial.state is TrialState.COMPLETE:
         return State.DONE
+    if PREFIX + "dropped" in trial.user_attrs:
+        return State.DROPPED
     if PREFIX + "failed" in trial.user_attrs:
         return State.FAILED
     if PREFIX + "interrupted" in trial.user_attrs:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
-from optiproxy.study._ledger import Entry
+from optiproxy.study._ledger import Entry, State
 from optiproxy.tasks import Task
 
 # Of the budget, what short trainings may cost, and how many of them there are at most. On
@@ -112,7 +112,7 @@ class Plan:
         left = self._left(entries)
         if epochs is not None and not self._short_exhausted:
             one = self._task.cost(epochs)
-            made = sum(entry.epochs is not None for entry in entries)
+            made = sum(e.epochs is not None and e.state is not State.DROPPED for e in entries)
             share = min(LOW_SHARE * self.budget - one * made, left)
             n = min(int(share / one + _ROUNDING), LOW_QUERIES - made)
             if n > 0:
@@ -123,7 +123,8 @@ class Plan:
         return self.budget - sum(map(self._cost, entries))
 
     def _cost(self, entry: Entry) -> float:
-        return entry.cost(self._task)
+        # One that was dropped untrained is no query.
+        return 0.0 if entry.state is State.DROPPED else entry.cost(self._task)
 
     def _guiding(self, entry: Entry) -> dict[str, float] | None:
         return None if entry.metrics is None else self._task.guiding(entry.metrics)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
 from optiproxy.study._curves import medians
+from optiproxy.study._diagnosis import violations
 from optiproxy.study._interrupts import Interrupts
 from optiproxy.study._ledger import Entry, Ledger, State, duplicates
 from optiproxy.study._owner import LEASE
@@ -38,6 +39,8 @@ class Runner:
         pool: Who evaluates.
         workers: How many evaluations are out at once.
         plan: What is asked next, and how much may be.
+        cheap_budget: How many architectures are measured in the end, those that were dropped
+            untrained among them.
         active: The names of this process's runs, this one among them.
         shared: Whether other processes may use the storage.
         interrupts: Where Ctrl-C is let in.
@@ -53,6 +56,7 @@ class Runner:
         *,
         workers: int,
         plan: Plan,
+        cheap_budget: int,
         active: set[str],
         shared: bool,
         interrupts: Interrupts,
@@ -64,6 +68,7 @@ class Runner:
         self._pool = pool
         self._workers = workers
         self._plan = plan
+        self._cheap_budget = cheap_budget
         self._active = active
         self._shared = shared
         self._interrupts = interrupts
@@ -95,6 +100,12 @@ class Runner:
                 raise
         if self._results and self._failures.total() == self._results:
             self._note_failures()
+        told = violations(
+            [e.metrics for e in self._ledger.read() if e.finished and e.metrics is not None],
+            self._ledger.task.constraints,
+        )
+        if told:
+            self._note(told)
 
     def _loop(self) -> None:
         while True:
@@ -142,12 +153,21 @@ class Runner:
         while True:
             entries = self._read()
             waiting = [e for e in entries if e.state is State.WAITING]
+            dropped = sum(e.state is State.DROPPED for e in entries)
             begun = [e for e in entries if e.state is not State.WAITING]
             self._queue.extend(self._plan.affordable(begun, waiting))
             self._elsewhere = [
                 e for e in entries if e.state is State.RUNNING and e.trial.number not in self._mine
             ]
             if waiting or self._exhausted or not self._plan.has_room(begun):
+                return
+            if dropped and len(entries) >= self._cheap_budget:
+                self._exhausted = True
+                self._note(
+                    f"{len(entries)} architectures were measured, which is the cheap budget, and "
+                    f"{dropped} of them broke a limit and were dropped untrained: loosen the "
+                    "limit, or raise cheap_budget"
+                )
                 return
             self._ask(entries)
 
@@ -230,6 +250,8 @@ class Runner:
             )
             return
         self._mark = now
+        if evaluation.dropped:
+            return
         self._results += 1
         if evaluation.metrics is None:
             self._failures[evaluation.reason] += 1
@@ -237,7 +259,7 @@ class Runner:
                 self._note_failures()
         self._finished(
             Record(
-                query=entry.number,
+                query=self._number(entry),
                 architecture=entry.architecture,
                 metrics=evaluation.metrics,
                 feasible=evaluation.metrics is not None
@@ -249,6 +271,15 @@ class Runner:
                 epochs=entry.epochs,
                 cost=self._ledger.task.cost(entry.epochs) * evaluation.cost,
             )
+        )
+
+    def _number(self, entry: Entry) -> int:
+        """The query's number among those that count; a dropped one takes none."""
+        if not (self._ledger.task.cheap or self._ledger.task.exact):
+            return entry.number
+        entries = self._ledger.read()
+        return entry.number - sum(
+            e.state is State.DROPPED and e.number < entry.number for e in entries
         )
 
     # ---- telling ----

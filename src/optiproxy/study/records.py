@@ -23,7 +23,7 @@ class Record:
         architecture: What was evaluated.
         metrics: All that was measured, reported-only metrics included; None where it failed.
         feasible: Whether the constraints hold; False where it failed.
-        reason: Why it failed; empty where it did not.
+        reason: Why it failed, or which limit kept it from being trained; else empty.
         seconds: How long the evaluation took.
         optimizer_seconds: This query's share of the time that the method took to propose it.
         measured: How a metric was measured, where the evaluator told: metric → the fields of a

@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,16 +17,19 @@ import optuna
 
 import optiproxy
 from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError, invalid, unknown
+from optiproxy.metrics import Function, Metric
 from optiproxy.proxies import PROXIES
 from optiproxy.search import METHODS, Optimizer
+from optiproxy.search._earlier import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
-from optiproxy.study._identity import BUDGET, Identity, constraint_text
+from optiproxy.study._identity import BUDGET, Identity
 from optiproxy.study._interrupts import Interrupts
-from optiproxy.study._ledger import Ledger
+from optiproxy.study._ledger import Ledger, State
 from optiproxy.study._plan import Plan
 from optiproxy.study._pool import Borrowed, InProcess, Pool, Processes
 from optiproxy.study._runner import Runner
 from optiproxy.study._storage import Storage, open_storage
+from optiproxy.study._warm import keep_earlier
 from optiproxy.study.records import Found, Record
 from optiproxy.tasks import Reference, Task, load
 from optiproxy.tasks.base import Evaluator
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 _logger = logging.getLogger("optiproxy.study")
+
+# How many architectures may have their cheap metrics measured for each one that is trained.
+CHEAP_FACTOR = 10
 
 # The runs of this process that go on: a trial of any other run of it was left behind.
 _ACTIVE: set[str] = set()
@@ -69,15 +75,19 @@ class Study:
         space: What is searched.
         evaluate: ``evaluate(arch) → {metric: value}``; see `optiproxy.Task`.
         objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
-        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``.
+        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``; a relative one (``"<= 60%"``) is
+            resolved once, and its bound kept with the study.
         reported: Metrics that are kept and never shown to the optimiser (test accuracy).
-        metrics: The names of all metrics, where they are known beforehand.
+        metrics: The names of all metrics, where they are known beforehand, or a `Metric` for each
+            that need not be trained for; see `optiproxy.Task`.
         build: ``build(arch) → nn.Module``; by default the space's own.
         method: ``"optiproxy"`` or a baseline's name.
         proxy: The model behind ``"optiproxy"``; None for its default.
         storage: None for memory, a path for a journal file, or a database's URL;
             ``optuna-dashboard`` opens both.
         seed: Same seed, same search.
+        warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them; what
+            they teach is kept with this study.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
@@ -93,12 +103,13 @@ class Study:
         objectives: Mapping[str, str] | Sequence[str] | str,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
         reported: Sequence[str] = (),
-        metrics: Sequence[str] = (),
+        metrics: Sequence[str | Metric] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
         method: str = "optiproxy",
         proxy: str | None = None,
         storage: Storage = None,
         seed: int = 0,
+        warm_start: Iterable[Any] = (),
     ) -> None:
         task = Task(
             name,
@@ -110,7 +121,7 @@ class Study:
             metrics=metrics,
             build=build,
         )
-        self._open(name, task, method, proxy, storage, seed)
+        self._open(name, task, method, proxy, storage, seed, warm_start)
 
     @classmethod
     def of(
@@ -122,6 +133,7 @@ class Study:
         proxy: str | None = None,
         storage: Storage = None,
         seed: int = 0,
+        warm_start: Iterable[Any] = (),
     ) -> Study:
         """A study of a task.
 
@@ -132,9 +144,11 @@ class Study:
             proxy: The model behind ``"optiproxy"``; None for its default.
             storage: None for memory, a path for a journal file, or a database's URL.
             seed: Same seed, same search.
+            warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them.
         """
         study = cls.__new__(cls)
-        study._open(name or default_name(task, method, seed), task, method, proxy, storage, seed)
+        name = name or default_name(task, method, seed)
+        study._open(name, task, method, proxy, storage, seed, warm_start)
         return study
 
     @classmethod
@@ -181,9 +195,16 @@ class Study:
         proxy: str | None,
         storage: Storage,
         seed: int,
+        warm_start: Iterable[Any],
     ) -> None:
         if not isinstance(name, str) or not name:
             raise invalid("study: name", name, "give a short text")
+        asked = (
+            [c.text for c in task.constraints] if any(c.relative for c in task.constraints) else []
+        )
+        if asked:
+            task.prepare()
+            task = _bounded(task, asked, name, storage)
         self.name = name
         self.task = task
         self.method = method
@@ -192,14 +213,12 @@ class Study:
         self.notes: list[str] = []
         make = METHODS.get(method)
         self.proxy = _proxy(make, method, proxy)
-        self._optimizer: Optimizer = make(
-            task.space,
-            {o.metric: o.direction for o in task.objectives},
-            constraints=[constraint_text(c) for c in task.constraints],
-            seed=seed,
-            **({"proxy": self.proxy} if self.proxy is not None else {}),
+        earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
+        if earlier and not _takes(make, "warm_start"):
+            raise invalid("warm_start", method, "this method can't use one; leave it out")
+        identity = Identity.of(
+            task, method, self.proxy, seed, version=optiproxy.__version__, asked=asked
         )
-        identity = Identity.of(task, method, self.proxy, seed, version=optiproxy.__version__)
         opened = open_storage(storage)
         with _quiet(), _storage_errors(storage):
             self.optuna = optuna.create_study(
@@ -212,6 +231,19 @@ class Study:
                 pruner=optuna.pruners.NopPruner(),
             )
             identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
+            earlier = keep_earlier(self.optuna, task, earlier)
+        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
+        if earlier:
+            options["warm_start"] = [study.pairs(task.space) for study in earlier]
+        if _takes(make, "exact") and (exact := _exact(task)):
+            options["exact"] = exact
+        self._optimizer: Optimizer = make(
+            task.space,
+            {o.metric: o.direction for o in task.objectives},
+            constraints=[c.text for c in task.constraints],
+            seed=seed,
+            **options,
+        )
         self._ledger = Ledger(self.optuna, opened, task)
 
     # ---- running ----
@@ -220,6 +252,7 @@ class Study:
         self,
         budget: int = 100,
         *,
+        cheap_budget: int | None = None,
         workers: int | None = None,
         executor: Executor | None = None,
         callback: Callable[[Record], None] | None = None,
@@ -234,6 +267,9 @@ class Study:
 
         Args:
             budget: How many queries the study has in the end.
+            cheap_budget: How many architectures have their cheap metrics measured in the end, those
+                among them that break a limit and are dropped untrained, which are no queries; by
+                default ten times `budget`.
             workers: How many evaluations run at once, by default 1: in this process. More run in
                 processes of their own; one that dies is recorded as a failure.
             executor: Any ``concurrent.futures.Executor`` to evaluate on, such as
@@ -249,6 +285,13 @@ class Study:
             KeyboardInterrupt: Ctrl-C.
         """
         check_count("budget", budget)
+        if cheap_budget is None:
+            cheap_budget = CHEAP_FACTOR * budget
+        check_count("cheap_budget", cheap_budget)
+        if cheap_budget < budget:
+            raise invalid(
+                "cheap_budget", cheap_budget, f"give {budget} or more: what is trained is measured"
+            )
         workers = _workers(workers, executor)
         self.task.prepare()
         self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
@@ -264,6 +307,7 @@ class Study:
                     pool,
                     workers=workers,
                     plan=Plan(self.task, budget),
+                    cheap_budget=cheap_budget,
                     active=_ACTIVE,
                     shared=self.storage is not None,
                     interrupts=interrupts,
@@ -303,8 +347,16 @@ class Study:
     @property
     def queries(self) -> tuple[Record, ...]:
         """Every query that is over, by its number."""
-        entries = enumerate(self._ledger.read(), start=1)
-        return tuple(entry.record(n, self.task) for n, entry in entries if entry.finished)
+        entries = [e for e in self._ledger.read() if e.state is not State.DROPPED]
+        return tuple(e.record(n, self.task) for n, e in enumerate(entries, start=1) if e.counted)
+
+    @property
+    def dropped(self) -> tuple[Record, ...]:
+        """What was measured and not trained, since a cheap metric breaks a limit; `reason` says
+        which. These are no queries; they are numbered by themselves, in the order of the proposals.
+        """
+        entries = [e for e in self._ledger.read() if e.state is State.DROPPED]
+        return tuple(entry.record(n, self.task) for n, entry in enumerate(entries, start=1))
 
     @property
     def best(self) -> Found | None:
@@ -367,6 +419,23 @@ class Study:
         return pandas.DataFrame(rows)
 
 
+def _exact(task: Task) -> dict[str, Function]:
+    """The exact metrics that the search is asked for."""
+    return {name: task.exact[name] for name in task.needed if name in task.exact}
+
+
+def _bounded(task: Task, asked: list[str], name: str, storage: Storage) -> Task:
+    """The task with absolute limits: those of a stored study, where it was asked for the same."""
+    if storage is not None and ("://" in os.fspath(storage) or os.path.exists(storage)):
+        opened = open_storage(storage)
+        if name in optuna.get_all_study_names(opened):
+            with _quiet():
+                found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
+            if found is not None and found.asked == asked:
+                return task.replaced(constraints=found.constraints)
+    return task.resolved()
+
+
 def default_name(task: Task, method: str, seed: int) -> str:
     """The name of a study that was given none."""
     return f"{task.name}-{method}-{seed}"
@@ -400,6 +469,10 @@ def _proxy(make: Callable[..., Optimizer], method: str, proxy: str | None) -> st
     if proxy not in PROXIES.names():
         raise unknown("proxy", proxy, PROXIES.names())
     return proxy
+
+
+def _takes(make: Callable[..., Optimizer], option: str) -> bool:
+    return option in inspect.signature(make).parameters
 
 
 def _found_again(text: str, folder: str) -> Task:

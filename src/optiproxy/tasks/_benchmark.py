@@ -24,6 +24,7 @@ def benchmark(
     reported: Sequence[str] = (),
     where: Mapping[str, Option] | None = None,
     scale: Mapping[str, float] | None = None,
+    family: str = "",
 ) -> Table:
     """The task of a known table, with its pinned checksum, rows, source and licence.
 
@@ -34,6 +35,7 @@ def benchmark(
         space: Whose architectures the rows are.
         name: The task's.
         citation: The publication.
+        family: See `Origin`.
 
     The others are those of `Table`.
     """
@@ -46,10 +48,10 @@ def benchmark(
         name=name,
         objectives=objectives,
         reported=reported,
-        sha256=file.sha256,
-        rows=file.rows,
+        sha256=file.sha256 or None,
+        rows=file.rows or None,
         where=where,
         scale=scale,
         description=description,
-        origin=Origin(file.source, file.licence, citation, table),
+        origin=Origin(file.source, file.licence, citation, table, family),
     )

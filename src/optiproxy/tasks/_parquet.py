@@ -115,6 +115,10 @@ class Lookup:
         """Metric → its values by row, (rows,); NaN where a cell is empty."""
         return self._tables()[1]
 
+    def row_of(self) -> dict[bytes, int]:
+        """Option numbers of an architecture, as bytes → its row in `values`."""
+        return self._tables()[0]
+
     def _tables(self) -> tuple[dict[bytes, int], dict[str, NDArray[np.float64]]]:
         if self._loaded is None:
             path = self._path if isinstance(self._path, Path) else self._path()

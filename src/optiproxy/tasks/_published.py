@@ -12,11 +12,13 @@ class TableFile:
     Attributes:
         name: By which `find` finds it.
         file: The file's name.
-        sha256: Its pinned checksum.
-        rows: How many rows (or configurations) it has.
+        sha256: Its pinned checksum; empty where we converted it ourselves.
+        rows: How many rows (or configurations) it has; 0 where that is not known.
         description: What was measured.
         licence: The licence of the source; "none stated" means: for internal evaluation only.
         source: The repository or package, and its commit or version.
+        original: The benchmark's own file that it is made from (a name of `originals`); empty
+            where the table is distributed as it is.
     """
 
     name: str
@@ -26,6 +28,7 @@ class TableFile:
     description: str
     licence: str
     source: str
+    original: str = ""
 
 
 def _parquet(
@@ -171,5 +174,88 @@ KNOWN = (
         "The settings of the OptiProxy-NAS paper's code",
         "Apache-2.0",
         "blyucs/OptiProxy-NAS @ c6676f6",
+    ),
+)
+
+
+def _converted(
+    name: str, original: str, rows: int, description: str, licence: str, source: str
+) -> TableFile:
+    return TableFile(name, f"{name}.parquet", "", rows, description, licence, source, original)
+
+
+# Made on this machine from the benchmarks' own files, see `originals`.
+CONVERTED = (
+    _converted(
+        "nasbench101",
+        "nasbench101",
+        0,
+        "NAS-Bench-101: 423,624 graphs on CIFAR-10, three trainings each",
+        "Apache-2.0",
+        "google-research/nasbench",
+    ),
+    _converted(
+        "nb201_v1_0",
+        "nb201-v1-0",
+        15_625,
+        "NAS-Bench-201 v1.0: 12 and 200 epochs, means over the trainings, costs",
+        "MIT",
+        "D-X-Y/NAS-Bench-201 v1.0",
+    ),
+    _converted(
+        "nb201_v1_1",
+        "nb201-v1-1",
+        15_625,
+        "NAS-Bench-201 v1.1: 12 and 200 epochs, means over the trainings, costs",
+        "MIT",
+        "D-X-Y/NAS-Bench-201 v1.1",
+    ),
+    _converted(
+        "nats_tss",
+        "nats-tss",
+        15_625,
+        "NATS-Bench, topology space: 12 and 200 epochs, means over the trainings, costs",
+        "MIT",
+        "D-X-Y/NATS-Bench v1.0",
+    ),
+    _converted(
+        "hw_nas_bench_nb201",
+        "hw-nas-bench",
+        15_625,
+        "HW-NAS-Bench, NAS-Bench-201's cells: latency and energy on six devices",
+        "MIT",
+        "GATECH-EIC/HW-NAS-Bench v1.0",
+    ),
+    _converted(
+        "hw_nas_bench_fbnet",
+        "hw-nas-bench",
+        0,
+        "HW-NAS-Bench, FBNet's blocks: latency and energy on five devices",
+        "MIT",
+        "GATECH-EIC/HW-NAS-Bench v1.0",
+    ),
+    _converted(
+        "nasbench301_xgb",
+        "nasbench301",
+        0,
+        "NAS-Bench-301: the trees of the XGBoost surrogate",
+        "Apache-2.0",
+        "automl/nasbench301",
+    ),
+    _converted(
+        "nasbench_nlp_ptb",
+        "nasbench-nlp",
+        0,
+        "NAS-Bench-NLP: recurrent networks on Penn Treebank",
+        "Apache-2.0",
+        "fmsnew/nas-bench-nlp-release",
+    ),
+    _converted(
+        "transnas_bench_101",
+        "transnas-bench-101",
+        7_352,
+        "TransNAS-Bench-101: seven tasks on a micro and a macro space",
+        "MIT",
+        "yawen-d/TransNASBench",
     ),
 )

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 from optiproxy.errors import EvaluationFailed, invalid
 from optiproxy.metrics import (
     Constraint,
+    Function,
+    Metric,
     Objective,
     check_known,
     is_feasible,
     parse_constraints,
     parse_objectives,
+    resolved,
 )
 from optiproxy.spaces import Architecture, Space
 from optiproxy.tasks import _fidelity, _measuring
@@ -32,19 +35,31 @@ if TYPE_CHECKING:
 Evaluator = Callable[..., Mapping[str, SupportsFloat] | float]
 Trainer = Callable[[Architecture, int], "nn.Module"]
 
+# A relative limit refers to the largest value among so many random architectures, the same ones for
+# every study and seed.
+SAMPLE = 200
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The answer to one query: `metrics`, or None and the `reason` of the failure.
+    """The answer to one query.
 
-    `measured` says how a metric was measured, where the evaluator told: metric → plain values.
-    `curve` is what it reported, (epoch, value) in order; `stopped` says that it was stopped there,
-    and `cost` which part of its training that was.
+    Attributes:
+        metrics: What was measured, or None where it failed.
+        seconds: How long it took.
+        reason: Why it failed.
+        dropped: Which limit a cheap metric breaks; then the architecture was not trained and
+            `metrics` holds what was measured before.
+        measured: How a metric was measured, where the evaluator told: metric → plain values.
+        curve: What it reported, (epoch, value) in order.
+        stopped: Whether it was stopped there.
+        cost: Which part of its training that was.
     """
 
     metrics: dict[str, float] | None
     seconds: float
     reason: str = ""
+    dropped: str = ""
     measured: dict[str, dict[str, Any]] = field(default_factory=dict)
     curve: tuple[tuple[int, float], ...] = ()
     stopped: bool = False
@@ -59,14 +74,35 @@ class Origin:
         source: The package, repository or measurement.
         licence: The licence of the source; "none stated" where it has none.
         citation: The publication.
-        table: The published table that has to be here (a name of `tasks.data`); empty where
-            nothing has to be fetched.
+        table: The published table that has to be here (a name of `tasks.data`), or several with
+            commas between them; empty where nothing has to be fetched.
+        family: A name for tasks that differ in data set or device alone, which are listed together.
     """
 
     source: str = ""
     licence: str = ""
     citation: str = ""
     table: str = ""
+    family: str = ""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The published tables, one by one."""
+        return tuple(name.strip() for name in self.table.split(",") if name.strip())
+
+    def joined(self, other: Origin, family: str = "") -> Origin:
+        """Where numbers come from that are this one's and `other`'s."""
+
+        def both(ours: str, theirs: str) -> str:
+            return "; ".join(dict.fromkeys((ours, theirs)))
+
+        return Origin(
+            both(self.source, other.source),
+            both(self.licence, other.licence),
+            both(self.citation, other.citation),
+            ", ".join((*self.tables, *other.tables)),
+            family,
+        )
 
 
 class Task:
@@ -88,10 +124,14 @@ class Task:
             with an epoch and the first objective's value there: a training that is behind is
             stopped. It may raise `EvaluationFailed`, or anything: a failure is recorded.
         objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
-        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``.
+        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``; ``"<= 60%"`` is 60 % of the
+            largest value in a random sample of the space, for metrics known without training.
         reported: Metrics that are printed and never shown to the optimiser (test accuracy).
         metrics: The names of all metrics, where they are known beforehand; objectives and
-            constraints on the command line are checked against them.
+            constraints on the command line are checked against them. A `Metric` with a function
+            among them need not be returned by `evaluate`: an exact one costs nothing, a cheap one
+            is measured before a training, and an architecture that breaks its limit is not
+            trained. With `Metric` objects alone, the list need not name all.
         build: ``build(arch) → nn.Module``, the network as a user would train or deploy it.
         train: ``train(arch, seed) → nn.Module``, the network as the evaluator trained it, when
             `seed` is the one that the evaluator was given (see `evaluation_seed`).
@@ -122,7 +162,7 @@ class Task:
         objectives: Mapping[str, str] | Sequence[str] | str,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
         reported: Sequence[str] = (),
-        metrics: Sequence[str] = (),
+        metrics: Sequence[str | Metric] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
         train: Trainer | None = None,
         prepare: Callable[[], object] | None = None,
@@ -144,7 +184,12 @@ class Task:
         self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
         self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
         self.reported = tuple(reported)
-        self.metrics = tuple(metrics)
+        given = _metrics(metrics)
+        # Objects alone add to what `evaluate` returns; a name says that the list is complete.
+        complete = any(isinstance(metric, str) for metric in metrics)
+        self.metrics = tuple(given) if complete else ()
+        self.exact = {name: m.function for name, m in given.items() if m.exact and m.function}
+        self.cheap = {name: m.function for name, m in given.items() if m.cheap and m.function}
         self.in_memory = in_memory
         self.description = description
         self.origin = origin or Origin()
@@ -198,6 +243,40 @@ class Task:
                 other.metrics = ()  # A command may measure what it likes.
         check_known(other.objectives, other.constraints, other.metrics, self.reported)
         return other
+
+    def resolved(self) -> Task:
+        """The same task with absolute limits alone.
+
+        Raises:
+            InvalidValueError: A relative limit's metric is known by training alone.
+        """
+        if not any(constraint.relative for constraint in self.constraints):
+            return self
+        task = self.replaced()
+        task.constraints = resolved(self.constraints, self._sampled)
+        return task
+
+    def _sampled(self, metric: str) -> list[float]:
+        """A metric of a random sample of the space, NaN where it can't be measured."""
+        function = self._known(metric)
+        if function is None:
+            raise invalid(
+                "constraint",
+                f"a share of {metric}",
+                "give a number: this metric is known after training alone (or make it "
+                f"Metric({metric!r}, function, cheap=True))",
+            )
+        values = []
+        for arch in self.space.sample(SAMPLE, seed=0):
+            try:
+                values.append(_number(metric, function(arch)))
+            except Exception:
+                values.append(math.nan)  # One failed measurement is no reason to stop.
+        return values
+
+    def _known(self, metric: str) -> Function | None:
+        """The function of a metric that is known without training; None where there is none."""
+        return self.exact.get(metric) or self.cheap.get(metric)
 
     # A task that `tasks.load` found is found again in another process: its functions may live in a
     # file that can't be imported there by a name, and its data need not travel.
@@ -259,9 +338,16 @@ class Task:
             keywords["report"] = curve
         start = time.perf_counter()
         try:
+            before = self._before(arch)
+            for c in self.constraints:
+                if c.metric in before and not c.relative and c.violation(before[c.metric]) > 0:
+                    told = f"{c.metric} is {before[c.metric]:g}, not {c}"
+                    return Evaluation(before, time.perf_counter() - start, dropped=told)
             # Measured first: a network that can't be measured is not trained.
             measured = _measuring.measured(self, arch) if self.measure is not None else {}
-            answer = {**self._mapping(self.evaluate(arch, **keywords)), **measured}
+            trained = self._mapping(self.evaluate(arch, **keywords))
+            # By what was known before it was decided whether to train.
+            answer = {**trained, **measured, **before}
             metrics = self._checked(answer)
         except Stopped as error:
             # Its whole length, or that of the longest before where the task does not say.
@@ -282,6 +368,19 @@ class Task:
         how = {name: value.to_json() for name, value in answer.items() if _tells(value)}
         seconds = time.perf_counter() - start
         return Evaluation(metrics, seconds, measured=how, curve=tuple(curve.points))
+
+    def _before(self, arch: Architecture) -> dict[str, float]:
+        """What is known of an architecture before it is trained: exact and cheap metrics.
+
+        Raises:
+            EvaluationFailed: A function gave no finite number.
+        """
+        found = {}
+        for name, function in (*self.exact.items(), *self.cheap.items()):
+            found[name] = _number(name, function(arch))
+            if not math.isfinite(found[name]):
+                raise EvaluationFailed(f"{name} is {found[name]}")
+        return found
 
     def guiding(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics that the optimiser may see: all but the reported ones."""
@@ -358,6 +457,21 @@ class Task:
 def _tells(value: object) -> bool:
     """Whether a metric comes with how it was measured, as `hardware.Measurement` does."""
     return hasattr(value, "__float__") and hasattr(value, "to_json")
+
+
+def _metrics(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
+    """Name → metric."""
+    if isinstance(metrics, str) or not isinstance(metrics, Sequence):
+        raise invalid("Task: metrics", metrics, "give a list of names or Metric objects")
+    given: dict[str, Metric] = {}
+    for metric in metrics:
+        if not isinstance(metric, str | Metric):
+            raise invalid("Task: metrics", metric, "give a name or a Metric")
+        metric = Metric(metric) if isinstance(metric, str) else metric
+        if metric.name in given:
+            raise invalid("Task: metrics", metric.name, "give each metric once")
+        given[metric.name] = metric
+    return given
 
 
 def _number(metric: str, value: Any) -> float:

@@ -68,4 +68,5 @@ def _task(data_set: str, title: str) -> Table:
             "parameters in millions"
         ),
         citation=_CITATION,
+        family="nasbench-graph",
     )

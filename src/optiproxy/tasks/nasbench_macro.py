@@ -13,18 +13,11 @@ https://doi.org/10.1109/CVPR46437.2021.01082.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from optiproxy.spaces import Architecture, Chain
+from optiproxy.spaces import Macro
 from optiproxy.tasks._benchmark import benchmark
 from optiproxy.tasks.table import Table
 
 TABLE = "nasbench_macro"
-
-LAYERS = 8
-# In the order of the benchmark's digits 0, 1, 2: MobileNetV2 blocks of expansion 3 and 6.
-BLOCKS = ("identity", "mb3_k3", "mb6_k5")
 
 _CITATION = (
     "Su et al., Prioritized Architecture Sampling with Monto-Carlo Tree Search, CVPR 2021, "
@@ -32,36 +25,11 @@ _CITATION = (
 )
 
 
-class MacroChain(Chain):
-    """Eight blocks in a row, written as the benchmark does: ``22212220``, a digit for each.
-
-    >>> space = MacroChain()
-    >>> space.count
-    6561
-    >>> space.architecture("22212220")["layer4"]
-    'mb3_k3'
-    """
-
-    def __init__(self) -> None:
-        super().__init__({f"layer{layer}": BLOCKS for layer in range(1, LAYERS + 1)})
-
-    def to_text(self, arch: Architecture) -> str:
-        return "".join(str(BLOCKS.index(str(block))) for block in arch.values())
-
-    def parse_text(self, text: str) -> Mapping[str, Any]:
-        digits = text.strip()
-        if digits.startswith("{"):
-            return super().parse_text(text)
-        if len(digits) != LAYERS or set(digits) - set("012"):
-            raise ValueError(f"write {LAYERS} digits, each 0, 1 or 2")
-        return {name: BLOCKS[int(digit)] for name, digit in zip(self.names, digits, strict=True)}
-
-
 def cifar10() -> Table:
     """NAS-Bench-Macro on CIFAR-10."""
     return benchmark(
         TABLE,
-        MacroChain(),
+        Macro(),
         name="nasbench-macro",
         key="arch",
         columns={"test_accuracy": "test_accuracy_mean", "params": "params", "flops": "flops"},

@@ -55,6 +55,7 @@ def _task(data_set: str, title: str) -> Table:
             reported=["test_accuracy"],
             description=f"NAS-Bench-201 on {title}: accuracy after 200 epochs, looked up",
             citation=_CITATION,
+            family="nb201",
         )
 
     return TwoTables(table(TABLE, ""), FULL, {SHORT: table(SHORT_TABLE, f"_{SHORT}ep")})

@@ -9,9 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optiproxy.errors import invalid, unknown
+from optiproxy.metrics import Function
 from optiproxy.spaces import Option, Space
+from optiproxy.tasks._join import Joined
 from optiproxy.tasks._parquet import Lookup
 from optiproxy.tasks.base import Origin, Task
 
@@ -92,7 +95,7 @@ class Table(Task):
         guiding = [metric for metric in metrics if metric not in reported]
         if objectives is None and not guiding:
             raise invalid("Table: reported", list(reported), "leave a metric to guide the search")
-        self._lookup = Lookup(
+        self._lookup: Lookup | Joined = Lookup(
             space,
             source,
             key=_key(space, key),
@@ -119,6 +122,59 @@ class Table(Task):
         if isinstance(source, Path):
             self.prepare()
 
+    def joined(self, other: Table, *, name: str, description: str = "", family: str = "") -> Table:
+        """This task with the metrics of another table of the same architectures beside its own.
+
+        Objectives and constraints stay this table's; what either only reports stays reported. An
+        architecture that one of the tables lacks is a failed evaluation.
+
+        Args:
+            other: A table of the same space.
+            name: The new task's.
+            description: One line for ``optiproxy tasks``.
+            family: A name for tasks that are listed together.
+
+        Raises:
+            InvalidValueError: The spaces differ, or a metric is in both tables.
+        """
+        if other.space.fingerprint != self.space.fingerprint:
+            raise invalid("joined: space", other.space, f"join a table of {self.space!r}")
+        twice = [metric for metric in other.metrics if metric in self.metrics]
+        if twice:
+            raise invalid("joined: metric", twice[0], "name it differently in one of the tables")
+        task = self.replaced()
+        assert isinstance(task, Table)
+        task._lookup = Joined(self._lookup, other._lookup)
+        task.evaluate, task._prepare = task._lookup, task._lookup.load
+        task.metrics = (*self.metrics, *other.metrics)
+        task.reported = (*self.reported, *other.reported)
+        task.name, task.description = name, description
+        task.origin = self.origin.joined(other.origin, family)
+        return task
+
+    def _known(self, metric: str) -> Function | None:
+        return (lambda arch: self._lookup(arch)[metric]) if metric in self.metrics else None
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """A metric of every row, (rows,), in its unit; NaN where a cell is empty.
+
+        Raises:
+            InvalidValueError: The table has no such metric.
+            DataError: The table can't be read.
+        """
+        if metric not in self.metrics:
+            raise unknown("metric", metric, self.metrics)
+        return self._lookup.values()[metric]
+
+    def quantile(self, metric: str, q: float) -> float:
+        """The `q`-quantile of a metric over the table's rows, in its unit; empty cells left out.
+
+        >>> limit = task.quantile("latency_ms", 0.1)   # the fastest tenth  # doctest: +SKIP
+        """
+        if not 0 <= q <= 1:
+            raise invalid("quantile: q", q, "give a share between 0 and 1")
+        return float(np.nanquantile(self.values(metric), q))
+
     @cached_property
     def optimum(self) -> float | None:
         """The best feasible value of the first objective in the table; None if nothing is feasible.
@@ -126,6 +182,8 @@ class Table(Task):
         Raises:
             DataError: The table can't be read.
         """
+        if any(constraint.relative for constraint in self.constraints):
+            return self.resolved().optimum
         values = self._lookup.values()
         objective = self.objectives[0]
         possible = np.ones(len(values[objective.metric]), dtype=bool)

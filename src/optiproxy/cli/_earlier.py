@@ -1,0 +1,39 @@
+"""What ``--warm-start`` names: stored studies, or files that ``search --json`` wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from optiproxy.errors import OptiProxyError, invalid
+from optiproxy.study import Study
+
+
+def earlier_searches(names: Iterable[str], storage: str | None) -> list[Any]:
+    """The earlier searches, as `Study` takes them.
+
+    Raises:
+        InvalidValueError: One is neither a readable file nor a study of `storage`.
+    """
+    return [_earlier(name, storage) for name in names]
+
+
+def _earlier(name: str, storage: str | None) -> Any:
+    path = Path(name)
+    if path.is_file():
+        try:
+            answer = json.loads(path.read_text(encoding="utf-8"))
+            return [(q["architecture"], q["metrics"] or None) for q in answer["trajectory"]]
+        except (ValueError, KeyError, TypeError):
+            raise invalid(
+                "--warm-start", name, "give a file that `optiproxy search --json` wrote"
+            ) from None
+    remedy = "give the name of a study in --storage, or a file that `search --json` wrote"
+    if storage is None:
+        raise invalid("--warm-start", name, f"there is no such file; {remedy}")
+    try:
+        return Study.load(name, storage)
+    except OptiProxyError as error:
+        raise invalid("--warm-start", name, f"{error}; {remedy}") from None

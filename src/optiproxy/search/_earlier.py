@@ -1,0 +1,90 @@
+"""Earlier studies for a warm start: read, checked against the space, made into arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.metrics import Objective
+from optiproxy.spaces import Architecture, Space
+from optiproxy.spaces.base import Indices
+
+# Fewer say nothing that a Gaussian process could learn and check.
+FEWEST = 5
+
+
+@dataclass(frozen=True)
+class EarlierStudy:
+    """The successful queries of one earlier study.
+
+    Attributes:
+        rows: (T, C).
+        metrics: For each its metrics.
+    """
+
+    rows: Indices
+    metrics: tuple[Mapping[str, float], ...]
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """(T,), all NaN where the study has not got the metric."""
+        values = np.array([float(m.get(metric, math.nan)) for m in self.metrics])
+        return values if np.isfinite(values).all() else np.full(len(values), math.nan)
+
+    def pairs(self, space: Space) -> list[tuple[Architecture, Mapping[str, float]]]:
+        """As it was given, architecture and metrics."""
+        return list(zip(space.from_indices(self.rows), self.metrics, strict=True))
+
+
+def read_earlier(
+    space: Space, studies: Iterable[Any], objectives: Sequence[Objective]
+) -> tuple[EarlierStudy, ...]:
+    """Reads each study: an object with `queries`, or pairs (architecture, metrics).
+
+    Raises:
+        InvalidValueError: One can't be read, is of another space, has not got an objective's
+            metric, or has fewer than five successful queries.
+    """
+    if isinstance(studies, Mapping | str) or not isinstance(studies, Iterable):
+        raise invalid("warm_start", studies, "give a list of earlier studies")
+    return tuple(
+        _study(f"warm_start: study {number}", space, study, objectives)
+        for number, study in enumerate(studies, start=1)
+    )
+
+
+def _study(field: str, space: Space, study: Any, objectives: Sequence[Objective]) -> EarlierStudy:
+    if hasattr(study, "queries"):
+        pairs = [(query.architecture, query.metrics) for query in study.queries]
+    else:
+        try:
+            pairs = [(arch, metrics) for arch, metrics in study]
+        except (TypeError, ValueError):
+            raise invalid(
+                field, study, "give a study, or a list of pairs (architecture, metrics)"
+            ) from None
+    archs, told = [], []
+    for arch, metrics in pairs:
+        if metrics is None:
+            continue
+        if not isinstance(metrics, Mapping):
+            metrics = {objectives[0].metric: float(metrics)}
+        try:
+            archs.append(space.architecture(arch))
+        except InvalidValueError as error:
+            raise InvalidValueError(f"{field}: it is of another space: {error}") from None
+        told.append(metrics)
+    for objective in objectives:
+        if not told or not all(math.isfinite(m.get(objective.metric, math.nan)) for m in told):
+            names = sorted({name for metrics in told for name in metrics})
+            raise invalid(
+                field, names, f"each of its queries needs the objective {objective.metric!r}"
+            )
+    if len(told) < FEWEST:
+        raise invalid(field, f"{len(told)} queries", f"give one of {FEWEST} or more")
+    return EarlierStudy(space.to_indices(archs), tuple(told))

@@ -1,0 +1,109 @@
+"""Metrics that cost nothing: computed for candidates instead of predicted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import invalid
+from optiproxy.metrics import Constraint, Function
+from optiproxy.spaces import Architecture, Space
+from optiproxy.spaces.base import Indices
+
+# A relative limit refers to the largest value among so many random architectures, the same ones for
+# every seed.
+SAMPLE = 200
+# How far a walk to the allowed goes, and from how many rows at once.
+WALK, BEAM = 30, 64
+
+
+class Exact:
+    """The functions of a search's exact metrics, each value computed once.
+
+    Args:
+        space: Whose architectures they are functions of.
+        functions: Metric → ``function(arch) → number``.
+        needed: The metrics of objectives and constraints.
+
+    Raises:
+        InvalidValueError: A function is none, or belongs to no metric that is asked for.
+    """
+
+    def __init__(
+        self, space: Space, functions: Mapping[str, Function], needed: Sequence[str]
+    ) -> None:
+        for metric, function in functions.items():
+            if not callable(function):
+                raise invalid(f"exact: {metric}", function, "give a function of an architecture")
+            if metric not in needed:
+                raise invalid("exact", metric, "no objective and no constraint asks for it")
+        self._space = space
+        self._functions = dict(functions)
+        self._values: dict[str, dict[Architecture, float]] = {name: {} for name in functions}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(self._functions)
+
+    def value(self, metric: str, arch: Architecture) -> float:
+        """A metric of one architecture.
+
+        Raises:
+            InvalidValueError: The function did not give a finite number.
+        """
+        known = self._values[metric]
+        if arch not in known:
+            value = self._functions[metric](arch)
+            try:
+                known[arch] = float(value)
+            except (TypeError, ValueError):
+                known[arch] = math.nan
+            if not math.isfinite(known[arch]):
+                del known[arch]
+                raise invalid(f"exact: {metric} of {arch!r}", value, "give a finite number")
+        return known[arch]
+
+    def values(self, metric: str, rows: Indices) -> NDArray[np.float64]:
+        """A metric of rows (B, C), (B,)."""
+        return np.array([self.value(metric, arch) for arch in self._space.from_indices(rows)])
+
+    def sampled(self, metric: str) -> NDArray[np.float64]:
+        """A metric of a random sample of the space.
+
+        Raises:
+            InvalidValueError: The metric is not exact.
+        """
+        if metric not in self._functions:
+            raise invalid(
+                "constraint",
+                f"a share of {metric}",
+                "give a number: the metric is not known before it is measured",
+            )
+        return self.values(metric, self._space.random_indices(SAMPLE, np.random.default_rng(0)))
+
+    def violation(self, rows: Indices, constraints: Iterable[Constraint]) -> NDArray[np.float64]:
+        """By how much rows (B, C) break the limits of exact metrics in all, each taken relative to
+        its bound; 0 where they meet all, (B,).
+        """
+        total = np.zeros(len(rows))
+        for c in constraints:
+            if c.metric in self._functions:
+                excess = c.sign * (self.values(c.metric, rows) - c.bound)
+                total += np.maximum(excess, 0.0) / max(abs(c.bound), 1e-12)
+        return total
+
+    def descend(self, rows: Indices, constraints: tuple[Constraint, ...]) -> Indices:
+        """Rows that break no limit, reached from `rows` by single changes; empty if none is.
+
+        Where a random architecture hardly ever meets a limit, this finds those that do.
+        """
+        for _ in range(WALK):
+            violation = self.violation(rows, constraints)
+            if (violation <= 0).sum() >= len(rows) / 2:
+                break
+            rows = np.unique(np.concatenate([rows, self._space.neighbour_indices(rows)]), axis=0)
+            rows = rows[np.argsort(self.violation(rows, constraints), kind="stable")[:BEAM]]
+        return rows[self.violation(rows, constraints) <= 0]

@@ -1,0 +1,117 @@
+"""Metrics as a proxy sees them when there are limits: monotone, finest where it is decided.
+
+An objective is decided at the best value that meets the limits, a limited metric at its limit. Both
+are read on a scale that is linear there and logarithmic far off on either side, so that the tails
+take none of a model's attention: with no limit, it is `_targets.sharpen`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.search._targets import TOP_RESOLUTION
+
+Array = NDArray[np.float64]
+
+# A limited metric is about linear up to so many times the median distance from its bound: nearly
+# all is; only networks without a path, whose latency is next to nothing, are drawn in.
+BULK = 3.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A metric's values → standardised targets; increasing in ``sign * value``.
+
+    Attributes:
+        sign: +1 or -1.
+        log: Whether the logarithm is taken first (latencies, sizes: ratios count).
+        centre: Where it is finest, after sign and logarithm.
+        unit: How far from there it is about linear; infinite for all over.
+        mean: Of the targets it was made from, before they were standardised.
+        deviation: Likewise.
+    """
+
+    sign: float
+    log: bool
+    centre: float
+    unit: float
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def __call__(self, values: Array) -> Array:
+        return (self._curved(values) - self.mean) / self.deviation
+
+    def inverse(self, targets: Array) -> Array:
+        """Standardised targets → ``sign * value``, in the metric's unit."""
+        off = targets * self.deviation + self.mean
+        if not math.isinf(self.unit):
+            off = np.sign(off) * np.expm1(np.abs(off)) * self.unit
+        off = off + self.centre
+        return np.asarray(self.sign * np.exp(self.sign * off) if self.log else off)
+
+    def _curved(self, values: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            off = self.sign * (np.log(np.maximum(values, 0.0)) if self.log else values)
+        off = off - self.centre
+        if math.isinf(self.unit):
+            return np.asarray(off)
+        return np.sign(off) * np.log1p(np.abs(off) / self.unit)
+
+    def standardised(self, values: Array) -> Scale:
+        """The same with zero mean and unit deviation over `values`, which may hold NaN."""
+        curved = self._curved(values[np.isfinite(values)])
+        mean = float(curved.mean()) if len(curved) else 0.0
+        deviation = float(curved.std()) if len(curved) else 1.0
+        if deviation <= 1e-12 * max(1.0, abs(mean)):
+            deviation = 1.0
+        return Scale(self.sign, self.log, self.centre, self.unit, mean, deviation)
+
+
+def of_objective(values: Array, sign: float, feasible: NDArray[np.bool_]) -> Scale:
+    """Finest at the best feasible value; what is better breaks a limit and is drawn in likewise.
+
+    Args:
+        values: (T,), NaN where not measured.
+        sign: +1 for a metric to maximise.
+        feasible: (T,), which may be the best.
+    """
+    y = sign * values
+    known = np.isfinite(y)
+    if not (known & feasible).any():
+        return Scale(sign, False, 0.0, math.inf).standardised(values)
+    best = float(y[known & feasible].max())
+    below = y[known & (y <= best)]
+    gap = best - float(np.median(below))
+    if gap <= 0:
+        gap = float(np.ptp(y[known])) or 1.0
+    return Scale(sign, False, best, TOP_RESOLUTION * gap).standardised(values)
+
+
+def of_limit(values: Array, sign: float, bound: float) -> Scale:
+    """Finest at the bound; on the logarithm where all values are positive.
+
+    Args:
+        values: (T,), NaN where not measured.
+        sign: +1 where the metric must be at most `bound`, -1 where at least.
+        bound: In the metric's unit.
+    """
+    known = values[np.isfinite(values)]
+    log = bound > 0 and bool((known > 0).all())
+    centre = sign * (math.log(bound) if log else bound)
+    off = np.abs(sign * (np.log(known) if log else known) - centre)
+    unit = BULK * float(np.median(off)) if len(off) else 1.0
+    return Scale(sign, log, centre, unit if unit > 0 else 1.0).standardised(values)
+
+
+def of_front(values: Array, sign: float) -> Scale:
+    """One of several objectives: the logarithm of what is positive and to be small (latencies,
+    sizes), else finest at the best.
+    """
+    known = values[np.isfinite(values)]
+    if sign < 0 and len(known) and known.min() > 0:
+        return Scale(sign, True, 0.0, math.inf).standardised(values)
+    return of_objective(values, sign, np.ones(len(values), dtype=bool))

@@ -1,0 +1,152 @@
+"""What a space of one's own must keep to, looked over before anything is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import InvalidValueError
+from optiproxy.spaces.base import Indices, Space
+
+SAMPLES = 64
+
+
+def check(space: Space) -> None:
+    """Finds the mistakes of a space's definition and tells them together.
+
+    Looked at are the shapes and the order of the graph template, whether its last vertex can be
+    reached, the paths, and on a sample `valid`, `random_indices`, `neighbour_indices`, `canonical`,
+    `repair` and the text form.
+
+    >>> from optiproxy.spaces import Chain
+    >>> class Twisted(Chain):
+    ...     def canonical(self, indices):
+    ...         return indices[:, ::-1]
+    >>> check(Twisted({"depth": [1, 2], "width": [16, 32]}))
+    Traceback (most recent call last):
+        ...
+    optiproxy.errors.InvalidValueError: Twisted: canonical: doing it twice is not doing it once
+
+    Args:
+        space: Any space.
+
+    Raises:
+        InvalidValueError: With everything that was found.
+    """
+    problems = [f"{part.__name__[1:]}: {found}" for part in _PARTS for found in _found(part, space)]
+    if problems:
+        raise InvalidValueError(f"{type(space).__name__}: {'; '.join(problems)}")
+
+
+def _found(part: Callable[[Space], Iterator[str]], space: Space) -> list[str]:
+    """What one part finds; an error in the space's own code is a finding, not the end."""
+    found: list[str] = []
+    try:
+        found.extend(part(space))
+    except Exception as error:
+        found.append(f"it raises {type(error).__name__}: {error}")
+    return found
+
+
+def _graph(space: Space) -> Iterator[str]:
+    graph = space.graph
+    c, o = space.mask.shape
+    n, f = np.shape(graph.features)
+    shapes = {"adjacency": (n, n), "feature_terms": (c, o, n, f)}
+    if graph.adjacency_terms is not None:
+        shapes["adjacency_terms"] = (c, o, n, n)
+    wrong = False
+    for name, shape in shapes.items():
+        if np.shape(getattr(graph, name)) != shape:
+            wrong = True
+            yield f"{name} has shape {np.shape(getattr(graph, name))}; it must be {shape}"
+    if wrong:
+        return
+    for name in ("features", *shapes):
+        if not np.isfinite(getattr(graph, name)).all():
+            yield f"{name} has entries that are not finite"
+        if name.endswith("_terms") and np.any(getattr(graph, name)[~space.mask]):
+            yield f"{name} has entries for options that do not exist"
+    edges: NDArray[np.bool_] = graph.adjacency != 0
+    if graph.adjacency_terms is not None:
+        edges = edges | (graph.adjacency_terms != 0).any((0, 1))
+    back = np.argwhere(np.tril(edges))
+    if len(back):
+        i, j = back[0].tolist()
+        yield f"the edge {i} → {j} leads back: a circle, or vertices out of order"
+    reached = np.zeros(n, dtype=bool)
+    reached[0] = True
+    for v in range(1, n):
+        reached[v] = (reached[:v] & edges[:v, v]).any()
+    if not reached[-1]:
+        yield f"the last vertex, {n - 1}, can't be reached from the first, whatever is chosen"
+
+
+def _paths(space: Space) -> Iterator[str]:
+    for path in space.paths:
+        if not path or len(set(path)) < len(path) or not set(path) <= set(range(len(space))):
+            yield f"{path!r} is no row of different choice numbers from 0 to {len(space) - 1}"
+            return
+
+
+def _sample(space: Space) -> Indices:
+    return space.random_indices(SAMPLES, np.random.default_rng(0))
+
+
+def _valid(space: Space) -> Iterator[str]:
+    raw = np.random.default_rng(0).integers(0, space.sizes, size=(SAMPLES, len(space)))
+    answer: Any = space.valid(raw)
+    if np.shape(answer) != (SAMPLES,) or np.asarray(answer).dtype != bool:
+        yield f"it must give one boolean for each row, ({SAMPLES},); it gave {np.shape(answer)}"
+
+
+def _random_indices(space: Space) -> Iterator[str]:
+    yield from _rows(space, _sample(space), SAMPLES)
+
+
+def _neighbour_indices(space: Space) -> Iterator[str]:
+    yield from _rows(space, space.neighbour_indices(_sample(space)[:4]), None)
+
+
+def _repair(space: Space) -> Iterator[str]:
+    raw = np.random.default_rng(0).integers(0, space.sizes, size=(SAMPLES, len(space)))
+    yield from _rows(space, space.repair(raw), None)
+
+
+def _canonical(space: Space) -> Iterator[str]:
+    rows = _sample(space)
+    before = rows.copy()
+    once = space.canonical(rows)
+    if (rows != before).any():
+        yield "it changes the rows that it is given; copy them first"
+    problems = list(_rows(space, once, SAMPLES))
+    yield from problems
+    if not problems and (space.canonical(once) != once).any():
+        yield "doing it twice is not doing it once"
+
+
+def _rows(space: Space, rows: Any, n: int | None) -> Iterator[str]:
+    if np.ndim(rows) != 2 or np.shape(rows)[1] != len(space) or n not in (None, len(rows)):
+        yield f"it gave shape {np.shape(rows)}; it must be ({n or 'B'}, {len(space)})"
+    elif not np.issubdtype(rows.dtype, np.integer) or ((rows < 0) | (rows >= space.sizes)).any():
+        yield "it gave rows that are no option numbers"
+    elif not np.all(space.valid(rows)):
+        yield "it gave rows that are not valid"
+
+
+def _to_text(space: Space) -> Iterator[str]:
+    for arch in space.from_indices(_sample(space)[:4]):
+        text = space.to_text(arch)
+        if "\n" in text:
+            yield "the text must be one line"
+        if space.architecture(text) != arch:
+            yield f"{text!r} is not read back as the architecture it was written for"
+            return
+
+
+_PARTS = (
+    _graph, _paths, _valid, _random_indices, _neighbour_indices, _repair, _canonical, _to_text,
+)  # fmt: skip

@@ -1,0 +1,248 @@
+"""The space of DARTS and NAS-Bench-301: a normal and a reduction cell.
+
+References: Liu et al., DARTS, ICLR 2019, https://arxiv.org/abs/1806.09055; Zela et al., Surrogate
+NAS Benchmarks (NAS-Bench-301), ICLR 2022, https://arxiv.org/abs/2008.09777.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optiproxy.errors import invalid
+from optiproxy.spaces.base import Architecture, GraphTemplate, Option, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DARTS_OPERATIONS = (
+    "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3",
+    "dil_conv_5x5",
+)  # fmt: skip
+CELLS = ("normal", "reduce")
+NODES = 4
+ALL_NODES = [2, 3, 4, 5]
+# Of a cell's graph: two inputs, two operations for each node, the output.
+VERTICES = 2 + 2 * NODES + 1
+
+
+class Darts(Space):
+    """Two cells of four nodes; each node sums two operations on two earlier feature maps.
+
+    Feature maps are numbered as published: 0 and 1 are the outputs of the two cells before, node j
+    is 2 + j; the cell's output concatenates all four nodes. The choices of a cell are, for its
+    nodes 1 to 3, which two different maps they read (``"normal_inputs1": "0+2"``; node 0 has only
+    0 and 1 to read), and for each node the operation on the lower and on the higher of the two
+    (``"normal_op2a"``, ``"normal_op2b"``). So every combination is an architecture, and no
+    architecture has two rows: (1 x 3 x 6 x 10 x 7^8)^2, about 10^18 of them.
+
+    The graph encoding joins both cells: 22 vertices, for each cell two inputs, eight operations and
+    the output; the normal cell's output feeds the inputs of the reduction cell, as the networks
+    do. The two cells' operations are features of their own.
+
+    >>> space = Darts()
+    >>> f"{space.count:.3e}", space.graph.shape
+    ('1.077e+18', (22, 20))
+    >>> arch = space.sample(1, seed=0)[0]
+    >>> space.to_text(arch)[:25]
+    "Genotype(normal=[('dil_co"
+    >>> space.architecture(space.to_text(arch)) == arch
+    True
+
+    Args:
+        operations: By default the seven of DARTS, without ``none``.
+
+    Raises:
+        InvalidValueError: Operations that are empty, doubled or no text.
+    """
+
+    def __init__(self, operations: Sequence[str] = DARTS_OPERATIONS) -> None:
+        remedy = "give a list of names without quotes, brackets or spaces"
+        if isinstance(operations, str) or not isinstance(operations, Sequence):
+            raise invalid("Darts: operations", operations, remedy)
+        bad = [
+            op for op in operations if not isinstance(op, str) or not re.fullmatch(r"[\w.-]+", op)
+        ]
+        if bad:
+            raise invalid("Darts: operations", bad, remedy)
+        self.operations = tuple(operations)
+        choices: dict[str, Sequence[Option]] = {}
+        for cell in CELLS:
+            for node in range(NODES):
+                if node:
+                    choices[f"{cell}_inputs{node}"] = [f"{i}+{j}" for i, j in _pairs(node)]
+                choices[f"{cell}_op{node}a"] = self.operations
+                choices[f"{cell}_op{node}b"] = self.operations
+        super().__init__(choices)
+
+    @cached_property
+    def graph(self) -> GraphTemplate:
+        n_ops, o_max = len(self.operations), int(self.sizes.max())
+        n, f = 2 * VERTICES, 2 * (n_ops + 3)
+        features = np.zeros((n, f), np.float32)
+        adjacency = np.zeros((n, n), np.float32)
+        feature_terms = np.zeros((len(self.sizes), o_max, n, f), np.float32)
+        adjacency_terms = np.zeros((len(self.sizes), o_max, n, n), np.float32)
+        for number, cell in enumerate(CELLS):
+            first, column = number * VERTICES, number * (n_ops + 3)
+            output = first + VERTICES - 1
+            features[first, column] = features[first + 1, column + 1] = 1
+            features[output, column + n_ops + 2] = 1
+            for node, side in itertools.product(range(NODES), range(2)):
+                vertex = first + 2 + 2 * node + side
+                adjacency[vertex, output] = 1
+                choice = self.names.index(f"{cell}_op{node}{'ab'[side]}")
+                op = np.arange(n_ops)
+                feature_terms[choice, op, vertex, column + 2 + op] = 1
+                for option, pair in enumerate(_pairs(node)):
+                    # Both operations of a node are read where the node is.
+                    sources = [first + s for s in _vertices(pair[side])]
+                    if node == 0:
+                        adjacency[sources, vertex] = 1
+                    else:
+                        inputs = self.names.index(f"{cell}_inputs{node}")
+                        adjacency_terms[inputs, option, sources, vertex] = 1
+        adjacency[VERTICES - 1, VERTICES : VERTICES + 2] = 1
+        return GraphTemplate(adjacency, features, feature_terms, adjacency_terms)
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        """Each node's inputs with each of its operations, and its two operations together."""
+        found = []
+        for cell, node in itertools.product(CELLS, range(NODES)):
+            inputs = [self.names.index(f"{cell}_inputs{node}")] if node else []
+            a, b = (self.names.index(f"{cell}_op{node}{side}") for side in "ab")
+            found += [(*inputs, a), (*inputs, b), (a, b)]
+        return tuple(found)
+
+    def _genotype(self, arch: Architecture) -> dict[str, list[tuple[str, int]]]:
+        """For each cell the pairs (operation, feature map) of its nodes, the lower map first."""
+        genotype = {}
+        for cell in CELLS:
+            pairs = []
+            for node in range(NODES):
+                maps = str(arch[f"{cell}_inputs{node}"]).split("+") if node else ("0", "1")
+                for side, source in zip("ab", maps, strict=True):
+                    pairs.append((str(arch[f"{cell}_op{node}{side}"]), int(source)))
+            genotype[cell] = pairs
+        return genotype
+
+    def build(
+        self, arch: Architecture, *, classes: int = 10, channels: int = 36, cells: int = 20
+    ) -> nn.Module:
+        """The network that DARTS trains on CIFAR, (B, 3, H, W) → (B, classes).
+
+        Args:
+            arch: Both cells.
+            classes: Outputs.
+            channels: Of the first cells; NAS-Bench-301 trains 32.
+            cells: In all, two of them reduction cells; NAS-Bench-301 trains 8.
+
+        Raises:
+            InvalidValueError: The space has operations of other names; all are told together.
+        """
+        from optiproxy.spaces._darts_network import LAYERS, DartsNetwork
+
+        other = [op for op in self.operations if op not in LAYERS]
+        if other:
+            remedy = (
+                f"the network of DARTS has {', '.join(LAYERS)}; give the task a build function "
+                "for others: Task(..., build=my_function)"
+            )
+            raise invalid("build: operations", other, remedy)
+        genotype = self._genotype(self.architecture(arch))
+        return DartsNetwork(genotype["normal"], genotype["reduce"], classes, channels, cells)
+
+    def to_text(self, arch: Architecture) -> str:
+        """The genotype as DARTS prints it; of a node's two inputs the lower one comes first."""
+        parts = [
+            f"{cell}={pairs!r}, {cell}_concat=range(2, 6)"
+            for cell, pairs in self._genotype(arch).items()
+        ]
+        return f"Genotype({', '.join(parts)})"
+
+    def parse_text(self, text: str) -> Mapping[str, Any]:
+        """Reads a genotype, also one with a list for its ``concat``; no code in it is run."""
+        if text.lstrip().startswith("{"):
+            return super().parse_text(text)
+        mapping: dict[str, Any] = {}
+        fields = _fields(text)
+        for cell in CELLS:
+            pairs = fields[cell]
+            concat = fields.get(f"{cell}_concat", ALL_NODES)
+            if not isinstance(concat, list | tuple) or sorted(concat) != ALL_NODES:
+                raise ValueError(f"{cell}_concat must be the four nodes, range(2, 6)")
+            if not isinstance(pairs, list | tuple) or len(pairs) != 2 * NODES:
+                raise ValueError(f"{cell} must list {2 * NODES} pairs (operation, input)")
+            for node in range(NODES):
+                two = pairs[2 * node : 2 * node + 2]
+                if not all(_is_pair(pair, node) for pair in two):
+                    raise ValueError(
+                        f"node {node} of {cell} has {two!r}; write two pairs (operation, input), "
+                        f"inputs from 0 to {node + 1}"
+                    )
+                (op_a, a), (op_b, b) = sorted(two, key=lambda pair: pair[1])
+                if a == b:
+                    raise ValueError(f"node {node} of {cell} reads {a} twice")
+                if node:
+                    mapping[f"{cell}_inputs{node}"] = f"{a}+{b}"
+                mapping[f"{cell}_op{node}a"], mapping[f"{cell}_op{node}b"] = op_a, op_b
+        return mapping
+
+    def picture(self, arch: Architecture) -> str:
+        width = max(len(op) for op in self.operations)
+        lines = []
+        for cell, pairs in self._genotype(arch).items():
+            lines.append(cell)
+            for place, (op, source) in enumerate(pairs):
+                name = f"input {source}" if source < 2 else f"node {source - 2}"
+                lines.append(f"  {name:<7} ──{op:─^{width + 2}}──▶ node {place // 2}")
+        return "\n".join(lines)
+
+
+def _pairs(node: int) -> list[tuple[int, int]]:
+    """The pairs of feature maps that a node can read."""
+    return list(itertools.combinations(range(node + 2), 2))
+
+
+def _vertices(source: int) -> list[int]:
+    """Where a feature map is in a cell's graph: an input, or both operations of a node."""
+    return [source] if source < 2 else [2 * source - 2, 2 * source - 1]
+
+
+def _is_pair(pair: object, node: int) -> bool:
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        return False
+    op, source = pair
+    return isinstance(op, str) and type(source) is int and 0 <= source < node + 2
+
+
+def _fields(text: str) -> dict[str, Any]:
+    """The keyword arguments of a call, each a literal or ``range(…)``."""
+    try:
+        call = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        call = None
+    if not isinstance(call, ast.Call) or call.args or getattr(call.func, "id", "") != "Genotype":
+        raise ValueError("write Genotype(normal=[…], normal_concat=…, reduce=[…], reduce_concat=…)")
+    fields = {}
+    for keyword in call.keywords:
+        value = keyword.value
+        try:
+            if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "range":
+                numbers = range(*(ast.literal_eval(bound) for bound in value.args))
+                fields[str(keyword.arg)] = list(numbers[: NODES + 1])  # more are wrong anyway
+            else:
+                fields[str(keyword.arg)] = ast.literal_eval(value)
+        except (ValueError, TypeError):
+            raise ValueError(f"{keyword.arg} must be a list or a range") from None
+    missing = [cell for cell in CELLS if cell not in fields]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
+    return fields

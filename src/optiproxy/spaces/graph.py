@@ -1,0 +1,400 @@
+"""Cells with an operation on every vertex and optional edges: NAS-Bench-101 and its kin.
+
+Reference: Ying et al., NAS-Bench-101, ICML 2019, https://arxiv.org/abs/1902.09635.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.spaces._nb101_hash import nb101_hash
+from optiproxy.spaces._refine import canonical_order, row_keys
+from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# In the published order, which the graph hash depends on.
+NB101_OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
+
+# The number of paths doubles with every vertex; those beyond three edges are left out after these.
+MAX_PATHS = 64
+# Graphs without operations that `distinct_indices` goes through: 2^21 for seven vertices.
+MAX_SKELETONS = 2**22
+_CHUNK = 50_000
+
+
+class Graph(Space):
+    """A DAG of `vertices`, the first the input, the last the output, the others operations.
+
+    The choices are the possible edges, ``"0>1", "0>2", …, "1>2", …`` by source, then target, each
+    False or True, and the operations ``"op1", "op2", …`` of the inner vertices.
+
+    Vertices that lie on no way from input to output are dead: they and their edges change nothing,
+    and `canonical` prunes them. An architecture is valid, as published, when the output can be
+    reached from the input and at most `max_edges` edges are left after pruning.
+
+    In the relaxation an edge is a choice like the others, with two options: a Gumbel-sigmoid.
+
+    >>> space = Graph(vertices=7, operations=NB101_OPERATIONS, max_edges=9)
+    >>> cell = [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
+    >>> arch = space.cell(cell, ["input", "conv3x3-bn-relu", "output"])
+    >>> space.to_text(arch).partition("|")[0]
+    '100001000010000000000'
+
+    Args:
+        vertices: At least 2, input and output among them.
+        operations: The same list for each inner vertex.
+        max_edges: The limit of edges; by default none.
+
+    Raises:
+        InvalidValueError: An argument can't be used; all that is wrong is told together.
+    """
+
+    def __init__(
+        self, vertices: int, operations: Sequence[str], *, max_edges: int | None = None
+    ) -> None:
+        self.vertices = vertices
+        self.operations = tuple(operations) if isinstance(operations, Sequence) else ()
+        self.max_edges = max_edges
+        problems = list(self._problems(operations))
+        if problems:
+            raise InvalidValueError("Graph: " + "; ".join(problems))
+        self.edges = tuple(itertools.combinations(range(vertices), 2))
+        edges = {f"{i}>{j}": (False, True) for i, j in self.edges}
+        inner = {f"op{v}": self.operations for v in range(1, vertices - 1)}
+        super().__init__({**edges, **inner})
+
+    def _problems(self, operations: object) -> list[str]:
+        problems = []
+        if not _whole(self.vertices, 2):
+            problems.append(f"vertices: got {self.vertices!r}; give a whole number of 2 or more")
+        bad = [op for op in self.operations if not isinstance(op, str) or re.search(r"[|\s]", op)]
+        if not self.operations or isinstance(operations, str) or bad or "" in self.operations:
+            got = bad or operations
+            problems.append(f"operations: got {got!r}; give a list of names without | or spaces")
+        elif len(set(self.operations)) < len(self.operations):
+            problems.append(f"operations: got {operations!r}; a name stands twice")
+        if self.max_edges is not None and not _whole(self.max_edges, 1):
+            problems.append(f"max_edges: got {self.max_edges!r}; give a whole number of 1 or more")
+        return problems
+
+    def _definition(self) -> dict[str, Any]:
+        return {"max_edges": self.max_edges}
+
+    # ---- edges and operations of a batch ----
+
+    def _matrices(self, indices: Indices) -> NDArray[np.bool_]:
+        """The adjacency of each row, (B, N, N)."""
+        adjacency = np.zeros((len(indices), self.vertices, self.vertices), dtype=bool)
+        sources, targets = np.array(self.edges).T
+        adjacency[:, sources, targets] = indices[:, : len(self.edges)] == 1
+        return adjacency
+
+    def _alive(self, adjacency: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(B, N), whether a vertex lies on a way from input to output."""
+        ahead, back = np.zeros((2, *adjacency.shape[:2]), dtype=bool)
+        ahead[:, 0] = back[:, -1] = True
+        for v in range(1, self.vertices):
+            ahead[:, v] = (ahead[:, :v] & adjacency[:, :v, v]).any(1)
+        for v in reversed(range(self.vertices - 1)):
+            back[:, v] = (back[:, v + 1 :] & adjacency[:, v, v + 1 :]).any(1)
+        return np.asarray(ahead & back)
+
+    def _pruned(self, indices: Indices) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """The adjacency without dead edges, (B, N, N), and which vertices are alive, (B, N)."""
+        adjacency = self._matrices(indices)
+        alive = self._alive(adjacency)
+        return adjacency & alive[:, :, None] & alive[:, None, :], alive
+
+    def _rows(self, adjacency: NDArray[np.bool_], ops: Indices) -> Indices:
+        sources, targets = np.array(self.edges).T
+        return np.concatenate([adjacency[:, sources, targets].astype(np.int64), ops], 1)
+
+    def valid(self, indices: Indices) -> NDArray[np.bool_]:
+        adjacency, alive = self._pruned(indices)
+        if self.max_edges is None:
+            return alive[:, 0]
+        return np.asarray(alive[:, 0] & (adjacency.sum((1, 2)) <= self.max_edges))
+
+    def canonical(self, indices: Indices) -> Indices:
+        """The row that stands for all cells that are equal after pruning and renumbering.
+
+        Dead vertices are moved behind the others, without edges and with the first operation.
+        """
+        chunks = [
+            self._canonical(indices[start : start + _CHUNK])
+            for start in range(0, len(indices), _CHUNK)
+        ]
+        return np.concatenate(chunks) if chunks else indices.copy()
+
+    def _canonical(self, indices: Indices) -> Indices:
+        n = self.vertices
+        adjacency, alive = self._pruned(indices)
+        ops = np.zeros((len(indices), n), np.int64)
+        ops[:, 1:-1] = indices[:, len(self.edges) :]
+        ops[~alive] = 0
+        labels = ops + 1
+        labels[:, 0] = labels[:, -1] = 0  # told from operations, and by depth from each other
+        depth = np.zeros((len(indices), n), np.int64)
+        for v in range(1, n):
+            depth[:, v] = ((depth[:, :v] + 1) * adjacency[:, :v, v]).max(1)
+        depth[~alive] = n
+        depth[:, -1] = n + 1
+        # Dead vertices are alike, so that any order of them will do: their labels differ by place.
+        labels = np.where(alive, labels, len(self.operations) + 1 + np.arange(n))
+        order = canonical_order(adjacency, labels, depth)
+        b = np.arange(len(indices))[:, None]
+        adjacency = adjacency[b[:, :, None], order[:, :, None], order[:, None, :]]
+        return self._rows(adjacency, np.take_along_axis(ops, order, 1)[:, 1:-1])
+
+    @cached_property
+    def distinct_indices(self) -> Indices:
+        """One canonical row for each distinct cell, (cells, C): 423,624 in NAS-Bench-101.
+
+        Raises:
+            InvalidValueError: The space is too large to be gone through.
+        """
+        if 2 ** len(self.edges) > MAX_SKELETONS:
+            raise invalid("Graph: vertices", self.vertices, "list distinct cells of 7 or fewer")
+        first = np.zeros(self.vertices - 2, np.int64)
+        skeletons = np.concatenate([
+            self._skeletons(np.arange(start, min(start + _CHUNK, 2 ** len(self.edges))), first)
+            for start in range(0, 2 ** len(self.edges), _CHUNK)
+        ])  # fmt: skip
+        skeletons = self._unique(self.canonical(skeletons))
+        labelled = itertools.product(range(len(self.operations)), repeat=len(first))
+        ops = np.array(list(labelled), dtype=np.int64)
+        rows = np.repeat(skeletons, len(ops), 0)
+        rows[:, len(self.edges) :] = np.tile(ops, (len(skeletons), 1))
+        # What a dead vertex does is no difference: one of its operations is enough.
+        dead = ~self._alive(self._matrices(rows))[:, 1:-1]
+        rows = rows[~(dead & (rows[:, len(self.edges) :] > 0)).any(1)]
+        return self._unique(self.canonical(rows))
+
+    def _unique(self, rows: Indices) -> Indices:
+        """The different rows in lexicographic order: numbers sort faster than rows do."""
+        numbers = np.ravel_multi_index(tuple(rows.T), tuple(self.sizes.tolist()))
+        return rows[np.unique(numbers, return_index=True)[1]]
+
+    def _skeletons(self, numbers: NDArray[np.int64], ops: Indices) -> Indices:
+        """Those rows without dead edges whose edges are the bits of `numbers`."""
+        edges = numbers[:, None] >> np.arange(len(self.edges)) & 1
+        if self.max_edges is not None:
+            edges = edges[edges.sum(1) <= self.max_edges]
+        rows = np.concatenate([edges, np.tile(ops, (len(edges), 1))], 1)
+        rows = rows[self.valid(rows)]
+        adjacency = self._matrices(rows)
+        return rows[(adjacency.any(1) | adjacency.any(2) <= self._alive(adjacency)).all(1)]
+
+    def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
+        """`n` valid rows, with replacement; (n, C).
+
+        They are drawn uniformly from the valid rows of at most `max_edges` edges, dead ones
+        counted. Every cell is among them; rows with more edges repeat the small ones. First comes
+        the number of edges, each as often as there are ways to place so many, then their places;
+        what does not reach the output is drawn again.
+        """
+        total = len(self.edges)
+        most = total if self.max_edges is None else min(self.max_edges, total)
+        ways = np.array([math.comb(total, m) for m in range(most + 1)], dtype=np.float64)
+        found = [np.empty((0, len(self.sizes)), np.int64)]
+        for _ in range(1000):
+            if sum(map(len, found)) >= n:
+                break
+            draws = max(2 * n, 64)
+            edges = rng.choice(most + 1, size=draws, p=ways / ways.sum())
+            places = rng.random((draws, total)).argsort(1).argsort(1) < edges[:, None]
+            ops = rng.integers(0, len(self.operations), size=(draws, self.vertices - 2))
+            rows = np.concatenate([places.astype(np.int64), ops], 1)
+            found.append(rows[self.valid(rows)])
+        rows = np.concatenate(found)
+        if len(rows) < n:
+            raise invalid(
+                "space", repr(self), "hardly any graph reaches its output; raise max_edges"
+            )
+        return rows[:n]
+
+    def neighbour_indices(self, rows: Indices) -> Indices:
+        """For each of `rows` the other cells next to it, each once, in canonical form.
+
+        Next to a cell are those with one operation changed, one edge more or less, or one more
+        vertex between two others, beside or in place of the edge that joins them.
+        """
+        out = [np.empty((0, len(self.sizes)), np.int64)]
+        for row in self.canonical(rows):
+            near = np.concatenate([super().neighbour_indices(row[None]), self._grown(row)])
+            near = self.canonical(near[self.valid(near)])
+            near = near[(near != row).any(1)]
+            _, first = np.unique(row_keys(near), return_index=True)
+            out.append(near[np.sort(first)])
+        return np.concatenate(out)
+
+    def _grown(self, row: Indices) -> Indices:
+        """A canonical row (C,) with one more vertex, in all ways; (ways, C)."""
+        adjacency = self._matrices(row[None])[0]
+        n, size = self.vertices, int(self._alive(adjacency[None]).sum())
+        grown = []
+        for i, j in itertools.combinations([*range(size - 1), n - 1] if size < n else [], 2):
+            # The last free place becomes vertex i + 1; what was there and behind moves on by one.
+            order = [*range(i + 1), size - 1, *range(i + 1, size - 1), *range(size, n)]
+            a = adjacency[np.ix_(order, order)]
+            ops = np.array([0, *row[len(self.edges) :], 0])[order]
+            target = j if j == n - 1 else j + 1
+            a[i, i + 1] = a[i + 1, target] = True
+            for replaces in (False, True)[: 1 + bool(a[i, target])]:
+                a[i, target] &= not replaces
+                for op in range(len(self.operations)):
+                    ops[i + 1] = op
+                    grown.append(self._rows(a[None], ops[None, 1:-1])[0])
+        return np.array(grown, dtype=np.int64).reshape(-1, len(self.sizes))
+
+    # ---- encodings ----
+
+    @cached_property
+    def graph(self) -> GraphTemplate:
+        n, n_ops, e = self.vertices, len(self.operations), len(self.edges)
+        features = np.zeros((n, n_ops + 2), np.float32)
+        features[0, 0] = features[-1, -1] = 1
+        o_max = int(self.sizes.max())
+        feature_terms = np.zeros((len(self.sizes), o_max, n, n_ops + 2), np.float32)
+        vertex, op = np.indices((n - 2, n_ops))
+        feature_terms[e + vertex, op, vertex + 1, op + 1] = 1
+        adjacency_terms = np.zeros((len(self.sizes), o_max, n, n), np.float32)
+        sources, targets = np.array(self.edges).T
+        adjacency_terms[np.arange(e), 1, sources, targets] = 1
+        return GraphTemplate(np.zeros((n, n), np.float32), features, feature_terms, adjacency_terms)
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        """Ways from input to output, the short ones first: their edges and operations in turn."""
+        number = {edge: c for c, edge in enumerate(self.edges)}
+        found: list[tuple[int, ...]] = []
+        for length in range(self.vertices - 1):
+            for middle in itertools.combinations(range(1, self.vertices - 1), length):
+                if length > 2 and len(found) >= MAX_PATHS:  # up to 2 every choice is in one
+                    return tuple(found)
+                stops = (0, *middle, self.vertices - 1)
+                path = []
+                for i, j in itertools.pairwise(stops):
+                    path.append(number[i, j])
+                    if j < self.vertices - 1:
+                        path.append(len(self.edges) + j - 1)
+                found.append(tuple(path))
+        return tuple(found)
+
+    # ---- reading and writing ----
+
+    def cell(self, matrix: Sequence[Sequence[int]], operations: Sequence[str]) -> Architecture:
+        """The canonical architecture of a published matrix, pruned before its edges are counted.
+
+        Args:
+            matrix: n x n zeros and ones, upper triangular, 2 ≤ n ≤ vertices.
+            operations: Of the n vertices; the first and the last name input and output.
+
+        Raises:
+            InvalidValueError: The matrix is none, or the pruned cell is not in the space.
+        """
+        a = np.asarray(matrix)
+        n = len(operations)
+        if a.shape != (n, n) or not 2 <= n <= self.vertices or not np.isin(a, (0, 1)).all():
+            remedy = f"give n x n zeros and ones for n operations, n from 2 to {self.vertices}"
+            raise invalid("cell: matrix", np.shape(a), remedy)
+        if np.tril(a).any():
+            raise invalid(
+                "cell: matrix", a.tolist(), "give edges from lower to higher numbers only"
+            )
+        unknown_ops = [op for op in operations[1:-1] if op not in self.operations]
+        if unknown_ops:
+            remedy = f"give some of {', '.join(self.operations)}"
+            raise invalid("cell: operations", unknown_ops, remedy)
+        place = [*range(n - 1), self.vertices - 1]
+        adjacency = np.zeros((1, self.vertices, self.vertices), dtype=bool)
+        adjacency[0][np.ix_(place, place)] = a == 1
+        ops = np.zeros((1, self.vertices - 2), np.int64)
+        ops[0, : n - 2] = [self.operations.index(op) for op in operations[1:-1]]
+        row = self.canonical(self._rows(adjacency, ops))
+        if not self.valid(row)[0]:
+            remedy = f"its output can't be reached, or it has over {self.max_edges} edges"
+            raise invalid("cell: matrix", a.tolist(), remedy)
+        return self.from_indices(row)[0]
+
+    def hash(self, arch: Architecture) -> str:
+        """NAS-Bench-101's hash of the cell; equal for cells that are equal after pruning."""
+        row = self.canonical(self.to_indices([arch]))
+        adjacency = self._matrices(row)
+        alive = np.flatnonzero(self._alive(adjacency)[0])
+        labels = [-1, *row[0, len(self.edges) :][: len(alive) - 2].tolist(), -2]
+        edges = np.argwhere(adjacency[0][np.ix_(alive, alive)]).tolist()
+        return nb101_hash([(i, j) for i, j in edges], labels)
+
+    def build(
+        self, arch: Architecture, *, classes: int = 10, channels: int = 128, modules: int = 3
+    ) -> nn.Module:
+        """NAS-Bench-101's network of the cell, (B, 3, H, W) → (B, classes).
+
+        Args:
+            arch: The cell, with operations of NAS-Bench-101.
+            classes: Outputs.
+            channels: Of the first of three stacks.
+            modules: Cells of each stack.
+
+        Raises:
+            InvalidValueError: The space has operations of other names; all are told together.
+        """
+        from optiproxy.spaces._nb101_network import LAYERS, network
+
+        other = [op for op in self.operations if op not in LAYERS]
+        if other:
+            remedy = (
+                f"the network of NAS-Bench-101 has {', '.join(LAYERS)}; give the task a build "
+                "function for others: Task(..., build=my_function)"
+            )
+            raise invalid("build: operations", other, remedy)
+        (live,), (alive,) = self._pruned(self.to_indices([self.architecture(arch)]))
+        kept = np.flatnonzero(alive)
+        edges = [(int(i), int(j)) for i, j in np.argwhere(live[np.ix_(kept, kept)])]
+        operations = [str(arch[f"op{v}"]) for v in kept[1:-1]]
+        return network(edges, operations, classes, channels, modules)
+
+    def to_text(self, arch: Architecture) -> str:
+        """``1100…|op1|op2|…``: the upper triangle row by row, then the operations."""
+        options = list(arch.values())
+        bits = "".join(str(int(bool(edge))) for edge in options[: len(self.edges)])
+        return "|".join([bits, *(str(op) for op in options[len(self.edges) :])])
+
+    def parse_text(self, text: str) -> Mapping[str, Any]:
+        if text.lstrip().startswith("{"):
+            return super().parse_text(text)
+        bits, *ops = text.strip().split("|")
+        if len(bits) != len(self.edges) or set(bits) - set("01") or len(ops) != self.vertices - 2:
+            raise ValueError(
+                f"write {len(self.edges)} digits 0 or 1, then {self.vertices - 2} operations, "
+                "all separated by |"
+            )
+        return dict(zip(self.names, [*(bit == "1" for bit in bits), *ops], strict=True))
+
+    def picture(self, arch: Architecture) -> str:
+        """One line for each live vertex, with the vertices that it reads."""
+        (live,), (alive,) = self._pruned(self.to_indices([arch]))
+        names = {0: "input", self.vertices - 1: "output"}
+        names |= {v: f"{v} {arch[f'op{v}']}" for v in range(1, self.vertices - 1)}
+        width = max(len(names[int(v)]) for v in np.flatnonzero(alive))
+        return "\n".join(
+            f"{names[int(v)]:<{width}}  ◀── "
+            + ", ".join("input" if u == 0 else str(u) for u in np.flatnonzero(live[:, v]))
+            for v in np.flatnonzero(alive)[1:]
+        )
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

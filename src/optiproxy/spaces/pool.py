@@ -1,0 +1,180 @@
+"""A list of architectures of another space: models that exist, rows of a sampled table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.spaces._refine import row_keys
+from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# Of each row; a search moves on from its best ones to so many.
+NEIGHBOURS = 20
+# Rows times listed architectures that are compared at a time.
+_CHUNK = 10_000_000
+# Mistakes that are told one by one.
+_TOLD = 5
+
+
+class Pool(Space):
+    """The architectures of a list, with the choices and encodings of the space they are from.
+
+    The search's gradients see the whole space; the pool limits what may be asked. Since a pool may
+    hold a hundred of 10^18 architectures, whose single-choice neighbours it does not have, the
+    neighbours of an architecture are the nearest listed ones, and `repair` takes any row to the
+    listed one that agrees with it in the most choices.
+
+    >>> from optiproxy.spaces import Cell
+    >>> cell = Cell(nodes=4, operations=["none", "skip", "conv3x3", "conv1x1", "avgpool"])
+    >>> pool = Pool(cell, cell.sample(100, seed=0))
+    >>> pool.count, len(pool.neighbours(pool.sample(1)[0])) >= 20
+    (100, True)
+
+    Args:
+        space: Where the architectures are from.
+        architectures: Mappings or texts as `space.architecture` reads them; what is listed twice
+            counts once.
+
+    Raises:
+        InvalidValueError: The list is empty, or has entries that are not in `space`: the first of
+            them are told together.
+    """
+
+    def __init__(self, space: Space, architectures: Iterable[Mapping[str, Any] | str]) -> None:
+        if not isinstance(space, Space):
+            raise invalid("Pool: space", space, "give the space the architectures are from")
+        if isinstance(architectures, str | Mapping) or not isinstance(architectures, Iterable):
+            raise invalid("Pool: architectures", architectures, "give a list of architectures")
+        listed: list[Architecture] = []
+        problems: list[str] = []
+        for number, value in enumerate(architectures):
+            try:
+                listed.append(space.architecture(value))
+            except InvalidValueError as error:
+                problems.append(f"entry {number}: {error}")
+        if problems:
+            more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+            raise InvalidValueError(f"Pool: architectures: {'; '.join(problems[:_TOLD])}{more}")
+        if not listed:
+            raise invalid("Pool: architectures", [], "list at least one architecture")
+        super().__init__(space.choices)
+        self.space = space
+        self._listed: Indices = np.unique(space.to_indices(listed), axis=0)
+
+    def __repr__(self) -> str:
+        return f"Pool({self.count:,} architectures of {self.space!r})"
+
+    def _definition(self) -> dict[str, Any]:
+        rows = hashlib.sha256(self._listed.astype("<i8").tobytes()).hexdigest()
+        return {"space": self.space.fingerprint, "rows": rows}
+
+    # ---- what the list decides ----
+
+    @cached_property
+    def count(self) -> int:
+        return len(self._listed)
+
+    @cached_property
+    def all_indices(self) -> Indices:
+        return self._listed.copy()
+
+    def enumerate(self) -> Iterator[Architecture]:
+        yield from self.from_indices(self._listed)
+
+    @cached_property
+    def _index(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        keys = row_keys(self._listed)
+        order = np.argsort(keys)
+        return keys[order], order
+
+    def _numbers(self, indices: Indices) -> NDArray[np.int64]:
+        """The place of each row in the list, (B,); -1 where it is not listed."""
+        keys, order = self._index
+        place = np.searchsorted(keys, row_keys(indices)).clip(max=len(keys) - 1)
+        found = order[place]
+        return np.where((self._listed[found] == indices).all(1), found, -1)
+
+    def valid(self, indices: Indices) -> NDArray[np.bool_]:
+        return self._numbers(indices) >= 0
+
+    def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
+        return self._listed[rng.integers(0, len(self._listed), size=n)]
+
+    def neighbour_indices(self, rows: Indices) -> Indices:
+        """For each of `rows` the nearest listed ones, nearest first; without the row itself.
+
+        They are all that differ in a single choice, filled up to `NEIGHBOURS` by the next nearest.
+        """
+        out = [np.empty((0, len(self.sizes)), np.int64)]
+        for distance in self._distances(rows):
+            for line in distance:
+                order = np.argsort(line, kind="stable")
+                near = int((line == 1).sum())
+                itself = int((line == 0).sum())
+                out.append(self._listed[order[itself : itself + max(near, NEIGHBOURS)]])
+        return np.concatenate(out)
+
+    def repair(self, indices: Indices) -> Indices:
+        """The listed row nearest to each, by the number of choices that differ; (B, C)."""
+        nearest = [distance.argmin(1) for distance in self._distances(indices)]
+        return self._listed[np.concatenate(nearest)] if nearest else indices.copy()
+
+    def _distances(self, rows: Indices) -> Iterator[NDArray[np.float32]]:
+        """Choices in which rows and listed ones differ, a part of the rows at a time: (b, P)."""
+        listed = self._one_hot(self._listed).T
+        step = max(1, _CHUNK // len(self._listed))
+        for start in range(0, len(rows), step):
+            yield len(self.sizes) - self._one_hot(rows[start : start + step]) @ listed
+
+    def _one_hot(self, rows: Indices) -> NDArray[np.float32]:
+        offsets = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+        x = np.zeros((len(rows), int(self.sizes.sum())), np.float32)
+        x[np.arange(len(rows))[:, None], rows + offsets] = 1
+        return x
+
+    def canonical(self, indices: Indices) -> Indices:
+        """The first listed row that is the same network."""
+        numbers = self._numbers(indices)
+        out = indices.copy()
+        out[numbers >= 0] = self._listed[self._representative[numbers[numbers >= 0]]]
+        return out
+
+    @cached_property
+    def _representative(self) -> NDArray[np.int64]:
+        same = row_keys(self.space.canonical(self._listed))
+        _, first, which = np.unique(same, return_index=True, return_inverse=True)
+        return np.asarray(first[which])
+
+    # ---- what the space decides ----
+
+    @cached_property
+    def graph(self) -> GraphTemplate:
+        return self.space.graph
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        return self.space.paths
+
+    def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self.space.complete(mapping)
+
+    def to_text(self, arch: Architecture) -> str:
+        return self.space.to_text(arch)
+
+    def parse_text(self, text: str) -> Mapping[str, Any]:
+        return self.space.parse_text(text)
+
+    def picture(self, arch: Architecture) -> str:
+        return self.space.picture(arch)
+
+    def build(self, arch: Architecture) -> nn.Module:
+        return self.space.build(arch)

@@ -1,0 +1,93 @@
+"""Scores that cost no query, as inputs of the proxy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from optiproxy.encodings import corners
+from optiproxy.errors import InvalidValueError
+from optiproxy.proxies._scores import LARGEST, Scores
+from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.spaces import Architecture, Chain
+
+SPACE = Chain({name: [0, 1, 2, 3] for name in "abcde"})
+
+
+def noise(arch: Architecture, number: int) -> float:
+    """Without any structure that choices could explain; the same for the same architecture."""
+    row = SPACE.to_indices([arch])[0].tolist()
+    return float(np.random.default_rng([number, *row]).normal())
+
+
+def score(arch: Architecture) -> float:
+    return noise(arch, 0)
+
+
+def hint(arch: Architecture) -> float:
+    return -3.0 * (score(arch) + 0.3 * noise(arch, 1))  # it points the other way, on another scale
+
+
+def best(features: dict[str, object], seed: int) -> float:
+    opt = OptiProxy(SPACE, {"score": "max"}, seed=seed, features=features)  # type: ignore[arg-type]
+    while len(opt.queries) < 25:
+        archs = opt.ask(5)
+        opt.tell(archs, [score(a) for a in archs])
+    return float(opt.values("score").max())
+
+
+def test_a_good_score_leads_where_choices_say_nothing() -> None:
+    with_it = [best({"hint": hint}, seed) for seed in range(4)]
+    without = [best({}, seed) for seed in range(4)]
+    # Best of 1,024 normal numbers: about 3.2; of 25: about 2.
+    assert np.mean(with_it) > np.mean(without) + 0.4
+    assert np.mean(with_it) > 2.5
+
+
+def test_exact_at_corners_and_differentiable_between() -> None:
+    scores = Scores(SPACE, 1, {"hint": hint, "sum": lambda arch: float(sum(arch.values()))})  # type: ignore[arg-type]
+    rows = SPACE.random_indices(50, np.random.default_rng(0))
+    p = corners(SPACE, torch.from_numpy(rows), torch.float64)
+    values = scores.values(p)
+    sums = torch.from_numpy(rows.sum(1)).double()
+    slope = (values[:, 1] - values[0, 1]) / (sums - sums[0])
+    assert slope[sums != sums[0]].std() < 1e-9
+    between = (0.9 * p + 0.025).requires_grad_()
+    scores.values(between)[:, 1].sum().backward()
+    assert between.grad is not None
+    assert between.grad.abs().sum() > 0
+
+
+def test_each_architecture_is_scored_once() -> None:
+    calls: list[Architecture] = []
+
+    def counted(arch: Architecture) -> float:
+        calls.append(arch)
+        return score(arch)
+
+    best({"counted": counted}, 0)
+    assert len(calls) == len(set(calls))
+
+
+def test_what_is_not_finite_counts_as_low() -> None:
+    scores = Scores(SPACE, 1, {"s": lambda a: math.nan if a["a"] == 3 else float(a["b"])})  # type: ignore[arg-type]
+    p = corners(SPACE, torch.tensor([[3, 0, 0, 0, 0], [0, 0, 0, 0, 0]]), torch.float64)
+    low, finite = scores.values(p)[:, 0].tolist()
+    assert low == -LARGEST
+    assert abs(finite) < LARGEST
+
+
+def test_what_can_not_be_used_is_told() -> None:
+    def broken(arch: Architecture) -> float:
+        raise RuntimeError("no such layer")
+
+    for features, words in (
+        ({"flat": lambda arch: 1.0}, "flat"),
+        ({"broken": broken}, "broken: it raised RuntimeError"),
+        ({"none": 3}, "features"),
+    ):
+        with pytest.raises(InvalidValueError, match=words):
+            OptiProxy(SPACE, {"score": "max"}, features=features)  # type: ignore[arg-type]

@@ -1,0 +1,153 @@
+"""Cheap and exact metrics, relative limits and the note on broken ones, in a study."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+import study_toys as toys
+
+import optiproxy as op
+from optiproxy.errors import InvalidValueError, StudyError
+from optiproxy.search import METHODS
+from optiproxy.study import Study
+from optiproxy.study._diagnosis import RECENT, violations
+
+
+def cost(arch: op.Architecture) -> float:
+    return float(arch["depth"] * arch["width"])
+
+
+def study(evaluate=toys.score, *, limit="ms<=30", measured=cost, kind="cheap", **options):
+    metric = op.Metric("ms", measured, **{kind: True})
+    return Study(
+        "s", toys.SPACE, evaluate, objectives="val=max", constraints=limit, metrics=[metric],
+        **{"method": "climber", **options},
+    )  # fmt: skip
+
+
+def course(found: Study) -> list[object]:
+    return [(r.query, r.architecture, r.metrics) for r in (*found.queries, *found.dropped)]
+
+
+def test_what_breaks_a_limit_is_measured_and_not_trained(tmp_path):
+    trained = []
+    place = tmp_path / "s.journal"
+    heard = []
+    found = study(lambda arch: trained.append(arch) or toys.score(arch), storage=place)
+    found.run(12, callback=heard.append)
+    assert len(found.queries) == len(trained) == 12
+    assert [r.query for r in found.queries] == [r.query for r in heard] == list(range(1, 13))
+    assert all(r.feasible and r.metrics["ms"] <= 30 for r in found.queries)
+    assert found.dropped
+    for record in found.dropped:
+        assert record.metrics == {"ms": cost(record.architecture)}
+        assert record.metrics["ms"] > 30
+        assert not record.feasible
+        assert record.reason == f"ms is {record.metrics['ms']:g}, not ms <= 30"
+    pruned = [t for t in found.optuna.trials if t.state is optuna.trial.TrialState.PRUNED]
+    assert len(pruned) == len(found.dropped)
+    assert course(study(storage=place)) == course(found)
+
+
+def test_a_dropped_one_stays_dropped_after_an_interruption(tmp_path):
+    whole = study(lambda arch: toys.score(arch))
+    whole.run(12)
+
+    left = [7]
+
+    def stopped(arch):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        return toys.score(arch)
+
+    place = tmp_path / "s.journal"
+    with pytest.raises(KeyboardInterrupt):
+        study(stopped, storage=place).run(12)
+    again = study(lambda arch: toys.score(arch), storage=place)
+    again.run(12)
+    assert course(again) == course(whole)
+
+
+def test_the_cheap_budget_ends_a_search_that_finds_nothing():
+    found = study(limit="ms<=1")
+    found.run(5, cheap_budget=20)
+    assert not found.queries
+    assert 20 <= len(found.dropped) <= 22  # in batches of three
+    assert any("cheap budget" in note for note in found.notes)
+    with pytest.raises(InvalidValueError, match="cheap_budget"):
+        found.run(5, cheap_budget=4)
+
+
+def test_a_failed_measurement_is_a_failed_query():
+    def broken(arch):
+        if arch["norm"] == "batch":
+            raise op.EvaluationFailed("no such device")
+        return float("nan") if arch["norm"] is None else cost(arch)
+
+    found = study(measured=broken, limit=None)
+    found.run(15)
+    reasons = {r.reason for r in found.queries}
+    assert reasons == {"", "no such device", "ms is nan"}
+
+
+def test_an_exact_metric_is_not_returned_and_filters():
+    found = study(kind="exact")
+    found.run(12)
+    assert not found.dropped
+    assert all(r.metrics["ms"] == cost(r.architecture) <= 30 for r in found.queries)
+
+
+def test_a_share_is_resolved_once_and_kept(tmp_path):
+    place = tmp_path / "s.journal"
+    drift = [1.0]
+
+    def measured(arch):
+        return drift[0] * cost(arch)
+
+    first = study(measured=measured, limit="ms<=50%", storage=place)
+    assert [c.bound for c in first.task.constraints] == [64.0]  # half of 4 x 32
+    first.run(3)
+    drift[0] = 1.01  # a measurement never gives the same number twice
+    again = study(measured=measured, limit="ms<=50%", storage=place)
+    assert again.task.constraints == first.task.constraints
+    with pytest.raises(StudyError, match="another search"):
+        study(measured=measured, limit="ms<=40%", storage=place)
+
+
+def test_a_share_of_what_only_training_tells_is_no_limit():
+    with pytest.raises(InvalidValueError, match="a share of val"):
+        study(limit="val<=50%")
+
+
+def test_broken_limits_are_told():
+    def evaluate(arch):
+        return {"val": toys.score(arch), "mb": cost(arch)}
+
+    found = Study("s", toys.SPACE, evaluate, objectives="val=max", constraints="mb<=5",
+                  method="random")  # fmt: skip
+    found.run(25)
+    (note,) = found.notes
+    assert "20 of the last 20 results break a limit, most of them mb <= 5" in note
+    assert "the nearest to it in the whole search is 16" in note
+    assert "loosen the limit" in note
+    limits = found.task.constraints
+    fine = [{"mb": 3.0}] * RECENT
+    assert violations([{"mb": 9.0}] * RECENT + fine, limits) == ""
+    assert "20 of all 40" in violations(fine + [{"mb": 9.0}] * RECENT, limits)
+    assert violations([{"mb": 9.0}] * (RECENT - 1), limits) == ""
+
+
+def test_a_method_that_knows_nothing_of_exact_metrics_trains_none_that_breaks_a_limit():
+    class Plain(toys.Climber):
+        def __init__(self, space, objectives, *, constraints=None, seed=0):
+            super().__init__(space, objectives, constraints=constraints, seed=seed)
+
+    toys.PlainClimber = Plain
+    METHODS.register("plain-climber", "study_toys:PlainClimber")
+    heard = []
+    found = study(kind="exact", method="plain-climber")
+    found.run(8, callback=heard.append)
+    assert found.dropped
+    assert [r.query for r in heard] == [r.query for r in found.queries] == list(range(1, 9))
+    assert all(r.feasible for r in found.queries)

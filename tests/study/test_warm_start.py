@@ -1,0 +1,59 @@
+"""A warm start is kept with the study, so that it is resumed without the earlier ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optiproxy.errors import InvalidValueError, StudyError
+from optiproxy.spaces import Architecture, Chain
+from optiproxy.study import Study
+
+SPACE = Chain({"depth": [1, 2, 3], "width": [16, 32, 64], "kernel": [3, 5, 7]})
+
+
+def evaluate(arch: Architecture) -> dict[str, float]:
+    score = float(arch["depth"]) * float(arch["width"]) / float(arch["kernel"])  # type: ignore[arg-type]
+    return {"score": score, "secret": -score}
+
+
+def make(name: str, storage: Path | None, **options: Any) -> Study:
+    return Study(
+        name, SPACE, evaluate, objectives={"score": "max"}, reported=["secret"],
+        storage=storage, **options,
+    )  # fmt: skip
+
+
+def test_resumes_without_the_earlier_study(tmp_path: Path) -> None:
+    earlier = make("earlier", None, seed=1)
+    earlier.run(12)
+    whole = make("s", None, warm_start=[earlier])
+    whole.run(10)
+    storage = tmp_path / "runs.journal"
+    make("s", storage, warm_start=[earlier]).run(5)
+    again = make("s", storage)
+    again.run(10)
+    assert [q.architecture for q in again.queries] == [q.architecture for q in whole.queries]
+    assert "secret" not in str(again.optuna.user_attrs["optiproxy:warm_start"])
+
+
+def test_another_warm_start_is_another_search(tmp_path: Path) -> None:
+    storage = tmp_path / "runs.journal"
+    earlier = make("earlier", None, seed=1)
+    earlier.run(12)
+    make("s", storage, warm_start=[earlier]).run(2)
+    earlier.run(14)
+    with pytest.raises(StudyError, match="another warm start"):
+        make("s", storage, warm_start=[earlier])
+    make("cold", storage).run(2)
+    with pytest.raises(StudyError, match="another warm start"):
+        make("cold", storage, warm_start=[earlier])
+
+
+def test_a_method_that_can_not_use_one() -> None:
+    earlier = make("earlier", None, seed=1)
+    earlier.run(6)
+    with pytest.raises(InvalidValueError, match="this method can't use one"):
+        make("s", None, method="random", warm_start=[earlier])

@@ -1,0 +1,212 @@
+"""NAS-Bench-301's XGBoost ensemble, written here in the published layout."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import sys
+import types
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optiproxy.errors import DataError
+from optiproxy.tasks import originals
+from optiproxy.tasks.originals._xgboost import read
+
+
+def learner(base: str = "5E-1", objective: str = "reg:squarederror") -> dict[str, Any]:
+    """A tree with one split, and one that is a leaf, as xgboost 1.x writes them."""
+    trees = [
+        {
+            "left_children": [1, -1, -1], "right_children": [2, -1, -1],
+            "split_indices": [12, 0, 0], "split_conditions": [2.5, -1.25, 3.5],
+            "default_left": [1, 0, 0], "base_weights": [0.0, -1.25, 3.5],
+        },
+        {
+            "left_children": [-1], "right_children": [-1], "split_indices": [0],
+            "split_conditions": [10.0], "default_left": [0], "base_weights": [10.0],
+        },
+    ]  # fmt: skip
+    return {
+        "learner": {
+            "gradient_booster": {"model": {"trees": trees}, "name": "gbtree"},
+            "learner_model_param": {"base_score": base, "num_class": "0", "num_feature": "56"},
+            "objective": {"name": objective},
+        },
+        "version": [1, 2, 0],
+    }
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def binary(
+    base: float = 0.5, booster: str = "gbtree", objective: str = "reg:squarederror"
+) -> bytes:
+    """The same two trees as xgboost 1.2 writes them into a booster's buffer."""
+    nodes = [
+        # parent, left, right, split with the bit for missing values, value
+        [(-1, 1, 2, 12 | 1 << 31, 2.5), (0, -1, -1, 0, -1.25), (0, -1, -1, 0, 3.5)],
+        [(-1, -1, -1, 0, 10.0)],
+    ]
+    trees = b"".join(
+        struct.pack("<37i", 1, len(tree), 0, 0, 56, *[0] * 32)
+        + b"".join(struct.pack("<iiiIf", *node) for node in tree)
+        + struct.pack("<fffi", 0.0, 1.0, 0.0, 0) * len(tree)
+        for tree in nodes
+    )
+    model = (
+        b"binf"
+        + struct.pack("<fIiiiII27i", base, 56, 0, 1, 0, 1, 2, *[0] * 27)
+        + text(objective) + text(booster)
+        + struct.pack("<4iq2i32i", len(nodes), 1, 56, 0, 0, 1, 0, *[0] * 32)
+        + trees + struct.pack("<2i", 0, 0)
+    )  # fmt: skip
+    if booster == "dart":
+        model += struct.pack("<Q2f", 2, 0.5, 2.0)
+    model += struct.pack("<Q", 0)  # No further attributes.
+    return b"CONFIG-offset:" + struct.pack("<q", len(model)) + model + b'{"learner": {}}'
+
+
+def booster(monkeypatch: pytest.MonkeyPatch, handle: bytes) -> bytes:
+    """The pickle of an `xgboost.Booster` whose buffer is `handle`."""
+    core = types.ModuleType("xgboost.core")
+
+    class Booster:
+        pass
+
+    Booster.__module__, Booster.__qualname__ = "xgboost.core", "Booster"
+    core.Booster = Booster  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "xgboost", types.ModuleType("xgboost"))
+    monkeypatch.setitem(sys.modules, "xgboost.core", core)
+    made = Booster()
+    made.__dict__.update(handle=bytearray(handle), feature_names=None, best_iteration=7)
+    return pickle.dumps(made)
+
+
+def snapshot(model: dict[str, Any]) -> bytes:
+    return json.dumps({"Config": {}, "Model": model}).encode()
+
+
+def ensemble(folder: Path, members: list[bytes], kind: str = "xgb") -> Path:
+    for number, content in enumerate(members):
+        place = folder / str(number)
+        place.mkdir(parents=True)
+        (place / "surrogate_model.model").write_bytes(content)
+        (place / "model_config.json").write_text(json.dumps({"model": kind}))
+    return folder
+
+
+@pytest.mark.parametrize("layout", ["binary", "json"])
+def test_trees_become_rows(
+    tmp_path: Path, convert, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    if layout == "json":
+        handles = [snapshot(learner(base)) for base in ("5E-1", "[2.5E1]")]
+    else:
+        handles = [binary(0.5), binary(25.0)]
+    members = [booster(monkeypatch, handle) for handle in handles]
+    folder = ensemble(tmp_path / "xgb_v1.0", members)
+    assert originals.recognise(folder) == originals.original("nasbench301")
+    rows = convert("nasbench301", folder)["nasbench301_xgb"]
+    assert len(rows) == 2 * 4
+    assert rows[0] == {
+        "member": 0, "tree": 0, "node": 0, "feature": 12, "threshold": 2.5, "left": 1, "right": 2,
+        "base_score": 0.5,
+    }  # fmt: skip
+    leaf = {"node": 2, "feature": -1, "threshold": 3.5, "left": -1, "right": -1}
+    assert rows[2].items() >= leaf.items()
+    assert (
+        rows[7].items() >= {"member": 1, "tree": 1, "threshold": 10.0, "base_score": 25.0}.items()
+    )
+
+
+def test_the_zip_has_other_surrogates_too(
+    tmp_path: Path, convert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = booster(monkeypatch, snapshot(learner()))
+    path = tmp_path / "models_0.9.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("nb_models/xgb_v0.9/0/surrogate_model.model", content)
+        archive.writestr("nb_models/gnn_gin_v0.9/0/surrogate_model.model", b"weights")
+        archive.writestr("nb_models/lgb_runtime_v0.9/0/surrogate_model.model", b"trees")
+    assert originals.recognise(path) == originals.original("nasbench301")
+    assert len(convert("nasbench301", path)["nasbench301_xgb"]) == 4
+
+
+@pytest.mark.parametrize("layout", ["binary", "json"])
+def test_dart_trees_have_their_weights(
+    tmp_path: Path, convert, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    model = learner()
+    trees = model["learner"]["gradient_booster"]
+    model["learner"]["gradient_booster"] = {
+        "name": "dart", "gbtree": trees, "weight_drop": [0.5, 2.0],
+    }  # fmt: skip
+    handle = snapshot(model) if layout == "json" else binary(booster="dart")
+    folder = ensemble(tmp_path / "xgb_v0.9", [booster(monkeypatch, handle)])
+    rows = convert("nasbench301", folder)["nasbench301_xgb"]
+    assert [row["threshold"] for row in rows] == [2.5, -0.625, 1.75, 20.0]
+
+
+def test_what_can_not_be_read_is_told_with_the_reason(
+    tmp_path: Path, convert, hostile, nothing_left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bent = learner()
+    bent["learner"]["gradient_booster"]["model"]["trees"][0]["left_children"][0] = 0
+    whole = booster(monkeypatch, snapshot(learner()))
+    cases = [
+        ([pickle.dumps(hostile)], "0/surrogate_model.model: .*could run code"),
+        ([whole[:-40]], "cut short or no pickle"),
+        ([booster(monkeypatch, b"CONFIG-offset:12345")], "cut short"),
+        ([booster(monkeypatch, binary()[:22] + b"bin1" + binary()[26:])], "older layout"),
+        ([booster(monkeypatch, binary(booster="gblinear"))], "'gblinear' has no trees"),
+        ([booster(monkeypatch, binary(objective="rank:ndcg"))], "'rank:ndcg', not a r"),
+        ([booster(monkeypatch, b"{L\0\0\0")], "neither the binary one .* nor JSON"),
+        ([booster(monkeypatch, b'{"Model": {')], "no model of xgboost"),
+        ([booster(monkeypatch, snapshot(learner(objective="rank:ndcg")))], "'rank:ndcg', not a r"),
+        ([booster(monkeypatch, snapshot(bent))], "tree 0 is none: one of its nodes leads"),
+        ([pickle.dumps({"handle": b"{"})], "no booster of xgboost"),
+    ]
+    for number, (members, message) in enumerate(cases):
+        folder = ensemble(tmp_path / str(number) / "xgb_v1.0", members)
+        with pytest.raises(DataError, match=message):
+            convert("nasbench301", folder)
+        assert nothing_left()
+    assert not (tmp_path / "it-ran").exists()
+
+
+def test_other_surrogates_are_refused(tmp_path: Path, convert) -> None:
+    folder = ensemble(tmp_path / "nb_models" / "gnn_gin_v1.0", [b"weights"], "gnn_gin")
+    with pytest.raises(DataError, match=r"\(gnn_gin_v1.0\) none is the XGBoost ensemble"):
+        convert("nasbench301", folder.parent)
+    for version in ("xgb_v0.9", "xgb_v1.0"):
+        ensemble(tmp_path / "both" / version, [b""])
+    with pytest.raises(DataError, match="several ensembles"):
+        convert("nasbench301", tmp_path / "both")
+
+
+def test_every_truncation_of_a_binary_model_is_told() -> None:
+    whole = binary(booster="dart")
+    end = whole.index(struct.pack("<Q", 0) + b'{"learner"')
+    assert len(read(whole[:end]).trees) == 2
+    for size in range(end):
+        with pytest.raises(DataError, match=r"cut short|older layout|neither the binary"):
+            read(whole[:size])
+
+
+def test_an_altered_binary_model_is_told() -> None:
+    whole = binary()
+    nodes = whole.index(struct.pack("<iii", -1, 1, 2))
+    for left in (0, 3, 2**30):
+        bent = whole[: nodes + 4] + struct.pack("<i", left) + whole[nodes + 8 :]
+        with pytest.raises(DataError, match="tree 0 is none"):
+            read(bent)
+    count = whole.index(struct.pack("<4i", 2, 1, 56, 0))
+    with pytest.raises(DataError, match=r"-1 is no number of trees|cut short"):
+        read(whole[:count] + struct.pack("<i", -1) + whole[count + 4 :])

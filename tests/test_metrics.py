@@ -1,0 +1,59 @@
+"""Objectives, constraints and metrics: what is read, and how a share becomes a bound."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from optiproxy.errors import InvalidValueError
+from optiproxy.metrics import Constraint, Metric, parse_constraints, resolved
+
+
+def test_a_share_is_resolved_against_the_largest_value() -> None:
+    asked = parse_constraints(["ms<=60%", "acc >= 50 %".replace(" %", "%"), "mb <= 3"])
+    assert [c.relative for c in asked] == [True, True, False]
+    values = {"ms": [1.0, 20.0, math.nan, 5.0], "acc": [80.0, 90.0]}
+    bounds = resolved(asked, values.__getitem__)
+    assert bounds == (
+        Constraint("ms", 1.0, 12.0),
+        Constraint("acc", -1.0, 45.0),
+        Constraint("mb", 1.0, 3.0),
+    )
+
+
+@pytest.mark.parametrize("text", ["ms <= 12.5%", "ms >= 0.1", "ms <= 3.0000000000000004"])
+def test_text_reads_back(text: str) -> None:
+    (constraint,) = parse_constraints(text)
+    (again,) = parse_constraints(constraint.text)
+    assert again.text == constraint.text
+    assert again.share == constraint.share
+
+
+def test_a_share_holds_for_nothing_before_it_is_resolved() -> None:
+    (constraint,) = parse_constraints("ms<=60%")
+    assert constraint.violation(0.0) == math.inf
+    with pytest.raises(InvalidValueError, match="give a number"):
+        resolved([constraint], lambda metric: [math.nan])
+
+
+@pytest.mark.parametrize("text", ["ms<=-5%", "ms<=0%", "ms<=%", "ms<=5%%", "ms<=inf%"])
+def test_shares_that_are_none(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="constraint"):
+        parse_constraints(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"name": ""}, "short text"),
+        ({"name": "ms", "function": len}, "one of exact=True and cheap=True"),
+        ({"name": "ms", "cheap": True}, "give a function"),
+        ({"name": "ms", "function": len, "cheap": True, "exact": True}, "choose one"),
+        ({"name": "ms", "function": 3, "exact": True}, "a function of an architecture"),
+    ],
+)
+def test_metrics_that_are_none(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidValueError, match=said):
+        Metric(**arguments)
