@@ -106,7 +106,7 @@ def cells(options: argparse.Namespace) -> Iterator[Cell]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--method", default="optiproxy", choices=METHODS.names())
-    parser.add_argument("--proxy", default="gp")
+    parser.add_argument("--proxy", default="auto")
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=100)

@@ -55,7 +55,7 @@ def main() -> None:
 
     def measured(arch) -> hardware.Measurement:
         return hardware.measure(
-            task.build(arch), task.input_shape, runtime=options.runtime, cached=False
+            task.build(arch), task.example_input(), runtime=options.runtime, cached=False
         )
 
     first = [measured(arch) for arch in archs]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from optiproxy.search.optiproxy import OptiProxy
     from optiproxy.spaces import Architecture
     from optiproxy.study import Study
+    from optiproxy.study.sampler import OptiProxySampler
     from optiproxy.tasks import Task
 
 # Name → where it lives, resolved on first use: importing us loads neither torch nor Optuna.
@@ -44,6 +45,7 @@ _LAZY = {
     "Metric": "optiproxy.metrics",
     "OptiProxy": "optiproxy.search.optiproxy",
     "OptiProxyError": "optiproxy.errors",
+    "OptiProxySampler": "optiproxy.study.sampler",
     "Study": "optiproxy.study",
     "Task": "optiproxy.tasks",
 }
@@ -60,9 +62,9 @@ _MODULES = (
 )
 
 __all__ = [
-    "Architecture", "EvaluationFailed", "Metric", "OptiProxy", "OptiProxyError", "Study", "Task",
-    "__version__", "baselines", "encodings", "hardware", "proxies", "report", "search",
-    "spaces", "study", "tasks",
+    "Architecture", "EvaluationFailed", "Metric", "OptiProxy", "OptiProxyError", "OptiProxySampler",
+    "Study", "Task", "__version__", "baselines", "encodings", "hardware", "proxies", "report",
+    "search", "spaces", "study", "tasks",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -11,8 +12,12 @@ import pytest
 import optiproxy
 from optiproxy.cli import app
 from optiproxy.cli.app import run
+from optiproxy.proxies import PROXIES
+from optiproxy.search import METHODS
 
-COMMANDS = ["tasks", "search", "resume", "compare", "data"]
+COMMANDS = [
+    "tasks", "search", "resume", "worker", "report", "export", "compare", "init", "data",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["search", "--help"], []])
@@ -37,8 +42,12 @@ def test_help_teaches(capsys):
     assert run(["search", "--help"]) == 0
     out = capsys.readouterr().out
     for option in ("--budget", "--method", "--proxy", "--seed", "--objective", "--constraint",
-                   "--storage", "--name", "--workers", "--json"):  # fmt: skip
+                   "--storage", "--name", "--workers", "--dask", "--json"):  # fmt: skip
         assert option in out
+    # What is registered is told, but for extras.
+    own = [name for name, target in METHODS._all().items() if target.startswith("optiproxy.")]
+    for name in (*own, *PROXIES.names()):
+        assert re.search(rf"\b{name}\b", out), name
     assert "--no-json" not in out
     assert "Examples:" in out
 

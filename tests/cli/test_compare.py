@@ -104,6 +104,23 @@ def test_cells_of_the_table(capsys):
     assert row == ("39.5 ± 5.92", "0 %, 0.25 s")
 
 
+def test_median_queries_stand_beside_the_budgets(capsys):
+    command._print(_comparison(20))  # The best regret is 30: nobody comes near.
+    assert "median queries" in capsys.readouterr().out
+    row = dataclasses.replace(
+        _comparison(2).summary[0], budget=100, queries_to_optimum=math.inf,
+        queries_to_near_optimum=31.0,
+    )  # fmt: skip
+    assert command._medians(row) == ("over 100", "31 to 0.1 %")
+
+
+def test_a_model_that_is_none_is_told_before_anything_runs(folder, refused):
+    arguments = ["compare", "mine.py:table", "--methods"]
+    assert "did you mean 'mlp'" in refused(*arguments, "random,optiproxy:mpl")
+    assert "the method 'random' has none" in refused(*arguments, "random:gp")
+    assert not (folder / "comparison").exists()
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.00123, "0.0012 s"), (2.94, "2.9 s"), (123.4, "123 s"), (9.96, "10 s")]
 )

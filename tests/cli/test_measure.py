@@ -6,12 +6,13 @@ import pytest
 
 TASK = """
 import optiproxy as op
+import torch
 from torch import nn
 
 space = op.spaces.Chain({"width": [200, 400, 600, 800]})
 task = op.Task(
     "device", space, lambda arch: arch["width"] / 100, objectives={"val": "max"}, metrics=["val"],
-    build=lambda arch: nn.Linear(3, arch["width"]), input_shape=(1, 3),
+    build=lambda arch: nn.Linear(3, arch["width"]), example_input=lambda: torch.zeros(1, 3),
 )
 """
 # The file has 16 bytes for each unit of width, and a little more.
@@ -45,5 +46,5 @@ def test_another_device_is_another_search(device, answer, start):
 
 def test_what_can_not_be_measured_is_told_before_any_query(device, refused, folder):
     assert "write a command with {onnx}" in refused(*device[:-1], "measure.sh")
-    assert "input_shape" in refused("search", "mine.py:task", "--measure", COMMAND)
+    assert "example_input" in refused("search", "mine.py:task", "--measure", COMMAND)
     assert list(folder.glob("*.journal")) == []

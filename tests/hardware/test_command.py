@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 import optiproxy as op
@@ -106,7 +107,7 @@ SPACE = op.spaces.Chain({"width": [200, 400, 600, 800]})
 def task(**options: object) -> op.Task:
     options = {
         "build": lambda arch: nn.Linear(3, arch["width"]),
-        "input_shape": SHAPE,
+        "example_input": lambda: torch.zeros(SHAPE),
         "metrics": ["score"],
         **options,
     }
@@ -139,7 +140,7 @@ def test_a_task_is_limited_by_what_a_command_measures() -> None:
 @pytest.mark.parametrize(
     ("options", "measure", "message"),
     [
-        ({"input_shape": None}, "onnx", "does not say its input_shape"),
+        ({"example_input": None}, "onnx", "does not say what its networks read"),
         ({"build": None}, "onnx", "builds no network"),
         ({}, "measure.sh", "write a command with {onnx}"),
     ],

@@ -153,3 +153,19 @@ def test_design_fills_up_where_few_combinations_are_valid() -> None:
     rows = balanced(space, 10, np.random.default_rng(0))
     assert len(np.unique(rows, axis=0)) == 10
     assert space.valid(rows).all()
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+def test_predictions_are_in_the_objectives_unit(direction: str) -> None:
+    space = Chain({name: [0, 1, 2, 3] for name in "abcd"})
+    opt = OptiProxy(space, {"cost": direction}, seed=0)
+    told: list[tuple[float, float]] = []
+    for _ in range(8):
+        archs = opt.ask(5)
+        values = [50.0 + 3.0 * sum(float(v) for v in a.values()) for a in archs]  # type: ignore[arg-type]
+        predicted = opt.predictions(archs)
+        assert (predicted is None) == (len(opt.queries) < 10)
+        told += zip(predicted or [], values, strict=False)
+        opt.tell(archs, values)
+    errors = [abs(p - v) for p, v in told]
+    assert np.median(errors) < 1.5  # of a range from 50 to 86

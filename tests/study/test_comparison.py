@@ -15,6 +15,7 @@ import study_toys as toys
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.report.significance import holm, signed_rank
 from optiproxy.study import Study, compare
+from optiproxy.study._cells import Cell
 from optiproxy.study.comparison import budgets
 
 NUMBERS = ["task", "method", "seed", "query", "feasible", "best", "regret", "val", "test"]
@@ -223,3 +224,15 @@ def test_budgets():
     assert budgets(100) == [25, 50, 100]
     assert budgets(10) == [3, 5, 10]
     assert budgets(1) == [1]
+
+
+def test_a_method_with_a_model_of_ones_choice(tmp_path):
+    task = toys.task()
+    cells = [Cell(task, method, 0, 12) for method in ("optiproxy:mlp", "optiproxy:gp", "optiproxy")]
+    assert len({cell.file(tmp_path) for cell in cells}) == 3
+    mlp, gp, default = (cell.run() for cell in cells)
+    assert set(mlp["method"].to_pylist()) == {"optiproxy:mlp"}
+    # Alike in the random queries, and not in those that the model led.
+    assert mlp["val"][:10] == gp["val"][:10]
+    assert mlp["val"] != gp["val"]
+    assert gp["val"] == default["val"]

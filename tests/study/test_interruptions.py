@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -249,6 +249,53 @@ def test_any_executor_will_do(tmp_path):
     assert len({r.architecture for r in study.queries}) == 12
     with pytest.raises(InvalidValueError, match="workers"):
         study.run(13, executor=object())
+
+
+def test_an_executor_that_gives_up_ends_the_search_and_spends_nothing():
+    class Leaving(Executor):
+        """As Dask's when its scheduler has gone: what is out is cancelled."""
+
+        def submit(self, function, *args, **kwargs):
+            future = Future()
+            if len(calls) < 4:
+                future.set_result(function(*args, **kwargs))
+            else:
+                future.cancel()
+                future.set_running_or_notify_cancel()
+            calls.append(args)
+            return future
+
+    calls = []
+    study = Study.of(toys.task(), method="climber")
+    with pytest.raises(StudyError, match="executor: it broke"):
+        study.run(9, workers=2, executor=Leaving())
+    assert len(study.queries) == 4
+    study.run(9)
+    assert len({r.architecture for r in study.queries}) == 9
+    assert all(r.metrics is not None for r in study.queries)
+
+
+def test_what_a_model_predicted_is_kept_also_of_a_batch_half_written(tmp_path, monkeypatch):
+    place = tmp_path / "s.journal"
+    add, calls = _ledger.Ledger._add, []
+
+    def dying(self, *args, **kwargs):
+        calls.append(args)
+        if len(calls) == 8:  # The second of the third batch.
+            raise SystemExit
+        return add(self, *args, **kwargs)
+
+    monkeypatch.setattr(_ledger.Ledger, "_add", dying)
+    with pytest.raises(SystemExit):
+        Study.of(toys.task(), method="modelled", storage=place).run(12)
+    monkeypatch.undo()
+    study = Study.of(toys.task(), method="modelled", storage=place)
+    told = []
+    study.run(12, callback=told.append)
+    assert [r.predicted for r in study.queries] == [
+        None if r.query <= 3 else toys.score(r.architecture) / 2 for r in study.queries
+    ]
+    assert [r.predicted for r in told] == [r.predicted for r in study.queries[6:]]
 
 
 def test_a_task_that_cant_be_sent_to_workers_spends_nothing():

@@ -106,6 +106,16 @@ def test_several_objectives_have_a_front():
     assert run().pareto == ()
 
 
+def test_a_limit_that_nothing_meets_is_told_once():
+    study = run(toys.task(constraints={"cost": "<= 5"}), budget=20)
+    assert [d.kind for d in study.diagnoses] == ["constraint"]
+    assert study.notes == [str(study.diagnoses[0])]
+    assert "20 of the last 20 results break cost <= 5; the nearest to it" in study.notes[0]
+    study.run(21)
+    assert len(study.notes) == 1
+    assert run(budget=20).diagnoses == []
+
+
 def test_failures_are_recorded_told_and_counted(tmp_path):
     told = []
 

@@ -36,12 +36,11 @@ class LocalSearch(Optimizer):
         score = -np.inf
         seen: set[bytes] = set()
         around: set[bytes] = set()
-        for row, value in zip(self._rows, self.scores(), strict=True):
-            key = row.tobytes()
+        for row, key, value in zip(self._rows, self.keys(self.rows), self.scores(), strict=True):
             seen.add(key)
             # After the last neighbour the next one told, wherever it lies, is the new start.
             ended = here is None or around <= seen - {key}
             if ended or (key in around and value > score):
                 here, score = row, float(value)
-                around = {r.tobytes() for r in self.space.neighbour_indices(row[None])}
+                around = set(self.keys(self.space.neighbour_indices(row[None])))
         return None if here is None or around <= self._known else here

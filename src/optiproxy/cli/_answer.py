@@ -42,7 +42,7 @@ def _entry(record: Record, fidelities: Sequence[int]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "query": record.query,
         "architecture": dict(record.architecture),
-        "metrics": _numbers(record.metrics or {}),
+        "metrics": numbers(record.metrics or {}),
         "feasible": record.feasible,
     }
     if fidelities:
@@ -54,9 +54,9 @@ def _entry(record: Record, fidelities: Sequence[int]) -> dict[str, Any]:
 
 
 def _found(found: Found) -> dict[str, Any]:
-    return {"architecture": dict(found.architecture), "metrics": _numbers(found.metrics)}
+    return {"architecture": dict(found.architecture), "metrics": numbers(found.metrics)}
 
 
-def _numbers(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    # A reported metric may be NaN, for which JSON has no word.
+def numbers(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Metrics as JSON can hold them: it has no word for NaN."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from concurrent.futures import Executor
 from pathlib import Path
 
 from optiproxy.cli._answer import answer_text
@@ -22,7 +23,9 @@ def default_storage(name: str) -> str:
     return f"./{re.sub(r'[^A-Za-z0-9_.+-]+', '-', name)}.journal"
 
 
-def conduct(study: Study, budget: int, workers: int, *, json: bool) -> int:
+def conduct(
+    study: Study, budget: int, workers: int, *, executor: Executor | None = None, json: bool
+) -> int:
     """Runs `study` and prints what it found; returns the exit code."""
     place = None if study.storage is None else os.fspath(study.storage)
     if place is not None:
@@ -33,7 +36,7 @@ def conduct(study: Study, budget: int, workers: int, *, json: bool) -> int:
     with kept_for_the_answer():
         try:
             with SearchProgress(study, budget) as progress:
-                study.run(budget, workers=workers, callback=progress)
+                study.run(budget, workers=workers, executor=executor, callback=progress)
         except KeyboardInterrupt:
             print(_how_to_resume(study, place), file=sys.stderr)
             return INTERRUPTED

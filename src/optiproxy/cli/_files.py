@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from optiproxy.cli._answer import trajectory
-from optiproxy.study import Found, Study
+from optiproxy.cli._networks import network, write_state
+from optiproxy.study import Study
 from optiproxy.study._identity import constraint_text
-from optiproxy.tasks import evaluation_seed
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def write_files(study: Study, folder: Path, stem: str) -> list[tuple[str, Path]]:
     """Writes what a study of a real training leaves: what it is, and where it was written."""
     written = [("figure", _figure(study, folder / f"{stem}.png"))]
-    train, best = study.task.train, study.best
-    if train is not None and best is not None:
-        # Once more as it was trained: the same seed makes the same network.
-        print("training the best architecture once more, to keep it", file=sys.stderr)
-        model = train(best.architecture, evaluation_seed(study.seed, best.architecture))
-        written.append(("network", _network(study, best, model, folder / f"{stem}.pt")))
+    best = study.best
+    if study.task.train is not None and best is not None:
+        model, _ = network(study, best)
+        path = folder / f"{stem}.pt"
+        with whole(path) as unfinished:
+            write_state(model, study, best, unfinished)
+        written.append(("network", path))
     return written
 
 
@@ -46,20 +42,6 @@ def _figure(study: Study, path: Path) -> Path:
         constraints=[constraint_text(c) for c in study.task.constraints],
         title=study.name,
     )
-    return path
-
-
-def _network(study: Study, best: Found, model: nn.Module, path: Path) -> Path:
-    import torch
-
-    content = {
-        "state_dict": model.state_dict(),
-        "architecture": dict(best.architecture),
-        "task": study.task.name,
-        "metrics": dict(best.metrics),
-    }
-    with whole(path) as unfinished:
-        torch.save(content, unfinished)
     return path
 
 

@@ -33,11 +33,12 @@ class SearchProgress:
 
     def __init__(self, study: Study, budget: int) -> None:
         self._console = Console(stderr=True)
+        self._study = study
         self._objective = study.task.objectives[0]
         self._low = study.task.low_fidelity
         self._budget = budget
         records = study.queries
-        self._done = sum((r.cost for r in records), 0.0)  # In full trainings: a query is one.
+        self._done = _cost(study)
         self._failed = sum(r.metrics is None for r in records)
         best = study.best
         self._best = None if best is None else best.metrics[self._objective.metric]
@@ -67,14 +68,16 @@ class SearchProgress:
         logging.getLogger("optiproxy").removeHandler(self._notes)
 
     def __call__(self, record: Record) -> None:
-        self._done += record.cost
+        # What other workers finished counts too, where there can be any.
+        alone = self._study.storage is None
+        self._done = self._done + record.cost if alone else _cost(self._study)
         if record.metrics is None:
             self._failed += 1
         elif record.feasible and record.epochs is None:
             value, sign = record.metrics[self._objective.metric], self._objective.sign
             if self._best is None or sign * value > sign * self._best:
                 self._best = value
-        self._bar.update(self._row, advance=record.cost, description=self._text())
+        self._bar.update(self._row, completed=self._done, description=self._text())
         if not self._console.is_terminal:
             self._line()
 
@@ -95,6 +98,11 @@ class SearchProgress:
         what = "queries" if self._low is None else "full trainings' worth"
         line = f"{self._done:.4g}/{self._budget} {what}, {self._text()}, {left:.0f} s left"
         self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def _cost(study: Study) -> float:
+    """What was spent, in full trainings: a query is one."""
+    return sum((record.cost for record in study.queries), 0.0)
 
 
 class _Notes(logging.Handler):

@@ -20,6 +20,7 @@ Examples:
   optiproxy tasks                                what can be searched
   optiproxy search mnist1d                       a real search, a few minutes
   optiproxy search nb201-cifar100 --budget 50    on a published table
+  optiproxy init my-search                       a starter: your own space
   optiproxy search my_module:task --workers 2    your own space and training
   optiproxy resume mnist1d-optiproxy-0           goes on where it stopped
 
@@ -34,6 +35,7 @@ Examples:
   optiproxy search mnist1d --constraint 'latency_ms<=2' --workers 2
   optiproxy search mnist1d --objective val_accuracy=max --objective params=min
   optiproxy search mnist1d --measure onnx --constraint 'latency_ms<=0.015'
+  optiproxy search mine.py:task --dask tcp://10.0.0.1:8786
   optiproxy search path/to/mine.py:task --method random --storage runs.journal
 
 The same command again goes on with a stored search; see also: optiproxy resume --help.
@@ -45,6 +47,37 @@ Examples:
   optiproxy resume mnist1d-optiproxy-0
   optiproxy resume mnist1d-optiproxy-0 --budget 200 --workers 2
   optiproxy resume edge --storage sqlite:///runs.db
+"""
+
+_WORKER = """\
+Examples:
+
+  optiproxy search mine.py:task --storage /shared/runs.journal --name edge
+  optiproxy worker edge --storage /shared/runs.journal        (on another machine)
+
+A study that was made in a program has no task to load: run the program again instead.
+"""
+
+_EXPORT = """\
+Examples:
+
+  optiproxy export mnist1d-optiproxy-0 --out best.pt
+  optiproxy export mnist1d-optiproxy-0 --format onnx --out best.onnx
+  optiproxy export edge --storage runs.journal --format json --out best.json
+"""
+
+_REPORT = """\
+Examples:
+
+  optiproxy report mnist1d-optiproxy-0
+  optiproxy report edge --storage runs.journal --out edge.html
+"""
+
+_INIT = """\
+Examples:
+
+  optiproxy init my-search
+  optiproxy init my-search --kind cell
 """
 
 _COMPARE = """\
@@ -92,10 +125,34 @@ def make_app() -> App:
         help_epilogue=_RESUME,
     )
     app.command(
+        f"{commands}.worker:worker",
+        name="worker",
+        help="One more worker on a stored search.",
+        help_epilogue=_WORKER,
+    )
+    app.command(
+        f"{commands}.report:report",
+        name="report",
+        help="Writes a stored search as an HTML report.",
+        help_epilogue=_REPORT,
+    )
+    app.command(
+        f"{commands}.export:export",
+        name="export",
+        help="Writes the best architecture, or its network.",
+        help_epilogue=_EXPORT,
+    )
+    app.command(
         f"{commands}.compare:compare",
         name="compare",
         help="Compares methods over many seeds.",
         help_epilogue=_COMPARE,
+    )
+    app.command(
+        f"{commands}.init:init",
+        name="init",
+        help="Makes a starter: your own space and training.",
+        help_epilogue=_INIT,
     )
     data = App(
         name="data",

@@ -40,7 +40,9 @@ def compare(
 
     Args:
         tasks: Names of `optiproxy tasks`, or your own: my_module:task.
-        methods: Names with commas between; the first one is tested against the others.
+        methods: Names with commas between; the first one is tested against the others. optiproxy,
+            random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; smac where it is
+            installed. METHOD:PROXY takes another model: optiproxy:gp, :gcn, :mlp, :transformer.
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
         budget: Queries of each search.
@@ -126,13 +128,28 @@ def _table(rows: Sequence[SummaryRow]) -> Table:
     table.add_column("queries", no_wrap=True)
     for budget in budgets:
         table.add_column(str(budget), justify="right", no_wrap=True)
+    if known:
+        table.add_column("median queries", justify="right", no_wrap=True)
+    last = {row.method: row for row in rows if row.budget == budgets[-1]}
     cells = {(row.method, row.budget): _cell(row, known) for row in rows}
     for method in methods:
         # Two lines a method fit three budgets into 80 columns.
-        first, second = zip(*(cells[method, budget] for budget in budgets), strict=True)
+        shown = [cells[method, budget] for budget in budgets]
+        if known:
+            shown.append(_medians(last[method]))
+        first, second = zip(*shown, strict=True)
         table.add_row(Text(method, style="bold"), *map(Text, first))
         table.add_row("", *(Text(text, style="dim") for text in second))
     return table
+
+
+def _medians(row: SummaryRow) -> tuple[str, str]:
+    """After how many queries half of the seeds had found the optimum, or came near it."""
+
+    def text(queries: float) -> str:
+        return f"{queries:.0f}" if math.isfinite(queries) else f"over {row.budget}"
+
+    return f"{text(row.queries_to_optimum)}", f"{text(row.queries_to_near_optimum)} to 0.1 %"
 
 
 def _cell(row: SummaryRow, known: bool) -> tuple[str, str]:

@@ -9,7 +9,8 @@ def resume(
     *,
     storage: str | None = None,
     budget: int | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    dask: str | None = None,
     json: bool = False,
 ) -> int:
     """Goes on with a stored search, also after a crash.
@@ -20,15 +21,21 @@ def resume(
         name: The study's name.
         storage: Where it is kept; by default ./NAME.journal.
         budget: How many queries it has in the end; by default as many as it was begun with.
-        workers: How many evaluations run at once.
+        workers: How many evaluations run at once: by default 1, and with --dask one for each of the
+            cluster's threads.
+        dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
         json: Prints exactly one JSON object on standard output.
     """
     from optiproxy.cli._conduct import conduct, default_storage
+    from optiproxy.cli._evaluators import evaluators
     from optiproxy.study import Study
     from optiproxy.study.study import check_count
 
     if budget is not None:
         check_count("budget", budget)
-    check_count("workers", workers)
+    if workers is not None:
+        check_count("workers", workers)
     study = Study.load(name, storage or default_storage(name))
-    return conduct(study, budget or study.budget or 100, workers, json=json)
+    total = budget or study.budget or 100
+    with evaluators(dask, workers) as (executor, at_once):
+        return conduct(study, total, at_once, executor=executor, json=json)

@@ -15,7 +15,8 @@ def search(
     constraint: list[str] | None = None,
     storage: str | None = None,
     name: str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    dask: str | None = None,
     measure: str | None = None,
     low_fidelity: int | None = None,
     warm_start: list[str] | None = None,
@@ -28,14 +29,17 @@ def search(
     Args:
         task: A name of `optiproxy tasks`, or your own: my_module:task, or path/to/mine.py:task.
         budget: How many architectures are evaluated, failed ones included.
-        method: optiproxy, or a baseline: random, evolution, local.
-        proxy: The model behind optiproxy: gp or gcn.
+        method: optiproxy, or a baseline: random, evolution, local, bananas, npenas, tpe, gpsampler,
+            nsga2; smac where it is installed.
+        proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
         constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes); may be repeated.
         storage: A journal file (runs.journal) or a database (sqlite:///runs.db, postgresql://…).
         name: The study's name; by default made of the task, the method and the seed.
-        workers: How many evaluations run at once.
+        workers: How many evaluations run at once: by default 1, and with --dask one for each of the
+            cluster's threads.
+        dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
         measure: Each network is measured beside its training: onnx or torch on this machine, or a
             command for another device, such as "ssh pi measure.sh {onnx}", that prints JSON with
             at least latency_ms (see docs/hardware.md).
@@ -48,25 +52,28 @@ def search(
     """
     from optiproxy.cli._conduct import conduct, default_storage
     from optiproxy.cli._earlier import earlier_searches
+    from optiproxy.cli._evaluators import evaluators
     from optiproxy.study import Study
     from optiproxy.study.study import check_count, default_name
     from optiproxy.tasks import load
 
     check_count("budget", budget)
-    check_count("workers", workers)
+    if workers is not None:
+        check_count("workers", workers)
     loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
     loaded.prepare()  # Data that are missing are told before a file is made.
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:
         storage = default_storage(name)
     earlier = earlier_searches(warm_start or [], storage)
-    study = Study.of(
-        loaded,
-        name=name,
-        method=method,
-        proxy=proxy,
-        storage=storage,
-        seed=seed,
-        warm_start=earlier,
-    )
-    return conduct(study, budget, workers, json=json)
+    with evaluators(dask, workers) as (executor, at_once):
+        study = Study.of(
+            loaded,
+            name=name,
+            method=method,
+            proxy=proxy,
+            storage=storage,
+            seed=seed,
+            warm_start=earlier,
+        )
+        return conduct(study, budget, at_once, executor=executor, json=json)

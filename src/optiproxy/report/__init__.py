@@ -2,6 +2,7 @@
 
 from optiproxy.report.analysis import Analysis, DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.report.convergence import convergence_figure
+from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.report.hypervolume import hypervolume_figure, hypervolume_so_far
 from optiproxy.report.ranks import rank_figure
 from optiproxy.report.search import search_figure
@@ -9,12 +10,14 @@ from optiproxy.report.statistics import bootstrap_interval
 
 __all__ = [
     "Analysis",
+    "Diagnosis",
     "DifferenceRow",
     "RankRow",
     "SummaryRow",
     "analyse",
     "bootstrap_interval",
     "convergence_figure",
+    "diagnose",
     "hypervolume_figure",
     "hypervolume_so_far",
     "rank_figure",

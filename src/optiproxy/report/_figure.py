@@ -6,6 +6,8 @@ globally, no display is needed, and a worker thread may draw.
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +66,17 @@ def check_path(path: str | Path) -> Path:
     if path.suffix.lower() not in FORMATS:
         raise unknown(f"figure {path.name!r}: format", path.suffix, FORMATS)
     return path
+
+
+def data_uri(figure: Figure) -> str:
+    """The figure as an SVG within a ``data:`` address, the same bytes for the same figure."""
+    import matplotlib
+
+    content = io.BytesIO()
+    # The names inside an SVG are random otherwise, and it is dated.
+    with matplotlib.rc_context({"svg.hashsalt": "optiproxy"}):
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -13,6 +13,7 @@ from optiproxy.report.statistics import bootstrap_interval, mean_std
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def convergence_figure(table: Table, path: str | Path) -> Path:
@@ -36,6 +37,11 @@ def convergence_figure(table: Table, path: str | Path) -> Path:
             format that can't be drawn.
     """
     path = check_path(path)
+    return save(draw_convergence(table), path)
+
+
+def draw_convergence(table: Table) -> Figure:
+    """The figure of `convergence_figure`, not written yet."""
     tasks = read(table)
     names = list(dict.fromkeys(method for courses in tasks.values() for method in courses))
 
@@ -56,7 +62,7 @@ def convergence_figure(table: Table, path: str | Path) -> Path:
             axis.plot(course.queries, mean, color=colour, linestyle=style, label=label)
             axis.fill_between(course.queries, low, high, color=colour, alpha=0.18, linewidth=0)
         _finish(axis, task, "regret" if known else "best", lowest)
-    return save(figure, path)
+    return figure
 
 
 def _finish(axis: Axes, task: str, measure: str, lowest: float) -> None:

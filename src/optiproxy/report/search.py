@@ -60,6 +60,21 @@ def search_figure(
         InvalidValueError: No query at all, a format, direction or constraint that can't be read.
     """
     path = check_path(path)
+    figure = draw_search(
+        queries, objective=objective, direction=direction, constraints=constraints, title=title
+    )
+    return save(figure, path)
+
+
+def draw_search(
+    queries: Sequence[Mapping[str, Any]],
+    *,
+    objective: str,
+    direction: str = "max",
+    constraints: Sequence[str] = (),
+    title: str = "",
+) -> Figure:
+    """The figure of `search_figure`, not written yet."""
     if not queries:
         raise invalid("search figure: queries", list(queries), "give at least one")
     goal = parse_objectives({objective: direction})[0]
@@ -79,7 +94,7 @@ def search_figure(
         _draw_cost(figure, axes[1], course, cost, _column(queries, cost), limits)
     if title:
         figure.suptitle(title)
-    return save(figure, path)
+    return figure
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,13 @@ def balanced(space: Space, n: int, rng: np.random.Generator) -> Indices:
     A Latin hypercube over categories: with five options and ten rows each option is seen twice at
     every choice, where independent draws miss one in ten altogether. Where the space allows only
     some combinations, further hypercubes are drawn and the rows that it does not allow left out.
-    Fewer than `n` rows come back only if hardly any draw is valid.
+    What is missing where hardly any draw is valid is drawn uniformly; fewer than `n` rows come back
+    only from a space that has no more.
     """
     rows = np.empty((0, len(space)), np.int64)
-    for _ in range(MAX_DRAWS):
-        rows = np.concatenate([rows, _hypercube(space, n, rng)])
+    for draw in range(MAX_DRAWS + 1):
+        new = _hypercube(space, n, rng) if draw < MAX_DRAWS else space.random_indices(4 * n, rng)
+        rows = np.concatenate([rows, new])
         _, first = np.unique(rows, axis=0, return_index=True)
         rows = rows[np.sort(first)]
         if len(rows) >= n:
@@ -34,5 +36,4 @@ def _hypercube(space: Space, n: int, rng: np.random.Generator) -> Indices:
     for size in space.sizes:
         blocks = [rng.permutation(size) for _ in range(-(-n // size))]
         columns.append(rng.permutation(np.concatenate(blocks)[:n]))
-    rows = np.stack(columns, 1)
-    return rows[space.valid(rows)]
+    return space.repair(np.stack(columns, 1))

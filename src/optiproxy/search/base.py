@@ -60,6 +60,9 @@ class Optimizer(ABC):
             nothing to compute: they need not be told, and what breaks their limit is never
             proposed.
 
+        distinct: Whether architectures that come to the same network (`Space.canonical`) count as
+            one, so that none is asked for twice. Off for a table that lists them one by one.
+
     Raises:
         InvalidValueError: An objective, a constraint or the seed can't be read.
     """
@@ -75,6 +78,7 @@ class Optimizer(ABC):
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
         seed: int = 0,
         exact: Mapping[str, Function] | None = None,
+        distinct: bool = False,
     ) -> None:
         if not isinstance(space, Space):
             raise invalid("space", space, "give a search space, such as optiproxy.spaces.Cell(...)")
@@ -88,6 +92,7 @@ class Optimizer(ABC):
         self.exact = Exact(space, exact or {}, needed)
         self.constraints: tuple[Constraint, ...] = resolved(limits, self.exact.sampled)
         self.seed = seed
+        self.distinct = distinct
         self._rows: list[Indices] = []
         self._queries: list[Query] = []
         self._pending: list[Indices] = []
@@ -105,9 +110,8 @@ class Optimizer(ABC):
             raise invalid("ask: n", n, "give a whole number of 1 or more")
         rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending)])
         rows = self._promote(n, rng) if self._low else self._propose(n, rng)
-        for row in rows:
-            self._known.add(row.tobytes())
-            self._pending.append(row)
+        self._known.update(self.keys(rows))
+        self._pending.extend(rows)
         return self.space.from_indices(rows)
 
     def tell(self, archs: Iterable[Mapping[str, object]], results: Iterable[Result]) -> None:
@@ -127,12 +131,12 @@ class Optimizer(ABC):
         if len(told) != len(checked):
             raise invalid("tell: results", f"{len(told)} results", f"give {len(checked)}, one each")
         queries = [self._query(a, r) for a, r in zip(checked, told, strict=True)]
-        for row, query in zip(self.space.to_indices(checked), queries, strict=True):
-            key = row.tobytes()
-            self._known.add(key)
-            self._pending = [p for p in self._pending if p.tobytes() != key]
-            self._rows.append(row)
-            self._queries.append(query)
+        rows = self.space.to_indices(checked)
+        self._known.update(self.keys(rows))
+        over = {row.tobytes() for row in rows}
+        self._pending = [row for row in self._pending if row.tobytes() not in over]
+        self._rows.extend(rows)
+        self._queries.extend(queries)
 
     def restore(
         self,
@@ -154,7 +158,7 @@ class Optimizer(ABC):
         pairs = list(told)
         self.tell([arch for arch, _ in pairs], [result for _, result in pairs])
         self._pending = list(self.space.to_indices([self.space.architecture(a) for a in pending]))
-        self._known.update(row.tobytes() for row in self._pending)
+        self._known.update(self.keys(np.array(self._pending).reshape(-1, len(self.space))))
 
     @abstractmethod
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
@@ -234,8 +238,7 @@ class Optimizer(ABC):
         """
         seen = set(self._known)
         fresh = np.zeros(len(rows), dtype=bool)
-        for i, row in enumerate(np.ascontiguousarray(rows, dtype=np.int64)):
-            key = row.tobytes()
+        for i, key in enumerate(self.keys(rows)):
             fresh[i] = key not in seen
             seen.add(key)
         fresh[fresh] = self.allowed(rows[fresh])
@@ -244,6 +247,12 @@ class Optimizer(ABC):
     def allowed(self, rows: Indices) -> NDArray[np.bool_]:
         """Which of `rows` (B, C) meet the limits of exact metrics, (B,)."""
         return self.exact.violation(rows, self.constraints) <= 0
+
+    def keys(self, rows: Indices) -> list[bytes]:
+        """What an architecture is known by, for each of `rows` (B, C); equal for equal networks."""
+        if self.distinct and len(rows):
+            rows = self.space.canonical(rows)
+        return [row.tobytes() for row in np.ascontiguousarray(rows, dtype=np.int64)]
 
     def random_new(self, n: int, rng: np.random.Generator) -> Indices:
         """Up to `n` distinct new rows drawn uniformly; fewer only when the space is used up."""

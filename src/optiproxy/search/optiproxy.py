@@ -28,12 +28,12 @@ from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
 from optiproxy.search._earlier import read_earlier
 from optiproxy.search._fidelity import PROMOTED, PROMOTED_CANDIDATES, TwoFidelities
-from optiproxy.search._limits import Targets, climb_penalty, log_feasible, targets_of
+from optiproxy.search._limits import Targets, log_feasible, targets_of
 from optiproxy.search._outputs import Outputs
 from optiproxy.search._pareto import Front, chebyshev
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
-from optiproxy.spaces import Space
+from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.base import Indices
 
 N_INIT = 10
@@ -41,6 +41,8 @@ GROUPS = 40
 DRAWS = 30  # of each group; METHOD's verify ratio, 20 to 40 candidates for each query
 INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where groups start
 RANDOM_CANDIDATES = 200
+# A space of so many is ranked as a whole: gradients find the slope of a space, not its few members.
+LOOKED_THROUGH = 3000
 # What the places of a batch are filled by, in turn; counted by query, so that it is the same
 # whether five are asked for at once or one by one.
 TURNS = ("mean", "improvement")
@@ -99,6 +101,7 @@ class OptiProxy(Optimizer):
             far each points is learnt from the queries.
         exact: Metric → function of an architecture that costs nothing: computed for all candidates
             instead of predicted. What breaks its limit is never proposed.
+        distinct: Whether architectures that come to the same network count as one.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -118,8 +121,11 @@ class OptiProxy(Optimizer):
         warm_start: Iterable[Any] = (),
         features: Mapping[str, Score] = MappingProxyType({}),
         exact: Mapping[str, Function] | None = None,
+        distinct: bool = False,
     ) -> None:
-        super().__init__(space, objectives, constraints=constraints, seed=seed, exact=exact)
+        super().__init__(
+            space, objectives, constraints=constraints, seed=seed, exact=exact, distinct=distinct
+        )
         if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 2:
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
         self._proxy: type[Proxy] = PROXIES.get(proxy)
@@ -127,9 +133,20 @@ class OptiProxy(Optimizer):
         metrics = len(self.objectives) + len(self.constraints)
         self._scores = [Scores(space, metrics, features)] if features else []
         self._earlier_studies = read_earlier(space, warm_start, self.objectives)
+        self._predicted: dict[Architecture, float] = {}
+
+    def predictions(self, archs: Sequence[Architecture]) -> list[float] | None:
+        """What the proxy expected of the first objective, in its unit, for what was just asked for.
+
+        None where one of `archs` was not chosen by the proxy in the last `ask`.
+        """
+        if not all(arch in self._predicted for arch in archs):
+            return None
+        return [self._predicted[arch] for arch in archs]
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         asked = len(self._queries) + len(self._pending)
+        self._predicted = {}
         with single_threaded():
             first = self._initial(self._design_places(asked, n))
             if len(first) == n:
@@ -163,6 +180,7 @@ class OptiProxy(Optimizer):
         return learnt
 
     def _promote(self, n: int, rng: np.random.Generator) -> Indices:
+        self._predicted = {}
         if sum(query.metrics is not None for query in self._queries) < PROMOTED:
             return super()._promote(n, rng)
         with single_threaded():
@@ -201,9 +219,11 @@ class OptiProxy(Optimizer):
             self._fit(scout, targets)
             alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
             sources.append(self._climbed(scout, targets, alpha, rng, generator, away=incumbents))
-        candidates = np.concatenate(sources)
-        candidates = candidates[self.space.valid(candidates)]
-        known = (candidates[:, None] == also[None]).all(-1).any(1)
+        candidates = self.space.repair(np.concatenate(sources))
+        if self.space.count <= LOOKED_THROUGH:
+            candidates = self.space.all_indices
+        beside = set(self.keys(also))
+        known = np.array([key in beside for key in self.keys(candidates)], dtype=bool)
         candidates = candidates[self.is_new(candidates) & ~known]
         if len(candidates) == 0:
             return self.random_new(n, rng)
@@ -234,6 +254,10 @@ class OptiProxy(Optimizer):
             beliefs.believe(index)
             if front is not None:
                 front.add(beliefs.mean[index])
+        expected = targets.scales[0].inverse(beliefs.mean[chosen, 0].double().numpy())
+        expected = self.objectives[0].sign * expected
+        archs = self.space.from_indices(rows[chosen])
+        self._predicted = dict(zip(archs, expected.tolist(), strict=True))
         return rows[chosen]
 
     def _informed(self, seed: int, outputs: list[int]) -> Proxy:
@@ -287,10 +311,10 @@ class OptiProxy(Optimizer):
         avoided = None if away is None else self._corners(away, model.dtype)
 
         def score(p: Tensor) -> Tensor:
-            mean = model.mean(p)
+            mean, spread = model.predict(p) if targets.limits else (model.mean(p), None)
             worth = mean[:, 0] if m == 1 else chebyshev(mean[:, :m], weights)
-            if targets.limits:
-                worth = worth + climb_penalty(mean, targets.limits)
+            if spread is not None:
+                worth = worth + log_feasible(mean, spread, targets.limits)
             if avoided is not None:
                 agreement = torch.einsum("gco,kco->gk", p, avoided).amax(1)
                 worth = worth - torch.relu(agreement - len(self.space) / 2)
@@ -343,6 +367,6 @@ def _worth(
         return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng)
     mean = beliefs.mean[:, 0]
     if turn != "improvement":
-        return mean + targets.weight * feasible
+        return mean + feasible
     best = float(targets.y[targets.feasible][:, 0].max())
     return log_expected_improvement(mean, beliefs.spread[:, 0], best) + feasible

@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 import optiproxy
 from optiproxy.errors import OptiProxyError
 from optiproxy.report.statistics import best_so_far
+from optiproxy.search import METHODS
 from optiproxy.study._identity import Identity
-from optiproxy.study.study import Study
+from optiproxy.study.study import Study, proxy_of
 from optiproxy.tasks import Task
 
 #: The columns that every row has; the metrics follow, each under its own name.
@@ -30,7 +31,11 @@ COLUMNS = ("task", "method", "seed", "query", "feasible", "best", "regret", "opt
 
 @dataclass(frozen=True)
 class Cell:
-    """A search to run: `task` by `method` with `seed`, `budget` queries long."""
+    """A search to run: `task` by `method` with `seed`, `budget` queries long.
+
+    Attributes:
+        method: Its name, or ``METHOD:PROXY``.
+    """
 
     task: Task
     method: str
@@ -40,7 +45,8 @@ class Cell:
     def file(self, folder: Path) -> Path:
         """Where it is kept: the name changes with whatever of ours may change its numbers."""
         version = f"{optiproxy.__version__} {_code()}"
-        identity = Identity.of(self.task, self.method, None, self.seed, version=version)
+        method, proxy = _parts(self.method)
+        identity = Identity.of(self.task, method, proxy, self.seed, version=version)
         same = {**asdict(identity), "reference": None}  # It may lie in another folder now.
         text = json.dumps([same, self.budget], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
@@ -54,7 +60,8 @@ class Cell:
             OptiProxyError: Of the search, saying which cell it was.
         """
         try:
-            study = Study.of(self.task, method=self.method, seed=self.seed)
+            method, proxy = _parts(self.method)
+            study = Study.of(self.task, method=method, proxy=proxy, seed=self.seed)
             study.run(self.budget)
         except OptiProxyError as error:
             where = f"{self.task.name}, {self.method}, seed {self.seed}"
@@ -83,6 +90,17 @@ class Cell:
             column = [(r.metrics or {}).get(name) for r in records]
             columns.setdefault(name, pa.array(column, pa.float64()))
         return pa.table(columns)
+
+
+def check_method(text: str) -> None:
+    """Raises InvalidValueError unless `text` is ``METHOD`` or ``METHOD:PROXY``."""
+    method, proxy = _parts(text)
+    proxy_of(METHODS.get(method), method, proxy)
+
+
+def _parts(text: str) -> tuple[str, str | None]:
+    method, colon, proxy = text.partition(":")
+    return method, proxy if colon else None
 
 
 def compute(cell: Cell, path: Path) -> None:

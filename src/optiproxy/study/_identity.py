@@ -80,6 +80,14 @@ class Identity:
         known = {field.name for field in fields(cls)}
         return cls(**{name: v for name, v in value.items() if name in known})
 
+    def same_but_seed(self, other: Identity) -> bool:
+        """Whether the other is the same search, with this or another seed."""
+        return all(
+            getattr(self, field.name) == getattr(other, field.name)
+            for field in fields(self)
+            if field.name not in ("seed", "reference", "version")
+        )
+
     def claim(self, study: optuna.Study, place: str) -> None:
         """Writes itself to a new study, and compares itself with an old one.
 

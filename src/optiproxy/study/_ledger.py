@@ -9,6 +9,7 @@ what is out) and, once it is complete, its values and its metrics as user attrib
 ``optiproxy:curve``         what the evaluator reported: pairs of an epoch and a value
 ``optiproxy:cost``          of a training that was stopped: the part of it that was spent
 ``optiproxy:ask_seconds``   its share of the time it took to propose it
+``optiproxy:predicted``     the first objective as the method's model predicted it, if it has one
 ``optiproxy:batch``         on the first trial of a batch: all of the batch, so that a batch whose
                             writer was killed half-way can be completed as it was
 ``optiproxy:owner:RUN``     who runs it, or tried to; null once it knows that another one was faster
@@ -108,6 +109,7 @@ class Entry:
             measured=self.attribute("measured", {}),
             epochs=self.epochs,
             cost=self.cost(task),
+            predicted=self.attribute("predicted"),
         )
 
 
@@ -210,9 +212,14 @@ class Ledger:
         repeated = {entry.attribute("repeats") for entry in entries}
         for entry in entries:
             if entry.state is State.INTERRUPTED and entry.trial.number not in repeated:
-                seconds = entry.attribute("ask_seconds", 0.0)
-                again = {"epochs": entry.epochs, "repeats": entry.trial.number}
-                self._add(entry.number, entry.architecture, seconds, **again)
+                self._add(
+                    entry.number,
+                    entry.architecture,
+                    entry.attribute("ask_seconds", 0.0),
+                    epochs=entry.epochs,
+                    predicted=entry.attribute("predicted"),
+                    repeats=entry.trial.number,
+                )
                 changed = True
         written = {(entry.number, entry.architecture) for entry in entries}
         for entry in entries:
@@ -223,9 +230,11 @@ class Ledger:
             if owner is not None and not _is_over(owner, active):
                 continue  # Its writer is at it; where that is this run, the batch is complete.
             seconds = entry.attribute("ask_seconds", 0.0)
-            for query, arch in self._batch(entry.number, batch["rows"]):
+            predicted = batch.get("predicted") or [None] * len(batch["rows"])
+            rows = self._batch(entry.number, batch["rows"])
+            for (query, arch), value in zip(rows, predicted, strict=True):
                 if (query, arch) not in written:
-                    self._add(query, arch, seconds, epochs=entry.epochs)
+                    self._add(query, arch, seconds, epochs=entry.epochs, predicted=value)
                     changed = True
             self._whole.add(entry.trial.number)
         return _counting(self._entries() if changed else entries)
@@ -242,15 +251,38 @@ class Ledger:
     # ---- writing ----
 
     def propose(
-        self, first: int, archs: Sequence[Architecture], seconds: float, epochs: int | None = None
+        self,
+        first: int,
+        archs: Sequence[Architecture],
+        seconds: float,
+        predicted: Sequence[float] | None = None,
+        epochs: int | None = None,
     ) -> None:
-        """Queues a batch as queries `first`, `first` + 1, …; it took `seconds` to propose it."""
+        """Queues a batch as queries `first`, `first` + 1, …; it took `seconds` to propose it.
+
+        Args:
+            first: The number of its first query.
+            archs: The batch.
+            seconds: How long the method took to propose it.
+            predicted: What its model predicted of each; None where it has no model.
+            epochs: Of short trainings; None for full ones.
+        """
         share = seconds / len(archs)
-        rows = self._task.space.to_indices(archs).tolist()
-        batch = {"rows": rows, "owner": self._owner.renewed().to_json()} if len(archs) > 1 else None
+        batch: dict[str, Any] | None = None
+        if len(archs) > 1:
+            rows = self._task.space.to_indices(archs).tolist()
+            batch = {"rows": rows, "owner": self._owner.renewed().to_json()}
+            if predicted is not None:
+                batch["predicted"] = list(predicted)
         for shift, arch in enumerate(archs):
-            whole = batch if shift == 0 else None
-            self._add(first + shift, arch, share, epochs=epochs, batch=whole)
+            self._add(
+                first + shift,
+                arch,
+                share,
+                epochs=epochs,
+                predicted=None if predicted is None else predicted[shift],
+                batch=batch if shift == 0 else None,
+            )
 
     def _add(self, query: int, arch: Architecture, seconds: float, **attributes: Any) -> None:
         values = {"query": query, "ask_seconds": seconds, **attributes}

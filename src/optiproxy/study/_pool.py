@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from functools import partial
 from typing import Protocol
 
@@ -150,13 +150,16 @@ def result(future: Answer) -> Evaluation:
     """The evaluation of a future that is done.
 
     Raises:
-        BrokenExecutor: The worker died.
+        BrokenExecutor: The worker died, or the executor gave the evaluation up (Dask's does so when
+            its scheduler is gone).
         OptiProxyError: The worker could not make the task, or its data are missing there.
     """
     try:
         outcome = future.result()
     except (BrokenExecutor, OptiProxyError):
         raise
+    except CancelledError:
+        raise BrokenExecutor("the executor cancelled the evaluation") from None
     except Exception as error:
         # `Task.query` never raises: what comes here happened on the way, such as in pickling.
         return Evaluation(None, 0.0, f"{type(error).__name__}: {error}")

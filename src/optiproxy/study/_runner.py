@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -10,8 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
+from optiproxy.spaces import Architecture
 from optiproxy.study._curves import medians
-from optiproxy.study._diagnosis import violations
 from optiproxy.study._interrupts import Interrupts
 from optiproxy.study._ledger import Entry, Ledger, State, duplicates
 from optiproxy.study._owner import LEASE
@@ -100,12 +101,6 @@ class Runner:
                 raise
         if self._results and self._failures.total() == self._results:
             self._note_failures()
-        told = violations(
-            [e.metrics for e in self._ledger.read() if e.finished and e.metrics is not None],
-            self._ledger.task.constraints,
-        )
-        if told:
-            self._note(told)
 
     def _loop(self) -> None:
         while True:
@@ -184,6 +179,7 @@ class Runner:
         start = time.perf_counter()
         with self._interrupts.open():
             archs, epochs = self._plan.ask(self._optimizer, entries)
+            predicted = self._predicted(archs)
         seconds = time.perf_counter() - start
         if self._shared and len(self._ledger.read()) > len(entries):
             return  # Another process proposed in the meantime: ask again, knowing of it.
@@ -196,7 +192,16 @@ class Runner:
             return
         # After the greatest, not after the count: two processes may have used a number twice.
         first = 1 + max((e.number for e in entries), default=0)
-        self._ledger.propose(first, archs, seconds, epochs)
+        self._ledger.propose(first, archs, seconds, predicted, epochs)
+
+    def _predicted(self, archs: list[Architecture]) -> list[float] | None:
+        """What the method's model says of its own proposals, where it can be asked."""
+        predictions = getattr(self._optimizer, "predictions", None)
+        told = predictions(archs) if predictions is not None and archs else None
+        if told is None:
+            return None
+        values = [float(value) for value in told]
+        return values if all(map(math.isfinite, values)) else None
 
     # ---- collecting ----
 
@@ -270,6 +275,7 @@ class Runner:
                 measured=evaluation.measured,
                 epochs=entry.epochs,
                 cost=self._ledger.task.cost(entry.epochs) * evaluation.cost,
+                predicted=entry.attribute("predicted"),
             )
         )
 

@@ -16,9 +16,8 @@ import pyarrow.parquet as pq
 
 from optiproxy.errors import StudyError, invalid
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
-from optiproxy.search import METHODS
 from optiproxy.study import _worker
-from optiproxy.study._cells import Cell, compute, whole
+from optiproxy.study._cells import Cell, check_method, compute, whole
 from optiproxy.study._pool import thread_limits
 from optiproxy.study.study import check_count
 from optiproxy.tasks import Task, load
@@ -66,8 +65,8 @@ def compare(
 
     Args:
         tasks: What is searched: tasks, or what `optiproxy.tasks.load` finds them by.
-        methods: Names, such as ``"optiproxy"`` and ``"random"``; the first one is tested against
-            the others.
+        methods: Names, such as ``"optiproxy"`` and ``"random"``, or with a model of one's choice
+            ``"optiproxy:gcn"``; the first one is tested against the others.
         out: A folder, made where it is missing. It gets ``results.parquet`` (one row a query),
             ``summary.csv`` (one row per task, method and budget: a quarter, a half, all of it),
             ``tests.csv`` (the first method against each other one) and ``ranks.csv`` (all methods
@@ -132,7 +131,7 @@ def _check(
         if not names or len(set(names)) < len(names):
             raise invalid(kind, names, "give at least one, and each once")
     for method in methods:
-        METHODS.get(method)
+        check_method(method)
     for field, value in (("seeds", seeds), ("budget", budget), ("workers", workers)):
         check_count(field, value)
     if isinstance(first_seed, bool) or not isinstance(first_seed, int) or first_seed < 0:

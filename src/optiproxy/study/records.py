@@ -30,6 +30,8 @@ class Record:
             `hardware.Measurement`.
         epochs: Of a short training; None for a full one.
         cost: What it counts in the budget: 1 for a full training.
+        predicted: The first objective as the method's model predicted it when it proposed this
+            query; None for a method without a model, and for queries that were drawn at random.
     """
 
     query: int
@@ -42,6 +44,20 @@ class Record:
     measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     epochs: int | None = None
     cost: float = 1.0
+    predicted: float | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The record as values that JSON knows, for the figures and statistics of `report`."""
+        return {
+            "query": self.query,
+            "architecture": dict(self.architecture),
+            "metrics": dict(self.metrics or {}),
+            "feasible": self.feasible,
+            "failed": self.reason,
+            "predicted": self.predicted,
+            "seconds": self.seconds,
+            "optimizer_seconds": self.optimizer_seconds,
+        }
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import optiproxy
 from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError, invalid, unknown
 from optiproxy.metrics import Function, Metric
 from optiproxy.proxies import PROXIES
+from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search import METHODS, Optimizer
 from optiproxy.search._earlier import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
@@ -212,14 +214,32 @@ class Study:
         self.storage = storage
         self.notes: list[str] = []
         make = METHODS.get(method)
-        self.proxy = _proxy(make, method, proxy)
+        self.proxy = proxy_of(make, method, proxy)
         earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
         if earlier and not _takes(make, "warm_start"):
             raise invalid("warm_start", method, "this method can't use one; leave it out")
-        identity = Identity.of(
+        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
+        if _takes(make, "exact") and (exact := _exact(task)):
+            options["exact"] = exact
+        if _takes(make, "distinct"):
+            options["distinct"] = task.distinct
+
+        def optimizer(**more: Any) -> Optimizer:
+            made: Optimizer = make(
+                task.space,
+                {o.metric: o.direction for o in task.objectives},
+                constraints=[c.text for c in task.constraints],
+                seed=seed,
+                **options,
+                **more,
+            )
+            return made
+
+        self._optimizer = optimizer()  # Bad arguments are told before a file is made.
+        self.identity = Identity.of(
             task, method, self.proxy, seed, version=optiproxy.__version__, asked=asked
         )
-        opened = open_storage(storage)
+        self.opened = opened = open_storage(storage)
         with _quiet(), _storage_errors(storage):
             self.optuna = optuna.create_study(
                 storage=opened,
@@ -230,20 +250,11 @@ class Study:
                 sampler=optuna.samplers.RandomSampler(seed=0),
                 pruner=optuna.pruners.NopPruner(),
             )
-            identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
+            self.identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
             earlier = keep_earlier(self.optuna, task, earlier)
-        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
         if earlier:
-            options["warm_start"] = [study.pairs(task.space) for study in earlier]
-        if _takes(make, "exact") and (exact := _exact(task)):
-            options["exact"] = exact
-        self._optimizer: Optimizer = make(
-            task.space,
-            {o.metric: o.direction for o in task.objectives},
-            constraints=[c.text for c in task.constraints],
-            seed=seed,
-            **options,
-        )
+            pairs = [study.pairs(task.space) for study in earlier]
+            self._optimizer = optimizer(warm_start=pairs)
         self._ledger = Ledger(self.optuna, opened, task)
 
     # ---- running ----
@@ -317,6 +328,8 @@ class Study:
                 done = True
             finally:
                 pool.close(kill=not done)
+        for diagnosis in self.diagnoses:
+            self._note(str(diagnosis))
 
     def _pool(self, workers: int, executor: Executor | None, interrupts: Interrupts) -> Pool:
         if executor is not None:
@@ -386,6 +399,22 @@ class Study:
         ]
 
     @property
+    def diagnoses(self) -> list[Diagnosis]:
+        """What the search should be looked at for; `run` adds it to `notes`.
+
+        Mode collapse, a proxy that does not predict what is measured, a limit that most queries
+        break: see `optiproxy.report.diagnose`.
+        """
+        objective = self.task.objectives[0]
+        return diagnose(
+            [record.plain() for record in self.queries],
+            objective=objective.metric,
+            direction=objective.direction,
+            constraints=[c.text for c in self.task.constraints],
+            initial=self.random_queries,
+        )
+
+    @property
     def seconds(self) -> Seconds:
         """Where the time went, over all sessions up to their last results."""
         records = self.queries
@@ -394,6 +423,21 @@ class Study:
             optimizer=sum(r.optimizer_seconds for r in records),
             oracle=sum(r.seconds for r in records),
         )
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the study as one HTML file that needs nothing else, and returns its path.
+
+        What it found, what to look at, its course (with that of the same search with other seeds in
+        the same storage), all its queries, where the time went, and what made it.
+
+        Raises:
+            InvalidValueError: There is no query yet, or `path` is no ``.html`` file in a folder.
+        """
+        from optiproxy.report.html import html_report
+        from optiproxy.study._reporting import searched
+
+        with _quiet():
+            return html_report(searched(self), path)
 
     def dataframe(self) -> pd.DataFrame:
         """One row a query: its number, the choices, the metrics, `feasible`, `failed`, `seconds`.
@@ -457,7 +501,7 @@ def _workers(workers: int | None, executor: Executor | None) -> int:
     return workers
 
 
-def _proxy(make: Callable[..., Optimizer], method: str, proxy: str | None) -> str | None:
+def proxy_of(make: Callable[..., Optimizer], method: str, proxy: str | None) -> str | None:
     """The proxy's name, by default the method's own; None for a method that has none."""
     parameter = inspect.signature(make).parameters.get("proxy")
     if parameter is None:

@@ -25,9 +25,11 @@ def check(task: Task, text: str) -> None:
     from optiproxy.hardware import runtime_of
 
     runtime_of(text)
-    if task.input_shape is None:
+    if task.example_input is None:
         raise invalid(
-            "measure", text, f"task {task.name!r} does not say its input_shape: Task(input_shape=…)"
+            "measure",
+            text,
+            f"task {task.name!r} does not say what its networks read: Task(example_input=…)",
         )
     if not task.can_build:
         raise invalid("measure", text, f"task {task.name!r} builds no network: Task(build=…)")
@@ -42,7 +44,7 @@ def measured(task: Task, arch: Architecture) -> dict[str, Any]:
     from optiproxy.hardware import measure, runtime_of
 
     assert task.measure is not None
-    assert task.input_shape is not None
+    assert task.example_input is not None
     try:
         network = task.build(arch)
     except OptiProxyError:
@@ -51,4 +53,4 @@ def measured(task: Task, arch: Architecture) -> dict[str, Any]:
         raise MeasurementFailed(
             f"measurement: the network can't be built: {type(error).__name__}: {error}"
         ) from error
-    return measure(network, task.input_shape, runtime=runtime_of(task.measure)).metrics()
+    return measure(network, task.example_input(), runtime=runtime_of(task.measure)).metrics()

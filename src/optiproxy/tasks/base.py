@@ -135,17 +135,21 @@ class Task:
         build: ``build(arch) → nn.Module``, the network as a user would train or deploy it.
         train: ``train(arch, seed) → nn.Module``, the network as the evaluator trained it, when
             `seed` is the one that the evaluator was given (see `evaluation_seed`).
+        example_input: ``example_input()`` → one input of its networks, or a tuple of several; what
+            a network is exported or measured with.
         prepare: ``prepare()`` makes ready what every query needs, such as a data set. It is called
             before each query and must be quick after the first call.
         fidelities: Epochs that the evaluator can train for, ascending, such as ``(12, 200)``; the
             last is the full training. The evaluator declares a keyword ``epochs``.
-        input_shape: Of the network's input, with a batch of 1; for what measures it by itself.
         in_memory: True where a query is a look-up, so that a study need not be stored.
+        distinct: Whether architectures that come to the same network (`Space.canonical`) are
+            evaluated once; by default, but for look-ups: a table may list them one by one.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
     Attributes:
         train: The function that was given, or None.
+        example_input: The function that was given, or None.
         low_fidelity: The epochs of short trainings that guide a search (see `replaced`), or None.
         measure: How each network is measured beside its evaluation (see `replaced`), or None.
 
@@ -165,10 +169,11 @@ class Task:
         metrics: Sequence[str | Metric] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
         train: Trainer | None = None,
+        example_input: Callable[[], Any] | None = None,
         prepare: Callable[[], object] | None = None,
         fidelities: Sequence[int] = (),
-        input_shape: tuple[int, ...] | None = None,
         in_memory: bool = False,
+        distinct: bool | None = None,
         description: str = "",
         origin: Origin | None = None,
     ) -> None:
@@ -191,13 +196,14 @@ class Task:
         self.exact = {name: m.function for name, m in given.items() if m.exact and m.function}
         self.cheap = {name: m.function for name, m in given.items() if m.cheap and m.function}
         self.in_memory = in_memory
+        self.distinct = not in_memory if distinct is None else distinct
         self.description = description
         self.origin = origin or Origin()
         self.train = train
-        self.input_shape = None if input_shape is None else tuple(input_shape)
         self.measure: str | None = None
         self.fidelities = tuple(fidelities)
         self.low_fidelity: int | None = None
+        self.example_input = example_input
         self.reference: Reference | None = None
         self._build = build
         self._prepare = prepare

@@ -19,6 +19,7 @@ from optiproxy.spaces import Architecture, Cell
 from optiproxy.tasks.base import Origin, Task
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 OPERATIONS = ("none", "skip", "conv_3", "conv_5_dilated", "max_pool_3")
@@ -37,8 +38,8 @@ def task() -> Task:
         metrics=METRICS,
         build=build,
         train=train,
+        example_input=example_input,
         prepare=prepare,
-        input_shape=(1, 1, 40),
         description=(
             "a 1-D convolutional cell, really trained on MNIST-1D (about 2 s a training): the "
             "published 4,000 examples, 1,000 for test, and 2,000 more for validation"
@@ -88,6 +89,15 @@ def train(arch: Architecture, seed: int) -> nn.Module:
     from optiproxy.tasks._mnist1d_training import fit
 
     return fit(arch, seed)[0]
+
+
+def example_input() -> torch.Tensor:
+    """One signal, (1, 1, 40)."""
+    import torch
+
+    from optiproxy.tasks._mnist1d_data import LENGTH
+
+    return torch.zeros(1, 1, LENGTH)
 
 
 def build(arch: Architecture) -> nn.Module:

@@ -1,0 +1,116 @@
+"""The network of a found architecture: made again, and written in a form that others read."""
+
+from __future__ import annotations
+
+import io
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optiproxy.errors import OptiProxyError, invalid
+from optiproxy.study import Found, Study
+from optiproxy.tasks import evaluation_seed
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def network(study: Study, found: Found) -> tuple[nn.Module, bool]:
+    """The network of an architecture, and whether it is trained: where its task can, it is.
+
+    Raises:
+        OptiProxyError: Neither the task nor its space says how a network is built.
+    """
+    train = study.task.train
+    if train is None:
+        return found.build(), False
+    # Once more as it was trained: the same seed makes the same network.
+    print(f"training the architecture of query {found.query} once more", file=sys.stderr)
+    return train(found.architecture, evaluation_seed(study.seed, found.architecture)), True
+
+
+def write_state(model: nn.Module, study: Study, found: Found, path: Path) -> None:
+    """Weights and what they belong to, for ``torch.load(path, weights_only=True)``."""
+    import torch
+
+    content = {
+        "state_dict": model.state_dict(),
+        "architecture": dict(found.architecture),
+        "task": study.task.name,
+        "metrics": dict(found.metrics),
+    }
+    torch.save(content, path)
+
+
+def write_program(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
+    """The whole network, for ``torch.export.load(path).module()``: its code is not needed there.
+
+    Raises:
+        OptiProxyError: torch can't export it.
+    """
+    import torch
+
+    model.eval()
+    content = io.BytesIO()  # A file of another name than .pt2, as an unfinished one, is warned of.
+    try:
+        torch.export.save(torch.export.export(model, inputs), content)
+    except Exception as error:
+        raise OptiProxyError(f"export: torch can't export this network: {_first(error)}") from error
+    path.write_bytes(content.getvalue())
+
+
+def write_onnx(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
+    """The whole network in evaluation mode, of fixed input shapes, weights inside.
+
+    Raises:
+        OptiProxyError: The package ``onnx`` is missing, or torch can't export the network.
+    """
+    import torch
+
+    try:
+        import onnx  # noqa: F401
+    except ImportError:
+        raise OptiProxyError(
+            "export: the package onnx is missing; pip install 'optiproxy[onnx]'"
+        ) from None
+    model.eval()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # That this exporter is the older one; it needs no more.
+        try:
+            torch.onnx.export(model, inputs, str(path), dynamo=False)
+        except Exception as error:
+            raise OptiProxyError(
+                f"export: torch can't export this network to ONNX: {_first(error)}"
+            ) from error
+
+
+def example_input(study: Study, shape: str | None) -> tuple[Any, ...]:
+    """What the network is traced with: of a shape that was given, or else the task's own.
+
+    Raises:
+        InvalidValueError: `shape` is none, or neither is there.
+    """
+    import torch
+
+    remedy = "give the sizes of one input with commas between, such as 1,3,32,32"
+    if shape is not None:
+        try:
+            sizes = [int(size) for size in shape.split(",")]
+        except ValueError:
+            raise invalid("input shape", shape, remedy) from None
+        if min(sizes) < 1:
+            raise invalid("input shape", shape, remedy)
+        return (torch.zeros(sizes),)
+    given = study.task.example_input
+    if given is None:
+        raise OptiProxyError(
+            f"export: task {study.task.name!r} does not say what its networks take; "
+            f"--input-shape: {remedy}"
+        )
+    inputs = given()
+    return inputs if isinstance(inputs, tuple) else (inputs,)
+
+
+def _first(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

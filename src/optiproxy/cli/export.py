@@ -1,0 +1,121 @@
+"""``optiproxy export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from optiproxy.study import Found, Study
+
+
+def export(
+    name: str,
+    /,
+    *,
+    out: Path,
+    storage: str | None = None,
+    format: Literal["pytorch", "onnx", "json"] = "pytorch",
+    query: int | None = None,
+    input_shape: str | None = None,
+) -> int:
+    """Writes the best architecture of a stored search, or its network.
+
+    A task that can train makes the network once more as it was trained; otherwise it has its
+    initial weights.
+
+    Args:
+        name: The study's name.
+        out: The file to write.
+        storage: Where the study is kept; by default ./NAME.journal.
+        format: json: the architecture and what was measured. pytorch: the weights, to be read by
+            torch.load; if OUT ends in .pt2 the whole network, by torch.export.load. onnx: the whole
+            network.
+        query: The number of the query to write instead of the best one's.
+        input_shape: Sizes of one input with commas between, such as 1,3,32,32; for .pt2 and onnx,
+            where the task does not say them.
+    """
+    from optiproxy.cli._conduct import default_storage
+    from optiproxy.cli._files import whole
+    from optiproxy.cli._networks import (
+        example_input,
+        network,
+        write_onnx,
+        write_program,
+        write_state,
+    )
+    from optiproxy.errors import invalid
+    from optiproxy.study import Study
+
+    if not out.parent.is_dir():
+        raise invalid("out", str(out), "its folder does not exist; make it first")
+    study = Study.load(name, storage or default_storage(name))
+    found = _found(study, query)
+    if format == "json":
+        with whole(out) as unfinished:
+            unfinished.write_text(_json(study, found) + "\n", "utf-8")
+        print(f"{out}: {found} (query {found.query})")
+        return 0
+    program = format == "onnx" or out.suffix == ".pt2"
+    inputs = example_input(study, input_shape) if program else ()  # Told before any training.
+    model, trained = network(study, found)
+    with whole(out) as unfinished:
+        if not program:
+            write_state(model, study, found, unfinished)
+        elif format == "onnx":
+            write_onnx(model, inputs, unfinished)
+        else:
+            write_program(model, inputs, unfinished)
+    state = "trained" if trained else "with its initial weights: this task trains nothing"
+    print(f"{out}: {found} (query {found.query}), {state}")
+    return 0
+
+
+def _found(study: Study, query: int | None) -> Found:
+    from optiproxy.errors import StudyError, invalid
+    from optiproxy.study import Found
+
+    if query is None:
+        if study.best is None:
+            raise StudyError(f"study {study.name!r} has found no feasible architecture yet")
+        return study.best
+    for record in study.queries:
+        if record.query == query:
+            if record.metrics is None:
+                raise StudyError(f"query {query} failed: {record.reason}")
+            return Found(query, record.architecture, record.metrics, study.task)
+    raise invalid("query", query, f"the study has {len(study.queries)} finished ones")
+
+
+def _json(study: Study, found: Found) -> str:
+    import json
+
+    import optiproxy
+    from optiproxy.cli._answer import numbers
+    from optiproxy.study._identity import constraint_text, objective_text
+
+    task = study.task
+    return json.dumps(
+        {
+            "architecture": dict(found.architecture),
+            "text": str(found),
+            "metrics": numbers(found.metrics),
+            "feasible": task.feasible(found.metrics),
+            "query": found.query,
+            "study": {
+                "name": study.name,
+                "task": task.name,
+                "space": task.space.fingerprint,
+                "objectives": [objective_text(o) for o in task.objectives],
+                "constraints": [constraint_text(c) for c in task.constraints],
+                "method": study.method,
+                "proxy": study.proxy,
+                "seed": study.seed,
+                "queries": len(study.queries),
+            },
+            "optiproxy": optiproxy.__version__,
+        },
+        indent=2,
+        ensure_ascii=False,
+        allow_nan=False,
+    )

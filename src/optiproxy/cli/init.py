@@ -1,0 +1,46 @@
+"""``optiproxy init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["chain", "cell", "gnn"]
+
+
+def init(folder: Path, /, *, kind: Kind = "chain") -> int:
+    """Makes a runnable starter: a space, a training function, metrics, and how to go on.
+
+    Writes task.py and README.md; nothing that is there already is changed.
+
+    Args:
+        folder: Where to, made where it is missing; its name becomes the task's.
+        kind: Of the search space. chain: named choices in a row. cell: an operation on every edge.
+            gnn: the layers of a graph network and their links.
+    """
+    import re
+    import shlex
+    from importlib import resources
+
+    from optiproxy.cli._files import whole
+    from optiproxy.errors import invalid
+
+    name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", folder.resolve().name).strip("-") or "task"
+    starters = resources.files("optiproxy.cli").joinpath("starters")
+
+    def text(*parts: str) -> str:
+        read = (starters.joinpath(f"{part}.txt").read_text("utf-8") for part in parts)
+        return "".join(read).replace("@NAME@", name)
+
+    files = {"task.py": text(kind, "training"), "README.md": text("readme")}
+    there = [file for file in files if (folder / file).exists()]
+    if there:
+        remedy = f"it has {' and '.join(there)} already; give another folder"
+        raise invalid("folder", str(folder), remedy)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in files.items():
+        with whole(folder / file) as unfinished:
+            unfinished.write_text(content, "utf-8")
+        print(folder / file)
+    print(f"now: cd {shlex.quote(str(folder))} && optiproxy search task.py:task --budget 20")
+    return 0

@@ -1,0 +1,45 @@
+"""``optiproxy worker``."""
+
+from __future__ import annotations
+
+
+def worker(name: str, /, *, storage: str, workers: int = 1) -> int:
+    """One more worker on a stored study, until the study's budget is spent.
+
+    Any number may run at once, on any machine that reaches the storage; together they never repeat
+    a query nor exceed the budget. What one of them was doing when it was killed, another one does.
+
+    Args:
+        name: The study's name; optiproxy search begins it.
+        storage: A journal file on a disk that all workers see, or a database.
+        workers: How many evaluations this one runs at once.
+    """
+    import sys
+
+    from optiproxy.cli._progress import SearchProgress
+    from optiproxy.cli._stdout import kept_for_the_answer
+    from optiproxy.cli.app import FAILED, INTERRUPTED
+    from optiproxy.errors import StudyError
+    from optiproxy.study import Record, Study
+    from optiproxy.study.study import check_count
+
+    check_count("workers", workers)
+    study = Study.load(name, storage)
+    budget = study.budget
+    if not budget:
+        raise StudyError(f"study {name!r} in {storage} has no budget yet; begin it by a search")
+    mine: list[Record] = []
+    with kept_for_the_answer():
+        try:
+            with SearchProgress(study, budget) as progress:
+
+                def finished(record: Record) -> None:
+                    mine.append(record)
+                    progress(record)
+
+                study.run(budget, workers=workers, callback=finished)
+        except KeyboardInterrupt:
+            print(f"stopped after {len(mine)} queries of its own", file=sys.stderr)
+            return INTERRUPTED
+    print(f"{name}: {len(study.queries)} queries, {len(mine)} of them by this worker")
+    return FAILED if mine and all(record.metrics is None for record in mine) else 0

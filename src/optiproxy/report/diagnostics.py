@@ -1,0 +1,208 @@
+"""What a search says of itself: whether it still explores, is well led, and can be satisfied.
+
+Everything is computed from the history alone, so that it can be said of any finished search. The
+thresholds are this package's own: they lie outside of what searches that go well show (see each
+constant).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.metrics import Constraint, parse_constraints, parse_objectives
+
+# Queries that are looked at together, and without which nothing is said.
+WINDOW = 20
+
+# Of `variety`. Measured over 60 queries by the default configuration on NB201, NAS-Bench-Macro,
+# NAS-Bench-Graph, SpikeNAS and a space of 20 choices (2 seeds each): 1.30 or more; by local search,
+# which walks from neighbour to neighbour: 1.22 or more.
+COLLAPSED = 1.15
+
+# The part of a search in which it should still explore.
+EARLY = 0.5
+
+# Spearman's correlation of what was predicted and what was measured. The queries are the best of
+# what the proxy knows, so that it is far lower among them than over the whole space. Measured over
+# the last 30 of 100 queries on NB201, NAS-Bench-Macro, NAS-Bench-Graph and SpikeNAS (15 searches):
+# 0.01 to 0.87, median 0.49; over the first 30 after the random ones: -0.37 to 0.51.
+UNLED = 0.05
+
+# The part of the last WINDOW results that may break a limit. A search close to its limit breaks it
+# in about half of its queries, and finds what it looks for.
+MOSTLY = 0.8
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Something that a search should be looked at for.
+
+    Attributes:
+        kind: ``"mode collapse"``, ``"proxy-reality gap"`` or ``"constraint"``.
+        finding: What was seen, with its numbers.
+        remedy: What may help.
+    """
+
+    kind: str
+    finding: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.finding}; {self.remedy}"
+
+
+def diagnose(
+    queries: Sequence[Mapping[str, Any]],
+    *,
+    objective: str,
+    direction: str = "max",
+    constraints: Sequence[str] = (),
+    initial: int = 0,
+) -> list[Diagnosis]:
+    """What is to be said of a search; nothing where it is as it should be.
+
+    Args:
+        queries: In order, as the ``trajectory`` of ``optiproxy search --json``; each may say what
+            was ``predicted`` of the objective when it was proposed.
+        objective: The metric that ranks.
+        direction: ``"max"`` or ``"min"``.
+        constraints: Texts such as ``"latency_ms <= 5"``.
+        initial: How many of the first queries were drawn without looking at results.
+
+    Raises:
+        InvalidValueError: A direction or a constraint that can't be read.
+    """
+    goal = parse_objectives({objective: direction})[0]
+    led = queries[initial:]
+    found = [
+        _collapse(queries, initial),
+        _gap(led, goal.metric),
+        *(_unsatisfied(queries, limit) for limit in parse_constraints(list(constraints))),
+    ]
+    return [diagnosis for diagnosis in found if diagnosis is not None]
+
+
+def variety(queries: Sequence[Mapping[str, Any]], window: int = WINDOW) -> NDArray[np.float64]:
+    """How unlike neighbouring queries are, (T - window + 1,); empty for T < window.
+
+    The entropies of the choices' options among `window` queries in a row, added up, over the
+    logarithm of `window`. That is the least they can be for different architectures (the entropy of
+    all choices together is at most the sum): 1 means that they are as alike as can be, below 1
+    architectures are repeated. Options drawn uniformly have the number of choices times the
+    logarithm of their number, over that of `window`: 3.2 in NB201.
+
+    Args:
+        queries: As for `diagnose`.
+        window: How many queries in a row.
+    """
+    if len(queries) < window:
+        return np.empty(0)
+    total = np.zeros(len(queries) - window + 1)
+    for options in _codes([query["architecture"] for query in queries]).T:
+        chosen = options[:, None] == np.arange(options.max() + 1)  # (T, options)
+        until = np.vstack([np.zeros((1, chosen.shape[1]), np.int64), chosen.cumsum(axis=0)])
+        share = (until[window:] - until[:-window]) / window
+        total -= (share * np.log(np.where(share > 0, share, 1))).sum(axis=1)
+    return total / math.log(window)
+
+
+def _codes(archs: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
+    """The options as numbers, (T, C)."""
+    columns = []
+    for name in archs[0]:
+        # By their text: options may be of any type, and 1 is not True.
+        texts = [repr(arch.get(name)) for arch in archs]
+        numbers = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        columns.append([numbers[text] for text in texts])
+    return np.array(columns, dtype=np.int64).T
+
+
+def rank_correlation(queries: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, int]:
+    """Spearman's correlation of what was predicted with what was measured, and of how many queries.
+
+    NaN where fewer than three queries have both, or one of them is constant.
+    """
+    from scipy import stats
+
+    pairs = [
+        (query["predicted"], value)
+        for query in queries
+        if query.get("predicted") is not None
+        and (value := (query["metrics"] or {}).get(metric)) is not None
+    ]
+    predicted, measured = (np.array(column) for column in zip(*pairs, strict=True)) if pairs else (
+        np.empty(0), np.empty(0)
+    )  # fmt: skip
+    if len(pairs) < 3 or np.ptp(predicted) == 0 or np.ptp(measured) == 0:
+        return math.nan, len(pairs)
+    return float(stats.spearmanr(predicted, measured).statistic), len(pairs)
+
+
+def _collapse(queries: Sequence[Mapping[str, Any]], initial: int) -> Diagnosis | None:
+    led = len(queries) - initial
+    early = initial + max(WINDOW, math.ceil(EARLY * led))
+    course = variety(queries)[initial : early - WINDOW + 1]
+    if not len(course) or course.min() >= COLLAPSED:
+        return None
+    first = initial + int(course.argmin())
+    near = _near([query["architecture"] for query in queries[first : first + WINDOW]])
+    return Diagnosis(
+        "mode collapse",
+        f"queries {first + 1} to {first + WINDOW} are nearly the same: the entropy of their "
+        f"options is {course.min():.2f} of the least that different architectures have, and "
+        f"{100 * near:.0f} % of them differ from an earlier one in a single choice",
+        "start with more random queries (n_init), use another proxy or seed, and see whether "
+        "the evaluation tells architectures apart at all",
+    )
+
+
+def _near(archs: Sequence[Mapping[str, Any]]) -> float:
+    """The part of the architectures that differ from an earlier one in a single choice at most."""
+    rows = _codes(archs)
+    close = (rows[:, None] != rows[None]).sum(-1) <= 1  # (T, T)
+    return float(np.tril(close, -1).any(axis=1).mean())
+
+
+def _gap(led: Sequence[Mapping[str, Any]], metric: str) -> Diagnosis | None:
+    told = [query for query in led if query.get("predicted") is not None and query["metrics"]]
+    correlation, count = rank_correlation(told[-2 * WINDOW :], metric)
+    if count < 2 * WINDOW or math.isnan(correlation) or correlation >= UNLED:
+        return None
+    return Diagnosis(
+        "proxy-reality gap",
+        f"what the proxy predicted of the last {count} queries and what was measured have a rank "
+        f"correlation of {correlation:.2f}",
+        "the proxy leads no better than chance there: use another one, average the evaluation "
+        "over several seeds if it is noisy, or stop if the values differ by no more than noise",
+    )
+
+
+def _unsatisfied(queries: Sequence[Mapping[str, Any]], limit: Constraint) -> Diagnosis | None:
+    values = [
+        float(value)
+        for query in queries
+        if (value := (query["metrics"] or {}).get(limit.metric)) is not None
+    ]
+    last = values[-WINDOW:]
+    broken = sum(limit.violation(value) > 0 for value in last)
+    if len(last) < WINDOW or broken <= MOSTLY * WINDOW:
+        return None
+    nearest = min(values, key=limit.violation)
+    kept = sum(limit.violation(value) <= 0 for value in values)
+    reached = (
+        f"{kept} of all {len(values)} keep it"
+        if kept
+        else f"the nearest to it in the whole search is {nearest:.4g}"
+    )
+    return Diagnosis(
+        "constraint",
+        f"{broken} of the last {WINDOW} results break {limit}; {reached}",
+        "loosen the limit if it may be (and check its unit), or take options with a "
+        f"{'smaller' if limit.sign > 0 else 'larger'} {limit.metric} into the space",
+    )

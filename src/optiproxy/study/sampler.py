@@ -1,0 +1,190 @@
+"""OptiProxy as an Optuna sampler, for programs that are written for Optuna already."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.search_space import intersection_search_space
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from optiproxy.search import Optimizer
+from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.spaces import Chain, Space
+from optiproxy.study._ledger import PREFIX
+
+#: The whole proposal, written before the objective suggests its first choice: a trial that runs
+#: elsewhere tells by it what is out.
+PROPOSED = PREFIX + "proposed"
+
+_Choices = Mapping[str, CategoricalDistribution]
+
+
+class OptiProxySampler(BaseSampler):
+    """Proposes all categorical parameters of a trial together, by `optiproxy.OptiProxy`.
+
+    >>> import optiproxy as op, optuna
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> space = op.spaces.Chain({"width": [16, 32], "kernel": [3, 5, 7]})
+    >>> def objective(trial):
+    ...     width = trial.suggest_categorical("width", [16, 32])
+    ...     return width / trial.suggest_categorical("kernel", [3, 5, 7])
+    >>> study = optuna.create_study(direction="maximize", sampler=op.OptiProxySampler(space))
+    >>> study.optimize(objective, n_trials=6)
+    >>> study.best_params
+    {'width': 32, 'kernel': 3}
+
+    It keeps no state but its arguments. What it proposes is a function of the seed and of the
+    study's trials: completed ones teach it, running and queued ones are not proposed again, nor are
+    failed and pruned ones, which count as bad. Several directions make a multi-objective search.
+    What a trial says by ``trial.set_constraint(name, value)`` is a limit that is kept where the
+    value is 0 or less, and is modelled like an objective. Parameters outside of the space, and
+    numeric ones, are drawn at random.
+
+    Args:
+        space: What is searched. The objective suggests each choice with the space's options. None:
+            the categorical parameters that all completed trials have in common.
+        seed: Same seed and same trials give the same proposals, on one machine.
+        proxy: The model: ``"auto"``, ``"gp"`` or another registered name.
+
+    Raises:
+        InvalidValueError: An argument can't be used; the message names it.
+    """
+
+    def __init__(self, space: Space | None = None, seed: int = 0, *, proxy: str = "auto") -> None:
+        any_space = Chain({"any": [0]}) if space is None else space
+        OptiProxy(any_space, {"value": "max"}, seed=seed, proxy=proxy)  # Checks the arguments now.
+        self._space = space
+        self._seed = seed
+        self._proxy = proxy
+
+    def reseed_rng(self) -> None:
+        """Does nothing: there is no generator whose copies could repeat each other."""
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        if self._space is not None:
+            choices = self._space.choices.items()
+            return {name: CategoricalDistribution(options) for name, options in choices}
+        common = intersection_search_space(study.get_trials(deepcopy=False))
+        return {
+            name: distribution
+            for name, distribution in common.items()
+            if isinstance(distribution, CategoricalDistribution) and not distribution.single()
+        }
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        choices = {n: d for n, d in search_space.items() if isinstance(d, CategoricalDistribution)}
+        proposed = self._propose(study, trial, choices) if choices else {}
+        return {
+            name: proposed[name]
+            if name in proposed
+            else self.sample_independent(study, trial, name, distribution)
+            for name, distribution in search_space.items()
+        }
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        key = [self._seed, trial.number, zlib.crc32(param_name.encode())]
+        (seed,) = np.random.SeedSequence(key).generate_state(1)
+        drawn = RandomSampler(seed=int(seed))
+        return drawn.sample_independent(study, trial, param_name, param_distribution)
+
+    # ---- inside ----
+
+    def _propose(self, study: Study, trial: FrozenTrial, asked: _Choices) -> dict[str, Any]:
+        """An option for each choice that was asked for and that the space has."""
+        space, choices = self._searched(asked)
+        trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+        optimizer, results = self._optimizer(study, trials, space)
+        told, pending, silent = [], [], 0
+        for other in trials:
+            row = _row(other, choices)
+            if row is None or not space.valid(row[None])[0]:
+                # Ours that has begun just now and has not said yet what it got.
+                silent += other.state is TrialState.RUNNING and other.number < trial.number
+                continue
+            (arch,) = space.from_indices(row[None])
+            if other.state.is_finished():
+                told.append((arch, results.get(other.number)))
+            else:
+                pending.append(arch)
+        optimizer.restore(told, pending)
+        # Of a batch the silent ones get the first places, and this trial the next.
+        archs = optimizer.ask(1 + silent)
+        if not archs:  # The space is used up, and Optuna goes on asking.
+            rng = np.random.default_rng([self._seed, trial.number])
+            archs = space.from_indices(space.random_indices(1, rng))
+        row = space.to_indices(archs[-1:])[0]
+        values = {n: c.choices[i] for (n, c), i in zip(choices.items(), row.tolist(), strict=True)}
+        study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, values)
+        return {name: value for name, value in values.items() if name in asked}
+
+    def _searched(self, asked: _Choices) -> tuple[Space, _Choices]:
+        """The space, and what Optuna calls each choice's options."""
+        if self._space is not None:
+            choices = self._space.choices.items()
+            return self._space, {name: CategoricalDistribution(o) for name, o in choices}
+        # By number: Optuna's options may be anything.
+        return Chain({name: range(len(d.choices)) for name, d in asked.items()}), asked
+
+    def _optimizer(
+        self, study: Study, trials: Sequence[FrozenTrial], space: Space
+    ) -> tuple[Optimizer, dict[int, dict[str, float]]]:
+        """An empty optimiser, and what the completed trials have to tell it by their numbers."""
+        complete = [t for t in trials if t.state is TrialState.COMPLETE]
+        names = study.metric_names or [f"value_{i}" for i in range(len(study.directions))]
+        limits = _limits(complete)
+        optimizer = OptiProxy(
+            space,
+            {
+                name: "max" if direction is StudyDirection.MAXIMIZE else "min"
+                for name, direction in zip(names, study.directions, strict=True)
+            },
+            constraints=dict.fromkeys(limits.values(), "<= 0"),
+            seed=self._seed,
+            proxy=self._proxy,
+        )
+        results = {
+            t.number: {
+                **dict(zip(names, t.values, strict=True)),
+                # To Optuna a limit that a trial does not mention is kept.
+                **{ours: t.constraints.get(theirs, 0.0) for theirs, ours in limits.items()},
+            }
+            for t in complete
+        }
+        return optimizer, results
+
+
+def _limits(trials: Iterable[FrozenTrial]) -> dict[str, str]:
+    """Every constraint's name in the study → ours."""
+    names = dict.fromkeys(name for trial in trials for name in trial.constraints)
+    return {name: f"constraint:{i}" for i, name in enumerate(names)}
+
+
+def _row(trial: FrozenTrial, choices: _Choices) -> Any:
+    """The options of a trial by number, (C,); None where it lacks one or has another."""
+    known = {
+        **trial.system_attrs.get(PROPOSED, {}),
+        **trial.system_attrs.get("fixed_params", {}),  # Of `study.enqueue_trial`.
+        **trial.params,
+    }
+    try:
+        numbers = [choice.to_internal_repr(known[name]) for name, choice in choices.items()]
+    except (KeyError, ValueError):
+        return None
+    return np.array(numbers, dtype=np.int64)

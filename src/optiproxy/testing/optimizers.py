@@ -1,0 +1,176 @@
+"""What every method that is asked and told has to do."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from optiproxy.errors import InvalidValueError
+from optiproxy.search import Optimizer
+from optiproxy.spaces import Architecture, Cell, Chain
+
+CELL = Cell(nodes=4, operations=["none", "skip", "conv"])
+CHAIN = Chain({"depth": [1, 2, 3], "width": [16, 32], "kernel": [3, 5, 7]})
+
+Make = Callable[..., Optimizer]
+SCORE = {"score": "max"}
+
+
+def score(arch: Mapping[str, object]) -> float:
+    """A fixed number for an architecture, to which every choice adds its part."""
+    return sum(zlib.crc32(f"{name}{option}".encode()) % 97 / 97 for name, option in arch.items())
+
+
+def size(arch: Mapping[str, object]) -> float:
+    """The number of convolutions."""
+    return float(list(arch.values()).count("conv"))
+
+
+def run(opt: Optimizer, budget: int, batch: int = 5) -> list[Architecture]:
+    """Asks and tells until the budget or the space is used up; what was queried."""
+    while len(opt.queries) < budget:
+        archs = opt.ask(min(batch, budget - len(opt.queries)))
+        if not archs:
+            break
+        opt.tell(archs, [{"score": score(arch)} for arch in archs])
+    return [query.architecture for query in opt.queries]
+
+
+class OptimizerCases:
+    """The protocol of `optiproxy.search.Optimizer`.
+
+    The fixture `make` gives the method's class, or any function that takes what
+    ``Optimizer.__init__`` takes.
+    """
+
+    @pytest.fixture
+    def make(self) -> Make:
+        raise NotImplementedError("define the fixture `make`")
+
+    def test_proposals_are_new_and_valid(self, make: Make) -> None:
+        opt = make(CELL, SCORE, seed=1)
+        archs = run(opt, 40)
+        assert len(archs) == len(set(archs)) == 40
+        assert CELL.valid(CELL.to_indices(archs)).all()
+        assert opt.best is not None
+        assert opt.best.metrics == {"score": max(map(score, archs))}
+
+    def test_same_seed_same_search_other_seed_other_search(self, make: Make) -> None:
+        first, again, other = (run(make(CELL, SCORE, seed=seed), 30) for seed in (3, 3, 4))
+        assert first == again
+        assert first != other
+
+    def test_a_rebuilt_one_goes_on_as_the_old_one_would_have(self, make: Make) -> None:
+        whole = make(CELL, SCORE, seed=2)
+        run(whole, 25)
+        rebuilt = make(CELL, SCORE, seed=2)
+        rebuilt.restore([(query.architecture, query.metrics) for query in whole.queries])
+        assert rebuilt.ask(5) == whole.ask(5)
+
+    def test_what_is_pending_is_not_proposed(self, make: Make) -> None:
+        opt = make(CELL, SCORE, seed=0)
+        run(opt, 20)
+        out = [arch for _ in range(6) for arch in opt.ask(2)]
+        assert len(set(out)) == 12
+        rebuilt = make(CELL, SCORE, seed=0)
+        told = [(query.architecture, query.metrics) for query in opt.queries]
+        rebuilt.restore(told, pending=out)
+        assert not set(rebuilt.ask(5)) & set(out)
+
+    def test_the_space_is_used_up_exactly(self, make: Make) -> None:
+        opt = make(CHAIN, SCORE, seed=0)
+        assert len(run(opt, 100)) == CHAIN.count
+        assert opt.ask(3) == []
+
+    def test_failures_are_no_end(self, make: Make) -> None:
+        opt = make(CELL, SCORE, seed=0)
+        for i in range(6):
+            archs = opt.ask(5)
+            assert len(archs) == 5
+            results = [None if (i + j) % 2 else {"score": score(a)} for j, a in enumerate(archs)]
+            opt.tell(archs, results)
+        assert sum(query.metrics is None for query in opt.queries) == 15
+        opt.tell(opt.ask(2), [{"score": math.nan}, {"score": 1.0}])
+        assert opt.queries[-2].metrics is None
+
+    def test_nothing_but_failures(self, make: Make) -> None:
+        opt = make(CELL, SCORE, seed=0)
+        for _ in range(5):
+            opt.tell(opt.ask(5), [None] * 5)
+        assert opt.best is None
+        assert len({query.architecture for query in opt.queries}) == 25
+
+    def test_it_is_told_what_it_never_asked(self, make: Make) -> None:
+        opt = make(CELL, SCORE, seed=0)
+        archs = CELL.sample(5, seed=9)
+        opt.tell([dict(arch) for arch in archs], [score(arch) for arch in archs])
+        assert not set(opt.ask(20)) & set(archs)
+
+    def test_it_minimises(self, make: Make) -> None:
+        opt = make(CHAIN, {"loss": "min"}, seed=0)
+        archs = opt.ask(12)
+        opt.tell(archs, [{"loss": score(arch)} for arch in archs])
+        assert opt.best is not None
+        assert opt.best.metrics == {"loss": min(map(score, archs))}
+
+    def test_a_constraint_limits_the_best(self, make: Make) -> None:
+        opt = make(CELL, SCORE, constraints={"size": "<= 3"}, seed=0)
+        for _ in range(6):
+            archs = opt.ask(5)
+            opt.tell(archs, [{"score": score(arch), "size": size(arch)} for arch in archs])
+        fit = [q.architecture for q in opt.queries if size(q.architecture) <= 3]
+        assert opt.best is not None
+        assert opt.best.architecture == max(fit, key=score)
+
+    def test_several_objectives(self, make: Make) -> None:
+        opt = make(CELL, {"score": "max", "size": "min"}, seed=0)
+        for _ in range(5):
+            archs = opt.ask(5)
+            opt.tell(archs, [{"score": score(arch), "size": size(arch)} for arch in archs])
+        assert len({query.architecture for query in opt.queries}) == 25
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            (lambda opt: opt.ask(0), "ask: n: got 0"),
+            (lambda opt: opt.tell(CELL.sample(2), [1.0]), "give 2, one each"),
+            (lambda opt: opt.tell(CELL.sample(1), [{"other": 1.0}]), "'score' is missing"),
+            (lambda opt: opt.tell([{"0>1": "conv"}], [1.0]), "choice '0>2' is missing"),
+        ],
+    )
+    def test_misuse_is_told(
+        self, make: Make, call: Callable[[Optimizer], object], message: str
+    ) -> None:
+        with pytest.raises(InvalidValueError, match=message):
+            call(make(CELL, SCORE))
+
+    @pytest.mark.parametrize(
+        ("field", "arguments"),
+        [
+            ("seed", {"seed": -1}),
+            ("seed", {"seed": 1.5}),
+            ("constraint", {"constraints": {"size": "5"}}),
+            ("objectives", {"objectives": {}}),
+            ("space", {"space": {"width": [1, 2]}}),
+        ],
+    )
+    def test_bad_arguments_are_told(
+        self, make: Make, field: str, arguments: dict[str, Any]
+    ) -> None:
+        given: dict[str, Any] = {"space": CELL, "objectives": SCORE, **arguments}
+        with pytest.raises(InvalidValueError, match=field):
+            make(given.pop("space"), given.pop("objectives"), **given)
+
+    def test_predictions_are_one_number_each(self, make: Make) -> None:
+        opt = make(CELL, SCORE, seed=0)
+        predictions = getattr(opt, "predictions", None)
+        if predictions is None:
+            pytest.skip("the method has no model that could be asked (`predictions`)")
+        run(opt, 20)
+        archs = opt.ask(5)
+        told: Sequence[float] | None = predictions(archs)
+        assert told is None or (len(told) == 5 and all(map(math.isfinite, told)))

@@ -1,0 +1,125 @@
+"""``optiproxy export``: what is written is what was found, and can be read elsewhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+import optiproxy as op
+from optiproxy.cli.app import run
+from optiproxy.study import Study
+
+
+@pytest.fixture
+def study(folder, capfd):
+    task = op.tasks.load("mine.py:task")
+    study = Study.of(task, method="random", storage="mine-random-0.journal")
+    study.run(6)
+    capfd.readouterr()
+    return study
+
+
+def export(*arguments):
+    return run(["export", "mine-random-0", *map(str, arguments)])
+
+
+def test_json_says_what_it_is_and_where_it_comes_from(study, folder, capfd):
+    assert export("--format", "json", "--out", "best.json") == 0
+    out, _ = capfd.readouterr()
+    assert out == f"best.json: {study.best} (query {study.best.query})\n"
+    written = json.loads((folder / "best.json").read_text())
+    assert written["architecture"] == dict(study.best.architecture)
+    assert study.task.space.architecture(written["text"]) == study.best.architecture
+    assert written["metrics"] == dict(study.best.metrics)
+    assert written["feasible"] is True
+    assert written["optiproxy"] == op.__version__
+    assert written["study"] == {
+        "name": "mine-random-0", "task": "mine", "space": study.task.space.fingerprint,
+        "objectives": ["val=max"], "constraints": [], "method": "random", "proxy": None, "seed": 0,
+        "queries": 6,
+    }  # fmt: skip
+    assert export("--format", "json", "--out", "two.json", "--query", 2) == 0
+    two = json.loads((folder / "two.json").read_text())
+    assert two["architecture"] == dict(study.queries[1].architecture)
+
+
+def test_weights_are_those_of_the_training(study, folder, capfd):
+    assert export("--out", "best.pt") == 0
+    out, _ = capfd.readouterr()
+    assert out.endswith("trained\n")
+    kept = torch.load("best.pt", weights_only=True)
+    model = study.best.build()
+    model.load_state_dict(kept["state_dict"])
+    seed = op.tasks.evaluation_seed(0, study.best.architecture)
+    trained = study.task.train(study.best.architecture, seed)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value)
+
+
+def test_whole_networks_compute_the_same(study, folder, capfd):
+    width = study.best.architecture["width"]
+    x = torch.randn(1, width, generator=torch.Generator().manual_seed(0))
+    seed = op.tasks.evaluation_seed(0, study.best.architecture)
+    expected = study.task.train(study.best.architecture, seed).eval()(x).detach()
+
+    assert export("--out", "best.pt2", "--input-shape", f"1,{width}") == 0
+    _, err = capfd.readouterr()
+    assert "archive" not in err  # torch warns of a file that is not called .pt2.
+    loaded = torch.export.load("best.pt2").module()
+    assert torch.allclose(loaded(x), expected)
+
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    pytest.importorskip("onnx", reason="needs the extra onnx")
+    assert export("--format", "onnx", "--out", "best.onnx", "--input-shape", f"1,{width}") == 0
+    session = onnxruntime.InferenceSession("best.onnx")
+    (got,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    assert torch.allclose(torch.from_numpy(got), expected, atol=1e-6)
+
+
+def test_the_embedded_task_says_what_its_networks_take():
+    from optiproxy.cli._networks import example_input
+
+    task = op.tasks.get("mnist1d")
+    (x,) = example_input(Study.of(task, method="random"), None)
+    assert task.build(task.space.sample(1)[0]).eval()(x).shape == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (["--out", "a/b.pt"], "its folder does not exist", 2),
+        (["--out", "b.pt", "--format", "tensorflow"], "tensorflow", 2),
+        (["--out", "b.onnx", "--format", "onnx"], "--input-shape: give the sizes", 1),
+        (["--out", "b.pt2", "--input-shape", "1,x"], "input shape: got '1,x'", 2),
+        (["--out", "b.pt2", "--input-shape", "0"], "input shape: got '0'", 2),
+        (["--out", "b.pt2", "--input-shape", "1,7"], "torch can't export this network", 1),
+        (["--out", "b.pt", "--query", "9"], "the study has 6 finished ones", 2),
+        (["--out", "b.pt", "--storage", "no.journal"], "no file 'no.journal'", 1),
+    ],
+)
+def test_what_cannot_be_written_is_told_and_leaves_nothing(
+    study, folder, capfd, arguments, said, code
+):
+    assert export(*arguments) == code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert said in err
+    assert not list(folder.glob("*b.*"))
+
+
+def test_a_task_without_networks_is_told(folder, refused, capsys):
+    (folder / "plain.py").write_text(
+        "import optiproxy as op\n"
+        "space = op.spaces.Chain({'a': [1, 2, 3]})\n"
+        "task = op.Task('plain', space, lambda arch: float(arch['a']), objectives={'x': 'max'},\n"
+        "               constraints={'x': '<= 2'})\n"
+    )
+    where = ["--method", "random", "--storage", "p.journal", "--name", "p"]
+    assert run(["search", "plain.py:task", "--budget", "3", *where]) == 0
+    capsys.readouterr()
+    arguments = ["export", "p", "--storage", "p.journal", "--out", "p.pt"]
+    assert "give the task a build function" in refused(*arguments, code=1)
+    assert run([*arguments[:-1], "p.json", "--format", "json"]) == 0
+    assert json.loads((folder / "p.json").read_text())["metrics"] == {"x": 2.0}

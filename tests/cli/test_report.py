@@ -1,0 +1,64 @@
+"""``optiproxy report``: one file of a stored search."""
+
+from __future__ import annotations
+
+import html
+import shlex
+
+import optiproxy as op
+from optiproxy.cli.app import run
+from optiproxy.study import Study, _reporting
+
+
+def test_a_report_of_a_stored_search(folder, capfd):
+    where = ["--storage", "s.journal"]
+    task = op.tasks.load("mine.py:task").replaced(constraints="params<=24000")
+    for method, seed in (("evolution", 0), ("evolution", 1), ("random", 0)):
+        Study.of(task, method=method, seed=seed, storage="s.journal").run(12)
+    warm = Study.of(task, seed=2, name="warm", storage="s.journal", warm_start=[Study.load(
+        "mine-evolution-1", "s.journal")])  # fmt: skip
+    assert _reporting.command(warm).endswith("# and its --warm-start")
+    capfd.readouterr()
+    assert run(["report", "mine-evolution-0", *where]) == 0
+    out, err = capfd.readouterr()
+    assert out == "report.html\n"
+    assert "A new study" not in err
+    text = html.unescape((folder / "report.html").read_text("utf-8"))
+    study = Study.load("mine-evolution-0", "s.journal")
+    for record in study.queries:
+        assert study.task.space.to_text(record.architecture) in text
+    assert "12</b>" in text
+    # The other seed of the same search, and not another method's.
+    assert "The same search with 2 seeds\n(0, 1)" in text
+    assert study.task.space.picture(study.best.architecture) in text
+    again = (
+        "optiproxy search mine.py:task --budget 12 --method evolution --seed 0 "
+        "--constraint 'params <= 24000.0'"
+    )
+    assert again in text
+    assert _reporting.command(study) == again
+    assert "optuna 5" in " ".join(text.split())
+
+
+def test_the_command_that_is_told_makes_the_same_search(folder, capfd):
+    task = op.tasks.load("mine.py:table").replaced(objectives="params=min")
+    first = Study.of(task, method="random", storage="s.journal")
+    first.run(8)
+    words = shlex.split(_reporting.command(first))
+    assert run([*words[1:], "--storage", "again.journal"]) == 0
+    second = Study.load("table-random-0", "again.journal")
+    assert [r.architecture for r in first.queries] == [r.architecture for r in second.queries]
+    assert second.task.objectives == first.task.objectives
+
+
+def test_a_study_made_in_a_program_has_a_report_too(tmp_path):
+    space = op.spaces.Chain({"a": [1, 2, 3], "b": [1, 2]})
+    study = op.Study("own", space, lambda arch: float(arch["a"]), objectives={"x": "max"})
+    study.run(6)
+    text = study.report(tmp_path / "own.html").read_text("utf-8")
+    assert "was made in a program" in text
+    assert "Chain(2 choices, 6 architectures)" in text
+
+
+def test_what_cannot_be_reported_is_told(folder, refused):
+    assert "no file './none.journal'" in refused("report", "none", code=1)

@@ -1,0 +1,128 @@
+"""Diagnostics on histories whose trouble is known, and on healthy ones."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optiproxy.errors import InvalidValueError
+from optiproxy.report.diagnostics import WINDOW, diagnose, rank_correlation, variety
+
+NAMES = ["a", "b", "c", "d", "e", "f"]
+
+
+def history(rows: Any, values: Any = None, predicted: Any = None, cost: Any = None) -> list[Any]:
+    values = np.arange(len(rows)) if values is None else values
+    predicted = [None] * len(rows) if predicted is None else predicted
+    cost = [0.0] * len(rows) if cost is None else cost
+    return [
+        {
+            "query": i + 1,
+            "architecture": dict(zip(NAMES, map(int, row), strict=True)),
+            "metrics": {"val": float(value), "cost": float(price)},
+            "feasible": True,
+            "predicted": None if guess is None else float(guess),
+        }
+        for i, (row, value, guess, price) in enumerate(
+            zip(rows, values, predicted, cost, strict=True)
+        )
+    ]
+
+
+def varied(count: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).integers(0, 5, size=(count, len(NAMES)))
+
+
+def diagnosed(queries: list[Any], initial: int = 10, **options: Any) -> list[str]:
+    return [d.kind for d in diagnose(queries, objective="val", initial=initial, **options)]
+
+
+def test_a_healthy_search_gets_none() -> None:
+    values = np.random.default_rng(1).normal(size=100)
+    noisy = values + np.random.default_rng(2).normal(size=100)
+    queries = history(varied(100), values, noisy, cost=np.arange(100) % 3)
+    assert diagnosed(queries, constraints=["cost <= 1"]) == []
+    assert diagnosed([]) == []
+
+
+def test_a_search_that_stays_at_one_place_has_collapsed() -> None:
+    # After ten random ones, two of six choices change: 25 different architectures.
+    stuck = [[0, 0, 0, 0, a, b] for a, b in itertools.product(range(5), repeat=2)]
+    [found] = diagnose(history([*varied(10), *stuck]), objective="val", initial=10)
+    assert found.kind == "mode collapse"
+    assert found.finding.startswith("queries 1")
+    assert "95 % of them differ" in found.finding
+    assert "n_init" in found.remedy
+    assert str(found) == f"mode collapse: {found.finding}; {found.remedy}"
+    # Late in a search it is what a search should do: settle.
+    assert diagnosed(history([*varied(60), *stuck])) == []
+    # The neighbours of one architecture are no collapse: every choice is tried.
+    near = np.zeros((24, len(NAMES)), dtype=int)
+    near[np.arange(24), np.arange(24) % 6] = 1 + np.arange(24) // 6
+    assert diagnosed(history([*varied(10), *near])) == []
+
+
+def test_variety_is_that_of_uniform_options_and_zero_for_one_architecture() -> None:
+    even = [[i % 5] * len(NAMES) for i in range(2 * WINDOW)]
+    assert variety(history(even)) == pytest.approx(6 * math.log(5) / math.log(WINDOW))
+    course = variety(history([*even, *[[0] * len(NAMES)] * WINDOW]))
+    assert len(course) == 2 * WINDOW + 1
+    assert course[-1] == 0
+    assert len(variety(history(even[: WINDOW - 1]))) == 0
+    # As alike as different ones can be: one choice has an option for each.
+    alike = [[i, 0, 0, 0, 0, 0] for i in range(WINDOW)]
+    assert variety(history(alike)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("sign", "kinds"), [(1, []), (-1, ["proxy-reality gap"])])
+def test_a_proxy_that_is_wrong_about_the_last_rounds(sign: int, kinds: list[str]) -> None:
+    values = np.random.default_rng(1).normal(size=70)
+    # Right in the first ones, whatever follows: only the last rounds count.
+    predicted = np.where(np.arange(70) < 30, values, sign * values)
+    assert diagnosed(history(varied(70), values, predicted)) == kinds
+
+
+def test_a_gap_needs_enough_predictions() -> None:
+    values = np.random.default_rng(1).normal(size=45)
+    assert diagnosed(history(varied(45), values, -values)) == []
+    assert diagnosed(history(varied(90), np.ones(90), np.arange(90))) == []  # Nothing to rank.
+
+
+def test_correlation_leaves_out_what_failed_or_was_not_predicted() -> None:
+    queries = history(varied(6), [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, None, 0])
+    queries[5]["metrics"] = None
+    correlation, count = rank_correlation(queries, "val")
+    assert (correlation, count) == (pytest.approx(1), 4)
+    assert np.isnan(rank_correlation(queries[:2], "val")[0])
+
+
+@pytest.mark.parametrize(("broken", "kinds"), [(16, []), (17, ["constraint"])])
+def test_a_limit_that_most_of_the_last_queries_break(broken: int, kinds: list[str]) -> None:
+    cost = [1.0] * (20 - broken) + [9.0] * broken
+    queries = history(varied(50), cost=[9.0] * 10 + [1.0] * 20 + cost)
+    found = diagnose(queries, objective="val", constraints=["cost <= 5"], initial=10)
+    assert [d.kind for d in found] == kinds
+    for diagnosis in found:
+        assert diagnosis.finding == (
+            "17 of the last 20 results break cost <= 5; 23 of all 50 keep it"
+        )
+        assert "smaller cost" in diagnosis.remedy
+
+
+def test_a_limit_that_nothing_keeps_tells_the_nearest() -> None:
+    queries = history(varied(30), cost=[1.0] * 10 + [9.0] * 19 + [7.5])
+    [found] = diagnose(queries, objective="val", constraints=["cost >= 10"], initial=10)
+    assert found.finding == (
+        "20 of the last 20 results break cost >= 10; the nearest to it in the whole search is 9"
+    )
+    assert "larger cost" in found.remedy
+    assert diagnosed(queries[:19], constraints=["cost >= 10"]) == []  # Too few to say.
+
+
+def test_bad_arguments_are_told() -> None:
+    with pytest.raises(InvalidValueError, match="max or min"):
+        diagnose([], objective="val", direction="up")

@@ -1,0 +1,207 @@
+"""OptiProxy under Optuna: the cases that Optuna ships for samplers, and what they do not see."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import optuna
+import pytest
+from optuna.testing.pytest_samplers import (
+    BasicSamplerTestCase,
+    MultiObjectiveSamplerTestCase,
+    RelativeSamplerTestCase,
+)
+from optuna.trial import TrialState
+
+import optiproxy as op
+from optiproxy.errors import InvalidValueError
+from optiproxy.study.sampler import PROPOSED
+
+SPACE = op.spaces.Chain({"depth": [1, 2, 3, 4], "width": [16, 32, 64], "norm": ["none", "batch"]})
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(level)
+
+
+class TestOptunasCases(
+    BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase
+):
+    @pytest.fixture
+    def sampler(self):
+        return op.OptiProxySampler
+
+
+def suggested(trial):
+    return {name: trial.suggest_categorical(name, options) for name, options in choices()}
+
+
+def choices():
+    return SPACE.choices.items()
+
+
+def objective(trial):
+    arch = suggested(trial)
+    return arch["depth"] * arch["width"] - 20 * (arch["norm"] == "none")
+
+
+def studied(n, sampler=None, **directions):
+    sampler = sampler or op.OptiProxySampler(SPACE, seed=1)
+    study = optuna.create_study(sampler=sampler, **(directions or {"direction": "maximize"}))
+    study.optimize(objective, n_trials=n)
+    return study
+
+
+def course(study):
+    return [trial.params for trial in study.trials]
+
+
+def test_a_whole_space_once_and_then_again():
+    study = studied(SPACE.count)
+    assert len({tuple(params.values()) for params in course(study)}) == SPACE.count
+    study.optimize(objective, n_trials=2)  # Used up: Optuna still gets its proposals.
+    assert len(study.trials) == SPACE.count + 2
+
+
+def test_proposals_are_those_of_the_optimiser_and_a_function_of_seed_and_trials():
+    study = studied(14)
+    opt = op.OptiProxy(SPACE, {"value_0": "max"}, seed=1)
+    for params in course(study):
+        [arch] = opt.ask(1)
+        assert arch == params
+        opt.tell([arch], [arch["depth"] * arch["width"] - 20 * (arch["norm"] == "none")])
+    assert course(studied(14)) == course(study)
+    assert course(studied(14, op.OptiProxySampler(SPACE, seed=2))) != course(study)
+    # Nothing is kept in the sampler: a fresh one goes on as the old one would have.
+    study.sampler = op.OptiProxySampler(SPACE, seed=1)
+    study.optimize(objective, n_trials=3)
+    assert course(study) == course(studied(17))
+
+
+def test_without_a_space_it_searches_what_the_trials_have_in_common():
+    study = studied(14, op.OptiProxySampler())
+    assert len({tuple(params.values()) for params in course(study)}) == 14
+    space = study.sampler.infer_relative_search_space(study, study.trials[-1])
+    assert {name: d.choices for name, d in space.items()} == dict(choices())
+
+
+def test_minimises():
+    study = studied(16, direction="minimize")
+    assert study.best_value == min(objective(optuna.trial.FixedTrial(dict(a)))
+                                   for a in SPACE.enumerate())  # fmt: skip
+
+
+def test_running_trials_are_pending_also_before_they_suggest():
+    study = studied(11)
+    out = [study.ask() for _ in range(5)]
+    proposed = [suggested(trial) for trial in reversed(out)]
+    assert len({tuple(p.values()) for p in [*proposed, *course(study)[:11]]}) == 16
+    for trial, params in zip(reversed(out), proposed, strict=True):
+        stored = study.trials[trial.number]
+        assert stored.system_attrs[PROPOSED] == stored.params == params
+
+
+def test_two_threads_never_ask_the_same():
+    study = studied(0)
+    both = threading.Barrier(2)
+
+    def slow(trial):
+        suggested(trial)
+        both.wait(10)
+        return 0.0
+
+    study.optimize(slow, n_trials=12, n_jobs=2)
+    assert len({tuple(params.values()) for params in course(study)}) == 12
+
+
+def test_queued_trials_are_pending_and_failed_ones_known():
+    study = studied(0)
+    queued = dict(next(SPACE.enumerate()))
+    study.enqueue_trial(queued)
+
+    def failing(trial):
+        suggested(trial)
+        raise ValueError("no memory")
+
+    study.optimize(failing, n_trials=SPACE.count, catch=ValueError)
+    assert course(study)[0] == queued
+    assert len({tuple(params.values()) for params in course(study)}) == SPACE.count
+    assert {trial.state for trial in study.trials} == {TrialState.FAIL}
+
+
+def test_constraints_of_trials_are_limits():
+    def limited(trial):
+        arch = suggested(trial)
+        trial.set_constraint("width of 32 or less", arch["width"] - 32)
+        return arch["depth"] * arch["width"]
+
+    study = optuna.create_study(direction="maximize", sampler=op.OptiProxySampler(SPACE))
+    study.optimize(limited, n_trials=18)
+    later = study.trials[10:]
+    # Drawn at random, a third of them would break it, and so would a search that knew no limit.
+    assert sum(trial.params["width"] > 32 for trial in later) <= 2
+    assert study.best_trial.params["width"] * study.best_trial.params["depth"] == 128
+
+
+def test_several_directions_spread_over_the_front():
+    def both(trial):
+        arch = suggested(trial)
+        return arch["depth"] * arch["width"], arch["width"]
+
+    sampler = op.OptiProxySampler(SPACE)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    study.set_metric_names(["size", "cost"])
+    study.optimize(both, n_trials=18)
+    assert {tuple(trial.values) for trial in study.best_trials} == {(64, 16), (128, 32), (256, 64)}
+
+
+def test_numeric_parameters_are_drawn_beside_it():
+    def mixed(trial):
+        return objective(trial) + trial.suggest_float("rate", 1e-4, 1e-1, log=True)
+
+    study = optuna.create_study(sampler=op.OptiProxySampler(SPACE))
+    study.optimize(mixed, n_trials=6)
+    rates = {trial.params["rate"] for trial in study.trials}
+    assert len(rates) == 6
+    assert all(1e-4 <= rate <= 1e-1 for rate in rates)
+
+
+def test_pruned_and_infinite_results_do_not_stop_it():
+    def odd(trial):
+        value = objective(trial)
+        if trial.number % 3 == 0:
+            raise optuna.TrialPruned
+        return math.inf if trial.number % 3 == 1 else value
+
+    study = optuna.create_study(sampler=op.OptiProxySampler(SPACE))
+    study.optimize(odd, n_trials=15)
+    assert len({tuple(params.values()) for params in course(study)}) == 15
+
+
+def test_a_journal_is_gone_on_with_by_another_process(tmp_path):
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "o.journal"))
+    options = {"study_name": "s", "direction": "maximize", "load_if_exists": True}
+    for _ in range(2):
+        storage = optuna.storages.JournalStorage(backend)
+        sampler = op.OptiProxySampler(SPACE, seed=1)
+        study = optuna.create_study(storage=storage, sampler=sampler, **options)
+        study.optimize(objective, n_trials=7)
+    assert course(study) == course(studied(14))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"space": {"width": [1]}}, "space"),
+        ({"seed": -1}, "seed: got -1"),
+        ({"proxy": "pg"}, "did you mean 'gp'"),
+    ],
+)
+def test_bad_arguments_are_told_at_once(arguments, said):
+    with pytest.raises(InvalidValueError, match=said):
+        op.OptiProxySampler(**arguments)
