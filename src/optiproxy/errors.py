@@ -34,6 +34,10 @@ class EvaluationFailed(OptiProxyError):
     """Raise it in an evaluator when a query has no result; the search records it and goes on."""
 
 
+class MeasurementFailed(EvaluationFailed):
+    """A network that could not be measured: a failed evaluation, and no end of the search."""
+
+
 def invalid(field: str, got: object, remedy: str) -> InvalidValueError:
     """The house's sentence for a bad value: ``field: got value; remedy``."""
     return InvalidValueError(f"{field}: got {got!r}; {remedy}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -34,16 +34,20 @@ def answer_text(study: Study, budget: int) -> str:
 
 def trajectory(study: Study) -> list[dict[str, Any]]:
     """The queries in their order; a failed one has no metrics and says why."""
-    return [_entry(record) for record in study.queries]
+    fidelities = study.task.fidelities if study.task.low_fidelity is not None else ()
+    return [_entry(record, fidelities) for record in study.queries]
 
 
-def _entry(record: Record) -> dict[str, Any]:
+def _entry(record: Record, fidelities: Sequence[int]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "query": record.query,
         "architecture": dict(record.architecture),
         "metrics": numbers(record.metrics or {}),
         "feasible": record.feasible,
     }
+    if fidelities:
+        entry["fidelity"] = record.epochs or fidelities[-1]
+        entry["cost"] = record.cost
     if record.metrics is None:
         entry["failed"] = record.reason
     return entry

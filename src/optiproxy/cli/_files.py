@@ -31,8 +31,11 @@ def _figure(study: Study, path: Path) -> Path:
     from optiproxy import report
 
     objective = study.task.objectives[0]
+    queries = trajectory(study)
+    # Short trainings are no rivals of full ones.
+    full = [q for q in queries if q.get("cost", 1.0) == 1.0]
     report.search_figure(
-        trajectory(study),
+        full or queries,
         path,
         objective=objective.metric,
         direction=objective.direction,

@@ -35,9 +35,10 @@ class SearchProgress:
         self._console = Console(stderr=True)
         self._study = study
         self._objective = study.task.objectives[0]
+        self._low = study.task.low_fidelity
         self._budget = budget
         records = study.queries
-        self._done = len(records)
+        self._done = _cost(study)
         self._failed = sum(r.metrics is None for r in records)
         best = study.best
         self._best = None if best is None else best.metrics[self._objective.metric]
@@ -54,7 +55,8 @@ class SearchProgress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._row = self._bar.add_task(self._text(), total=budget, completed=self._done)
+        self._row = self._bar.add_task(self._text(), total=budget)
+        self._bar.update(self._row, completed=self._done)
 
     def __enter__(self) -> SearchProgress:
         logging.getLogger("optiproxy").addHandler(self._notes)
@@ -67,10 +69,11 @@ class SearchProgress:
 
     def __call__(self, record: Record) -> None:
         # What other workers finished counts too, where there can be any.
-        self._done = self._done + 1 if self._study.storage is None else len(self._study.queries)
+        alone = self._study.storage is None
+        self._done = self._done + record.cost if alone else _cost(self._study)
         if record.metrics is None:
             self._failed += 1
-        elif record.feasible:
+        elif record.feasible and record.epochs is None:
             value, sign = record.metrics[self._objective.metric], self._objective.sign
             if self._best is None or sign * value > sign * self._best:
                 self._best = value
@@ -87,13 +90,19 @@ class SearchProgress:
         done, then = self._told
         now = time.monotonic()
         enough = self._done - done >= self._budget / _LINES and now - then >= _PAUSE
-        if not enough and self._done < self._budget:
+        if not enough and self._budget - self._done > 1 - 1e-9:
             return
         self._told = self._done, now
         began, before = self._start
         left = (now - began) / max(1, self._done - before) * (self._budget - self._done)
-        line = f"{self._done}/{self._budget} queries, {self._text()}, {left:.0f} s left"
+        what = "queries" if self._low is None else "full trainings' worth"
+        line = f"{self._done:.4g}/{self._budget} {what}, {self._text()}, {left:.0f} s left"
         self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def _cost(study: Study) -> float:
+    """What was spent, in full trainings: a query is one."""
+    return sum((record.cost for record in study.queries), 0.0)
 
 
 class _Notes(logging.Handler):

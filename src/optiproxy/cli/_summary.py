@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from optiproxy.metrics import Objective
 from optiproxy.study import Found, Record, Study
@@ -25,7 +26,9 @@ def _lines(study: Study, files: Sequence[tuple[str, Path | str]]) -> Iterator[st
     records = study.queries
     how = study.method if study.proxy is None else f"{study.method} with {study.proxy}"
     yield ""
-    yield f"{study.task.name}: {len(records)} queries by {how}, seed {study.seed}"
+    short = sum(record.epochs is not None for record in records)
+    of_them = f" ({short} of them of {study.task.low_fidelity} epochs)" if short else ""
+    yield f"{study.task.name}: {len(records)} queries{of_them} by {how}, seed {study.seed}"
     best = study.best
     if best is None:
         yield from _nothing(study, records)
@@ -53,18 +56,32 @@ def _best(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]
         yield f"    {line}"
     yield ""
     width = max(map(len, best.metrics))
+    measured = next(r.measured for r in records if r.query == best.query)
     for name, value in best.metrics.items():
         only = "  (only reported)" if name in study.task.reported else ""
-        yield f"  {name:<{width}}  {number(value)}{only}"
+        how = _how(measured[name]) if name in measured else ""
+        yield f"  {name:<{width}}  {number(value)}{only}{how}"
     yield from _comparison(study, best, records)
+
+
+def _how(measured: Mapping[str, Any]) -> str:
+    """On what a metric was measured, as `hardware.Measurement` has it."""
+    threads = measured.get("threads")
+    parts = (
+        measured.get("runtime") and f"by {measured['runtime']}",
+        measured.get("device") and f"on {measured['device']}",
+        threads and f"{threads} thread{'s' if threads > 1 else ''}",
+        measured.get("iqr_ms") is not None and f"quartiles {measured['iqr_ms']:.2g} apart",
+    )
+    return f"  ({', '.join(part for part in parts if part)})"
 
 
 def _comparison(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]:
     """The best beside the median of the architectures that were drawn at random."""
     objective = study.task.objectives[0]
     drawn = [r for r in records if r.query <= study.random_queries and r.metrics is not None]
-    if not drawn:
-        return
+    if not drawn or any(r.epochs is not None for r in drawn):
+        return  # Short trainings say nothing of what a full one would have reached.
     metric = objective.metric
     median = statistics.median(r.metrics[metric] for r in drawn if r.metrics is not None)
     value = best.metrics[metric]

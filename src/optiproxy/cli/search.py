@@ -17,6 +17,8 @@ def search(
     name: str | None = None,
     workers: int | None = None,
     dask: str | None = None,
+    measure: str | None = None,
+    low_fidelity: int | None = None,
     warm_start: list[str] | None = None,
     json: bool = False,
 ) -> int:
@@ -38,6 +40,11 @@ def search(
         workers: How many evaluations run at once: by default 1, and with --dask one for each of the
             cluster's threads.
         dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
+        measure: Each network is measured beside its training: onnx or torch on this machine, or a
+            command for another device, such as "ssh pi measure.sh {onnx}", that prints JSON with
+            at least latency_ms (see docs/hardware.md).
+        low_fidelity: Epochs of short trainings that come first and guide the search, for a task
+            that has them; they cost their part of the budget, and the best is trained in full.
         warm_start: An earlier search of the same space that this one learns from: the name of a
             study in the same storage, or a file that `search --json` wrote; may be given several
             times.
@@ -53,7 +60,7 @@ def search(
     check_count("budget", budget)
     if workers is not None:
         check_count("workers", workers)
-    loaded = load(task).replaced(objective, constraint)
+    loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
     loaded.prepare()  # Data that are missing are told before a file is made.
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:

@@ -1,7 +1,18 @@
 """Measuring a real network on a real device: latency, size and operations."""
 
+from optiproxy.hardware.command import Command
 from optiproxy.hardware.cost import count_flops, count_parameters
-from optiproxy.hardware.latency import Latency, measure_latency
+from optiproxy.hardware.export import export_onnx
+from optiproxy.hardware.measurement import Measurement, measure, runtime_of
 from optiproxy.hardware.threads import pinned_threads
 
-__all__ = ["Latency", "count_flops", "count_parameters", "measure_latency", "pinned_threads"]
+__all__ = [
+    "Command",
+    "Measurement",
+    "count_flops",
+    "count_parameters",
+    "export_onnx",
+    "measure",
+    "pinned_threads",
+    "runtime_of",
+]

@@ -7,10 +7,12 @@ that is rebuilt from its history goes on exactly as the one that was never inter
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from moocore import pareto_rank
@@ -95,6 +97,7 @@ class Optimizer(ABC):
         self._queries: list[Query] = []
         self._pending: list[Indices] = []
         self._known: set[bytes] = set()
+        self._low: list[tuple[Mapping[str, object], Result]] = []
 
     # ---- the protocol ----
 
@@ -106,7 +109,7 @@ class Optimizer(ABC):
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise invalid("ask: n", n, "give a whole number of 1 or more")
         rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending)])
-        rows = self._propose(n, rng)
+        rows = self._promote(n, rng) if self._low else self._propose(n, rng)
         self._known.update(self.keys(rows))
         self._pending.extend(rows)
         return self.space.from_indices(rows)
@@ -139,8 +142,18 @@ class Optimizer(ABC):
         self,
         told: Iterable[tuple[Mapping[str, object], Result]],
         pending: Iterable[Mapping[str, object]] = (),
+        *,
+        low: Iterable[tuple[Mapping[str, object], Result]] = (),
     ) -> None:
-        """Replaces the whole state by a history in its order, and by what is still out."""
+        """Replaces the whole state by a history in its order, and by what is still out.
+
+        Args:
+            told: Architectures with their results.
+            pending: What is still out.
+            low: Cheap answers to the same questions (short trainings), which guide what is asked
+                in full: they are not known, and `ask` may propose them.
+        """
+        self._low = list(low)
         self._rows, self._queries, self._pending, self._known = [], [], [], set()
         pairs = list(told)
         self.tell([arch for arch, _ in pairs], [result for _, result in pairs])
@@ -150,6 +163,18 @@ class Optimizer(ABC):
     @abstractmethod
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         """Up to `n` distinct rows (n, C), none of them known (see `is_new`)."""
+
+    def _promote(self, n: int, rng: np.random.Generator) -> Indices:
+        """Up to `n` new rows to be answered in full: by default those of the best cheap answers."""
+        cheap = self.at_low_fidelity()
+        best = cheap.rows[np.argsort(-cheap.scores(), kind="stable")]
+        return best[self.is_new(best)][:n]
+
+    def at_low_fidelity(self) -> Self:
+        """This optimiser with the cheap answers as its whole history."""
+        other = copy.copy(self)
+        other.restore(self._low)
+        return other
 
     # ---- what is known ----
 

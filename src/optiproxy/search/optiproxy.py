@@ -27,6 +27,7 @@ from optiproxy.search._acquisition import log_expected_improvement
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
 from optiproxy.search._earlier import read_earlier
+from optiproxy.search._fidelity import PROMOTED, PROMOTED_CANDIDATES, TwoFidelities
 from optiproxy.search._limits import Targets, log_feasible, targets_of
 from optiproxy.search._outputs import Outputs
 from optiproxy.search._pareto import Front, chebyshev
@@ -178,6 +179,13 @@ class OptiProxy(Optimizer):
                 learnt.append(known)
         return learnt
 
+    def _promote(self, n: int, rng: np.random.Generator) -> Indices:
+        self._predicted = {}
+        if sum(query.metrics is not None for query in self._queries) < PROMOTED:
+            return super()._promote(n, rng)
+        with single_threaded():
+            return self._guided(n, rng, self.rows[:0])
+
     def _initial(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""
         rows = balanced(self.space, self.n_init, np.random.default_rng([self.seed, 0xD0E]))
@@ -200,6 +208,7 @@ class OptiProxy(Optimizer):
                 leads if front is None else np.concatenate([leads, self.rows[front.members]])
             ),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
+            super()._promote(PROMOTED_CANDIDATES, rng) if self._low else incumbents[:0],
         ]
         scout = None
         newest = (order[0] if len(order) else 0) if front is None else front.newest
@@ -252,7 +261,18 @@ class OptiProxy(Optimizer):
         return rows[chosen]
 
     def _informed(self, seed: int, outputs: list[int]) -> Proxy:
-        """A fresh proxy of some outputs, informed by what was known before this search."""
+        """A fresh proxy of some outputs, informed by earlier searches and by cheap answers."""
+        if not self._low:
+            return self._alone(seed, outputs)
+        cheap = self.at_low_fidelity()
+        y = cheap._targets().y[:, outputs]
+        told = ~y.isnan().any(1)
+        low = self._alone(seed, outputs)
+        low.fit(self._corners(cheap.rows[told.numpy()], low.dtype), y[told].to(low.dtype))
+        return TwoFidelities(low, self._alone(seed, outputs))
+
+    def _alone(self, seed: int, outputs: list[int]) -> Proxy:
+        """The same, of one fidelity."""
         proxy = self._proxy(self.space, seed=seed)
         known: list[Model] = [*self._earlier, *self._scores]
         return Informed(proxy, [model.only(outputs) for model in known]) if known else proxy

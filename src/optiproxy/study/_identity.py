@@ -37,6 +37,8 @@ class Identity:
     method: str
     proxy: str | None
     seed: int
+    measure: str | None = None
+    low_fidelity: int | None = None
     reference: tuple[str, str] | None = None
     version: str = ""
     asked: list[str] = field(default_factory=list)
@@ -62,6 +64,8 @@ class Identity:
             method=method,
             proxy=proxy,
             seed=seed,
+            measure=task.measure,
+            low_fidelity=task.low_fidelity,
             reference=None if reference is None else (reference.text, reference.folder),
             version=version,
             asked=list(asked),

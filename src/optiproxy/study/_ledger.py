@@ -5,12 +5,16 @@ what is out) and, once it is complete, its values and its metrics as user attrib
 
 =========================== ====================================================================
 ``optiproxy:query``         the query's number, from 1; a repeated trial keeps it
+``optiproxy:epochs``        of a short training; a full one says nothing
+``optiproxy:curve``         what the evaluator reported: pairs of an epoch and a value
+``optiproxy:cost``          of a training that was stopped: the part of it that was spent
 ``optiproxy:ask_seconds``   its share of the time it took to propose it
 ``optiproxy:predicted``     the first objective as the method's model predicted it, if it has one
 ``optiproxy:batch``         on the first trial of a batch: all of the batch, so that a batch whose
                             writer was killed half-way can be completed as it was
 ``optiproxy:owner:RUN``     who runs it, or tried to; null once it knows that another one was faster
 ``optiproxy:seconds``       of the evaluation, and of the session since its last result
+``optiproxy:measured``      how a metric was measured, where the evaluator told: device, versions, …
 ``optiproxy:feasible``      where there are constraints (the dashboard does not show Optuna's own)
 ``optiproxy:failed``        state FAIL: why the evaluation failed
 ``optiproxy:dropped``       state PRUNED: which limit its cheap metrics break; it was not trained
@@ -77,6 +81,16 @@ class Entry:
         """Whether it is a query over, trained or failed; a dropped one is none."""
         return self.state in (State.DONE, State.FAILED)
 
+    @property
+    def epochs(self) -> int | None:
+        """Of a short training; None for a full one."""
+        epochs: int | None = self.attribute("epochs")
+        return epochs
+
+    def cost(self, task: Task) -> float:
+        """What it counts in the budget of full trainings."""
+        return task.cost(self.epochs) * float(self.attribute("cost", 1.0))
+
     def attribute(self, name: str, default: Any = None) -> Any:
         return self.trial.user_attrs.get(PREFIX + name, default)
 
@@ -92,6 +106,9 @@ class Entry:
             reason=reason,
             seconds=self.attribute("seconds", {}).get("evaluation", 0.0),
             optimizer_seconds=self.attribute("ask_seconds", 0.0),
+            measured=self.attribute("measured", {}),
+            epochs=self.epochs,
+            cost=self.cost(task),
             predicted=self.attribute("predicted"),
         )
 
@@ -199,6 +216,7 @@ class Ledger:
                     entry.number,
                     entry.architecture,
                     entry.attribute("ask_seconds", 0.0),
+                    epochs=entry.epochs,
                     predicted=entry.attribute("predicted"),
                     repeats=entry.trial.number,
                 )
@@ -216,7 +234,7 @@ class Ledger:
             rows = self._batch(entry.number, batch["rows"])
             for (query, arch), value in zip(rows, predicted, strict=True):
                 if (query, arch) not in written:
-                    self._add(query, arch, seconds, predicted=value)
+                    self._add(query, arch, seconds, epochs=entry.epochs, predicted=value)
                     changed = True
             self._whole.add(entry.trial.number)
         return _counting(self._entries() if changed else entries)
@@ -238,6 +256,7 @@ class Ledger:
         archs: Sequence[Architecture],
         seconds: float,
         predicted: Sequence[float] | None = None,
+        epochs: int | None = None,
     ) -> None:
         """Queues a batch as queries `first`, `first` + 1, …; it took `seconds` to propose it.
 
@@ -246,6 +265,7 @@ class Ledger:
             archs: The batch.
             seconds: How long the method took to propose it.
             predicted: What its model predicted of each; None where it has no model.
+            epochs: Of short trainings; None for full ones.
         """
         share = seconds / len(archs)
         batch: dict[str, Any] | None = None
@@ -259,6 +279,7 @@ class Ledger:
                 first + shift,
                 arch,
                 share,
+                epochs=epochs,
                 predicted=None if predicted is None else predicted[shift],
                 batch=batch if shift == 0 else None,
             )
@@ -304,9 +325,17 @@ class Ledger:
         seconds = {"evaluation": evaluation.seconds, "session": session}
         try:
             self._storage.set_trial_user_attr(trial_id, PREFIX + "seconds", seconds)
+            if evaluation.curve:
+                self._storage.set_trial_user_attr(trial_id, PREFIX + "curve", evaluation.curve)
+            if evaluation.stopped:
+                self._storage.set_trial_user_attr(trial_id, PREFIX + "cost", evaluation.cost)
             if evaluation.metrics is None:
                 self._fail(entry, "failed", evaluation.reason)
                 return True
+            if evaluation.measured:
+                self._storage.set_trial_user_attr(
+                    trial_id, PREFIX + "measured", evaluation.measured
+                )
             self._write_metrics(trial_id, evaluation.metrics)
             if evaluation.dropped:
                 self._storage.set_trial_user_attr(trial_id, PREFIX + "dropped", evaluation.dropped)
@@ -367,15 +396,12 @@ class Ledger:
 
 
 def duplicates(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
-    """Waiting entries whose architecture an entry with a better claim has too: (entry, other)."""
-    first: dict[Architecture, Entry] = {}
+    """Waiting entries whose question an entry with a better claim has too: (entry, other)."""
+    first: dict[tuple[Architecture, int | None], Entry] = {}
     for entry in sorted(entries, key=lambda e: (e.state is State.WAITING, e.trial.number)):
-        first.setdefault(entry.architecture, entry)
-    return [
-        (entry, first[entry.architecture])
-        for entry in entries
-        if entry.state is State.WAITING and first[entry.architecture] is not entry
-    ]
+        first.setdefault((entry.architecture, entry.epochs), entry)
+    claims = [(entry, first[entry.architecture, entry.epochs]) for entry in entries]
+    return [(e, other) for e, other in claims if e.state is State.WAITING and other is not e]
 
 
 def _counting(entries: Iterable[Entry]) -> list[Entry]:

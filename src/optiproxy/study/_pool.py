@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from functools import partial
 from typing import Protocol
@@ -18,11 +19,22 @@ from optiproxy.tasks import Evaluation, Task
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
+Answer = Future[Evaluation | str]
+
+# What a training that reports its curve must have reached, by epoch.
+Medians = Mapping[int, float]
+
+
 class Pool(Protocol):
     """Evaluates architectures, some at a time."""
 
-    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
-        """Starts an evaluation. The future raises BrokenExecutor where the worker died."""
+    def submit(
+        self, arch: Architecture, epochs: int | None, medians: Medians
+    ) -> Future[Evaluation | str]:
+        """Starts an evaluation, of so many epochs or in full (None).
+
+        The future raises BrokenExecutor where the worker died.
+        """
 
     def renew(self) -> None:
         """Replaces what broke.
@@ -43,10 +55,14 @@ class InProcess:
         self._seed = seed
         self._interrupts = interrupts
 
-    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
-        future: Future[Evaluation | str] = Future()
+    def submit(
+        self, arch: Architecture, epochs: int | None, medians: Medians
+    ) -> Future[Evaluation | str]:
+        future: Answer = Future()
         with self._interrupts.open():
-            future.set_result(self._task.query(arch, seed=self._seed))
+            future.set_result(
+                self._task.query(arch, seed=self._seed, epochs=epochs, medians=medians)
+            )
         return future
 
     def renew(self) -> None:
@@ -85,13 +101,15 @@ class Processes:
         )
         return executor
 
-    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
+    def submit(
+        self, arch: Architecture, epochs: int | None, medians: Medians
+    ) -> Future[Evaluation | str]:
         try:
-            return self._executor.submit(_worker.query, arch, self._seed)
+            return self._executor.submit(_worker.query, arch, self._seed, epochs, medians)
         except BrokenExecutor:
             # A worker died while it was idle: nothing is lost.
             self.renew()
-            return self._executor.submit(_worker.query, arch, self._seed)
+            return self._executor.submit(_worker.query, arch, self._seed, epochs, medians)
 
     def renew(self) -> None:
         self.close(kill=True)
@@ -109,8 +127,12 @@ class Borrowed:
         self._seed = seed
         self._executor = executor
 
-    def submit(self, arch: Architecture) -> Future[Evaluation | str]:
-        return self._executor.submit(self._task.query, arch, seed=self._seed)
+    def submit(
+        self, arch: Architecture, epochs: int | None, medians: Medians
+    ) -> Future[Evaluation | str]:
+        return self._executor.submit(
+            self._task.query, arch, seed=self._seed, epochs=epochs, medians=medians
+        )
 
     def renew(self) -> None:
         raise StudyError("executor: it broke and can't be used any more; run again with a new one")
@@ -124,7 +146,7 @@ def thread_limits(threads: int) -> dict[str, str]:
     return dict.fromkeys(_THREADS, str(threads))
 
 
-def result(future: Future[Evaluation | str]) -> Evaluation:
+def result(future: Answer) -> Evaluation:
     """The evaluation of a future that is done.
 
     Raises:

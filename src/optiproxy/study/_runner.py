@@ -12,9 +12,11 @@ from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
+from optiproxy.study._curves import medians
 from optiproxy.study._interrupts import Interrupts
 from optiproxy.study._ledger import Entry, Ledger, State, duplicates
 from optiproxy.study._owner import LEASE
+from optiproxy.study._plan import Plan
 from optiproxy.study._pool import Pool, death, result
 from optiproxy.study.records import Record
 from optiproxy.tasks import Evaluation
@@ -37,7 +39,7 @@ class Runner:
         optimizer: Rebuilt from the history before each ask, so that it has no other memory.
         pool: Who evaluates.
         workers: How many evaluations are out at once.
-        budget: How many queries the study has in the end.
+        plan: What is asked next, and how much may be.
         cheap_budget: How many architectures are measured in the end, those that were dropped
             untrained among them.
         active: The names of this process's runs, this one among them.
@@ -54,7 +56,7 @@ class Runner:
         pool: Pool,
         *,
         workers: int,
-        budget: int,
+        plan: Plan,
         cheap_budget: int,
         active: set[str],
         shared: bool,
@@ -66,7 +68,7 @@ class Runner:
         self._optimizer = optimizer
         self._pool = pool
         self._workers = workers
-        self._budget = budget
+        self._plan = plan
         self._cheap_budget = cheap_budget
         self._active = active
         self._shared = shared
@@ -127,7 +129,11 @@ class Runner:
                 return
             if self._ledger.take(entry):
                 self._mine[entry.trial.number] = entry
-                self._out[self._pool.submit(entry.architecture)] = entry
+                self._out[self._submitted(entry)] = entry
+
+    def _submitted(self, entry: Entry) -> Future[Evaluation | str]:
+        known = medians(self._ledger.read(), entry.epochs) if self._ledger.task.reports else {}
+        return self._pool.submit(entry.architecture, entry.epochs, known)
 
     def _next(self) -> Entry | None:
         """The next query to run; None where there is none for now."""
@@ -143,13 +149,12 @@ class Runner:
             entries = self._read()
             waiting = [e for e in entries if e.state is State.WAITING]
             dropped = sum(e.state is State.DROPPED for e in entries)
-            begun = len(entries) - len(waiting) - dropped
-            self._queue.extend(waiting[: max(0, self._budget - begun)])
+            begun = [e for e in entries if e.state is not State.WAITING]
+            self._queue.extend(self._plan.affordable(begun, waiting))
             self._elsewhere = [
                 e for e in entries if e.state is State.RUNNING and e.trial.number not in self._mine
             ]
-            left = self._budget - begun
-            if waiting or left <= 0 or self._exhausted:
+            if waiting or self._exhausted or not self._plan.has_room(begun):
                 return
             if dropped and len(entries) >= self._cheap_budget:
                 self._exhausted = True
@@ -159,7 +164,7 @@ class Runner:
                     "limit, or raise cheap_budget"
                 )
                 return
-            self._ask(entries, left)
+            self._ask(entries)
 
     def _read(self) -> list[Entry]:
         if not self._shared:
@@ -170,14 +175,10 @@ class Runner:
             self._ledger.drop_duplicate(entry, other)
         return self._ledger.read() if twice else entries
 
-    def _ask(self, entries: list[Entry], left: int) -> None:
+    def _ask(self, entries: list[Entry]) -> None:
         start = time.perf_counter()
-        told = [(e.architecture, self._guiding(e)) for e in entries if e.finished]
-        pending = [e.architecture for e in entries if not e.finished]
-        n = min(self._optimizer.batch_size, left)
         with self._interrupts.open():
-            self._optimizer.restore(told, pending)
-            archs: list[Architecture] = self._optimizer.ask(n)
+            archs, epochs = self._plan.ask(self._optimizer, entries)
             predicted = self._predicted(archs)
         seconds = time.perf_counter() - start
         if self._shared and len(self._ledger.read()) > len(entries):
@@ -186,12 +187,12 @@ class Runner:
             self._exhausted = True
             self._note(
                 f"the space is used up: no new architecture is left after {len(entries)} queries "
-                f"of a budget of {self._budget}"
+                f"of a budget of {self._plan.budget}"
             )
             return
         # After the greatest, not after the count: two processes may have used a number twice.
         first = 1 + max((e.number for e in entries), default=0)
-        self._ledger.propose(first, archs, seconds, predicted)
+        self._ledger.propose(first, archs, seconds, predicted, epochs)
 
     def _predicted(self, archs: list[Architecture]) -> list[float] | None:
         """What the method's model says of its own proposals, where it can be asked."""
@@ -201,9 +202,6 @@ class Runner:
             return None
         values = [float(value) for value in told]
         return values if all(map(math.isfinite, values)) else None
-
-    def _guiding(self, entry: Entry) -> dict[str, float] | None:
-        return None if entry.metrics is None else self._ledger.task.guiding(entry.metrics)
 
     # ---- collecting ----
 
@@ -237,7 +235,7 @@ class Runner:
             return
         # One by one: now it is alone when it dies, and the others get their results.
         for entry, _ in sorted(broken, key=lambda pair: pair[0].number):
-            future = self._pool.submit(entry.architecture)
+            future = self._submitted(entry)
             with self._interrupts.open():
                 wait([future])
             try:
@@ -274,6 +272,9 @@ class Runner:
                 reason=evaluation.reason,
                 seconds=evaluation.seconds,
                 optimizer_seconds=entry.attribute("ask_seconds", 0.0),
+                measured=evaluation.measured,
+                epochs=entry.epochs,
+                cost=self._ledger.task.cost(entry.epochs) * evaluation.cost,
                 predicted=entry.attribute("predicted"),
             )
         )

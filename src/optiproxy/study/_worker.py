@@ -7,6 +7,7 @@ import pickle
 import signal
 import threading
 import time
+from collections.abc import Mapping
 
 from optiproxy.spaces import Architecture
 from optiproxy.tasks import Evaluation, Task
@@ -40,9 +41,13 @@ def prepare(task: bytes, parent: int) -> None:
         _problem = f"{type(error).__name__}: {error}"
 
 
-def query(arch: Architecture, seed: int) -> Evaluation | str:
+def query(
+    arch: Architecture, seed: int, epochs: int | None, medians: Mapping[int, float]
+) -> Evaluation | str:
     """Evaluates; the text of what went wrong where the worker could not make the task."""
-    return _problem if _task is None else _task.query(arch, seed=seed)
+    return (
+        _problem if _task is None else _task.query(arch, seed=seed, epochs=epochs, medians=medians)
+    )
 
 
 def _end_with(parent: int) -> None:

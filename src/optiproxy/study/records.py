@@ -26,6 +26,10 @@ class Record:
         reason: Why it failed, or which limit kept it from being trained; else empty.
         seconds: How long the evaluation took.
         optimizer_seconds: This query's share of the time that the method took to propose it.
+        measured: How a metric was measured, where the evaluator told: metric → the fields of a
+            `hardware.Measurement`.
+        epochs: Of a short training; None for a full one.
+        cost: What it counts in the budget: 1 for a full training.
         predicted: The first objective as the method's model predicted it when it proposed this
             query; None for a method without a model, and for queries that were drawn at random.
     """
@@ -37,6 +41,9 @@ class Record:
     reason: str = ""
     seconds: float = 0.0
     optimizer_seconds: float = 0.0
+    measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    epochs: int | None = None
+    cost: float = 1.0
     predicted: float | None = None
 
     def plain(self) -> dict[str, Any]:

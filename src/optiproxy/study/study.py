@@ -27,12 +27,14 @@ from optiproxy.spaces import Architecture, Space
 from optiproxy.study._identity import BUDGET, Identity
 from optiproxy.study._interrupts import Interrupts
 from optiproxy.study._ledger import Ledger, State
+from optiproxy.study._plan import Plan
 from optiproxy.study._pool import Borrowed, InProcess, Pool, Processes
 from optiproxy.study._runner import Runner
 from optiproxy.study._storage import Storage, open_storage
 from optiproxy.study._warm import keep_earlier
 from optiproxy.study.records import Found, Record
 from optiproxy.tasks import Reference, Task, load
+from optiproxy.tasks.base import Evaluator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +100,7 @@ class Study:
         self,
         name: str,
         space: Space,
-        evaluate: Callable[..., Mapping[str, float] | float],
+        evaluate: Evaluator,
         *,
         objectives: Mapping[str, str] | Sequence[str] | str,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
@@ -175,7 +177,9 @@ class Study:
                 f"study {name!r}: its task {found.task!r} was made in a program; run that again, "
                 "with the same name and storage, and it goes on"
             )
-        task = _found_again(*found.reference).replaced(found.objectives, found.constraints)
+        task = _found_again(*found.reference).replaced(
+            found.objectives, found.constraints, found.measure, found.low_fidelity
+        )
         return cls.of(
             task,
             name=name,
@@ -266,6 +270,9 @@ class Study:
     ) -> None:
         """Searches until the study has `budget` queries, those of earlier runs and failed ones too.
 
+        Where the task has a `low_fidelity`, the budget is that of full trainings: short ones count
+        as the part of one that they are, guide the search, and are no candidates for the best.
+
         Stops earlier where the space is used up; `notes` says so. Ctrl-C keeps all that is
         finished, and what was running is repeated by the next `run`.
 
@@ -310,7 +317,7 @@ class Study:
                     self._optimizer,
                     pool,
                     workers=workers,
-                    budget=budget,
+                    plan=Plan(self.task, budget),
                     cheap_budget=cheap_budget,
                     active=_ACTIVE,
                     shared=self.storage is not None,
@@ -388,7 +395,7 @@ class Study:
         return [
             Found(r.query, r.architecture, r.metrics, self.task)
             for r in self.queries
-            if r.metrics is not None and r.feasible
+            if r.metrics is not None and r.feasible and r.epochs is None
         ]
 
     @property

@@ -7,9 +7,9 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 from optiproxy.errors import EvaluationFailed, invalid
 from optiproxy.metrics import (
@@ -24,13 +24,15 @@ from optiproxy.metrics import (
     resolved,
 )
 from optiproxy.spaces import Architecture, Space
+from optiproxy.tasks import _fidelity, _measuring
+from optiproxy.tasks._curve import Curve, Stopped
 
 if TYPE_CHECKING:
     from torch import nn
 
     from optiproxy.tasks._loading import Reference
 
-Evaluator = Callable[..., Mapping[str, float] | float]
+Evaluator = Callable[..., Mapping[str, SupportsFloat] | float]
 Trainer = Callable[[Architecture, int], "nn.Module"]
 
 # A relative limit refers to the largest value among so many random architectures, the same ones for
@@ -48,12 +50,20 @@ class Evaluation:
         reason: Why it failed.
         dropped: Which limit a cheap metric breaks; then the architecture was not trained and
             `metrics` holds what was measured before.
+        measured: How a metric was measured, where the evaluator told: metric → plain values.
+        curve: What it reported, (epoch, value) in order.
+        stopped: Whether it was stopped there.
+        cost: Which part of its training that was.
     """
 
     metrics: dict[str, float] | None
     seconds: float
     reason: str = ""
     dropped: str = ""
+    measured: dict[str, dict[str, Any]] = field(default_factory=dict)
+    curve: tuple[tuple[int, float], ...] = ()
+    stopped: bool = False
+    cost: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,9 @@ class Task:
         space: What is searched.
         evaluate: ``evaluate(arch) → {metric: value}``, or a bare number when there is one
             objective. It may declare a keyword ``seed``, which is fixed by the study's seed and the
-            architecture. It may raise `EvaluationFailed`, or anything: a failure is recorded.
+            architecture, ``epochs`` where there are `fidelities`, and ``report``, which it calls
+            with an epoch and the first objective's value there: a training that is behind is
+            stopped. It may raise `EvaluationFailed`, or anything: a failure is recorded.
         objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``; ``"<= 60%"`` is 60 % of the
             largest value in a random sample of the space, for metrics known without training.
@@ -127,6 +139,8 @@ class Task:
             a network is exported or measured with.
         prepare: ``prepare()`` makes ready what every query needs, such as a data set. It is called
             before each query and must be quick after the first call.
+        fidelities: Epochs that the evaluator can train for, ascending, such as ``(12, 200)``; the
+            last is the full training. The evaluator declares a keyword ``epochs``.
         in_memory: True where a query is a look-up, so that a study need not be stored.
         distinct: Whether architectures that come to the same network (`Space.canonical`) are
             evaluated once; by default, but for look-ups: a table may list them one by one.
@@ -136,6 +150,8 @@ class Task:
     Attributes:
         train: The function that was given, or None.
         example_input: The function that was given, or None.
+        low_fidelity: The epochs of short trainings that guide a search (see `replaced`), or None.
+        measure: How each network is measured beside its evaluation (see `replaced`), or None.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
@@ -155,6 +171,7 @@ class Task:
         train: Trainer | None = None,
         example_input: Callable[[], Any] | None = None,
         prepare: Callable[[], object] | None = None,
+        fidelities: Sequence[int] = (),
         in_memory: bool = False,
         distinct: bool | None = None,
         description: str = "",
@@ -183,25 +200,54 @@ class Task:
         self.description = description
         self.origin = origin or Origin()
         self.train = train
+        self.measure: str | None = None
+        self.fidelities = tuple(fidelities)
+        self.low_fidelity: int | None = None
         self.example_input = example_input
         self.reference: Reference | None = None
         self._build = build
         self._prepare = prepare
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
+        _fidelity.check(self)
 
     def replaced(
         self,
         objectives: Mapping[str, str] | Sequence[str] | str | None = None,
         constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        measure: str | None = None,
+        low_fidelity: int | None = None,
     ) -> Task:
-        """The same task asked for other objectives or constraints (the command line's options)."""
+        """The same task with the command line's options.
+
+        Args:
+            objectives: Other objectives.
+            constraints: Other constraints.
+            measure: Each network is measured before it is evaluated: ``"onnx"`` or ``"torch"`` on
+                this machine, or a command with ``{onnx}`` in it (see `hardware.Command`). Its
+                ``latency_ms``, and whatever else is measured, replaces what the evaluator returns.
+            low_fidelity: One of the task's fidelities but the last: a search first learns from
+                trainings of so many epochs, then trains the most promising ones in full.
+
+        Raises:
+            InvalidValueError: An argument can't be used.
+        """
         other = type(self).__new__(type(self))
         other.__dict__.update({k: v for k, v in self.__dict__.items() if k != "optimum"})
         if objectives:
             other.objectives = parse_objectives(objectives)
         if constraints:
             other.constraints = parse_constraints(constraints)
-        check_known(other.objectives, other.constraints, self.metrics, self.reported)
+        if low_fidelity is not None:
+            _fidelity.check_low(self, low_fidelity)
+            other.low_fidelity = low_fidelity
+        if measure is not None:
+            _measuring.check(self, measure)
+            other.measure = measure
+            if self.metrics and not _measuring.is_command(measure):
+                other.metrics = tuple(dict.fromkeys((*self.metrics, *_measuring.METRICS)))
+            elif self.metrics:
+                other.metrics = ()  # A command may measure what it likes.
+        check_known(other.objectives, other.constraints, other.metrics, self.reported)
         return other
 
     def resolved(self) -> Task:
@@ -243,7 +289,8 @@ class Task:
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         if self.reference is None:
             return super().__reduce_ex__(protocol)
-        return _found_again, (self.reference, self.objectives, self.constraints)
+        options = (self.objectives, self.constraints, self.measure, self.low_fidelity)
+        return _found_again, (self.reference, *options)
 
     def prepare(self) -> None:
         """Makes ready what every query needs: loads and checks a table, generates a data set.
@@ -256,11 +303,23 @@ class Task:
         if self._prepare is not None:
             self._prepare()
 
+    @property
+    def can_build(self) -> bool:
+        """Whether there is a `build`, of the task or of its space."""
+        return self._build is not None or type(self.space).build is not Space.build
+
     def build(self, arch: Architecture) -> nn.Module:
         """The untrained network of `arch`: the task's own `build`, or else the space's."""
         return self._build(arch) if self._build is not None else self.space.build(arch)
 
-    def query(self, arch: Architecture, *, seed: int = 0) -> Evaluation:
+    def query(
+        self,
+        arch: Architecture,
+        *,
+        seed: int = 0,
+        epochs: int | None = None,
+        medians: Mapping[int, float] | None = None,
+    ) -> Evaluation:
         """Evaluates one architecture; whatever goes wrong in the evaluator becomes a failure.
 
         KeyboardInterrupt and SystemExit pass through.
@@ -268,6 +327,8 @@ class Task:
         Args:
             arch: An architecture of the space.
             seed: The study's; the evaluator gets `evaluation_seed` of it and of `arch`.
+            epochs: One of the task's fidelities; None for the full training.
+            medians: Epoch → what the training must have reached by then, if it reports its curve.
 
         Raises:
             DataError: See `prepare`; missing data are no failure of the architecture.
@@ -276,6 +337,11 @@ class Task:
         keywords: dict[str, Any] = {}
         if self._takes_seed:
             keywords["seed"] = evaluation_seed(seed, arch)
+        if self.fidelities:
+            keywords["epochs"] = self.fidelities[-1] if epochs is None else epochs
+        curve = Curve(medians or {}, self.objectives[0].sign)
+        if self.reports:
+            keywords["report"] = curve
         start = time.perf_counter()
         try:
             before = self._before(arch)
@@ -283,13 +349,31 @@ class Task:
                 if c.metric in before and not c.relative and c.violation(before[c.metric]) > 0:
                     told = f"{c.metric} is {before[c.metric]:g}, not {c}"
                     return Evaluation(before, time.perf_counter() - start, dropped=told)
-            metrics = self._checked(self.evaluate(arch, **keywords), before)
+            # Measured first: a network that can't be measured is not trained.
+            measured = _measuring.measured(self, arch) if self.measure is not None else {}
+            trained = self._mapping(self.evaluate(arch, **keywords))
+            # By what was known before it was decided whether to train.
+            answer = {**trained, **measured, **before}
+            metrics = self._checked(answer)
+        except Stopped as error:
+            # Its whole length, or that of the longest before where the task does not say.
+            length = keywords.get("epochs") or max(medians or {}, default=1)
+            return Evaluation(
+                None,
+                time.perf_counter() - start,
+                str(error),
+                curve=tuple(curve.points),
+                stopped=True,
+                cost=min(1.0, error.epoch / length),
+            )
         except EvaluationFailed as error:
             return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             return Evaluation(None, time.perf_counter() - start, reason)
-        return Evaluation(metrics, time.perf_counter() - start)
+        how = {name: value.to_json() for name, value in answer.items() if _tells(value)}
+        seconds = time.perf_counter() - start
+        return Evaluation(metrics, seconds, measured=how, curve=tuple(curve.points))
 
     def _before(self, arch: Architecture) -> dict[str, float]:
         """What is known of an architecture before it is trained: exact and cheap metrics.
@@ -333,21 +417,36 @@ class Task:
 
     @cached_property
     def _takes_seed(self) -> bool:
-        try:
-            parameters = inspect.signature(self.evaluate).parameters
-        except (TypeError, ValueError):
-            return False
-        return "seed" in parameters
+        return "seed" in self.declared
 
-    def _checked(self, result: object, before: Mapping[str, float]) -> dict[str, float]:
+    @property
+    def reports(self) -> bool:
+        """Whether the evaluator reports its learning curve."""
+        return "report" in self.declared
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The names of the evaluator's arguments; empty where they can't be told."""
+        try:
+            return tuple(inspect.signature(self.evaluate).parameters)
+        except (TypeError, ValueError):
+            return ()
+
+    def cost(self, epochs: int | None) -> float:
+        """What a training of so many epochs costs, as a part of the full one's; None is that."""
+        return 1.0 if epochs is None else epochs / self.fidelities[-1]
+
+    def _mapping(self, result: object) -> dict[str, Any]:
         # A bare number may also come as a scalar of numpy or torch.
         bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
         if bare and len(self.objectives) == 1:
             result = {self.objectives[0].metric: result}
         if not isinstance(result, Mapping):
             raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
-        metrics = {str(name): _number(str(name), value) for name, value in result.items()}
-        metrics.update(before)  # By these it was decided whether to train.
+        return {str(name): value for name, value in result.items()}
+
+    def _checked(self, answer: Mapping[str, Any]) -> dict[str, float]:
+        metrics = {name: _number(name, value) for name, value in answer.items()}
         for metric in self.needed:
             value = metrics.get(metric)
             if value is None:
@@ -359,6 +458,11 @@ class Task:
                 raise EvaluationFailed(f"{metric} is {value}")
         # Of the others, what was not measured is left out: NaN is no number in JSON.
         return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _tells(value: object) -> bool:
+    """Whether a metric comes with how it was measured, as `hardware.Measurement` does."""
+    return hasattr(value, "__float__") and hasattr(value, "to_json")
 
 
 def _metrics(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
@@ -387,8 +491,10 @@ def _found_again(
     reference: Reference,
     objectives: tuple[Objective, ...],
     constraints: tuple[Constraint, ...],
+    measure: str | None,
+    low_fidelity: int | None,
 ) -> Task:
-    task = reference.load().replaced()
+    task = reference.load().replaced(measure=measure, low_fidelity=low_fidelity)
     task.objectives, task.constraints = objectives, constraints
     return task
 

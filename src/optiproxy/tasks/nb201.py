@@ -4,6 +4,10 @@ Validation accuracy guides the search; test accuracy is only reported. Both are 
 training seeds. CIFAR-10's validation accuracy comes from training on half of the training images,
 its test accuracy from training on all of them.
 
+A low fidelity of 12 epochs is a training of its own with a schedule of its own and one seed
+(NAS-Bench-201 v1.1), not the twelfth epoch of the full one. A training's seconds are proportional
+to its epochs, so an architecture's short training costs 12/200 of its full one.
+
 Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326.
 """
 
@@ -11,9 +15,12 @@ from __future__ import annotations
 
 from optiproxy.spaces import NB201_OPERATIONS, Cell
 from optiproxy.tasks._benchmark import benchmark
+from optiproxy.tasks._short import TwoTables
 from optiproxy.tasks.table import Table
 
 TABLE = "nb201_accuracy"
+SHORT_TABLE = "nb201_accuracy_12epochs"
+SHORT, FULL = 12, 200
 
 _CITATION = "Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326"
 
@@ -34,18 +41,21 @@ def imagenet16_120() -> Table:
 
 
 def _task(data_set: str, title: str) -> Table:
-    return benchmark(
-        TABLE,
-        Cell(nodes=4, operations=NB201_OPERATIONS),
-        name=f"nb201-{data_set.replace('_', '-')}",
-        key="arch",
-        columns={
-            "val_accuracy": f"{data_set}_val_accuracy",
-            "test_accuracy": f"{data_set}_test_accuracy",
-        },
-        objectives={"val_accuracy": "max"},
-        reported=["test_accuracy"],
-        description=f"NAS-Bench-201 on {title}: accuracy after 200 epochs, looked up",
-        citation=_CITATION,
-        family="nb201",
-    )
+    def table(name: str, suffix: str) -> Table:
+        return benchmark(
+            name,
+            Cell(nodes=4, operations=NB201_OPERATIONS),
+            name=f"nb201-{data_set.replace('_', '-')}",
+            key="arch",
+            columns={
+                "val_accuracy": f"{data_set}_val_accuracy{suffix}",
+                "test_accuracy": f"{data_set}_test_accuracy{suffix}",
+            },
+            objectives={"val_accuracy": "max"},
+            reported=["test_accuracy"],
+            description=f"NAS-Bench-201 on {title}: accuracy after 200 epochs, looked up",
+            citation=_CITATION,
+            family="nb201",
+        )
+
+    return TwoTables(table(TABLE, ""), FULL, {SHORT: table(SHORT_TABLE, f"_{SHORT}ep")})

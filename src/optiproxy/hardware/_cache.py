@@ -1,0 +1,49 @@
+"""Measurements that were made before: one small file each in the user's cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+# Of how we measure; a new number where that changes.
+VERSION = 1
+
+
+_here: dict[str, dict[str, Any]] = {}
+
+
+def kept(key: str, *, lasting: bool) -> dict[str, Any] | None:
+    """What was kept under `key`; None where there is nothing, or nothing whole."""
+    if not lasting:
+        return _here.get(key)
+    try:
+        content = json.loads(_file(key).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and content.get("latency_ms") else None
+
+
+def keep(key: str, content: dict[str, Any], *, lasting: bool) -> None:
+    """Keeps a measurement; where there is no place to, it is made again next time.
+
+    Args:
+        lasting: On the disk; otherwise as long as this process lives.
+    """
+    if not lasting:
+        _here[key] = content
+        return
+    path = _file(key)
+    unfinished = path.with_name(f".{path.name}.part")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(json.dumps(content), encoding="utf-8")
+        unfinished.replace(path)
+
+
+def _file(key: str) -> Path:
+    cache = platformdirs.user_cache_path("optiproxy", appauthor=False)
+    return cache / f"measurements-{VERSION}" / f"{key}.json"

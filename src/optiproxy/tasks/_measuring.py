@@ -1,0 +1,56 @@
+"""A task whose networks are measured beside their evaluation (``--measure``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
+from optiproxy.spaces import Architecture
+
+if TYPE_CHECKING:
+    from optiproxy.tasks.base import Task
+
+
+# What the runtimes of this machine measure; see `hardware.Measurement`.
+METRICS = ("latency_ms", "size_mb", "peak_memory_mb")
+
+
+def is_command(text: str) -> bool:
+    """Whether it is the user's device; what is no command either is refused by `check`."""
+    return text not in ("onnx", "torch")
+
+
+def check(task: Task, text: str) -> None:
+    """Raises InvalidValueError where `task` can't be measured by `text`, before any query."""
+    from optiproxy.hardware import runtime_of
+
+    runtime_of(text)
+    if task.example_input is None:
+        raise invalid(
+            "measure",
+            text,
+            f"task {task.name!r} does not say what its networks read: Task(example_input=…)",
+        )
+    if not task.can_build:
+        raise invalid("measure", text, f"task {task.name!r} builds no network: Task(build=…)")
+
+
+def measured(task: Task, arch: Architecture) -> dict[str, Any]:
+    """The metrics of the untrained network of `arch`, ``latency_ms`` among them.
+
+    Raises:
+        MeasurementFailed: It could not be built or measured.
+    """
+    from optiproxy.hardware import measure, runtime_of
+
+    assert task.measure is not None
+    assert task.example_input is not None
+    try:
+        network = task.build(arch)
+    except OptiProxyError:
+        raise
+    except Exception as error:
+        raise MeasurementFailed(
+            f"measurement: the network can't be built: {type(error).__name__}: {error}"
+        ) from error
+    return measure(network, task.example_input(), runtime=runtime_of(task.measure)).metrics()

@@ -1,0 +1,84 @@
+"""Trainings that report their curves: the ones that are behind are stopped, and cost their part."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+
+import optiproxy as op
+from optiproxy.errors import InvalidValueError
+from optiproxy.study import Study
+from optiproxy.study._curves import FINISHED
+from optiproxy.tasks._curve import Curve, Stopped
+
+SPACE = op.spaces.Chain({"width": list(range(12)), "depth": list(range(8))})
+EPOCHS = 8
+
+
+def evaluate(arch: op.Architecture, report) -> float:
+    """The wider, the better, from the first epoch on."""
+    for epoch in range(1, EPOCHS + 1):
+        report(epoch, arch["width"] * epoch / EPOCHS)
+    return float(arch["width"])
+
+
+def task(**options: object) -> op.Task:
+    return op.Task("curves", SPACE, evaluate, objectives={"val": "max"}, **options)
+
+
+def course(study: Study) -> list[tuple[object, ...]]:
+    return [(r.architecture, r.metrics, r.reason, r.cost) for r in study.queries]
+
+
+def test_a_training_behind_the_median_is_stopped_and_costs_its_part() -> None:
+    study = Study.of(task(), method="random")
+    study.run(12)
+    finished: list[int] = []
+    for record in study.queries:
+        width = record.architecture["width"]
+        if len(finished) >= FINISHED and width < statistics.median(finished):
+            assert record.metrics is None
+            assert record.reason.startswith("stopped after epoch 1: ")
+            assert record.cost == 1 / EPOCHS
+        else:
+            assert record.metrics == {"val": width}
+            assert record.cost == 1.0
+            finished.append(width)
+    assert len(study.queries) > 12  # What was saved is spent on others.
+    assert 11 < sum(r.cost for r in study.queries) <= 12
+    assert study.best is not None
+
+
+def test_less_is_better_where_the_objective_says_so() -> None:
+    loss = Curve({1: 2.0, 2: 1.0}, sign=-1.0)
+    loss(1, 1.9)
+    loss(2, 1.0)
+    slow = Curve({1: 2.0, 2: 1.0}, sign=-1.0)
+    slow(1, 1.5)
+    with pytest.raises(Stopped, match=r"after epoch 2: 1\.5 is behind 1,"):
+        slow(2, 3.0)
+
+
+@pytest.mark.parametrize("epoch", [0, 1.5, True, -1])
+def test_bad_epochs_are_told(epoch: object) -> None:
+    with pytest.raises(InvalidValueError, match="report: epoch"):
+        Curve({}, 1.0)(epoch, 1.0)  # type: ignore[arg-type]
+
+
+def test_a_resumed_search_stops_the_same_ones(tmp_path: Path) -> None:
+    whole = Study.of(task(), method="random")
+    whole.run(10)
+    path = tmp_path / "runs.journal"
+    for budget in (3, 7, 10):
+        Study.of(task(), method="random", storage=path).run(budget)
+    assert course(Study.of(task(), method="random", storage=path)) == course(whole)
+
+
+def test_worker_processes_get_the_medians() -> None:
+    study = Study.of(task(), method="random")
+    study.run(10, workers=2)
+    stopped = [r for r in study.queries if r.reason.startswith("stopped after epoch")]
+    assert stopped
+    assert len(study.queries) > 10
