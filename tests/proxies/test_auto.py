@@ -12,7 +12,7 @@ from optiproxy.proxies import PROXIES, auto
 from optiproxy.proxies.auto import Auto
 from optiproxy.proxies.base import Proxy
 from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.spaces import Cell
+from optiproxy.spaces import Cell, Chain
 
 SPACE = Cell(nodes=4, operations=["none", "skip", "conv1", "conv3"])
 EFFECTS = torch.from_numpy(np.random.default_rng(5).normal(size=(len(SPACE), 4)))
@@ -112,3 +112,19 @@ def test_left_out_does_not_know_what_it_leaves_out(name: str) -> None:
     fitted = PROXIES.get(name)(SPACE)
     fitted.fit(p, y)
     torch.testing.assert_close(proxy.mean(p), fitted.mean(p))
+
+
+def test_a_graph_network_is_not_asked_where_graphs_are_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("the graph network was asked")
+
+    monkeypatch.setattr(auto.GCNEnsemble, "left_out", refuse)
+    space = Chain({str(number): [0, 1] for number in range(20)})
+    rows = space.random_indices(20, np.random.default_rng(0))
+    p = corners(space, torch.from_numpy(rows), torch.float64)
+    Auto(space).fit(p, torch.from_numpy(rows.sum(1, keepdims=True) - 10.0))
+    small = data(20, seed=9)
+    with pytest.raises(AssertionError, match="was asked"):
+        Auto(SPACE).fit(small, additive(small)[:, None])

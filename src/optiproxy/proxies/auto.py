@@ -26,6 +26,9 @@ FOLDS = 4
 # A network's cross-validated squared error must be this much smaller: the Gaussian process is the
 # better searcher where they are alike, for it knows what it does not know.
 CLEARLY = 0.8
+# A graph network takes its time where every architecture has a graph of its own, or a large one:
+# 22 vertices cost it 2.5 seconds a round. There it is not asked.
+LARGEST_GRAPH = 16
 SHARE = 0.5  # of the network, where it joins
 
 # What was found by a look: a function of the first queries, kept so that it costs once a search.
@@ -36,7 +39,8 @@ class Auto(Proxy):
     """A Gaussian process, or its mean with a network: whichever predicts the queries better.
 
     At 20, 80, … queries all are cross-validated on them, for each metric on its own. A network
-    whose squared error is below 0.8 of the Gaussian process's joins it by half. Values are compared
+    whose squared error is below 0.8 of the Gaussian process's joins it by half (a graph network
+    where graphs are small and alike). Values are compared
     as normal scores of their ranks, so that a later best does not change an earlier look.
 
     >>> from optiproxy.encodings import corners
@@ -126,7 +130,11 @@ def _look(space: Space, p: Tensor, y: Tensor) -> tuple[str, ...]:
     folds = torch.arange(len(p)) % FOLDS
     best = CLEARLY * _error(GaussianProcess(space), p, y, folds)
     names = [""] * y.shape[1]
+    graph = space.graph
+    slow = graph.adjacency_terms is not None or graph.shape[0] > LARGEST_GRAPH
     for name, network in NETWORKS.items():
+        if slow and network is GCNEnsemble:
+            continue
         error = _error(network(space), p, y, folds)
         for m in (error < best).nonzero()[:, 0].tolist():
             names[m], best[m] = name, error[m]
