@@ -29,8 +29,8 @@ def search(
     Args:
         task: A name of `optiproxy tasks`, or your own: my_module:task, or path/to/mine.py:task.
         budget: How many architectures are evaluated, failed ones included.
-        method: optiproxy, or a baseline: random, evolution, local, bananas, npenas, tpe, gpsampler,
-            nsga2; smac where it is installed.
+        method: optiproxy, or a baseline: paper (as its authors published it), random, evolution,
+            local, bananas, npenas, tpe, gpsampler, nsga2; smac where it is installed.
         proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
