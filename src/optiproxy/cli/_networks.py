@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optiproxy.errors import OptiProxyError, invalid
+from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
 from optiproxy.study import Found, Study
 from optiproxy.tasks import evaluation_seed
 
@@ -66,23 +65,13 @@ def write_onnx(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
     Raises:
         OptiProxyError: The package ``onnx`` is missing, or torch can't export the network.
     """
-    import torch
+    from optiproxy.hardware import export_onnx
 
     try:
-        import onnx  # noqa: F401
-    except ImportError:
-        raise OptiProxyError(
-            "export: the package onnx is missing; pip install 'optiproxy[onnx]'"
-        ) from None
-    model.eval()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # That this exporter is the older one; it needs no more.
-        try:
-            torch.onnx.export(model, inputs, str(path), dynamo=False)
-        except Exception as error:
-            raise OptiProxyError(
-                f"export: torch can't export this network to ONNX: {_first(error)}"
-            ) from error
+        export_onnx(model, inputs, path)
+    except MeasurementFailed as error:
+        reason = str(error).removeprefix("measurement: ")
+        raise OptiProxyError(f"export: {reason}") from error
 
 
 def example_input(study: Study, shape: str | None) -> tuple[Any, ...]:

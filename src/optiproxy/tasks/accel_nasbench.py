@@ -25,7 +25,7 @@ def space() -> Chain:
     """The 28 choices, named as the table's columns: ``block0_e, block0_k, block0_l, block0_se``.
 
     >>> space().count
-    43980465111040
+    104485552128
     """
     choices: dict[str, tuple[int | bool, ...]] = {}
     for block in range(7):
