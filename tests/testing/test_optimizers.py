@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
+from optiproxy.proxies._ensemble import Training
 from optiproxy.search import METHODS, Optimizer
+from optiproxy.search.paper import PublishedGCN
 from optiproxy.testing import OptimizerCases
 
 
 @pytest.mark.parametrize("name", METHODS.names())
 class TestMethods(OptimizerCases):
     @pytest.fixture
-    def make(self, name: str) -> Callable[..., Optimizer]:
+    def make(self, name: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Optimizer]:
+        # The protocol does not depend on how long the published network is trained: seconds a round.
+        monkeypatch.setattr(PublishedGCN, "training", Training(5, 2e-3, 1e-2))
         return METHODS.get(name)  # type: ignore[no-any-return]

@@ -91,6 +91,8 @@ class Paper(Optimizer):
         with single_threaded():
             candidates, gcn = self._candidates(n, rng)
             candidates = candidates[self.is_new(candidates)]
+            if len(candidates) == 0:
+                return self.random_new(n, rng)
             with torch.no_grad():
                 mean = gcn.mean(corners(self.space, torch.from_numpy(candidates), gcn.dtype))
         order = np.argsort(-self._ranked(mean.double().numpy()), kind="stable")
