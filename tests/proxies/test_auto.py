@@ -1,4 +1,4 @@
-"""The default proxy: who joins, by what, and what becomes of the prediction."""
+"""The default proxy: a Gaussian process, and who is heard beside it."""
 
 from __future__ import annotations
 
@@ -12,26 +12,34 @@ from optiproxy.proxies import PROXIES, auto
 from optiproxy.proxies.auto import Auto
 from optiproxy.proxies.base import Proxy
 from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.spaces import Cell, Chain
+from optiproxy.proxies.mlp import MLPEnsemble
+from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.spaces import Cell
 
 SPACE = Cell(nodes=4, operations=["none", "skip", "conv1", "conv3"])
 EFFECTS = torch.from_numpy(np.random.default_rng(5).normal(size=(len(SPACE), 4)))
 
 
-class Oracle(Proxy):
-    """Knows a metric that no choice explains: which architecture it is, as a number."""
+class Known(Proxy):
+    """Predicts `truth`, whatever it is fitted to."""
 
     dtype = torch.float64
+    sign = 1.0
 
     def fit(self, p: Tensor, y: Tensor) -> None:
         self.metrics = y.shape[1]
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
-        mean = noise(p)[:, None].expand(-1, self.metrics)
+        mean = self.sign * noise(p)[:, None].expand(-1, self.metrics)
         return mean, torch.ones_like(mean)
 
 
+class Wrong(Known):
+    sign = -1.0
+
+
 def noise(p: Tensor) -> Tensor:
+    """A metric that no choice explains."""
     weights = 2.0 ** torch.arange(p[0].numel(), dtype=p.dtype).view(p.shape[1:])
     return torch.sin(12345.0 * (p * weights).sum((1, 2)))
 
@@ -45,53 +53,64 @@ def additive(p: Tensor) -> Tensor:
     return (p * EFFECTS).sum((1, 2))
 
 
-def test_the_gaussian_process_stays_alone_where_it_is_good() -> None:
-    p = data(40)
-    proxy, alone = Auto(SPACE), GaussianProcess(SPACE)
+def test_means_are_those_of_the_gaussian_process_and_the_network_is_heard() -> None:
+    p, new = data(15), data(20, seed=4)
     y = additive(p)[:, None]
+    proxy, gp, network = Auto(SPACE, seed=3), GaussianProcess(SPACE), MLPEnsemble(SPACE, seed=3)
     proxy.fit(p, y)
-    alone.fit(p, y)
-    assert proxy.joined == ("",)
-    torch.testing.assert_close(proxy.mean(p), alone.mean(p))
-    torch.testing.assert_close(proxy.beliefs(p).spread, alone.beliefs(p).spread)
-
-
-def test_a_better_one_joins_the_metric_it_is_better_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(auto.NETWORKS, "mlp", Oracle)
-    p = data(40, seed=1)
-    y = torch.stack([additive(p), noise(p)], 1)
-    proxy, alone = Auto(SPACE), GaussianProcess(SPACE)
-    proxy.fit(p, y)
-    alone.fit(p, y)
-    assert proxy.joined == ("", "mlp")
-    new = data(20, seed=2)
-    means, gp = proxy.mean(new), alone.mean(new)
-    torch.testing.assert_close(means[:, 0], gp[:, 0])
-    torch.testing.assert_close(means[:, 1], (gp[:, 1] + noise(new)) / 2)
-    # Where the two disagree less is known, also after an architecture is believed.
+    gp.fit(p, y)
+    network.fit(p.float(), y.float())
     beliefs = proxy.beliefs(new)
-    assert bool((beliefs.spread[:, 1] >= (means[:, 1] - gp[:, 1]).abs() - 1e-9).all())
-    before = beliefs.spread.clone()
-    beliefs.believe(0)
-    assert bool((beliefs.spread <= before + 1e-9).all())
-    assert float(beliefs.spread[0, 0]) < float(before[0, 0])
+    assert beliefs.share == 1
+    torch.testing.assert_close(beliefs.mean, gp.beliefs(new).mean)
+    torch.testing.assert_close(beliefs.second, network.mean(new.float()).double())
+
+
+@pytest.mark.parametrize(("network", "share"), [(Known, 2), (Wrong, 0)])
+def test_the_share_follows_what_is_predicted(
+    monkeypatch: pytest.MonkeyPatch, network: type[Proxy], share: int
+) -> None:
+    monkeypatch.setattr(auto, "MLPEnsemble", network)
+    p = data(40, seed=10 + share)
+    proxy = Auto(SPACE)
+    proxy.fit(p, noise(p)[:, None])
+    assert proxy.share == share
+    assert (proxy.beliefs(p).second is None) == (share == 0)
 
 
 def test_a_look_is_kept_until_there_is_four_times_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
 
-    class Counted(Oracle):
+    class Counted(Known):
         def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
             looks.append(len(p))
             return super().left_out(p, y, folds)
 
-    monkeypatch.setattr(auto, "NETWORKS", {"mlp": Counted})
+    monkeypatch.setattr(auto, "MLPEnsemble", Counted)
     p = data(81, seed=3)
     y = additive(p)
     for n in (10, 19, 20, 25, 60, 79, 80, 81):
         # Targets are scaled anew each round, and a later best changes their shape: not their order.
         Auto(SPACE).fit(p[:n], torch.exp(y[:n, None] / n))
     assert looks == [20, 80]
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_place_of_five_is_the_networks(monkeypatch: pytest.MonkeyPatch, limited: bool) -> None:
+    """The network knows a metric by its noise, which no other model could find."""
+    monkeypatch.setattr(auto, "MLPEnsemble", Known)
+    monkeypatch.setattr(auto, "_share", lambda *arguments: 1)
+    options = {"constraints": {"cost": "<= 99"}, "exact": {"cost": lambda arch: 1.0}}
+    opt = OptiProxy(SPACE, {"score": "max"}, seed=0, **(options if limited else {}))  # type: ignore[arg-type]
+    values: list[float] = []
+    for _ in range(6):
+        archs = opt.ask(5)
+        p = corners(SPACE, torch.from_numpy(SPACE.to_indices(archs)), torch.float64)
+        values += noise(p).tolist()
+        opt.tell(archs, [{"score": v, "cost": 1.0} for v in additive(p).tolist()])
+    heard, others = values[14::5], values[10::5] + values[11::5] + values[12::5]
+    assert min(heard) > 0.9
+    assert np.mean(others) < 0.6
 
 
 @pytest.mark.parametrize("name", [n for n in PROXIES.names() if n != "auto"])
@@ -112,19 +131,3 @@ def test_left_out_does_not_know_what_it_leaves_out(name: str) -> None:
     fitted = PROXIES.get(name)(SPACE)
     fitted.fit(p, y)
     torch.testing.assert_close(proxy.mean(p), fitted.mean(p))
-
-
-def test_a_graph_network_is_not_asked_where_graphs_are_large(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(*arguments: object) -> None:
-        raise AssertionError("the graph network was asked")
-
-    monkeypatch.setattr(auto.GCNEnsemble, "left_out", refuse)
-    space = Chain({str(number): [0, 1] for number in range(20)})
-    rows = space.random_indices(20, np.random.default_rng(0))
-    p = corners(space, torch.from_numpy(rows), torch.float64)
-    Auto(space).fit(p, torch.from_numpy(rows.sum(1, keepdims=True) - 10.0))
-    small = data(20, seed=9)
-    with pytest.raises(AssertionError, match="was asked"):
-        Auto(SPACE).fit(small, additive(small)[:, None])

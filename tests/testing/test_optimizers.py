@@ -16,6 +16,6 @@ from optiproxy.testing import OptimizerCases
 class TestMethods(OptimizerCases):
     @pytest.fixture
     def make(self, name: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Optimizer]:
-        # The protocol does not depend on how long the published network is trained: seconds a round.
+        # The protocol does not depend on how long the published network is trained.
         monkeypatch.setattr(PublishedGCN, "training", Training(5, 2e-3, 1e-2))
         return METHODS.get(name)  # type: ignore[no-any-return]

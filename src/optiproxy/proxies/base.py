@@ -80,7 +80,14 @@ class Beliefs:
     Args:
         mean: (B, M).
         spread: (B, M), one standard deviation.
+
+    Attributes:
+        second: (B, M), another model's mean, where the proxy has a second opinion.
+        share: Of five places of a batch, how many are ranked by it.
     """
+
+    second: Tensor | None = None
+    share: int = 0
 
     def __init__(self, mean: Tensor, spread: Tensor) -> None:
         self.mean = mean

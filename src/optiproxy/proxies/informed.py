@@ -117,6 +117,8 @@ class _Shifted(Beliefs):
     def __init__(self, rest: Beliefs, prior: Tensor) -> None:
         self._rest = rest
         super().__init__(prior + rest.mean, rest.spread)
+        if rest.second is not None:
+            self.second, self.share = prior + rest.second, rest.share
 
     def believe(self, index: int) -> None:
         self._rest.believe(index)

@@ -133,6 +133,10 @@ class _Together(Beliefs):
         for outputs, beliefs in parts:
             self.mean[:, outputs] = beliefs.mean
             self.spread[:, outputs] = beliefs.spread
+            if beliefs.second is not None and 0 in outputs:
+                # Places are ranked by the first output, so its part is asked.
+                self.second, self.share = self.mean.clone(), beliefs.share
+                self.second[:, outputs] = beliefs.second
 
     def believe(self, index: int) -> None:
         for outputs, beliefs in self._parts:

@@ -46,6 +46,8 @@ LOOKED_THROUGH = 3000
 # What the places of a batch are filled by, in turn; counted by query, so that it is the same
 # whether five are asked for at once or one by one.
 TURNS = ("mean", "improvement")
+# Which places of five hear a proxy's second opinion, the first of them first.
+SECOND_PLACES = (4, 1)
 # After so many queries without a new best the search is stalled, and every third place looks
 # elsewhere: at the favourite of a scout among what differs from the best in half the choices.
 PATIENCE = 20
@@ -90,8 +92,9 @@ class OptiProxy(Optimizer):
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``. A limited metric is a proxy output
             too; the climb and the ranking add the log probability of meeting its limit.
         seed: Same seed and same history give the same proposals, on one machine.
-        proxy: ``"auto"`` (a Gaussian process, joined by a network where that predicts better),
-            ``"gp"``, ``"gcn"``, ``"mlp"``, ``"transformer"``, or another registered name.
+        proxy: ``"auto"`` (a Gaussian process, and a network for some places of a batch: more of
+            them where it predicts the queries better), ``"gp"``, ``"gcn"``, ``"mlp"``,
+            ``"transformer"``, or another registered name.
         n_init: Queries of the initial design.
         warm_start: Earlier studies of the same space: another data set, another device, fewer
             epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
@@ -247,6 +250,8 @@ class OptiProxy(Optimizer):
                 worth = worth.masked_fill(~far, -torch.inf)
             else:
                 turn = TURNS[place % len(TURNS)] if self._queries else "mean"
+                if place % 5 in SECOND_PLACES[: beliefs.share]:
+                    turn = "second"
                 worth = _worth(turn, beliefs, feasible, targets, front, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
@@ -366,7 +371,8 @@ def _worth(
     if front is not None:
         beyond = turn == "improvement"
         return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng, beyond=beyond)
-    mean = beliefs.mean[:, 0]
+    heard = beliefs.second if turn == "second" else None
+    mean = (beliefs.mean if heard is None else heard)[:, 0]
     if turn != "improvement":
         return mean + feasible
     best = float(targets.y[targets.feasible][:, 0].max())
