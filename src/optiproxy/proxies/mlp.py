@@ -29,8 +29,9 @@ from optiproxy.spaces import Space
 HIDDEN = 64
 LAYERS = 2
 MEMBERS = 5
-# On histories of 30 searches (15, 30, 55 queries; five tables) 60 epochs rank what was not queried as
-# well as 120 at 5e-3 did (0.770, 0.796, 0.837 against 0.773, 0.799, 0.838), in half the time.
+# On histories of 30 searches (15, 30 and 55 queries, five tables) 60 epochs rank what was not
+# queried as well as 120 at 5e-3 did (0.770, 0.796, 0.837 against 0.773, 0.799, 0.838), in half the
+# time.
 TRAINING = Training(epochs=60, learning_rate=8e-3, weight_decay=1e-2)
 DROPOUT = 0.1
 # What the inputs are multiplied by, the counts once more. A one-hot moves the first layer little
