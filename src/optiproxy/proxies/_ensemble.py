@@ -8,12 +8,16 @@ al., OptiProxy-NAS, https://arxiv.org/abs/2509.05656: mean squared error plus a 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from optiproxy.proxies.base import Proxy
+from optiproxy.spaces import Space
 
 #: Name → weights with a leading dimension K; see `linear_weights`.
 Weights = dict[str, Tensor]
@@ -31,6 +35,63 @@ class Training:
     epochs: int
     learning_rate: float
     weight_decay: float
+
+
+class Ensemble(Proxy):
+    """K networks as a proxy. A subclass says what they read, how they begin and what they compute.
+
+    The mean and the spread are those of the members' outputs.
+    """
+
+    #: What a variant may change: how many members, and how they are trained.
+    members: int
+    training: Training
+
+    def __init__(self, space: Space, *, seed: int = 0) -> None:
+        super().__init__(space, seed=seed)
+        self._weights: Weights = {}
+
+    @abstractmethod
+    def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
+        """What the networks read of choice probabilities p (B, C, O)."""
+
+    @abstractmethod
+    def _initial(
+        self, inputs: tuple[Tensor, ...], metrics: int, generator: torch.Generator
+    ) -> Weights:
+        """Random weights for such inputs and so many outputs."""
+
+    @abstractmethod
+    def _outputs(
+        self, weights: Weights, inputs: tuple[Tensor, ...], generator: torch.Generator | None = None
+    ) -> Tensor:
+        """(K, B, M); with dropout where there is a generator."""
+
+    def fit(self, p: Tensor, y: Tensor) -> None:
+        self._weights = self._trained(p, y)
+
+    def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
+        """By one training: each member leaves a fold out, and speaks for it."""
+        weights = self._trained(p, y, others(folds, self.members))
+        with torch.no_grad():
+            out = self._outputs(weights, self._inputs(p))
+        self.fit(p, y)
+        return out[folds, torch.arange(len(p))]
+
+    def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
+        out = self._outputs(self._weights, self._inputs(p))
+        return out.mean(0), out.std(0, correction=int(self.members > 1))
+
+    def _trained(self, p: Tensor, y: Tensor, learns: Tensor | None = None) -> Weights:
+        generator = torch.Generator().manual_seed(self.seed)
+        inputs = self._inputs(p)
+        return train(
+            self._initial(inputs, y.shape[1], generator),
+            lambda weights: self._outputs(weights, inputs, generator),
+            y,
+            self.training,
+            learns,
+        )
 
 
 def linear_weights(

@@ -15,15 +15,13 @@ from torch.nn import functional as F
 
 from optiproxy import encodings
 from optiproxy.proxies._ensemble import (
+    Ensemble,
     Training,
     Weights,
     dropout,
     linear,
     linear_weights,
-    others,
-    train,
 )
-from optiproxy.proxies.base import Proxy
 from optiproxy.spaces import Space
 
 HIDDEN = 64
@@ -42,7 +40,7 @@ INPUT_SCALE = 2.0
 COUNT_SCALE = 2.5
 
 
-class MLPEnsemble(Proxy):
+class MLPEnsemble(Ensemble):
     """K multilayer perceptrons, fitted side by side from different initial weights.
 
     >>> import torch
@@ -61,47 +59,30 @@ class MLPEnsemble(Proxy):
     standard deviation.
     """
 
+    members = MEMBERS
+    training = TRAINING
+
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
         self._encoder = encodings.make("onehot", space)
         self._shares = _shares(space)
-        self._weights: Weights = {}
 
-    def fit(self, p: Tensor, y: Tensor) -> None:
-        self._weights = self._trained(p, y)
-
-    def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-        """By one training: each member leaves a fold out, and speaks for it."""
-        weights = self._trained(p, y, others(folds, MEMBERS))
-        with torch.no_grad():
-            out = self._outputs(weights, p)
-        self.fit(p, y)
-        return out[folds, torch.arange(len(p))]
-
-    def _trained(self, p: Tensor, y: Tensor, learns: Tensor | None = None) -> Weights:
-        generator = torch.Generator().manual_seed(self.seed)
-        x = self._inputs(p)
-        return train(
-            _initial(x.shape[-1], y.shape[1], generator),
-            lambda weights: _forward(weights, x, generator),
-            y,
-            TRAINING,
-            learns,
-        )
-
-    def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
-        out = self._outputs(self._weights, p)
-        return out.mean(0), out.std(0)
-
-    def _outputs(self, weights: Weights, p: Tensor) -> Tensor:
-        """(K, B, M)."""
-        return _forward(weights, self._inputs(p))
-
-    def _inputs(self, p: Tensor) -> Tensor:
+    def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
         """Choice probabilities (B, C, O) → (B, features)."""
         (onehot,) = self._encoder.relaxed(p)
         counts = (p.transpose(1, 2) @ self._shares).flatten(1)  # (B, O · shared kinds)
-        return INPUT_SCALE * torch.cat([onehot, COUNT_SCALE * counts], -1)
+        return (INPUT_SCALE * torch.cat([onehot, COUNT_SCALE * counts], -1),)
+
+    def _initial(
+        self, inputs: tuple[Tensor, ...], metrics: int, generator: torch.Generator
+    ) -> Weights:
+        return _initial(inputs[0].shape[-1], metrics, generator)
+
+    def _outputs(
+        self, weights: Weights, inputs: tuple[Tensor, ...], generator: torch.Generator | None = None
+    ) -> Tensor:
+        (x,) = inputs
+        return _forward(weights, x, generator)
 
 
 def _shares(space: Space) -> Tensor:

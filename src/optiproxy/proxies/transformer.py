@@ -16,15 +16,13 @@ from torch.nn import functional as F
 
 from optiproxy import encodings
 from optiproxy.proxies._ensemble import (
+    Ensemble,
     Training,
     Weights,
     dropout,
     linear,
     linear_weights,
-    others,
-    train,
 )
-from optiproxy.proxies.base import Proxy
 from optiproxy.spaces import Space
 
 HIDDEN = 32
@@ -38,7 +36,7 @@ DROPOUT = 0.1
 BIAS_SCALE = 2.0
 
 
-class TransformerEnsemble(Proxy):
+class TransformerEnsemble(Ensemble):
     """K small transformers, fitted side by side from different initial weights.
 
     >>> import torch
@@ -57,40 +55,26 @@ class TransformerEnsemble(Proxy):
     standard deviation.
     """
 
+    members = MEMBERS
+    training = TRAINING
+
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
         self._encoder = encodings.make("adjacency", space)
-        self._weights: Weights = {}
 
-    def fit(self, p: Tensor, y: Tensor) -> None:
-        self._weights = self._trained(p, y)
+    def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
+        return self._graph(p)
 
-    def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-        """By one training: each member leaves a fold out, and speaks for it."""
-        weights = self._trained(p, y, others(folds, MEMBERS))
-        with torch.no_grad():
-            out = self._outputs(weights, p)
-        self.fit(p, y)
-        return out[folds, torch.arange(len(p))]
+    def _initial(
+        self, inputs: tuple[Tensor, ...], metrics: int, generator: torch.Generator
+    ) -> Weights:
+        return _initial(inputs[1].shape[1:], metrics, generator)
 
-    def _trained(self, p: Tensor, y: Tensor, learns: Tensor | None = None) -> Weights:
-        generator = torch.Generator().manual_seed(self.seed)
-        graph, x = self._graph(p)
-        return train(
-            _initial(x.shape[1:], y.shape[1], generator),
-            lambda weights: _forward(weights, graph, x, generator),
-            y,
-            TRAINING,
-            learns,
-        )
-
-    def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
-        out = self._outputs(self._weights, p)
-        return out.mean(0), out.std(0)
-
-    def _outputs(self, weights: Weights, p: Tensor) -> Tensor:
-        """(K, B, M)."""
-        return _forward(weights, *self._graph(p))
+    def _outputs(
+        self, weights: Weights, inputs: tuple[Tensor, ...], generator: torch.Generator | None = None
+    ) -> Tensor:
+        graph, x = inputs
+        return _forward(weights, graph, x, generator)
 
     def _graph(self, p: Tensor) -> tuple[Tensor, Tensor]:
         """Successors, predecessors and self-loops (3, B or 1, N, N), and vertices (B, N, F)."""
