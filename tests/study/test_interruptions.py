@@ -316,7 +316,8 @@ def test_a_task_that_workers_cant_load_ends_the_search():
 
 
 @pytest.mark.parametrize(("kind", "budget"), [("journal", 24), ("sqlite", 9)])
-def test_two_processes_share_a_study(tmp_path, log, kind, budget):
+def test_two_processes_share_a_study(tmp_path, log, monkeypatch, kind, budget):
+    monkeypatch.setenv("TOY_SECONDS", "0.2")  # Long enough that both get to the storage.
     place = {"journal": tmp_path / "s.journal", "sqlite": f"sqlite:///{tmp_path}/s.db"}[kind]
     both = [start(place, budget), start(place, budget)]
     assert [process.wait(60) for process in both] == [0, 0]

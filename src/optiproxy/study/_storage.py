@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
@@ -58,11 +59,33 @@ def _database(url: str) -> BaseStorage:
     # Twice: of two processes that make the same tables at once, one is told that they exist.
     for _ in range(2):
         try:
-            return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=options))
+            database = RDBStorage(url, engine_kwargs=options)
+            if url.startswith("sqlite"):
+                _serialise(database)
+            return optuna.storages.get_storage(database)
         except SQLAlchemyError as error:
             reason = str(error).splitlines()[0]
             time.sleep(0.5)
     raise StudyError(f"storage: {url!r} can't be opened: {reason}")
+
+
+def _serialise(database: RDBStorage) -> None:
+    """Makes each transaction lock the file from its start, as SQLAlchemy's page on SQLite shows.
+
+    By itself SQLite locks at the first write, and Optuna looks whether a trial still waits before
+    that: of two processes both could take the same one.
+    """
+    from sqlalchemy import event
+
+    def connect(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # sqlite3 begins no transaction by itself
+
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(database.engine, "connect", connect)
+    event.listen(database.engine, "begin", begin)
+    database.engine.dispose()  # connections from before
 
 
 def _journal(path: Path) -> BaseStorage:
