@@ -25,9 +25,9 @@ FIRST_LOOK = 20
 NEXT_LOOK = 4
 FOLDS = 4
 # The network's share of the places, in fifths, by its cross-validated squared error over that of
-# the Gaussian process: two where it is the better one, none where it is twice as far off.
+# the Gaussian process: two where it is the better one, none where it is clearly the worse one.
 USUAL, MORE = 1, 2
-BETTER, WORTHLESS = 1.0, 2.0
+BETTER, WORSE = 1.0, 1.3
 
 # What was found by a look: a function of the first queries, kept so that it costs once a search.
 _FOUND: WeakKeyDictionary[Space, dict[bytes, int]] = WeakKeyDictionary()
@@ -104,7 +104,7 @@ def _look(space: Space, p: Tensor, y: Tensor) -> int:
         # By the first metric, which the network's places are ranked by.
         errors.append(float(((left_out - told) ** 2)[:, 0].mean()))
     ratio = errors[0] / max(errors[1], 1e-12)
-    if ratio >= WORTHLESS:
+    if ratio >= WORSE:
         return 0
     return MORE if ratio < BETTER else USUAL
 
