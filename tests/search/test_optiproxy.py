@@ -168,4 +168,4 @@ def test_predictions_are_in_the_objectives_unit(direction: str) -> None:
         told += zip(predicted or [], values, strict=False)
         opt.tell(archs, values)
     errors = [abs(p - v) for p, v in told]
-    assert np.median(errors) < 1.5  # of a range from 50 to 86
+    assert np.median(errors) < 3.0  # one step of the options; values run from 50 to 86
