@@ -131,6 +131,3 @@ def test_left_out_does_not_know_what_it_leaves_out(name: str) -> None:
     tolerance = 0.1 if name == "gp" else 1e-5
     assert float((first - second)[folds == 0].abs().max()) < tolerance
     assert float((first - second)[folds == 1].abs().max()) > tolerance / 10
-    fitted = PROXIES.get(name)(SPACE)
-    fitted.fit(p, y)
-    torch.testing.assert_close(proxy.mean(p), fitted.mean(p))

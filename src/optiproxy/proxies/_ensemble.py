@@ -75,7 +75,6 @@ class Ensemble(Proxy):
         weights = self._trained(p, y, others(folds, self.members))
         with torch.no_grad():
             out = self._outputs(weights, self._inputs(p))
-        self.fit(p, y)
         return out[folds, torch.arange(len(p))]
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:

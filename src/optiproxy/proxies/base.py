@@ -46,7 +46,7 @@ class Proxy(ABC):
         return self.predict(p)[0]
 
     def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-        """Fits to all, and tells how well that goes: cross-validated predictions.
+        """Cross-validated predictions, which tell how well such a fit goes. `fit` comes after it.
 
         Args:
             p: (T, C, O), as for `fit`.
@@ -62,7 +62,6 @@ class Proxy(ABC):
             other = type(self)(self.space, seed=self.seed)
             other.fit(p[~inside], y[~inside])
             out[inside] = other.mean(p[inside]).detach()
-        self.fit(p, y)
         return out
 
     def beliefs(self, p: Tensor) -> Beliefs:

@@ -119,7 +119,10 @@ class GaussianProcess(Proxy):
             return _Conditioned(self, self._kernel.features(p))
 
     def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-        """In closed form, with the hyper-parameters of the fit to all: RW 2006 eq. 5.12."""
+        """In closed form, with the hyper-parameters of the fit to all, which it leaves behind.
+
+        RW 2006 eq. 5.12.
+        """
         self.fit(p, y)
         columns = []
         for post in self._posteriors:
