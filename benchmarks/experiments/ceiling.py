@@ -1,0 +1,107 @@
+"""What limits a search of NAS-Bench-Graph: the best of 100 chosen by a model of half the table.
+
+    python benchmarks/experiments/ceiling.py
+
+Ridge regressions on the choices, on their pairs, and on link and two operations together are fitted
+to a random half of a table (13,103 architectures), as normal scores of their ranks, and rank the
+other half; likewise the other way round. The regret of the hundred that rank highest is what a
+search could expect whose proxy knew as much, and no search knows more than 100 architectures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import _results
+import numpy as np
+import torch
+from scipy.stats import norm, rankdata, spearmanr
+
+from optiproxy import tasks
+from optiproxy.encodings import corners
+
+DATA_SETS = ("computers", "cora", "cs", "physics", "pubmed")
+QUERIES = 100
+RIDGE = 10.0
+RANDOM_SEARCHES = 2000
+
+
+def features(p: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Of choice probabilities p (B, C, O), the link first; each level holds those before it."""
+    choices = range(p.shape[1])
+    levels = [p.flatten(1)]
+    levels += [
+        torch.cat(
+            [
+                torch.einsum("bi,bj->bij", p[:, a], p[:, b]).flatten(1)
+                for a, b in itertools.combinations(choices, 2)
+            ],
+            1,
+        ),
+        torch.cat(
+            [
+                torch.einsum("bi,bj,bk->bijk", p[:, 0], p[:, a], p[:, b]).flatten(1)
+                for a, b in itertools.combinations(choices[1:], 2)
+            ],
+            1,
+        ),
+    ]
+    names = ("choices", "pairs", "link and two operations")
+    return {name: _used(torch.cat(levels[: i + 1], 1)) for i, name in enumerate(names)}
+
+
+def _used(x: torch.Tensor) -> torch.Tensor:
+    return x[:, x.sum(0) > 0]
+
+
+def predicted(x: torch.Tensor, y: torch.Tensor, half: np.ndarray) -> torch.Tensor:
+    """For each architecture the prediction of the model of the half it is not in; (B,)."""
+    out = torch.zeros_like(y)
+    for told in (half, ~half):
+        square = x[told].T @ x[told] + RIDGE * torch.eye(x.shape[1])
+        out[~told] = x[~told] @ torch.linalg.solve(square, x[told].T @ y[told])
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data-sets", nargs="+", default=list(DATA_SETS))
+    options = parser.parse_args()
+    results = {}
+    for name in options.data_sets:
+        task = tasks.get(f"nasbench-graph-{name}")
+        archs = task.space.from_indices(task.space.all_indices)
+        accuracy = np.array([task.query(arch).metrics["val_accuracy"] for arch in archs])
+        regret = accuracy.max() - accuracy
+        rng = np.random.default_rng(options.seed)
+        half = rng.permutation(len(accuracy)) % 2 == 0
+        searches = [rng.choice(regret, QUERIES, replace=False).min() for _ in range(RANDOM_SEARCHES)]
+        scores = norm.ppf((rankdata(accuracy) - 0.5) / len(accuracy))
+        y = torch.from_numpy(scores).float()
+        p = corners(task.space, torch.from_numpy(task.space.all_indices), torch.float32)
+        results[name] = {"random": round(float(np.mean(searches)), 3)}
+        for level, x in features(p).items():
+            mean = predicted(x, y, half).numpy()
+            order = np.argsort(-mean)
+            rank = np.empty(len(order), int)
+            rank[order] = np.arange(1, len(order) + 1)
+            results[name][level] = {
+                "regret": round(float(regret[order[:QUERIES]].min()), 3),
+                "spearman": round(float(spearmanr(mean, accuracy).statistic), 3),
+                "predicted_rank_of_the_best": int(rank[regret.argmin()]),
+                "median_predicted_rank_of_the_ten_best": float(
+                    np.median(rank[np.argsort(regret)[:10]])
+                ),
+            }
+        print(name, results[name], flush=True)
+    print(_results.write("experiment-ceiling", vars(options), results))
+
+
+if __name__ == "__main__":
+    main()
