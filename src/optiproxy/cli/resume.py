@@ -29,7 +29,7 @@ def resume(
     from optiproxy.cli._conduct import conduct, default_storage
     from optiproxy.cli._evaluators import evaluators
     from optiproxy.study import Study
-    from optiproxy.study.study import check_count
+    from optiproxy.study._checks import check_count
 
     if budget is not None:
         check_count("budget", budget)

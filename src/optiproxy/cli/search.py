@@ -54,7 +54,8 @@ def search(
     from optiproxy.cli._earlier import earlier_searches
     from optiproxy.cli._evaluators import evaluators
     from optiproxy.study import Study
-    from optiproxy.study.study import check_count, default_name
+    from optiproxy.study._checks import check_count
+    from optiproxy.study._identity import default_name
     from optiproxy.tasks import load
 
     check_count("budget", budget)

@@ -117,6 +117,11 @@ class Identity:
             )
 
 
+def default_name(task: Task, method: str, seed: int) -> str:
+    """The name of a study that was given none."""
+    return f"{task.name}-{method}-{seed}"
+
+
 def objective_text(objective: Objective) -> str:
     return f"{objective.metric}={objective.direction}"
 
