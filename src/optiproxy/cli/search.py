@@ -8,6 +8,7 @@ def search(
     /,
     *,
     budget: int = 100,
+    cheap_budget: int | None = None,
     method: str = "optiproxy",
     proxy: str | None = None,
     seed: int = 0,
@@ -29,6 +30,9 @@ def search(
     Args:
         task: A name of `optiproxy tasks`, or your own: my_module:task, or path/to/mine.py:task.
         budget: How many architectures are evaluated, failed ones included.
+        cheap_budget: How many architectures may be measured in the end, where a limit is measured
+            before a training (--measure, or the task's own cheap metrics) and what breaks it is not
+            trained and no query; by default ten times the budget. The search stops there.
         method: optiproxy, or a baseline: paper (as its authors published it), random, evolution,
             local, bananas, npenas, tpe, gpsampler, nsga2; smac where it is installed.
         proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
@@ -54,7 +58,7 @@ def search(
     from optiproxy.cli._earlier import earlier_searches
     from optiproxy.cli._evaluators import evaluators
     from optiproxy.study import Study
-    from optiproxy.study._checks import check_count
+    from optiproxy.study._checks import check_cheap_budget, check_count
     from optiproxy.study._identity import default_name
     from optiproxy.tasks import load
 
@@ -62,6 +66,8 @@ def search(
     if workers is not None:
         check_count("workers", workers)
     loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
+    if cheap_budget is not None:
+        check_cheap_budget(loaded, cheap_budget, cheap_budget, budget)
     loaded.prepare()  # Data that are missing are told before a file is made.
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:
@@ -77,4 +83,6 @@ def search(
             seed=seed,
             warm_start=earlier,
         )
-        return conduct(study, budget, at_once, executor=executor, json=json)
+        return conduct(
+            study, budget, at_once, cheap_budget=cheap_budget, executor=executor, json=json
+        )

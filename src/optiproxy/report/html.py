@@ -49,6 +49,7 @@ class Search:
         pareto: The numbers of the queries on the front, where there are several objectives.
         optimum: The best value there is, where it is known.
         initial: How many of the first queries were drawn without looking at results.
+        dropped: How many architectures were measured, broke a limit, and were not trained.
         seconds: ``total``, ``optimizer`` and ``oracle``.
         seeds: The queries of the same search with other seeds, by seed; its own among them.
         command: What makes this search again; empty for one that was made in a program.
@@ -71,6 +72,7 @@ class Search:
     pareto: Sequence[int] = ()
     optimum: float | None = None
     initial: int = 0
+    dropped: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     seeds: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     command: str = ""

@@ -15,6 +15,7 @@ from optiproxy.tasks import Task
 
 ATTRIBUTE = PREFIX + "study"
 BUDGET = PREFIX + "budget"
+CHEAP_BUDGET = PREFIX + "cheap_budget"
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ def searched(study: Study) -> Search:
         pareto=[found.query for found in study.pareto],
         optimum=_optimum(study),
         initial=study.random_queries,
+        dropped=len(study.dropped),
         seconds=vars(study.seconds),
         seeds=_seeds(study),
         command=command(study),
@@ -68,6 +69,12 @@ def command(study: Study) -> str:
     if study.task.constraints != own.constraints:
         for constraint in study.task.constraints:
             words += ["--constraint", constraint_text(constraint)]
+    if study.task.measure is not None:
+        words += ["--measure", study.task.measure]
+    if study.task.low_fidelity is not None:
+        words += ["--low-fidelity", str(study.task.low_fidelity)]
+    if study.cheap_budget is not None:
+        words += ["--cheap-budget", str(study.cheap_budget)]
     # What it was begun with is kept in the study, and not where it came from.
     return shlex.join(words) + ("  # and its --warm-start" if _earlier(study.optuna) else "")
 

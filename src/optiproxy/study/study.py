@@ -18,8 +18,8 @@ from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search._earlier import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
 from optiproxy.study import _results
-from optiproxy.study._checks import check_count, workers_of
-from optiproxy.study._identity import BUDGET, Identity, default_name
+from optiproxy.study._checks import check_cheap_budget, check_count, workers_of
+from optiproxy.study._identity import BUDGET, CHEAP_BUDGET, Identity, default_name
 from optiproxy.study._ledger import Ledger, State
 from optiproxy.study._method import Method
 from optiproxy.study._session import run_session
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("optiproxy.study")
 
-# How many architectures may have their cheap metrics measured for each one that is trained.
+# How many architectures may be measured for each one that is trained: at a limit that one in ten
+# keeps, even a search that never learns of it has enough.
 CHEAP_FACTOR = 10
 
 
@@ -228,14 +229,15 @@ class Study:
         Where the task has a `low_fidelity`, the budget is that of full trainings: short ones count
         as the part of one that they are, guide the search, and are no candidates for the best.
 
-        Stops earlier where the space is used up; `notes` says so. Ctrl-C keeps all that is
-        finished, and what was running is repeated by the next `run`.
+        Stops earlier where the space or the cheap budget is used up; `notes` says so. Ctrl-C keeps
+        all that is finished, and what was running is repeated by the next `run`.
 
         Args:
             budget: How many queries the study has in the end.
-            cheap_budget: How many architectures have their cheap metrics measured in the end, those
-                among them that break a limit and are dropped untrained, which are no queries; by
-                default ten times `budget`.
+            cheap_budget: How many architectures have been measured for their limits in the end,
+                where that comes before a training (`Metric`, ``measure``). Those of them that break
+                a limit are dropped untrained and are no queries. The study keeps it; by default it
+                is what an earlier run gave, else ten times `budget`.
             workers: How many evaluations run at once, by default 1: in this process. More run in
                 processes of their own; one that dies is recorded as a failure.
             executor: Any ``concurrent.futures.Executor`` to evaluate on, such as
@@ -244,30 +246,27 @@ class Study:
             callback: Called in this process with each result of this run.
 
         Raises:
-            InvalidValueError: `budget` or `workers` can't be used, or the task can't be sent to
-                worker processes. No query is spent.
+            InvalidValueError: `budget`, `cheap_budget` or `workers` can't be used, or the task
+                can't be sent to worker processes. No query is spent.
             DataError: The task's data are missing or broken. No query is spent.
             StudyError: The executor broke, or a worker can't load the task.
             KeyboardInterrupt: Ctrl-C.
         """
         check_count("budget", budget)
-        if cheap_budget is None:
-            cheap_budget = CHEAP_FACTOR * budget
-        check_count("cheap_budget", cheap_budget)
-        if cheap_budget < budget:
-            raise invalid(
-                "cheap_budget", cheap_budget, f"give {budget} or more: what is trained is measured"
-            )
+        kept = cheap_budget or self.cheap_budget or CHEAP_FACTOR * budget
+        check_cheap_budget(self.task, cheap_budget, kept, budget)
         workers = workers_of(workers, executor)
         self.task.prepare()
         self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
+        if cheap_budget is not None:
+            self.optuna.set_user_attr(CHEAP_BUDGET, cheap_budget)
         with storage_errors(self.storage):
             run_session(
                 self._ledger,
                 self._optimizer,
                 self.seed,
                 budget=budget,
-                cheap_budget=cheap_budget,
+                cheap_budget=kept,
                 workers=workers,
                 executor=executor,
                 shared=self.storage is not None,
@@ -290,11 +289,20 @@ class Study:
         return int(self.optuna.user_attrs.get(BUDGET, 0))
 
     @property
+    def cheap_budget(self) -> int | None:
+        """The cheap budget that the study was last given; None where it has the default."""
+        kept: int | None = self.optuna.user_attrs.get(CHEAP_BUDGET)
+        return kept
+
+    @property
     def random_queries(self) -> int:
         """How many of the first queries the method draws at random, before it has learnt."""
         if self.method == "random":
             return len(self.queries)
-        return int(getattr(self._optimizer, "n_init", 0))
+        drawn = int(getattr(self._optimizer, "n_init", 0))
+        if not self.task.drops:
+            return drawn
+        return sum(e.state is not State.DROPPED for e in self._ledger.read()[:drawn])
 
     @property
     def queries(self) -> tuple[Record, ...]:
