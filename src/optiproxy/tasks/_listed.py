@@ -40,6 +40,7 @@ class Listed:
         columns: Metric → column.
         scale: Metric → the factor from its column's unit to its own.
         where: Column → value; other rows are not read.
+        measured: A column that a row must have a number in to be listed; empty for none.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class Listed:
         columns: Mapping[str, str],
         scale: Mapping[str, float] = MappingProxyType({}),
         where: Mapping[str, str] = MappingProxyType({}),
+        measured: str = "",
     ) -> None:
         self.space = space
         self.table = table
+        self.measured = measured
         self.columns = dict(columns)
         self._key, self._read = tuple(key), read
         self._scale, self._where = dict(scale), dict(where)
@@ -98,13 +101,16 @@ class Listed:
 
     def _load(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
         path = data.find(self.table)
-        wanted = dict.fromkeys((*self._key, *self.columns.values(), *self._where))
+        needed = (self.measured,) if self.measured else ()
+        wanted = dict.fromkeys((*self._key, *self.columns.values(), *self._where, *needed))
         table = read_columns(path, tuple(wanted))
         import pyarrow as pa
         import pyarrow.compute as pc
 
         for column, value in self._where.items():
             table = table.filter(pc.equal(table[column], value))
+        for column in needed:
+            table = table.filter(pc.is_valid(table[column]))
         table = table.combine_chunks()
         try:
             keys = {column: table[column].to_pylist() for column in self._key}
@@ -151,7 +157,9 @@ class ListedPool(Pool):
 
     # A search may be resumed by a process that has not read the table yet.
     def _definition(self) -> dict[str, Any]:
-        return {"space": self.space.fingerprint, "table": self._source.table}
+        definition = {"space": self.space.fingerprint, "table": self._source.table}
+        # Another list than that of all rows.
+        return {**definition, **({"rows": self._source.measured} if self._source.measured else {})}
 
     @cached_property
     def _listed(self) -> Indices:  # type: ignore[override]
@@ -216,6 +224,36 @@ def pool_task(listed: Listed, networks: int | None, **keywords: Any) -> Table:
     return ListedTable(listed, ListedPool(listed, networks), **keywords)
 
 
+def pool_beside(
+    table: Table,
+    listed: Listed,
+    networks: int | None,
+    *,
+    name: str,
+    description: str,
+    citation: str,
+    family: str,
+) -> Table:
+    """The task of a whole table, for the networks that `listed` has, with its metrics too.
+
+    Args:
+        table: Objectives and what is reported are its.
+        listed: Has further metrics of some of the same space's networks.
+        networks: See `ListedPool`.
+        name: The new task's.
+        description: One line for ``optiproxy tasks``.
+        citation: Of the further metrics.
+        family: See `Origin`.
+    """
+    metrics = dict.fromkeys(listed.columns, "min")
+    other = ListedTable(
+        listed, listed.space, name=name, objectives=metrics, description="", citation=citation
+    )
+    task = table.joined(other, name=name, description=description, family=family)
+    task.space = ListedPool(listed, networks)
+    return task
+
+
 def read_columns(path: Path, columns: tuple[str, ...]) -> Any:
     """Columns of a Parquet file, as pyarrow's table.
 
@@ -239,6 +277,12 @@ def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:
     """A column of texts that the space reads, as canonical option numbers; (rows, C)."""
     (texts,) = keys.values()
     return space.canonical(space.to_indices([space.architecture(text) for text in texts]))
+
+
+def each_text(keys: Mapping[str, list[Any]], space: Space) -> Indices:
+    """The same for a table that lists what comes to one network one by one, each under its own."""
+    (texts,) = keys.values()
+    return space.to_indices([space.architecture(text) for text in texts])
 
 
 def from_bytes(keys: Mapping[str, list[Any]], space: Space) -> Indices:
