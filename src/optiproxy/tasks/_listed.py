@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,13 @@ from optiproxy.tasks.table import Table
 Reader = Callable[[Mapping[str, list[Any]], Space], Indices]
 
 
+class At(NamedTuple):
+    """An entry of a column of lists: of a learning curve, the value after so many epochs."""
+
+    column: str
+    epoch: int
+
+
 class Listed:
     """An evaluator: the means of a network's rows. Loads the table when it is first needed.
 
@@ -37,7 +44,7 @@ class Listed:
         table: A name of `data.known_tables`.
         key: The columns that say which architecture a row is.
         read: Makes option numbers of them.
-        columns: Metric → column.
+        columns: Metric → column, or what of a column of lists.
         scale: Metric → the factor from its column's unit to its own.
         where: Column → value; other rows are not read.
         measured: A column that a row must have a number in to be listed; empty for none.
@@ -50,7 +57,7 @@ class Listed:
         *,
         key: Sequence[str],
         read: Reader,
-        columns: Mapping[str, str],
+        columns: Mapping[str, str | At],
         scale: Mapping[str, float] = MappingProxyType({}),
         where: Mapping[str, str] = MappingProxyType({}),
         measured: str = "",
@@ -102,7 +109,8 @@ class Listed:
     def _load(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
         path = data.find(self.table)
         needed = (self.measured,) if self.measured else ()
-        wanted = dict.fromkeys((*self._key, *self.columns.values(), *self._where, *needed))
+        values = (c.column if isinstance(c, At) else c for c in self.columns.values())
+        wanted = dict.fromkeys((*self._key, *values, *self._where, *needed))
         table = read_columns(path, tuple(wanted))
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -123,8 +131,19 @@ class Listed:
         if not len(networks):
             raise DataError(f"{path}: it has no rows; add the benchmark again")
         found = {}
-        for metric, column in self.columns.items():
-            numbers = table[column].cast(pa.float64(), safe=False).fill_null(math.nan)
+        for metric, source in self.columns.items():
+            if isinstance(source, At):
+                # A training that ended before has none.
+                entry = pc.list_slice(
+                    table[source.column],
+                    source.epoch - 1,
+                    source.epoch,
+                    return_fixed_size_list=True,
+                )
+                cells = pc.list_flatten(entry)
+            else:
+                cells = table[source]
+            numbers = cells.cast(pa.float64(), safe=False).fill_null(math.nan)
             flat = np.concatenate([_array(chunk, np.float64) for chunk in numbers.chunks])
             flat = flat[inside]
             known = np.isfinite(flat)
@@ -174,7 +193,9 @@ class Source(Protocol):
     """What `ListedTable` looks up in; `Listed` is one."""
 
     table: str
-    columns: dict[str, str]
+
+    @property
+    def columns(self) -> Mapping[str, object]: ...
 
     def __call__(self, arch: Architecture) -> dict[str, float]: ...
     def load(self) -> None: ...
