@@ -132,17 +132,11 @@ class Listed:
             raise DataError(f"{path}: it has no rows; add the benchmark again")
         found = {}
         for metric, source in self.columns.items():
-            if isinstance(source, At):
-                # A training that ended before has none.
-                entry = pc.list_slice(
-                    table[source.column],
-                    source.epoch - 1,
-                    source.epoch,
-                    return_fixed_size_list=True,
-                )
-                cells = pc.list_flatten(entry)
-            else:
-                cells = table[source]
+            cells = (
+                _entries(table[source.column], source.epoch)
+                if isinstance(source, At)
+                else table[source]
+            )
             numbers = cells.cast(pa.float64(), safe=False).fill_null(math.nan)
             flat = np.concatenate([_array(chunk, np.float64) for chunk in numbers.chunks])
             flat = flat[inside]
@@ -292,6 +286,18 @@ def read_columns(path: Path, columns: tuple[str, ...]) -> Any:
                 )
         # One thread: these tables are small, and workers share the cores.
         return file.read(columns=list(columns), use_threads=False)
+
+
+def _entries(column: Any, epoch: int) -> Any:
+    """The value after `epoch` epochs in each row's list; null where the list ends before."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lists = column.combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    places = lists.offsets.to_numpy()[:-1] + epoch - 1
+    chosen = pa.array(places, mask=lengths < epoch)
+    return pa.chunked_array([lists.values.take(chosen)])
 
 
 def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:
