@@ -34,7 +34,8 @@ def search(
             before a training (--measure, or the task's own cheap metrics) and what breaks it is not
             trained and no query; by default ten times the budget. The search stops there.
         method: optiproxy, or a baseline: paper (as its authors published it), random, evolution,
-            local, bananas, npenas, tpe, gpsampler, nsga2; smac where it is installed.
+            local, bananas, npenas, tpe, gpsampler, nsga2; and nsga2-pymoo and smac where pymoo and
+            smac are installed.
         proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
