@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optiproxy.errors import OptiProxyError
+from optiproxy.study._ledger import Entry, State
 from optiproxy.study.records import Found, Record
 from optiproxy.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def records(entries: Iterable[Entry], task: Task) -> list[Record]:
+    """The queries that are over, by their number; what was dropped untrained is none."""
+    asked = (entry for entry in entries if entry.state is not State.DROPPED)
+    return [e.record(n, task) for n, e in enumerate(asked, start=1) if e.counted]
 
 
 def best(queries: Iterable[Record], task: Task) -> Found | None:

@@ -55,6 +55,7 @@ class Record:
             "feasible": self.feasible,
             "failed": self.reason,
             "predicted": self.predicted,
+            "epochs": self.epochs,
             "seconds": self.seconds,
             "optimizer_seconds": self.optimizer_seconds,
         }

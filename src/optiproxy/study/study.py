@@ -307,8 +307,7 @@ class Study:
     @property
     def queries(self) -> tuple[Record, ...]:
         """Every query that is over, by its number."""
-        entries = [e for e in self._ledger.read() if e.state is not State.DROPPED]
-        return tuple(e.record(n, self.task) for n, e in enumerate(entries, start=1) if e.counted)
+        return tuple(_results.records(self._ledger.read(), self.task))
 
     @property
     def dropped(self) -> tuple[Record, ...]:
