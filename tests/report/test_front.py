@@ -59,14 +59,15 @@ def test_the_panels_show_front_steps_and_hypervolume() -> None:
     line = course.lines[0].get_ydata()
     # Behind (47, 10.8): (50, 2) covers 3 x 8.8, (60, 4) adds 10 x 6.8, (80, 10) adds 20 x 0.8.
     assert np.asarray(line) == pytest.approx([26.4, 94.4, 94.4, 94.4, 110.4, 110.4])
-    assert "acc > 47, ms < 10.8" in course.get_ylabel()
+    assert "acc > 47, ms < 10.8" in course.get_xlabel()
+    assert course.get_legend() is None
 
 
 def test_three_objectives_have_a_panel_for_each_pair_and_seeds_a_band() -> None:
     three = ["acc=max", "ms=min", "mb=min"]
     queries = run((50, 2, 1), (60, 4, 2), (55, 5, 1))
     figure = draw_front(queries, objectives=three, seeds={0: queries, 1: queries[:2]})
-    assert [axis.get_xlabel() for axis in figure.axes] == [
+    assert [axis.get_xlabel().partition("\n")[0] for axis in figure.axes] == [
         "ms (smaller is better)", "mb (smaller is better)", "query",
     ]  # fmt: skip
     assert all(not axis.lines for axis in figure.axes[:2])  # no steps in a projection

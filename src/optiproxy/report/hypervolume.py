@@ -140,7 +140,8 @@ def draw_hypervolume(
 
     Args:
         axis: Where.
-        searches: See `hypervolume_figure`; an empty label names the number of seeds alone.
+        searches: See `hypervolume_figure`; an empty label names the number of seeds alone, and
+            nothing where there is one.
         goals: The objectives.
         corner: The reference point, in their order.
     """
@@ -163,9 +164,11 @@ def draw_hypervolume(
         for goal, value in zip(goals, corner, strict=True)
     )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set_xlabel("query")
-    axis.set_ylabel(f"hypervolume of {beaten}")
-    axis.legend(fontsize="small")
+    # Below, where there is room for it.
+    axis.set_xlabel(f"query\n(what counts: {beaten})")
+    axis.set_ylabel("hypervolume")
+    if [*searches] != [""] or len(searches[""]) > 1:
+        axis.legend(fontsize="small")
 
 
 def _course(run: Queries, goals: Sequence[Objective], corner: list[float]) -> NDArray[np.float64]:
