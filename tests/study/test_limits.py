@@ -150,6 +150,22 @@ def test_a_failed_measurement_is_a_failed_query():
     assert reasons == {"", "no such device", "ms is nan"}
 
 
+class Told(float):
+    """A number that says how it was measured, as `hardware.Measurement` does."""
+
+    def to_json(self) -> dict[str, object]:
+        return {"device": "abacus", "repeats": int(self)}
+
+
+def test_how_a_cheap_metric_was_measured_is_kept(tmp_path):
+    found = study(measured=lambda arch: Told(cost(arch)), storage=tmp_path / "s.journal")
+    found.run(4)
+    assert found.dropped
+    for record in (*found.queries, *found.dropped):
+        repeats = int(cost(record.architecture))
+        assert record.measured == {"ms": {"device": "abacus", "repeats": repeats}}
+
+
 def test_an_exact_metric_is_not_returned_and_filters():
     found = study(kind="exact")
     found.run(12)

@@ -45,9 +45,9 @@ def search(
         workers: How many evaluations run at once: by default 1, and with --dask one for each of the
             cluster's threads.
         dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
-        measure: Each network is measured beside its training: onnx or torch on this machine, or a
+        measure: Each network is measured before its training: onnx or torch on this machine, or a
             command for another device, such as "ssh pi measure.sh {onnx}", that prints JSON with
-            at least latency_ms (see docs/hardware.md).
+            at least latency_ms (see docs/hardware.md). One that breaks a limit is not trained.
         low_fidelity: Epochs of short trainings that come first and guide the search, for a task
             that has them; they cost their part of the budget, and the best is trained in full.
         warm_start: An earlier search of the same space that this one learns from: the name of a

@@ -176,9 +176,11 @@ class Runner:
             return  # Another process proposed in the meantime: ask again, knowing of it.
         if not archs:
             self._exhausted = True
+            dropped = sum(e.state is State.DROPPED for e in entries)
+            also = f" and {dropped} that were dropped untrained" if dropped else ""
             self._note(
-                f"the space is used up: no new architecture is left after {len(entries)} queries "
-                f"of a budget of {self._plan.budget}"
+                "the space is used up: no new architecture is left after "
+                f"{len(entries) - dropped} queries of a budget of {self._plan.budget}{also}"
             )
             return
         # After the greatest, not after the count: two processes may have used a number twice.

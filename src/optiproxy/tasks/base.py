@@ -345,18 +345,15 @@ class Task:
             keywords["report"] = curve
         start = time.perf_counter()
         try:
-            before = self._before(arch)
-            if broken := self._broken(before):
-                return Evaluation(before, time.perf_counter() - start, dropped=broken)
             # Measured first: a network that can't be measured is not trained.
-            measured = _measuring.measured(self, arch) if self.measure is not None else {}
-            known = {**_finite(measured), **before}
+            known = self._before(arch)
+            if self.measure is not None and not self._broken(known):
+                known = {**_measuring.measured(self, arch), **known}
             if broken := self._broken(known):
                 seconds = time.perf_counter() - start
-                return Evaluation(known, seconds, dropped=broken, measured=_how(measured))
-            trained = self._mapping(self.evaluate(arch, **keywords))
+                return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
             # By what was known before it was decided whether to train.
-            answer = {**trained, **measured, **before}
+            answer = {**self._mapping(self.evaluate(arch, **keywords)), **known}
             metrics = self._checked(answer)
         except Stopped as error:
             # Its whole length, or that of the longest before where the task does not say.
@@ -377,11 +374,12 @@ class Task:
         seconds = time.perf_counter() - start
         return Evaluation(metrics, seconds, measured=_how(answer), curve=tuple(curve.points))
 
-    def _broken(self, known: Mapping[str, float]) -> str:
+    def _broken(self, known: Mapping[str, Any]) -> str:
         """Which limit is broken by what is known; empty for none."""
+        numbers = _finite(known)
         for c in self.constraints:
-            if c.metric in known and not c.relative and c.violation(known[c.metric]) > 0:
-                return f"{c.metric} is {known[c.metric]:g}, not {c}"
+            if c.metric in numbers and not c.relative and c.violation(numbers[c.metric]) > 0:
+                return f"{c.metric} is {numbers[c.metric]:g}, not {c}"
         return ""
 
     @property
@@ -392,17 +390,20 @@ class Task:
             for c in self.constraints
         )
 
-    def _before(self, arch: Architecture) -> dict[str, float]:
+    def _before(self, arch: Architecture) -> dict[str, Any]:
         """What is known of an architecture before it is trained: exact and cheap metrics.
+
+        They are as the functions gave them: a `hardware.Measurement` also tells how it was made.
 
         Raises:
             EvaluationFailed: A function gave no finite number.
         """
-        found = {}
+        found: dict[str, Any] = {}
         for name, function in (*self.exact.items(), *self.cheap.items()):
-            found[name] = _number(name, function(arch))
-            if not math.isfinite(found[name]):
-                raise EvaluationFailed(f"{name} is {found[name]}")
+            found[name] = function(arch)
+            number = _number(name, found[name])
+            if not math.isfinite(number):
+                raise EvaluationFailed(f"{name} is {number}")
         return found
 
     def guiding(self, metrics: Mapping[str, float]) -> dict[str, float]:
