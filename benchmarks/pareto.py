@@ -35,7 +35,13 @@ TASKS = (
     "nasbench-graph-physics",
 )
 OURS = "optiproxy"
-OTHERS = ("nsga2", "tpe", "random", "evolution")
+OTHERS = (
+    "nsga2",
+    *(m for m in METHODS.names() if m == "nsga2-pymoo"),
+    "tpe",
+    "random",
+    "evolution",
+)
 OBJECTIVES = {"val_accuracy": "max", "latency_ms": "min"}
 SIGNS = np.array([1.0, -1.0])
 

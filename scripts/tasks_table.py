@@ -48,7 +48,7 @@ def _names(rows: list[tasks.CatalogueRow]) -> str:
     if len(rows) == 1:
         return f"`{rows[0].name}`"
     family = rows[0].family
-    if family.endswith("DATA-DEVICE"):
+    if "DATA-" in family:
         return f"`{family}` ({len(rows)})"
     names = [f"`{rows[0].name}`"]
     short = [row.name.removeprefix(family) for row in rows[1:SHOWN]]

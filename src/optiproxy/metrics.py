@@ -12,14 +12,14 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from optiproxy.errors import invalid, unknown
 
 if TYPE_CHECKING:
     from optiproxy.spaces import Architecture
 
-Function = Callable[["Architecture"], float]
+Function = Callable[["Architecture"], SupportsFloat]
 
 DIRECTIONS = {"max": 1.0, "maximize": 1.0, "min": -1.0, "minimize": -1.0}
 
@@ -44,7 +44,8 @@ class Metric:
 
     Args:
         name: As in objectives and constraints.
-        function: ``function(arch) → number``.
+        function: ``function(arch) → number``; or a `hardware.Measurement`, which also tells on what
+            and how it was measured.
         exact: It costs nothing: the search computes it for every candidate instead of predicting
             it, and proposes nothing that breaks its limit. It must give the same number each time.
         cheap: It costs something, but far less than a training, as a latency does: it is measured

@@ -8,10 +8,13 @@ name through an entry point of the registry's group, for example ``optiproxy.pro
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from importlib.metadata import entry_points
+from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 
-from optiproxy.errors import InvalidValueError, unknown
+from optiproxy.errors import InvalidValueError, invalid, unknown
 
 
 class Registry:
@@ -21,12 +24,26 @@ class Registry:
         kind: What is registered, as it is called in messages (``"proxy"``).
         entries: Our own, name → ``"module:attribute"``.
         group: The entry-point group through which other packages add theirs.
+        optional: Name → ``"module:attribute"`` and the package that it needs, which is an extra of
+            that name. They are entries where the package is installed.
     """
 
-    def __init__(self, kind: str, entries: dict[str, str], group: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        entries: dict[str, str],
+        group: str,
+        optional: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    ) -> None:
         self.kind = kind
         self.group = group
         self._entries = dict(entries)
+        self._missing: dict[str, str] = {}
+        for name, (target, package) in optional.items():
+            if find_spec(package) is not None:
+                self._entries[name] = target
+            else:
+                self._missing[name] = package
         self._scanned = False
 
     def _all(self) -> dict[str, str]:
@@ -49,10 +66,18 @@ class Registry:
         return list(self._all())
 
     def get(self, name: str) -> Any:
-        """The object behind `name`; an unknown name is told with the nearest known ones."""
+        """The object behind `name`; an unknown name is told with the nearest known ones.
+
+        Raises:
+            InvalidValueError: There is no such name, or its package is not installed.
+        """
         try:
             target = self._all()[name]
         except (KeyError, TypeError):
+            if isinstance(name, str) and name in self._missing:
+                package = self._missing[name]
+                remedy = f"it needs {package}: pip install 'optiproxy[{package}]'"
+                raise invalid(self.kind, name, remedy) from None
             raise unknown(self.kind, name, self.names()) from None
         module, _, attribute = target.partition(":")
         return getattr(importlib.import_module(module), attribute)

@@ -18,7 +18,8 @@ def score(arch, seed=0):
 
 def evaluate(arch, seed):
     print("training", dict(arch), flush=True)
-    os.system("echo from a library written in C")
+    # As a library written in C does. Not by os.system, during which Ctrl-C is ignored.
+    os.write(1, b"echo from a library written in C\n")
     time.sleep(float(os.environ.get("MINE_SECONDS", "0")))
     return {"val": score(arch, seed), "test": score(arch), "params": 1000.0 * arch["width"]}
 

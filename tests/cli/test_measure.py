@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+
+from optiproxy.cli.app import run
 
 TASK = """
 import optiproxy as op
@@ -13,6 +17,15 @@ space = op.spaces.Chain({"width": [200, 400, 600, 800]})
 task = op.Task(
     "device", space, lambda arch: arch["width"] / 100, objectives={"val": "max"}, metrics=["val"],
     build=lambda arch: nn.Linear(3, arch["width"]), example_input=lambda: torch.zeros(1, 3),
+)
+"""
+CHEAP = """
+import optiproxy as op
+
+space = op.spaces.Chain({"width": [2, 4, 6, 8]})
+latency = op.Metric("latency_ms", lambda arch: arch["width"], cheap=True)
+task = op.Task(
+    "device", space, lambda arch: arch["width"], objectives={"val": "max"}, metrics=[latency]
 )
 """
 # The file has 16 bytes for each unit of width, and a little more.
@@ -27,15 +40,40 @@ def device(folder):
 
 def test_the_limit_is_that_of_the_command(device, answer):
     command = [*device, "--constraint", "latency_ms<=6"]
-    first = answer(*command, "--budget", 2)
+    first = answer(*command, "--budget", 1)
     found = answer("resume", "device-random-0", "--budget", 4)
-    assert found["trajectory"][:2] == first["trajectory"]
+    assert found["trajectory"][:1] == first["trajectory"]
     assert found["best"]["architecture"] == {"width": 600}
     assert found["best"]["metrics"]["latency_ms"] == 6
     for entry in found["trajectory"]:
         width = entry["architecture"]["width"]
-        assert entry["metrics"]["latency_ms"] == width / 100
-        assert entry["feasible"] == (width <= 600)
+        assert entry["metrics"]["val"] == entry["metrics"]["latency_ms"] == width / 100
+        assert entry["feasible"]
+    # The fourth was measured, and not trained: no val.
+    (dropped,) = found["dropped"]
+    assert dropped["architecture"] == {"width": 800}
+    assert dropped["metrics"]["latency_ms"] == 8
+    assert "val" not in dropped["metrics"]
+
+
+def test_the_cheap_budget_is_kept_by_the_study(folder, capsys):
+    (folder / "device.py").write_text(CHEAP)
+    first = ["device.py:task", "--method", "random", "--constraint", "latency_ms<=1"]
+    assert run(["search", *first, "--budget", "2", "--cheap-budget", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["queries"] == 0
+    assert [entry["metrics"] for entry in found["dropped"]] == [
+        {"latency_ms": entry["architecture"]["width"]} for entry in found["dropped"]
+    ]
+    assert run(["resume", "device-random-0"]) == 0
+    out, err = capsys.readouterr()
+    assert "stopped at the cheap budget: 2 architectures were measured" in err
+    assert "2 more were measured, broke a limit and were not trained" in out
+    assert "none of the 2 measured ones has latency_ms <= 1" in out
+    assert run(["resume", "device-random-0", "--cheap-budget", "3", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["dropped"][:2] == found["dropped"]
+    assert len(again["dropped"]) == 3
 
 
 def test_another_device_is_another_search(device, answer, start):
@@ -48,3 +86,10 @@ def test_what_can_not_be_measured_is_told_before_any_query(device, refused, fold
     assert "write a command with {onnx}" in refused(*device[:-1], "measure.sh")
     assert "example_input" in refused("search", "mine.py:task", "--measure", COMMAND)
     assert list(folder.glob("*.journal")) == []
+
+
+def test_a_cheap_budget_needs_a_limit_that_is_measured_first(device, refused, folder):
+    text = refused("search", "mine.py:task", "--budget", 2, "--cheap-budget", 5)
+    assert "cheap_budget" in text
+    assert "leave it out" in text
+    assert "whole number" in refused(*device, "--cheap-budget", 0)

@@ -51,6 +51,34 @@ def test_the_command_that_is_told_makes_the_same_search(folder, capfd):
     assert second.task.objectives == first.task.objectives
 
 
+CHEAP = """
+import optiproxy as op
+
+space = op.spaces.Chain({"width": [1, 2, 3, 4, 5, 6, 7, 8]})
+latency = op.Metric("ms", lambda arch: arch["width"], cheap=True)
+task = op.Task(
+    "short", space, lambda arch, epochs: arch["width"] / epochs, objectives={"val": "max"},
+    metrics=[latency], constraints={"ms": "<= 4"}, fidelities=(1, 10),
+)
+"""
+
+
+def test_options_are_in_the_command_and_what_was_dropped_is_no_query(folder):
+    (folder / "short.py").write_text(CHEAP)
+    task = op.tasks.load("short.py:task")
+    studies = [Study.of(task, method="random", seed=s, storage="s.journal") for s in (0, 1)]
+    for study in studies:
+        study.run(4, cheap_budget=8)
+    told = _reporting.searched(studies[0])
+    assert told.dropped == len(studies[0].dropped) == 4
+    assert told.command.endswith("--cheap-budget 8")
+    for queries in told.seeds.values():
+        assert [q["query"] for q in queries] == [1, 2, 3, 4]
+        assert all("val" in q["metrics"] for q in queries)
+    low = Study.of(task.replaced(low_fidelity=1), method="random", name="low", storage="s.journal")
+    assert _reporting.command(low).endswith("--low-fidelity 1")
+
+
 def test_a_study_made_in_a_program_has_a_report_too(tmp_path):
     space = op.spaces.Chain({"a": [1, 2, 3], "b": [1, 2]})
     study = op.Study("own", space, lambda arch: float(arch["a"]), objectives={"x": "max"})

@@ -79,6 +79,13 @@ def test_the_summary_and_the_files(folder, capfd):
     assert names == {"mine.py", f"{stem}.journal", f"{stem}.png", f"{stem}.pt"}
 
 
+def test_several_objectives_leave_a_figure_of_the_front(folder, capfd):
+    goals = ["--objective", "val=max", "--objective", "params=min"]
+    assert run(["search", "mine.py:task", "--budget", "4", "--method", "random", *goals]) == 0
+    assert "mine-random-0-front.png" in capfd.readouterr().out
+    assert (folder / "mine-random-0-front.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_same_command_goes_on_and_resume_extends(answer):
     command = ("search", "mine.py:task", "--method", "evolution")
     first = answer(*command, "--budget", 6)

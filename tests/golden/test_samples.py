@@ -9,12 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from optiproxy import tasks
+from optiproxy.errors import InvalidValueError
 from optiproxy.search import METHODS
 from optiproxy.spaces import Pool
 from optiproxy.tasks._listed import Listed
 
 SAMPLES = {
     "accel-nasbench": 5125,
+    "hw-nb201-cifar10-edgetpu": 1740,
+    "hw-nb201-imagenet16-120-edgegpu": 1999,
     "nasbench-mr-seg": 2507,
     "nasbench-nlp-wikitext2": 265,
     "nb101-sample": 97,
@@ -145,6 +148,34 @@ def test_recipes_that_are_one_network_agree(published: Path, table) -> None:
     losses = [[loss for _, loss in found if loss is not None] for found in runs.values()]
     spread = [max(found) - min(found) for found in losses if len(found) > 1]
     assert np.median(spread) < 0.02
+
+
+def test_edge_devices_of_nb201(published: Path, table) -> None:
+    """Latencies of the file, accuracies of ``nb201-*``; the sample is of the best alone."""
+    rows = table("nb201_latency_sample1999").to_pylist()
+    plain = tasks.get("nb201-cifar10")
+    gpu, tpu = (tasks.get(f"hw-nb201-cifar10-{device}") for device in ("edgegpu", "edgetpu"))
+    full = tasks.get("hw-nb201-cifar10-raspi4")
+    for row in rows[::40]:
+        arch = plain.space.architecture(row["arch"])
+        metrics = gpu.query(arch).metrics
+        assert metrics is not None
+        assert metrics == {**plain.query(arch).metrics, "latency_ms": row["edgegpu_latency_ms"]}
+        # The sample and the table of all architectures have this device in common.
+        assert full.query(arch).metrics["latency_ms"] == row["raspi4_latency_ms"]  # type: ignore[index]
+        listed = tpu.space.valid(tpu.space.to_indices([arch]))[0]
+        assert listed == (row["edgetpu_latency_ms"] is not None)
+        if not listed:
+            with pytest.raises(InvalidValueError):
+                tpu.space.architecture(arch)
+    assert gpu.values("test_accuracy").min() >= 92.42
+    assert gpu.values("latency_ms").min() == pytest.approx(3.31, abs=5e-3)
+    assert gpu.values("latency_ms").max() == pytest.approx(10.81, abs=5e-3)
+    limit = gpu.quantile("latency_ms", 0.1)
+    assert np.mean(gpu.values("latency_ms") <= limit) == pytest.approx(0.1, abs=1e-3)
+    limited = gpu.replaced(constraints={"latency_ms": f"<= {limit!r}"})
+    assert limited.optimum is not None
+    assert gpu.optimum == plain.optimum > limited.optimum  # NAS-Bench-201's best is in the sample
 
 
 def test_nb101_sample(published: Path, table) -> None:

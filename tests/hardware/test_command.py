@@ -129,7 +129,13 @@ def test_a_task_is_limited_by_what_a_command_measures() -> None:
     study.run(4)
     by_width = {r.architecture["width"]: r for r in study.queries}
     assert "the device is on fire" in by_width[400].reason
-    assert not by_width[800].feasible
+    # Measured first, so that it is not trained.
+    (slow,) = study.dropped
+    assert slow.architecture["width"] == 800
+    assert slow.metrics is not None
+    assert slow.metrics["latency_ms"] == 8
+    assert "score" not in slow.metrics
+    assert slow.measured["latency_ms"]["runtime"] == device.text
     assert study.best is not None
     assert dict(study.best.metrics) == {
         "score": 6, "latency_ms": 6, "energy_mj": 1, "size_mb": pytest.approx(0.01, rel=0.1),

@@ -178,6 +178,27 @@ def test_several_objectives_have_a_front() -> None:
     assert re.findall(r"arch-\d+", front) == ["arch-2", "arch-5"]
 
 
+def test_the_front_is_drawn_beside_the_hypervolume() -> None:
+    def images(**other: Any) -> list[str]:
+        page = read(render(search(QUERIES, **other)))
+        return [str(a["alt"]) for tag, a in page.seen if tag == "img"]
+
+    alt = "The front among all queries, and the hypervolume over queries"
+    several = {"objectives": ["val=max", "cost=min"], "pareto": [2, 5]}
+    assert alt in images(**several, seeds={3: QUERIES, 4: QUERIES[:9], 5: [query(1, None)]})
+    assert alt not in images(objectives=["val=max", "cost=min"])  # nothing feasible
+
+
+def test_short_trainings_are_no_rivals_and_what_was_dropped_is_counted() -> None:
+    short = [{**q, "epochs": 2} for q in QUERIES[:12]]
+    best = max(QUERIES[12:], key=lambda q: q["metrics"]["val"])
+    short[3]["metrics"] = {"val": 99.9, "cost": 0.1}
+    page = read(render(search([*short, *QUERIES[12:]], dropped=7)))
+    assert f"{best['metrics']['val']:g} best val" in page.text
+    assert "of the 5 random ones" not in page.text
+    assert "7 more broke a limit before training" in page.text
+
+
 def test_other_seeds_are_a_band() -> None:
     seeds = {3: QUERIES, 4: QUERIES[::-1]}
     page = read(render(search(QUERIES, seeds=seeds)))

@@ -72,10 +72,70 @@ def test_the_cheap_budget_ends_a_search_that_finds_nothing():
     found = study(limit="ms<=1")
     found.run(5, cheap_budget=20)
     assert not found.queries
-    assert 20 <= len(found.dropped) <= 22  # in batches of three
-    assert any("cheap budget" in note for note in found.notes)
-    with pytest.raises(InvalidValueError, match="cheap_budget"):
+    assert len(found.dropped) == 20  # also where the method asks for three at once
+    (note,) = [note for note in found.notes if "cheap budget" in note]
+    assert "20 architectures were measured, and 20 of them broke a limit" in note
+    assert found.random_queries == 0
+    with pytest.raises(InvalidValueError, match="cheap_budget: got 4"):
         found.run(5, cheap_budget=4)
+
+
+def test_the_cheap_budget_is_ten_times_the_budget_or_what_the_study_was_given():
+    found = study(limit="ms<=1")
+    found.run(1)
+    assert len(found.dropped) == 10
+    assert found.cheap_budget is None
+    found.run(1, cheap_budget=12)
+    assert len(found.dropped) == 12
+    found.run(2)
+    assert len(found.dropped) == found.cheap_budget == 12
+    with pytest.raises(InvalidValueError, match="cheap_budget: got 12"):
+        found.run(13)
+
+
+def test_a_search_that_stops_at_the_cheap_budget_is_resumed_as_it_was(tmp_path):
+    whole = study(lambda arch: toys.score(arch), limit="ms<=20")
+    whole.run(9, cheap_budget=11)
+    assert 0 < len(whole.queries) < 9
+    assert len(whole.queries) + len(whole.dropped) == 11
+    place = tmp_path / "s.journal"
+    left = [3]
+
+    def stopped(arch):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        return toys.score(arch)
+
+    with pytest.raises(KeyboardInterrupt):
+        study(stopped, limit="ms<=20", storage=place).run(9, cheap_budget=11)
+    again = study(lambda arch: toys.score(arch), limit="ms<=20", storage=place)
+    again.run(9)
+    assert course(again) == course(whole)
+    assert again.notes == whole.notes
+
+
+@pytest.mark.parametrize("limit", [None, "val>=0.5"])
+def test_a_cheap_budget_without_a_limit_to_measure_is_refused(limit):
+    with pytest.raises(InvalidValueError, match="leave it out"):
+        study(limit=limit).run(5, cheap_budget=20)
+
+
+def test_short_trainings_leave_measurements_for_the_full_ones():
+    def evaluate(arch, epochs):
+        return {"val": toys.score(arch) * epochs / 10}
+
+    metric = op.Metric("ms", cost, cheap=True)
+    task = op.Task("t", toys.SPACE, evaluate, objectives="val=max", constraints="ms<=64",
+                   metrics=[metric], fidelities=(1, 10))  # fmt: skip
+    found = Study.of(task.replaced(low_fidelity=1), method="climber")
+    found.run(5, cheap_budget=12)
+    assert found.dropped
+    full = [r for r in found.queries if r.epochs is None]
+    assert found.best is not None
+    assert full
+    known = {r.architecture for r in (*found.queries, *found.dropped)}
+    assert len(known) <= 12
 
 
 def test_a_failed_measurement_is_a_failed_query():
@@ -88,6 +148,22 @@ def test_a_failed_measurement_is_a_failed_query():
     found.run(15)
     reasons = {r.reason for r in found.queries}
     assert reasons == {"", "no such device", "ms is nan"}
+
+
+class Told(float):
+    """A number that says how it was measured, as `hardware.Measurement` does."""
+
+    def to_json(self) -> dict[str, object]:
+        return {"device": "abacus", "repeats": int(self)}
+
+
+def test_how_a_cheap_metric_was_measured_is_kept(tmp_path):
+    found = study(measured=lambda arch: Told(cost(arch)), storage=tmp_path / "s.journal")
+    found.run(4)
+    assert found.dropped
+    for record in (*found.queries, *found.dropped):
+        repeats = int(cost(record.architecture))
+        assert record.measured == {"ms": {"device": "abacus", "repeats": repeats}}
 
 
 def test_an_exact_metric_is_not_returned_and_filters():

@@ -14,7 +14,7 @@ from optiproxy import tasks
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import Chain
 from optiproxy.tasks import TASKS, Table, hw_nb201
-from optiproxy.tasks._hw_names import DATA_SETS, DEVICES
+from optiproxy.tasks._hw_names import DATA_SETS, DEVICES, SAMPLED
 
 SPACE = Chain({"depth": [1, 2, 3], "width": [16, 32]})
 ARCHS = list(SPACE.enumerate())
@@ -69,12 +69,23 @@ def test_tables_that_do_not_join(joined: Table, tmp_path: Path) -> None:
 
 def test_every_data_set_and_device_has_a_name() -> None:
     names = [name for name in TASKS.names() if name.startswith("hw-nb201-")]
-    assert len(names) == len(DATA_SETS) * len(DEVICES) == 81
+    assert len(names) == len(DATA_SETS) * (len(DEVICES) + len(SAMPLED)) == 87
     assert TASKS.get("hw-nb201-imagenet16-120-titan_rtx_1")().name == names[2 * 27 + 6]
     with pytest.raises(AttributeError, match="cifar10_abacus"):
         _ = hw_nb201.cifar10_abacus
     with pytest.raises(InvalidValueError, match="raspi4"):
         hw_nb201.task("cifar10", "raspi5")
+
+
+def test_sampled_devices_say_so() -> None:
+    task = hw_nb201.task("cifar100", "edgetpu")
+    assert task.name == "hw-nb201-cifar100-edgetpu"
+    assert "a sample of 1,740 architectures" in task.description
+    assert task.space.count == 1740  # told without the table
+    assert task.origin.tables == ("nb201_accuracy", "nb201_latency_sample1999")
+    assert task.reported == ("test_accuracy",)
+    spaces = {hw_nb201.task("cifar10", device).space.fingerprint for device in SAMPLED}
+    assert len(spaces) == 2  # other lists of the same table
 
 
 def test_published_values(published: Path) -> None:

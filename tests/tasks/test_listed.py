@@ -14,7 +14,7 @@ import pytest
 from optiproxy.errors import DataError, InvalidValueError
 from optiproxy.spaces import Chain
 from optiproxy.tasks import data
-from optiproxy.tasks._listed import Listed, from_bytes, from_choices, from_texts, pool_task
+from optiproxy.tasks._listed import At, Listed, from_bytes, from_choices, from_texts, pool_task
 from optiproxy.tasks.nasbench_mr import MultiResolution
 
 SPACE = Chain({"depth": [1, 2, 3], "wide": [False, True]})
@@ -68,6 +68,22 @@ def test_rows_of_a_network_are_averaged_over_what_is_known() -> None:
     assert [dict(arch) for arch in t.space.enumerate()] == [dict(again), dict(failed)]
     with pytest.raises(InvalidValueError):
         t.space.architecture({"depth": 2, "wide": False})  # Of the other part.
+
+
+def test_entries_of_curves_and_rows_that_must_be_measured(home: Path) -> None:
+    curves = [[50.0, 60.0], [52.0], None, [1.0, 2.0, 3.0]]
+    write(home, {**ROWS, "curve": curves})
+    columns = {"first": At("curve", 1), "second": At("curve", 2)}
+    values = listed(columns=columns, scale={}).values()
+    np.testing.assert_array_equal(values["first"], [51.0, math.nan])
+    np.testing.assert_array_equal(values["second"], [60.0, math.nan])
+    # Only rows with a latency: the second training of the first network falls out.
+    some = listed(measured="ms", where={})
+    assert len(some.indices) == 3
+    assert some.values()["val_accuracy"][0] == 70.0
+    pools = [pool_task(source, None, name="t", objectives={"val_accuracy": "max"}, description="",
+                       citation="").space for source in (listed(where={}), some)]  # fmt: skip
+    assert pools[0].fingerprint != pools[1].fingerprint
 
 
 def test_what_is_not_listed_has_no_row() -> None:

@@ -294,7 +294,7 @@ def test_penn_treebank_s_pool_is_what_the_logs_have() -> None:
     losses = [(0, 5.0), (0, 6.0), (1, 5.2), (1, None), (None, 1.0)]
     rows = [
         {"row": None if n is None else numbers[n].tobytes(), "final_val_loss": loss,
-         "final_test_loss": loss, "params": 7}
+         "final_test_loss": loss, "params": 7, "val_loss_epoch_5": loss and 2 * loss}
         for n, loss in losses
     ]  # fmt: skip
     write("nasbench_nlp_ptb", COLUMNS, rows)
@@ -303,6 +303,11 @@ def test_penn_treebank_s_pool_is_what_the_logs_have() -> None:
     assert task.query(first).metrics == {"val_loss": 5.5, "test_loss": 5.5, "params": 7}
     assert task.query(second).metrics == {"val_loss": 5.2, "test_loss": 5.2, "params": 7}
     assert task.optimum == 5.2
+    assert task.fidelities == (1, 5, 10, 25, 50)
+    short = task.replaced(low_fidelity=5)
+    short.prepare()
+    assert short.query(first, epochs=5).metrics == {"val_loss": 11, "params": 7}
+    assert short.query(first).metrics == task.query(first).metrics
     assert task.space.valid(numbers.astype(np.int64)).all()
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from optiproxy import tasks
 from optiproxy.errors import DataError
+from optiproxy.study import Study
+from optiproxy.study._plan import LOW_SHARE
 
 
 def test_nb201_has_twelve_epochs(published: Path) -> None:
@@ -39,6 +42,59 @@ def test_spikenas_has_a_curve(published: Path) -> None:
     assert all(metrics is not None for metrics in course)
     assert len({metrics["val_accuracy"] for metrics in course if metrics}) == 6
     assert [("test_accuracy" in metrics) for metrics in course if metrics] == [False] * 5 + [True]
+
+
+def test_nasbench_nlp_has_the_means_of_its_networks_curves(published: Path) -> None:
+    task = tasks.get("nasbench-nlp-wikitext2")
+    assert task.fidelities == (1, 5, 10, 25, 50)
+    rows = pq.read_table(published / "nasbench_nlp_wikitext2.parquet").to_pylist()
+    space = task.space.space  # type: ignore[attr-defined]
+    archs = space.from_indices(
+        space.canonical(space.to_indices([space.architecture(row["recipe"]) for row in rows]))
+    )
+    curves: dict[object, list[list[float]]] = {}
+    for arch, row in zip(archs, rows, strict=True):
+        curves.setdefault(arch, []).append(row["val_losses"])
+    for arch, found in [*curves.items()][:60]:
+        for epochs in task.fidelities:
+            values = [
+                c[epochs - 1] for c in found if len(c) >= epochs and c[epochs - 1] == c[epochs - 1]
+            ]
+            metrics = task.query(arch, epochs=epochs).metrics
+            if not values:
+                assert metrics is None
+                continue
+            assert metrics is not None
+            assert metrics["val_loss"] == pytest.approx(sum(values) / len(values))
+            assert ("test_loss" in metrics) == (epochs == 50)
+
+
+def test_oncenas_has_ten_epochs(published: Path) -> None:
+    task = tasks.get("oncenas-cifar10")
+    assert task.fidelities == (10, 50)
+    for arch in task.space.sample(5, seed=0):
+        short, full = (task.query(arch, epochs=n).metrics for n in task.fidelities)
+        assert short is not None
+        assert full is not None
+        assert short["val_accuracy"] == full["val_accuracy_10_epochs"] != full["val_accuracy"]
+        assert short["latency_gpu"] == full["latency_gpu"]
+        seconds = short["train_seconds"] / full["train_seconds"]
+        assert seconds == pytest.approx(task.cost(10), abs=0.02)  # 0.181 to 0.209 in the table
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs"), [("nasbench-nlp-wikitext2", 5), ("oncenas-cifar10", 10)]
+)
+def test_a_search_learns_from_the_short_trainings_of_a_sample(
+    published: Path, name: str, epochs: int
+) -> None:
+    task = tasks.get(name).replaced(low_fidelity=epochs)
+    study = Study.of(task, method="evolution")
+    study.run(8)
+    short = [r for r in study.queries if r.epochs == epochs]
+    assert len(short) == int(LOW_SHARE * 8 / task.cost(epochs) + 1e-9)
+    assert sum(r.epochs is None for r in study.queries) >= 5
+    assert study.best is not None
 
 
 def test_a_short_table_is_needed_for_short_trainings_alone(

@@ -14,6 +14,7 @@ from optiproxy.study import Found, Record, Study
 def answer(study: Study, budget: int) -> dict[str, Any]:
     """What ``optiproxy search --json`` prints, with values that JSON can hold."""
     best = study.best
+    dropped = {"dropped": [_dropped(r) for r in study.dropped]} if study.task.drops else {}
     return {
         "task": study.task.name,
         "method": study.method,
@@ -23,6 +24,7 @@ def answer(study: Study, budget: int) -> dict[str, Any]:
         "queries": len(study.queries),
         "best": None if best is None else _found(best),
         "trajectory": trajectory(study),
+        **dropped,
         "pareto": [_found(found) for found in study.pareto],
         "seconds": {name: round(value, 6) for name, value in asdict(study.seconds).items()},
     }
@@ -51,6 +53,15 @@ def _entry(record: Record, fidelities: Sequence[int]) -> dict[str, Any]:
     if record.metrics is None:
         entry["failed"] = record.reason
     return entry
+
+
+def _dropped(record: Record) -> dict[str, Any]:
+    """What was measured and not trained."""
+    return {
+        "architecture": dict(record.architecture),
+        "metrics": numbers(record.metrics or {}),
+        "reason": record.reason,
+    }
 
 
 def _found(found: Found) -> dict[str, Any]:

@@ -24,7 +24,13 @@ def default_storage(name: str) -> str:
 
 
 def conduct(
-    study: Study, budget: int, workers: int, *, executor: Executor | None = None, json: bool
+    study: Study,
+    budget: int,
+    workers: int,
+    *,
+    cheap_budget: int | None = None,
+    executor: Executor | None = None,
+    json: bool,
 ) -> int:
     """Runs `study` and prints what it found; returns the exit code."""
     place = None if study.storage is None else os.fspath(study.storage)
@@ -36,14 +42,20 @@ def conduct(
     with kept_for_the_answer():
         try:
             with SearchProgress(study, budget) as progress:
-                study.run(budget, workers=workers, executor=executor, callback=progress)
+                study.run(
+                    budget,
+                    cheap_budget=cheap_budget,
+                    workers=workers,
+                    executor=executor,
+                    callback=progress,
+                )
         except KeyboardInterrupt:
             print(_how_to_resume(study, place), file=sys.stderr)
             return INTERRUPTED
         if place is not None and not json:
             files = _files(study, place)
     print(answer_text(study, budget) if json else summary(study, files))
-    failed = all(record.metrics is None for record in study.queries)
+    failed = all(record.metrics is None for record in (*study.queries, *study.dropped))
     return FAILED if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""The files of a finished search: its figure and its trained network."""
+"""The files of a finished search: its figures and its trained network."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from optiproxy.cli._answer import trajectory
 from optiproxy.cli._networks import network, write_state
 from optiproxy.study import Study
-from optiproxy.study._identity import constraint_text
+from optiproxy.study._identity import constraint_text, objective_text
 
 
 def write_files(study: Study, folder: Path, stem: str) -> list[tuple[str, Path]]:
     """Writes what a study of a real training leaves: what it is, and where it was written."""
     written = [("figure", _figure(study, folder / f"{stem}.png"))]
+    if study.pareto:
+        written.append(("front", _front(study, folder / f"{stem}-front.png")))
     best = study.best
     if study.task.train is not None and best is not None:
         model, _ = network(study, best)
@@ -31,11 +34,8 @@ def _figure(study: Study, path: Path) -> Path:
     from optiproxy import report
 
     objective = study.task.objectives[0]
-    queries = trajectory(study)
-    # Short trainings are no rivals of full ones.
-    full = [q for q in queries if q.get("cost", 1.0) == 1.0]
     report.search_figure(
-        full or queries,
+        _full(study) or trajectory(study),
         path,
         objective=objective.metric,
         direction=objective.direction,
@@ -43,6 +43,19 @@ def _figure(study: Study, path: Path) -> Path:
         title=study.name,
     )
     return path
+
+
+def _front(study: Study, path: Path) -> Path:
+    """The front, and the hypervolume over queries."""
+    from optiproxy import report
+
+    objectives = [objective_text(o) for o in study.task.objectives]
+    return report.front_figure(_full(study), path, objectives=objectives, title=study.name)
+
+
+def _full(study: Study) -> list[dict[str, Any]]:
+    """The queries that were trained in full: short trainings are no rivals of theirs."""
+    return [e for e, r in zip(trajectory(study), study.queries, strict=True) if r.epochs is None]
 
 
 @contextmanager

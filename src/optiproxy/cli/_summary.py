@@ -29,9 +29,11 @@ def _lines(study: Study, files: Sequence[tuple[str, Path | str]]) -> Iterator[st
     short = sum(record.epochs is not None for record in records)
     of_them = f" ({short} of them of {study.task.low_fidelity} epochs)" if short else ""
     yield f"{study.task.name}: {len(records)} queries{of_them} by {how}, seed {study.seed}"
+    if dropped := study.dropped:
+        yield f"{len(dropped)} more were measured, broke a limit and were not trained"
     best = study.best
     if best is None:
-        yield from _nothing(study, records)
+        yield from _nothing(study, (*records, *dropped))
     else:
         yield from _best(study, best, records)
     if study.pareto:
@@ -106,9 +108,14 @@ def _nothing(study: Study, records: Sequence[Record]) -> Iterator[str]:
     rules = " and ".join(str(constraint) for constraint in study.task.constraints)
     yield f"no architecture was found: none of the {len(measured)} measured ones has {rules}"
     for constraint in study.task.constraints:
-        values = [r.metrics[constraint.metric] for r in measured if r.metrics is not None]
-        nearest = min(values, key=constraint.violation)
-        yield f"  the nearest {constraint.metric} is {number(nearest)}"
+        values = [
+            r.metrics[constraint.metric]
+            for r in measured
+            if r.metrics is not None and constraint.metric in r.metrics
+        ]
+        if values:  # What was dropped has the metrics of its measurement alone.
+            nearest = min(values, key=constraint.violation)
+            yield f"  the nearest {constraint.metric} is {number(nearest)}"
 
 
 def _front(study: Study) -> Iterator[str]:

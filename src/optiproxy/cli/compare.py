@@ -41,8 +41,9 @@ def compare(
     Args:
         tasks: Names of `optiproxy tasks`, or your own: my_module:task.
         methods: Names with commas between; the first one is tested against the others. optiproxy,
-            random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; smac where it is
-            installed. METHOD:PROXY takes another model: optiproxy:gp, :gcn, :mlp, :transformer.
+            random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; nsga2-pymoo and smac
+            where they are installed. METHOD:PROXY takes another model: optiproxy:gp, :gcn, :mlp,
+            :transformer.
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
         budget: Queries of each search.

@@ -9,6 +9,7 @@ def resume(
     *,
     storage: str | None = None,
     budget: int | None = None,
+    cheap_budget: int | None = None,
     workers: int | None = None,
     dask: str | None = None,
     json: bool = False,
@@ -21,6 +22,8 @@ def resume(
         name: The study's name.
         storage: Where it is kept; by default ./NAME.journal.
         budget: How many queries it has in the end; by default as many as it was begun with.
+        cheap_budget: How many architectures may be measured in the end, those that break a limit
+            and are not trained among them; by default as many as it was begun with.
         workers: How many evaluations run at once: by default 1, and with --dask one for each of the
             cluster's threads.
         dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
@@ -29,7 +32,7 @@ def resume(
     from optiproxy.cli._conduct import conduct, default_storage
     from optiproxy.cli._evaluators import evaluators
     from optiproxy.study import Study
-    from optiproxy.study.study import check_count
+    from optiproxy.study._checks import check_count
 
     if budget is not None:
         check_count("budget", budget)
@@ -38,4 +41,6 @@ def resume(
     study = Study.load(name, storage or default_storage(name))
     total = budget or study.budget or 100
     with evaluators(dask, workers) as (executor, at_once):
-        return conduct(study, total, at_once, executor=executor, json=json)
+        return conduct(
+            study, total, at_once, cheap_budget=cheap_budget, executor=executor, json=json
+        )

@@ -8,6 +8,7 @@ def search(
     /,
     *,
     budget: int = 100,
+    cheap_budget: int | None = None,
     method: str = "optiproxy",
     proxy: str | None = None,
     seed: int = 0,
@@ -29,8 +30,12 @@ def search(
     Args:
         task: A name of `optiproxy tasks`, or your own: my_module:task, or path/to/mine.py:task.
         budget: How many architectures are evaluated, failed ones included.
+        cheap_budget: How many architectures may be measured in the end, where a limit is measured
+            before a training (--measure, or the task's own cheap metrics) and what breaks it is not
+            trained and no query; by default ten times the budget. The search stops there.
         method: optiproxy, or a baseline: paper (as its authors published it), random, evolution,
-            local, bananas, npenas, tpe, gpsampler, nsga2; smac where it is installed.
+            local, bananas, npenas, tpe, gpsampler, nsga2; and nsga2-pymoo and smac where pymoo and
+            smac are installed.
         proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
@@ -40,9 +45,9 @@ def search(
         workers: How many evaluations run at once: by default 1, and with --dask one for each of the
             cluster's threads.
         dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
-        measure: Each network is measured beside its training: onnx or torch on this machine, or a
+        measure: Each network is measured before its training: onnx or torch on this machine, or a
             command for another device, such as "ssh pi measure.sh {onnx}", that prints JSON with
-            at least latency_ms (see docs/hardware.md).
+            at least latency_ms (see docs/hardware.md). One that breaks a limit is not trained.
         low_fidelity: Epochs of short trainings that come first and guide the search, for a task
             that has them; they cost their part of the budget, and the best is trained in full.
         warm_start: An earlier search of the same space that this one learns from: the name of a
@@ -54,13 +59,16 @@ def search(
     from optiproxy.cli._earlier import earlier_searches
     from optiproxy.cli._evaluators import evaluators
     from optiproxy.study import Study
-    from optiproxy.study.study import check_count, default_name
+    from optiproxy.study._checks import check_cheap_budget, check_count
+    from optiproxy.study._identity import default_name
     from optiproxy.tasks import load
 
     check_count("budget", budget)
     if workers is not None:
         check_count("workers", workers)
     loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
+    if cheap_budget is not None:
+        check_cheap_budget(loaded, cheap_budget, cheap_budget, budget)
     loaded.prepare()  # Data that are missing are told before a file is made.
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:
@@ -76,4 +84,6 @@ def search(
             seed=seed,
             warm_start=earlier,
         )
-        return conduct(study, budget, at_once, executor=executor, json=json)
+        return conduct(
+            study, budget, at_once, cheap_budget=cheap_budget, executor=executor, json=json
+        )

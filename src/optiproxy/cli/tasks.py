@@ -62,14 +62,13 @@ def _print_family(rows: list[CatalogueRow]) -> None:
         return
     states = ", ".join(dict.fromkeys(row.data for row in rows))
     # A family may say itself what differs: hw-nb201-DATA-DEVICE.
-    spelt = first.family.endswith("DATA-DEVICE")
+    stem, spelt, device = first.family.partition("DATA-")
     title = first.family if spelt else f"{first.family}-*"
     print(f"{title}  {len(rows)} tasks of {_size(first)}; data: {states}")
     if spelt:
-        stem = first.family.removesuffix("DATA-DEVICE")
         rest = [row.name.removeprefix(stem) for row in rows]
         # A data set's name may hold a hyphen, a device's does not.
-        for part, place in (("DATA", 0), ("DEVICE", 2)):
+        for part, place in (("DATA", 0), (device, 2)):
             found = dict.fromkeys(text.rpartition("-")[place] for text in rest)
             _print_wrapped(f"{part}: {', '.join(found)}")
     else:

@@ -21,7 +21,7 @@ def worker(name: str, /, *, storage: str, workers: int = 1) -> int:
     from optiproxy.cli.app import FAILED, INTERRUPTED
     from optiproxy.errors import StudyError
     from optiproxy.study import Record, Study
-    from optiproxy.study.study import check_count
+    from optiproxy.study._checks import check_count
 
     check_count("workers", workers)
     study = Study.load(name, storage)

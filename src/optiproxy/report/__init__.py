@@ -3,6 +3,7 @@
 from optiproxy.report.analysis import Analysis, DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.report.convergence import convergence_figure
 from optiproxy.report.diagnostics import Diagnosis, diagnose
+from optiproxy.report.front import front_figure
 from optiproxy.report.hypervolume import hypervolume_figure, hypervolume_so_far
 from optiproxy.report.ranks import rank_figure
 from optiproxy.report.search import search_figure
@@ -18,6 +19,7 @@ __all__ = [
     "bootstrap_interval",
     "convergence_figure",
     "diagnose",
+    "front_figure",
     "hypervolume_figure",
     "hypervolume_so_far",
     "rank_figure",

@@ -12,6 +12,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from optiproxy.errors import unknown
 
 if TYPE_CHECKING:
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", ":", "-.")
 GREY = "#888888"
+# Values that lie this many times further below the median than the best lies above it are off the
+# scale: one failed training at chance level would flatten the rest of the picture.
+VIEW = 3.0
 FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -39,6 +45,12 @@ def panels(count: int, *, width: float = 5.5, height: float = 4.0) -> tuple[Figu
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes[:count]
+
+
+def worst_shown(scores: NDArray[np.float64]) -> float:
+    """The worst of some scores, greater is better, that a panel has room for; see `VIEW`."""
+    worst, median, best = float(scores.min()), float(np.median(scores)), float(scores.max())
+    return max(worst, median - VIEW * (best - median)) if best > median else worst
 
 
 def legend_above(axis: Axes) -> None:

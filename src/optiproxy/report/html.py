@@ -18,6 +18,7 @@ from optiproxy.metrics import Objective, parse_objectives
 from optiproxy.report._figure import data_uri, panels
 from optiproxy.report.convergence import draw_convergence
 from optiproxy.report.diagnostics import WINDOW, diagnose, rank_correlation, variety
+from optiproxy.report.front import draw_front
 from optiproxy.report.search import draw_search
 from optiproxy.report.statistics import best_so_far
 
@@ -49,6 +50,7 @@ class Search:
         pareto: The numbers of the queries on the front, where there are several objectives.
         optimum: The best value there is, where it is known.
         initial: How many of the first queries were drawn without looking at results.
+        dropped: How many architectures were measured, broke a limit, and were not trained.
         seconds: ``total``, ``optimizer`` and ``oracle``.
         seeds: The queries of the same search with other seeds, by seed; its own among them.
         command: What makes this search again; empty for one that was made in a program.
@@ -71,6 +73,7 @@ class Search:
     pareto: Sequence[int] = ()
     optimum: float | None = None
     initial: int = 0
+    dropped: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     seeds: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     command: str = ""
@@ -138,7 +141,7 @@ def render(search: Search) -> str:
         signs=_signs(search, goal),
         course=data_uri(
             draw_search(
-                search.queries,
+                _full(search.queries) or search.queries,
                 objective=goal.metric,
                 direction=goal.direction,
                 constraints=list(search.constraints),
@@ -147,6 +150,7 @@ def render(search: Search) -> str:
         seeds=_seeds(search, goal),
         variety=_variety(search),
         front=[query for query in search.queries if query["query"] in set(search.pareto)],
+        front_figure=_front(search),
         shares=_shares(search),
         slowest=max(search.queries, key=lambda query: query["seconds"]),
         predicted=any(query["predicted"] is not None for query in search.queries),
@@ -154,7 +158,7 @@ def render(search: Search) -> str:
 
 
 def _best(search: Search, goal: Objective) -> Mapping[str, Any] | None:
-    feasible = [query for query in search.queries if query["feasible"] and query["metrics"]]
+    feasible = [query for query in _full(search.queries) if query["feasible"] and query["metrics"]]
     return max(feasible, key=lambda q: goal.sign * q["metrics"][goal.metric], default=None)
 
 
@@ -165,7 +169,10 @@ def _regret(search: Search, goal: Objective, best: Mapping[str, Any] | None) -> 
 
 
 def _median(search: Search, goal: Objective) -> float | None:
-    drawn = [q["metrics"][goal.metric] for q in search.queries[: search.initial] if q["metrics"]]
+    first = search.queries[: search.initial]
+    if len(_full(first)) < len(first):
+        return None  # Short trainings say nothing of what full ones would have reached.
+    drawn = [q["metrics"][goal.metric] for q in first if q["metrics"]]
     return statistics.median(drawn) if drawn else None
 
 
@@ -205,7 +212,8 @@ def _seeds(search: Search, goal: Objective) -> str:
     columns: dict[str, list[Any]] = {
         name: [] for name in ("task", "method", "seed", "query", "best", "regret")
     }
-    for seed, queries in search.seeds.items():
+    for seed, every in search.seeds.items():
+        queries = _full(every) or every
         values = [(query["metrics"] or {}).get(goal.metric, math.nan) for query in queries]
         best = best_so_far(values, [query["feasible"] for query in queries], goal.sign)
         optimum = math.nan if search.optimum is None else search.optimum
@@ -216,6 +224,26 @@ def _seeds(search: Search, goal: Objective) -> str:
         columns["best"] += best.tolist()
         columns["regret"] += (goal.sign * (optimum - best)).tolist()
     return data_uri(draw_convergence(columns))
+
+
+def _front(search: Search) -> str:
+    """The front and the hypervolume over queries; empty for one objective or without a front."""
+    if not search.pareto:
+        return ""
+    full = {seed: _full(queries) for seed, queries in search.seeds.items()}
+    # A search with another seed may have found nothing feasible yet: its course is 0.
+    return data_uri(
+        draw_front(
+            _full(search.queries),
+            objectives=list(search.objectives),
+            seeds={seed: queries for seed, queries in full.items() if queries} or None,
+        )
+    )
+
+
+def _full(queries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that were trained in full: short trainings are no rivals of theirs."""
+    return [query for query in queries if query.get("epochs") is None]
 
 
 def _variety(search: Search) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ from optiproxy.errors import invalid
 from optiproxy.metrics import Objective, parse_objectives
 from optiproxy.report._figure import LINES, PALETTE, check_path, panels, save
 from optiproxy.report.statistics import bootstrap_interval, mean_std
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Queries = Sequence[Mapping[str, Any]]
 
@@ -69,7 +72,7 @@ def reference_of(
     if not every:
         raise invalid("hypervolume: searches", "no feasible query", "give the reference point")
     signs = np.array([goal.sign for goal in goals])
-    worst = signs * np.nanmin(signs * _columns(every, goals), axis=0)
+    worst = signs * np.nanmin(signs * objective_values(every, goals), axis=0)
     return {goal.metric: float(value) for goal, value in zip(goals, worst, strict=True)}
 
 
@@ -107,47 +110,84 @@ def hypervolume_figure(
         raise invalid("hypervolume: searches", dict(searches), "give at least one query each")
     if reference is None:
         reference = reference_of(searches, objectives)
-    missing = [goal.metric for goal in goals if goal.metric not in reference]
-    if missing:
-        raise invalid("hypervolume: reference", dict(reference), f"give {missing[0]} too")
-    corner = [reference[goal.metric] for goal in goals]
-
+    corner = stated(goals, reference)
     figure, (axis,) = panels(1)
-    for number, (label, runs) in enumerate(searches.items()):
-        courses = _even([_course(run, goals, corner) for run in runs])
-        mean, _ = mean_std(courses)
-        low, high = bootstrap_interval(courses)
-        colour = PALETTE[number % len(PALETTE)]
-        style = LINES[number // len(PALETTE) % len(LINES)]
-        at = np.arange(1, courses.shape[1] + 1)
-        seeds = f"{len(runs)} {'seed' if len(runs) == 1 else 'seeds'}"
-        axis.plot(at, mean, color=colour, linestyle=style, label=f"{label} ({seeds})")
-        axis.fill_between(at, low, high, color=colour, alpha=0.18, linewidth=0)
-    stated = ", ".join(
-        f"{goal.metric} {'>' if goal.sign > 0 else '<'} {value:.4g}"
-        for goal, value in zip(goals, corner, strict=True)
-    )
-    axis.set_xlabel("query")
-    axis.set_ylabel(f"hypervolume of {stated}")
-    axis.legend(fontsize="small")
+    draw_hypervolume(axis, searches, goals, corner)
     if title:
         figure.suptitle(title)
     return save(figure, path)
 
 
+def stated(goals: Sequence[Objective], reference: Mapping[str, float]) -> list[float]:
+    """The reference point in the objectives' order.
+
+    Raises:
+        InvalidValueError: It lacks an objective.
+    """
+    missing = [goal.metric for goal in goals if goal.metric not in reference]
+    if missing:
+        raise invalid("hypervolume: reference", dict(reference), f"give {missing[0]} too")
+    return [float(reference[goal.metric]) for goal in goals]
+
+
+def draw_hypervolume(
+    axis: Axes,
+    searches: Mapping[str, Sequence[Queries]],
+    goals: Sequence[Objective],
+    corner: list[float],
+) -> None:
+    """Draws the mean course of each label's searches with its interval; states the reference.
+
+    Args:
+        axis: Where.
+        searches: See `hypervolume_figure`; an empty label names the number of seeds alone, and
+            nothing where there is one.
+        goals: The objectives.
+        corner: The reference point, in their order.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    for number, (label, runs) in enumerate(searches.items()):
+        courses = _even([_course(run, goals, corner) for run in runs])
+        mean, _ = mean_std(courses)
+        colour = PALETTE[number % len(PALETTE)]
+        style = LINES[number // len(PALETTE) % len(LINES)]
+        at = np.arange(1, courses.shape[1] + 1)
+        seeds = f"{len(runs)} {'seed' if len(runs) == 1 else 'seeds'}"
+        name = f"{label} ({seeds})" if label else seeds
+        axis.plot(at, mean, color=colour, linestyle=style, label=name)
+        if len(runs) > 1:
+            low, high = bootstrap_interval(courses)
+            axis.fill_between(at, low, high, color=colour, alpha=0.18, linewidth=0)
+    beaten = ", ".join(
+        f"{goal.metric} {'>' if goal.sign > 0 else '<'} {value:.4g}"
+        for goal, value in zip(goals, corner, strict=True)
+    )
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    # Below, where there is room for it.
+    axis.set_xlabel(f"query\n(what counts: {beaten})")
+    axis.set_ylabel("hypervolume")
+    if [*searches] != [""] or len(searches[""]) > 1:
+        axis.legend(fontsize="small")
+
+
 def _course(run: Queries, goals: Sequence[Objective], corner: list[float]) -> NDArray[np.float64]:
     return hypervolume_so_far(
-        _columns(run, goals), [bool(q["feasible"]) for q in run], [g.sign for g in goals], corner
+        objective_values(run, goals),
+        [bool(q["feasible"]) for q in run],
+        [g.sign for g in goals],
+        corner,
     )
 
 
-def _columns(queries: Queries, goals: Sequence[Objective]) -> NDArray[np.float64]:
-    """The objectives, (T, M); NaN where a query failed."""
+def objective_values(queries: Queries, goals: Sequence[Objective]) -> NDArray[np.float64]:
+    """The objectives in their units, (T, M); NaN where a query failed."""
 
     def number(value: float | None) -> float:
         return math.nan if value is None else float(value)
 
-    return np.array([[number((q["metrics"] or {}).get(g.metric)) for g in goals] for q in queries])
+    rows = [[number((q["metrics"] or {}).get(g.metric)) for g in goals] for q in queries]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(goals))
 
 
 def _even(courses: list[NDArray[np.float64]]) -> NDArray[np.float64]:

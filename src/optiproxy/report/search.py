@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
 from optiproxy.metrics import Constraint, Objective, parse_constraints, parse_objectives
-from optiproxy.report._figure import GREY, PALETTE, check_path, legend_above, panels, save
+from optiproxy.report._figure import (
+    GREY,
+    PALETTE,
+    check_path,
+    legend_above,
+    panels,
+    save,
+    worst_shown,
+)
 from optiproxy.report.statistics import best_so_far
 
 if TYPE_CHECKING:
@@ -23,10 +31,6 @@ if TYPE_CHECKING:
 
 # What the second panel is drawn against when no constraint names a metric, in this order.
 COSTS = ("latency_ms", "params", "flops", "size_mb")
-
-# Values that lie this many times further below the median than the best lies above it are drawn at
-# the panel's border: one failed training at chance level would flatten the rest of the picture.
-VIEW = 3.0
 
 
 def search_figure(
@@ -112,10 +116,7 @@ class _Course:
         score = self.goal.sign * self.value[np.isfinite(self.value)]
         if not len(score):
             return math.nan, math.nan
-        worst, median, best = float(score.min()), float(np.median(score)), float(score.max())
-        if best > median:
-            worst = max(worst, median - VIEW * (best - median))
-        return self.goal.sign * worst, self.goal.sign * best
+        return self.goal.sign * worst_shown(score), self.goal.sign * float(score.max())
 
     @cached_property
     def shown(self) -> NDArray[np.bool_]:

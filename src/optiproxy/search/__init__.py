@@ -4,8 +4,6 @@
 ``(space, objectives, *, constraints=None, seed=0)``.
 """
 
-from importlib.util import find_spec
-
 from optiproxy.registry import Registry
 from optiproxy.search.base import Optimizer, Query
 
@@ -22,10 +20,13 @@ METHODS = Registry(
         "tpe": "optiproxy.baselines.optuna_samplers:TPE",
         "gpsampler": "optiproxy.baselines.optuna_samplers:GPSampler",
         "nsga2": "optiproxy.baselines.optuna_samplers:NSGA2",
-        # An extra: listed, and tested with all others, where it is installed.
-        **({"smac": "optiproxy.baselines.smac3:SMAC"} if find_spec("smac") else {}),
     },
     group="optiproxy.methods",
+    # Listed, and tested with all others, where they are installed.
+    optional={
+        "nsga2-pymoo": ("optiproxy.baselines.pymoo_nsga2:PymooNSGA2", "pymoo"),
+        "smac": ("optiproxy.baselines.smac3:SMAC", "smac"),
+    },
 )
 
 __all__ = ["METHODS", "Optimizer", "Query"]

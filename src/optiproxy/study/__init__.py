@@ -1,7 +1,7 @@
 """Running a search: storage, workers, resuming, comparing. The only place that knows Optuna."""
 
 from optiproxy.study.comparison import Comparison, SummaryRow, compare
-from optiproxy.study.records import Found, Record
-from optiproxy.study.study import Seconds, Study
+from optiproxy.study.records import Found, Record, Seconds
+from optiproxy.study.study import Study
 
 __all__ = ["Comparison", "Found", "Record", "Seconds", "Study", "SummaryRow", "compare"]

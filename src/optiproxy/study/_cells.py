@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 import optiproxy
 from optiproxy.errors import OptiProxyError
 from optiproxy.report.statistics import best_so_far
-from optiproxy.search import METHODS
 from optiproxy.study._identity import Identity
-from optiproxy.study.study import Study, proxy_of
+from optiproxy.study._method import Method
+from optiproxy.study.study import Study
 from optiproxy.tasks import Task
 
 #: The columns that every row has; the metrics follow, each under its own name.
@@ -94,8 +94,7 @@ class Cell:
 
 def check_method(text: str) -> None:
     """Raises InvalidValueError unless `text` is ``METHOD`` or ``METHOD:PROXY``."""
-    method, proxy = _parts(text)
-    proxy_of(METHODS.get(method), method, proxy)
+    Method(*_parts(text))
 
 
 def _parts(text: str) -> tuple[str, str | None]:

@@ -15,6 +15,7 @@ from optiproxy.tasks import Task
 
 ATTRIBUTE = PREFIX + "study"
 BUDGET = PREFIX + "budget"
+CHEAP_BUDGET = PREFIX + "cheap_budget"
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ class Identity:
                 f"study {study.study_name!r} in {place} is another search "
                 f"({'; '.join(different)}); give the same values, or another name"
             )
+
+
+def default_name(task: Task, method: str, seed: int) -> str:
+    """The name of a study that was given none."""
+    return f"{task.name}-{method}-{seed}"
 
 
 def objective_text(objective: Objective) -> str:

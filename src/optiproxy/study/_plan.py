@@ -1,11 +1,14 @@
 """What a search asks next and how much it may: one fidelity, or short trainings before full ones.
 
 A plan is a function of the history alone, so that a resumed search plans as the uninterrupted one.
-The budget counts full trainings; a training of fewer epochs costs its part of one.
+The budget counts full trainings; a training of fewer epochs costs its part of one. Where a limit
+may be found broken before a training, a second, larger budget counts the architectures that are
+measured for it, trained or dropped.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -36,11 +39,14 @@ class Plan:
     Args:
         task: What is searched; its `low_fidelity` says whether there are short trainings.
         budget: How many full trainings the study may cost in the end.
+        cheap_budget: How many architectures may be measured in the end, where measuring comes
+            before training.
     """
 
-    def __init__(self, task: Task, budget: int) -> None:
+    def __init__(self, task: Task, budget: int, cheap_budget: int) -> None:
         self._task = task
         self.budget = budget
+        self.cheap_budget = cheap_budget
         self._short_exhausted = False  # Found out anew by a resumed search.
 
     def affordable(self, begun: Iterable[Entry], waiting: Sequence[Entry]) -> list[Entry]:
@@ -103,21 +109,40 @@ class Plan:
             optimizer.n_init = own  # type: ignore[attr-defined]
 
     def has_room(self, entries: Sequence[Entry]) -> bool:
-        """Whether the budget allows another query beside `entries`."""
-        return self._next(entries)[0] > 0
+        """Whether the budget of trainings allows another query beside `entries`."""
+        return self._short(entries) > 0 or self._full(entries) > 0
+
+    def measured(self, entries: Iterable[Entry]) -> int:
+        """How many architectures are measured with `entries`; short or full is the same."""
+        return len({entry.architecture for entry in entries})
+
+    def unmeasured(self, entries: Iterable[Entry]) -> float:
+        """How many architectures may be measured beside those of `entries`."""
+        return self.cheap_budget - self.measured(entries) if self._task.drops else math.inf
 
     def _next(self, entries: Sequence[Entry]) -> tuple[int, int | None]:
         """How many queries are asked next, at most, and their epochs."""
+        room = self.unmeasured(entries)
+        full = self._full(entries)
+        # The full trainings that follow the short ones may need measuring too.
+        short = min(self._short(entries), room - full)
+        if short > 0:
+            return int(short), self._task.low_fidelity
+        return int(min(full, room)), None
+
+    def _short(self, entries: Sequence[Entry]) -> int:
+        """How many short trainings the budget has room for."""
         epochs = self._task.low_fidelity
-        left = self._left(entries)
-        if epochs is not None and not self._short_exhausted:
-            one = self._task.cost(epochs)
-            made = sum(e.epochs is not None and e.state is not State.DROPPED for e in entries)
-            share = min(LOW_SHARE * self.budget - one * made, left)
-            n = min(int(share / one + _ROUNDING), LOW_QUERIES - made)
-            if n > 0:
-                return n, epochs
-        return int(left + _ROUNDING), None
+        if epochs is None or self._short_exhausted:
+            return 0
+        one = self._task.cost(epochs)
+        made = sum(e.epochs is not None and e.state is not State.DROPPED for e in entries)
+        share = min(LOW_SHARE * self.budget - one * made, self._left(entries))
+        return max(0, min(int(share / one + _ROUNDING), LOW_QUERIES - made))
+
+    def _full(self, entries: Iterable[Entry]) -> int:
+        """How many full trainings it has room for."""
+        return int(self._left(entries) + _ROUNDING)
 
     def _left(self, entries: Iterable[Entry]) -> float:
         return self.budget - sum(map(self._cost, entries))

@@ -141,6 +141,17 @@ class Borrowed:
         pass
 
 
+def pool_of(
+    task: Task, seed: int, workers: int, executor: Executor | None, interrupts: Interrupts
+) -> Pool:
+    """This process for one worker, else processes; or the executor that the user gave."""
+    if executor is not None:
+        return Borrowed(task, seed, executor)
+    if workers == 1:
+        return InProcess(task, seed, interrupts)
+    return Processes(task, seed, workers)
+
+
 def thread_limits(threads: int) -> dict[str, str]:
     """The environment of a process that is to compute with so many threads."""
     return dict.fromkeys(_THREADS, str(threads))

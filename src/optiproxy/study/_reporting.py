@@ -14,6 +14,7 @@ from optiproxy.errors import OptiProxyError
 from optiproxy.report.html import Search
 from optiproxy.study._identity import Identity, constraint_text, objective_text
 from optiproxy.study._ledger import Ledger
+from optiproxy.study._results import records
 from optiproxy.study._warm import ATTRIBUTE as WARM_START
 from optiproxy.tasks import load
 
@@ -27,7 +28,7 @@ _PACKAGES = ("optiproxy", "torch", "numpy", "scipy", "optuna")
 def searched(study: Study) -> Search:
     """All that the report of `study` says."""
     task, best = study.task, study.best
-    records = study.queries
+    queries = study.queries
     return Search(
         name=study.name,
         task=task.name,
@@ -39,12 +40,13 @@ def searched(study: Study) -> Search:
         objectives=[objective_text(o) for o in task.objectives],
         constraints=[constraint_text(c) for c in task.constraints],
         reported=task.reported,
-        queries=[record.plain() for record in records],
-        texts=[task.space.to_text(record.architecture) for record in records],
+        queries=[record.plain() for record in queries],
+        texts=[task.space.to_text(record.architecture) for record in queries],
         picture="" if best is None else task.space.picture(best.architecture),
         pareto=[found.query for found in study.pareto],
         optimum=_optimum(study),
         initial=study.random_queries,
+        dropped=len(study.dropped),
         seconds=vars(study.seconds),
         seeds=_seeds(study),
         command=command(study),
@@ -68,6 +70,12 @@ def command(study: Study) -> str:
     if study.task.constraints != own.constraints:
         for constraint in study.task.constraints:
             words += ["--constraint", constraint_text(constraint)]
+    if study.task.measure is not None:
+        words += ["--measure", study.task.measure]
+    if study.task.low_fidelity is not None:
+        words += ["--low-fidelity", str(study.task.low_fidelity)]
+    if study.cheap_budget is not None:
+        words += ["--cheap-budget", str(study.cheap_budget)]
     # What it was begun with is kept in the study, and not where it came from.
     return shlex.join(words) + ("  # and its --warm-start" if _earlier(study.optuna) else "")
 
@@ -94,10 +102,9 @@ def _seeds(study: Study) -> Mapping[int, Sequence[dict[str, Any]]]:
             continue
         if _earlier(other) != _earlier(study.optuna):
             continue  # It began with other knowledge.
-        entries = enumerate(Ledger(other, study.opened, study.task).read(), start=1)
-        records = [entry.record(n, study.task) for n, entry in entries if entry.finished]
-        if records:
-            found[identity.seed] = [record.plain() for record in records]
+        queries = records(Ledger(other, study.opened, study.task).read(), study.task)
+        if queries:
+            found[identity.seed] = [record.plain() for record in queries]
     return found
 
 

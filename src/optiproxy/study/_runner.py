@@ -40,8 +40,6 @@ class Runner:
         pool: Who evaluates.
         workers: How many evaluations are out at once.
         plan: What is asked next, and how much may be.
-        cheap_budget: How many architectures are measured in the end, those that were dropped
-            untrained among them.
         active: The names of this process's runs, this one among them.
         shared: Whether other processes may use the storage.
         interrupts: Where Ctrl-C is let in.
@@ -57,7 +55,6 @@ class Runner:
         *,
         workers: int,
         plan: Plan,
-        cheap_budget: int,
         active: set[str],
         shared: bool,
         interrupts: Interrupts,
@@ -69,7 +66,6 @@ class Runner:
         self._pool = pool
         self._workers = workers
         self._plan = plan
-        self._cheap_budget = cheap_budget
         self._active = active
         self._shared = shared
         self._interrupts = interrupts
@@ -148,7 +144,6 @@ class Runner:
         while True:
             entries = self._read()
             waiting = [e for e in entries if e.state is State.WAITING]
-            dropped = sum(e.state is State.DROPPED for e in entries)
             begun = [e for e in entries if e.state is not State.WAITING]
             self._queue.extend(self._plan.affordable(begun, waiting))
             self._elsewhere = [
@@ -156,13 +151,9 @@ class Runner:
             ]
             if waiting or self._exhausted or not self._plan.has_room(begun):
                 return
-            if dropped and len(entries) >= self._cheap_budget:
+            if self._plan.unmeasured(entries) <= 0:
                 self._exhausted = True
-                self._note(
-                    f"{len(entries)} architectures were measured, which is the cheap budget, and "
-                    f"{dropped} of them broke a limit and were dropped untrained: loosen the "
-                    "limit, or raise cheap_budget"
-                )
+                self._note_cheap_budget(entries)
                 return
             self._ask(entries)
 
@@ -185,9 +176,11 @@ class Runner:
             return  # Another process proposed in the meantime: ask again, knowing of it.
         if not archs:
             self._exhausted = True
+            dropped = sum(e.state is State.DROPPED for e in entries)
+            also = f" and {dropped} that were dropped untrained" if dropped else ""
             self._note(
-                f"the space is used up: no new architecture is left after {len(entries)} queries "
-                f"of a budget of {self._plan.budget}"
+                "the space is used up: no new architecture is left after "
+                f"{len(entries) - dropped} queries of a budget of {self._plan.budget}{also}"
             )
             return
         # After the greatest, not after the count: two processes may have used a number twice.
@@ -281,7 +274,7 @@ class Runner:
 
     def _number(self, entry: Entry) -> int:
         """The query's number among those that count; a dropped one takes none."""
-        if not (self._ledger.task.cheap or self._ledger.task.exact):
+        if not self._ledger.task.drops:
             return entry.number
         entries = self._ledger.read()
         return entry.number - sum(
@@ -289,6 +282,14 @@ class Runner:
         )
 
     # ---- telling ----
+
+    def _note_cheap_budget(self, entries: list[Entry]) -> None:
+        dropped = sum(e.state is State.DROPPED for e in entries)
+        self._note(
+            f"stopped at the cheap budget: {self._plan.measured(entries)} architectures were "
+            f"measured, and {dropped} of them broke a limit and were dropped untrained; loosen the "
+            "limit, or run it again with a larger cheap_budget (--cheap-budget)"
+        )
 
     def _note_failures(self) -> None:
         reason, count = self._failures.most_common(1)[0]

@@ -8,6 +8,8 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,28 @@ def open_storage(storage: Storage) -> BaseStorage:
         raise StudyError(f"storage: {text!r} needs a driver: {error}; install it first") from None
     except (OSError, ValueError, KeyError) as error:
         raise StudyError(f"storage: {text!r} can't be opened: {error}") from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna tells each study it makes; its level is given back, for it is the user's too."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+@contextmanager
+def storage_errors(storage: Storage) -> Iterator[None]:
+    """A disk that is full or read-only is no mistake of ours."""
+    try:
+        yield
+    except (OSError, optuna.exceptions.StorageInternalError) as error:
+        if storage is None:
+            raise
+        raise StudyError(f"storage: {os.fspath(storage)!r} can't be used: {error}") from error
 
 
 def _database(url: str) -> BaseStorage:

@@ -18,8 +18,8 @@ from optiproxy.errors import StudyError, invalid
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.study import _worker
 from optiproxy.study._cells import Cell, check_method, compute, whole
+from optiproxy.study._checks import check_count
 from optiproxy.study._pool import thread_limits
-from optiproxy.study.study import check_count
 from optiproxy.tasks import Task, load
 
 __all__ = ["Comparison", "SummaryRow", "budgets", "compare"]

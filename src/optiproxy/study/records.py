@@ -1,4 +1,4 @@
-"""What a study hands out: its queries, and the architectures it found."""
+"""What a study hands out: its queries, the architectures it found, where the time went."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class Record:
             "feasible": self.feasible,
             "failed": self.reason,
             "predicted": self.predicted,
+            "epochs": self.epochs,
             "seconds": self.seconds,
             "optimizer_seconds": self.optimizer_seconds,
         }
@@ -75,3 +76,12 @@ class Found:
 
     def __str__(self) -> str:
         return self.task.space.to_text(self.architecture)
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Where the time went: `total` of all sessions, of it `optimizer`; `oracle` of all workers."""
+
+    total: float
+    optimizer: float
+    oracle: float

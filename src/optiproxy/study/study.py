@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import optuna
 
 import optiproxy
-from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError, invalid, unknown
-from optiproxy.metrics import Function, Metric
-from optiproxy.proxies import PROXIES
+from optiproxy.errors import StudyError, invalid
+from optiproxy.metrics import Metric
 from optiproxy.report.diagnostics import Diagnosis, diagnose
-from optiproxy.search import METHODS, Optimizer
 from optiproxy.search._earlier import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
-from optiproxy.study._identity import BUDGET, Identity
-from optiproxy.study._interrupts import Interrupts
+from optiproxy.study import _results
+from optiproxy.study._checks import check_cheap_budget, check_count, workers_of
+from optiproxy.study._identity import BUDGET, CHEAP_BUDGET, Identity, default_name
 from optiproxy.study._ledger import Ledger, State
-from optiproxy.study._plan import Plan
-from optiproxy.study._pool import Borrowed, InProcess, Pool, Processes
-from optiproxy.study._runner import Runner
-from optiproxy.study._storage import Storage, open_storage
+from optiproxy.study._method import Method
+from optiproxy.study._session import run_session
+from optiproxy.study._storage import Storage, open_storage, quiet, storage_errors
+from optiproxy.study._stored import bounded, found_again, stored_identity
 from optiproxy.study._warm import keep_earlier
-from optiproxy.study.records import Found, Record
-from optiproxy.tasks import Reference, Task, load
+from optiproxy.study.records import Found, Record, Seconds
+from optiproxy.tasks import Task
 from optiproxy.tasks.base import Evaluator
 
 if TYPE_CHECKING:
@@ -42,20 +36,9 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("optiproxy.study")
 
-# How many architectures may have their cheap metrics measured for each one that is trained.
+# How many architectures may be measured for each one that is trained: at a limit that one in ten
+# keeps, even a search that never learns of it has enough.
 CHEAP_FACTOR = 10
-
-# The runs of this process that go on: a trial of any other run of it was left behind.
-_ACTIVE: set[str] = set()
-
-
-@dataclass(frozen=True)
-class Seconds:
-    """Where the time went: `total` of all sessions, of it `optimizer`; `oracle` of all workers."""
-
-    total: float
-    optimizer: float
-    oracle: float
 
 
 class Study:
@@ -161,23 +144,13 @@ class Study:
             StudyError: There is no such study, or its task was made in a program and has no name to
                 load it by (make the study there again, with its name and storage).
         """
-        if storage is None or ("://" not in os.fspath(storage) and not os.path.exists(storage)):
-            # Opening it would make an empty one.
-            raise StudyError(f"storage: there is no file {storage!r}; say where the study is kept")
-        opened = open_storage(storage)
-        names = optuna.get_all_study_names(opened)
-        if name not in names:
-            raise StudyError(str(unknown(f"study in {storage}", name, names)))
-        with _quiet():
-            found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
-        if found is None:
-            raise StudyError(f"study {name!r} in {storage} was not made by OptiProxy")
+        found = stored_identity(name, storage)
         if found.reference is None:
             raise StudyError(
                 f"study {name!r}: its task {found.task!r} was made in a program; run that again, "
                 "with the same name and storage, and it goes on"
             )
-        task = _found_again(*found.reference).replaced(
+        task = found_again(*found.reference).replaced(
             found.objectives, found.constraints, found.measure, found.low_fidelity
         )
         return cls.of(
@@ -206,41 +179,25 @@ class Study:
         )
         if asked:
             task.prepare()
-            task = _bounded(task, asked, name, storage)
+            task = bounded(task, asked, name, storage)
         self.name = name
         self.task = task
         self.method = method
         self.seed = seed
         self.storage = storage
         self.notes: list[str] = []
-        make = METHODS.get(method)
-        self.proxy = proxy_of(make, method, proxy)
+        chosen = Method(method, proxy)
+        self.proxy = chosen.proxy
         earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
-        if earlier and not _takes(make, "warm_start"):
-            raise invalid("warm_start", method, "this method can't use one; leave it out")
-        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
-        if _takes(make, "exact") and (exact := _exact(task)):
-            options["exact"] = exact
-        if _takes(make, "distinct"):
-            options["distinct"] = task.distinct
-
-        def optimizer(**more: Any) -> Optimizer:
-            made: Optimizer = make(
-                task.space,
-                {o.metric: o.direction for o in task.objectives},
-                constraints=[c.text for c in task.constraints],
-                seed=seed,
-                **options,
-                **more,
-            )
-            return made
-
-        self._optimizer = optimizer()  # Bad arguments are told before a file is made.
+        if earlier:
+            chosen.check_warm_start()
+        # Made before there is a file: bad arguments are told first.
+        self._optimizer = chosen.optimizer(task, seed)
         self.identity = Identity.of(
             task, method, self.proxy, seed, version=optiproxy.__version__, asked=asked
         )
         self.opened = opened = open_storage(storage)
-        with _quiet(), _storage_errors(storage):
+        with quiet(), storage_errors(storage):
             self.optuna = optuna.create_study(
                 storage=opened,
                 study_name=name,
@@ -253,8 +210,7 @@ class Study:
             self.identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
             earlier = keep_earlier(self.optuna, task, earlier)
         if earlier:
-            pairs = [study.pairs(task.space) for study in earlier]
-            self._optimizer = optimizer(warm_start=pairs)
+            self._optimizer = chosen.optimizer(task, seed, earlier)
         self._ledger = Ledger(self.optuna, opened, task)
 
     # ---- running ----
@@ -273,14 +229,15 @@ class Study:
         Where the task has a `low_fidelity`, the budget is that of full trainings: short ones count
         as the part of one that they are, guide the search, and are no candidates for the best.
 
-        Stops earlier where the space is used up; `notes` says so. Ctrl-C keeps all that is
-        finished, and what was running is repeated by the next `run`.
+        Stops earlier where the space or the cheap budget is used up; `notes` says so. Ctrl-C keeps
+        all that is finished, and what was running is repeated by the next `run`.
 
         Args:
             budget: How many queries the study has in the end.
-            cheap_budget: How many architectures have their cheap metrics measured in the end, those
-                among them that break a limit and are dropped untrained, which are no queries; by
-                default ten times `budget`.
+            cheap_budget: How many architectures have been measured for their limits in the end,
+                where that comes before a training (`Metric`, ``measure``). Those of them that break
+                a limit are dropped untrained and are no queries. The study keeps it; by default it
+                is what an earlier run gave, else ten times `budget`.
             workers: How many evaluations run at once, by default 1: in this process. More run in
                 processes of their own; one that dies is recorded as a failure.
             executor: Any ``concurrent.futures.Executor`` to evaluate on, such as
@@ -289,54 +246,35 @@ class Study:
             callback: Called in this process with each result of this run.
 
         Raises:
-            InvalidValueError: `budget` or `workers` can't be used, or the task can't be sent to
-                worker processes. No query is spent.
+            InvalidValueError: `budget`, `cheap_budget` or `workers` can't be used, or the task
+                can't be sent to worker processes. No query is spent.
             DataError: The task's data are missing or broken. No query is spent.
             StudyError: The executor broke, or a worker can't load the task.
             KeyboardInterrupt: Ctrl-C.
         """
         check_count("budget", budget)
-        if cheap_budget is None:
-            cheap_budget = CHEAP_FACTOR * budget
-        check_count("cheap_budget", cheap_budget)
-        if cheap_budget < budget:
-            raise invalid(
-                "cheap_budget", cheap_budget, f"give {budget} or more: what is trained is measured"
-            )
-        workers = _workers(workers, executor)
+        kept = cheap_budget or self.cheap_budget or CHEAP_FACTOR * budget
+        check_cheap_budget(self.task, cheap_budget, kept, budget)
+        workers = workers_of(workers, executor)
         self.task.prepare()
         self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
-        run = uuid.uuid4().hex
-        self._ledger.begin(run)
-        with Interrupts() as interrupts, _active(run), _storage_errors(self.storage):
-            pool = self._pool(workers, executor, interrupts)
-            done = False
-            try:
-                Runner(
-                    self._ledger,
-                    self._optimizer,
-                    pool,
-                    workers=workers,
-                    plan=Plan(self.task, budget),
-                    cheap_budget=cheap_budget,
-                    active=_ACTIVE,
-                    shared=self.storage is not None,
-                    interrupts=interrupts,
-                    finished=callback or (lambda record: None),
-                    note=self._note,
-                ).run()
-                done = True
-            finally:
-                pool.close(kill=not done)
+        if cheap_budget is not None:
+            self.optuna.set_user_attr(CHEAP_BUDGET, cheap_budget)
+        with storage_errors(self.storage):
+            run_session(
+                self._ledger,
+                self._optimizer,
+                self.seed,
+                budget=budget,
+                cheap_budget=kept,
+                workers=workers,
+                executor=executor,
+                shared=self.storage is not None,
+                finished=callback or (lambda record: None),
+                note=self._note,
+            )
         for diagnosis in self.diagnoses:
             self._note(str(diagnosis))
-
-    def _pool(self, workers: int, executor: Executor | None, interrupts: Interrupts) -> Pool:
-        if executor is not None:
-            return Borrowed(self.task, self.seed, executor)
-        if workers == 1:
-            return InProcess(self.task, self.seed, interrupts)
-        return Processes(self.task, self.seed, workers)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -351,17 +289,25 @@ class Study:
         return int(self.optuna.user_attrs.get(BUDGET, 0))
 
     @property
+    def cheap_budget(self) -> int | None:
+        """The cheap budget that the study was last given; None where it has the default."""
+        kept: int | None = self.optuna.user_attrs.get(CHEAP_BUDGET)
+        return kept
+
+    @property
     def random_queries(self) -> int:
         """How many of the first queries the method draws at random, before it has learnt."""
         if self.method == "random":
             return len(self.queries)
-        return int(getattr(self._optimizer, "n_init", 0))
+        drawn = int(getattr(self._optimizer, "n_init", 0))
+        if not self.task.drops:
+            return drawn
+        return sum(e.state is not State.DROPPED for e in self._ledger.read()[:drawn])
 
     @property
     def queries(self) -> tuple[Record, ...]:
         """Every query that is over, by its number."""
-        entries = [e for e in self._ledger.read() if e.state is not State.DROPPED]
-        return tuple(e.record(n, self.task) for n, e in enumerate(entries, start=1) if e.counted)
+        return tuple(_results.records(self._ledger.read(), self.task))
 
     @property
     def dropped(self) -> tuple[Record, ...]:
@@ -374,29 +320,12 @@ class Study:
     @property
     def best(self) -> Found | None:
         """The best feasible architecture by the first objective; None before there is one."""
-        metric, sign = self.task.objectives[0].metric, self.task.objectives[0].sign
-        return max(self._feasible(), key=lambda f: sign * f.metrics[metric], default=None)
+        return _results.best(self.queries, self.task)
 
     @property
     def pareto(self) -> tuple[Found, ...]:
         """The feasible architectures that none beats in all objectives; empty for one objective."""
-        objectives = self.task.objectives
-        feasible = self._feasible()
-        if len(objectives) == 1 or not feasible:
-            return ()
-        scores = np.array([[o.sign * f.metrics[o.metric] for o in objectives] for f in feasible])
-        return tuple(
-            found
-            for found, score in zip(feasible, scores, strict=True)
-            if not np.any(np.all(scores >= score, axis=1) & np.any(scores > score, axis=1))
-        )
-
-    def _feasible(self) -> list[Found]:
-        return [
-            Found(r.query, r.architecture, r.metrics, self.task)
-            for r in self.queries
-            if r.metrics is not None and r.feasible and r.epochs is None
-        ]
+        return _results.pareto(self.queries, self.task)
 
     @property
     def diagnoses(self) -> list[Diagnosis]:
@@ -436,7 +365,7 @@ class Study:
         from optiproxy.report.html import html_report
         from optiproxy.study._reporting import searched
 
-        with _quiet():
+        with quiet():
             return html_report(searched(self), path)
 
     def dataframe(self) -> pd.DataFrame:
@@ -445,116 +374,4 @@ class Study:
         Raises:
             OptiProxyError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise OptiProxyError("dataframe: pandas is missing; pip install pandas") from None
-        rows: list[dict[str, Any]] = [
-            {
-                "query": r.query,
-                **r.architecture,
-                **(r.metrics or {}),
-                "feasible": r.feasible,
-                "failed": r.reason,
-                "seconds": r.seconds,
-            }
-            for r in self.queries
-        ]
-        return pandas.DataFrame(rows)
-
-
-def _exact(task: Task) -> dict[str, Function]:
-    """The exact metrics that the search is asked for."""
-    return {name: task.exact[name] for name in task.needed if name in task.exact}
-
-
-def _bounded(task: Task, asked: list[str], name: str, storage: Storage) -> Task:
-    """The task with absolute limits: those of a stored study, where it was asked for the same."""
-    if storage is not None and ("://" in os.fspath(storage) or os.path.exists(storage)):
-        opened = open_storage(storage)
-        if name in optuna.get_all_study_names(opened):
-            with _quiet():
-                found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
-            if found is not None and found.asked == asked:
-                return task.replaced(constraints=found.constraints)
-    return task.resolved()
-
-
-def default_name(task: Task, method: str, seed: int) -> str:
-    """The name of a study that was given none."""
-    return f"{task.name}-{method}-{seed}"
-
-
-def check_count(field: str, value: object) -> None:
-    """Raises InvalidValueError unless `value` is a whole number of 1 or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise invalid(field, value, "give a whole number of 1 or more")
-
-
-def _workers(workers: int | None, executor: Executor | None) -> int:
-    if workers is None:
-        # Every executor of the standard library and loky's has the attribute; Dask's has not.
-        workers = 1 if executor is None else getattr(executor, "_max_workers", None)
-        if workers is None:
-            raise invalid("workers", None, "say how many evaluations the executor takes at once")
-    check_count("workers", workers)
-    return workers
-
-
-def proxy_of(make: Callable[..., Optimizer], method: str, proxy: str | None) -> str | None:
-    """The proxy's name, by default the method's own; None for a method that has none."""
-    parameter = inspect.signature(make).parameters.get("proxy")
-    if parameter is None:
-        if proxy is not None:
-            raise invalid("proxy", proxy, f"the method {method!r} has none; leave it out")
-        return None
-    if proxy is None:
-        return str(parameter.default)
-    if proxy not in PROXIES.names():
-        raise unknown("proxy", proxy, PROXIES.names())
-    return proxy
-
-
-def _takes(make: Callable[..., Optimizer], option: str) -> bool:
-    return option in inspect.signature(make).parameters
-
-
-def _found_again(text: str, folder: str) -> Task:
-    """The task of a stored study: from here, or else from where it was begun."""
-    try:
-        return load(text)
-    except InvalidValueError:
-        if folder == os.getcwd():
-            raise
-        return Reference(text, folder).load()
-
-
-@contextmanager
-def _active(run: str) -> Iterator[None]:
-    _ACTIVE.add(run)
-    try:
-        yield
-    finally:
-        _ACTIVE.discard(run)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna tells each study it makes; its level is given back, for it is the user's too."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)
-
-
-@contextmanager
-def _storage_errors(storage: Storage) -> Iterator[None]:
-    """A disk that is full or read-only is no mistake of ours."""
-    try:
-        yield
-    except (OSError, optuna.exceptions.StorageInternalError) as error:
-        if storage is None:
-            raise
-        raise StudyError(f"storage: {os.fspath(storage)!r} can't be used: {error}") from error
+        return _results.dataframe(self.queries)

@@ -38,7 +38,9 @@ DEVICES = {
     "eyeriss": "Eyeriss",
     "fpga": "FPGA",
 }
-FAMILY = "hw-nb201-DATA-DEVICE"
+#: Those of which a sample was published: device → what it is, and how many architectures.
+SAMPLED = {"edgegpu": ("Edge GPU (Jetson TX2)", 1999), "edgetpu": ("Edge TPU", 1740)}
+FAMILY, SAMPLED_FAMILY = "hw-nb201-DATA-DEVICE", "hw-nb201-DATA-EDGE"
 
 
 def name(data_set: str, device: str) -> str:
@@ -49,6 +51,7 @@ def name(data_set: str, device: str) -> str:
 #: Task → what makes it, for the registry.
 TARGETS = {
     name(data_set, device): f"optiproxy.tasks.hw_nb201:{data_set}_{device}"
+    for devices in (DEVICES, SAMPLED)
     for data_set in DATA_SETS
-    for device in DEVICES
+    for device in devices
 }

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,13 @@ from optiproxy.tasks.table import Table
 Reader = Callable[[Mapping[str, list[Any]], Space], Indices]
 
 
+class At(NamedTuple):
+    """An entry of a column of lists: of a learning curve, the value after so many epochs."""
+
+    column: str
+    epoch: int
+
+
 class Listed:
     """An evaluator: the means of a network's rows. Loads the table when it is first needed.
 
@@ -37,9 +44,10 @@ class Listed:
         table: A name of `data.known_tables`.
         key: The columns that say which architecture a row is.
         read: Makes option numbers of them.
-        columns: Metric → column.
+        columns: Metric → column, or what of a column of lists.
         scale: Metric → the factor from its column's unit to its own.
         where: Column → value; other rows are not read.
+        measured: A column that a row must have a number in to be listed; empty for none.
     """
 
     def __init__(
@@ -49,12 +57,14 @@ class Listed:
         *,
         key: Sequence[str],
         read: Reader,
-        columns: Mapping[str, str],
+        columns: Mapping[str, str | At],
         scale: Mapping[str, float] = MappingProxyType({}),
         where: Mapping[str, str] = MappingProxyType({}),
+        measured: str = "",
     ) -> None:
         self.space = space
         self.table = table
+        self.measured = measured
         self.columns = dict(columns)
         self._key, self._read = tuple(key), read
         self._scale, self._where = dict(scale), dict(where)
@@ -98,13 +108,17 @@ class Listed:
 
     def _load(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
         path = data.find(self.table)
-        wanted = dict.fromkeys((*self._key, *self.columns.values(), *self._where))
+        needed = (self.measured,) if self.measured else ()
+        values = (c.column if isinstance(c, At) else c for c in self.columns.values())
+        wanted = dict.fromkeys((*self._key, *values, *self._where, *needed))
         table = read_columns(path, tuple(wanted))
         import pyarrow as pa
         import pyarrow.compute as pc
 
         for column, value in self._where.items():
             table = table.filter(pc.equal(table[column], value))
+        for column in needed:
+            table = table.filter(pc.is_valid(table[column]))
         table = table.combine_chunks()
         try:
             keys = {column: table[column].to_pylist() for column in self._key}
@@ -117,8 +131,13 @@ class Listed:
         if not len(networks):
             raise DataError(f"{path}: it has no rows; add the benchmark again")
         found = {}
-        for metric, column in self.columns.items():
-            numbers = table[column].cast(pa.float64(), safe=False).fill_null(math.nan)
+        for metric, source in self.columns.items():
+            cells = (
+                _entries(table[source.column], source.epoch)
+                if isinstance(source, At)
+                else table[source]
+            )
+            numbers = cells.cast(pa.float64(), safe=False).fill_null(math.nan)
             flat = np.concatenate([_array(chunk, np.float64) for chunk in numbers.chunks])
             flat = flat[inside]
             known = np.isfinite(flat)
@@ -151,7 +170,9 @@ class ListedPool(Pool):
 
     # A search may be resumed by a process that has not read the table yet.
     def _definition(self) -> dict[str, Any]:
-        return {"space": self.space.fingerprint, "table": self._source.table}
+        definition = {"space": self.space.fingerprint, "table": self._source.table}
+        # Another list than that of all rows.
+        return {**definition, **({"rows": self._source.measured} if self._source.measured else {})}
 
     @cached_property
     def _listed(self) -> Indices:  # type: ignore[override]
@@ -166,7 +187,9 @@ class Source(Protocol):
     """What `ListedTable` looks up in; `Listed` is one."""
 
     table: str
-    columns: dict[str, str]
+
+    @property
+    def columns(self) -> Mapping[str, object]: ...
 
     def __call__(self, arch: Architecture) -> dict[str, float]: ...
     def load(self) -> None: ...
@@ -216,6 +239,36 @@ def pool_task(listed: Listed, networks: int | None, **keywords: Any) -> Table:
     return ListedTable(listed, ListedPool(listed, networks), **keywords)
 
 
+def pool_beside(
+    table: Table,
+    listed: Listed,
+    networks: int | None,
+    *,
+    name: str,
+    description: str,
+    citation: str,
+    family: str,
+) -> Table:
+    """The task of a whole table, for the networks that `listed` has, with its metrics too.
+
+    Args:
+        table: Objectives and what is reported are its.
+        listed: Has further metrics of some of the same space's networks.
+        networks: See `ListedPool`.
+        name: The new task's.
+        description: One line for ``optiproxy tasks``.
+        citation: Of the further metrics.
+        family: See `Origin`.
+    """
+    metrics = dict.fromkeys(listed.columns, "min")
+    other = ListedTable(
+        listed, listed.space, name=name, objectives=metrics, description="", citation=citation
+    )
+    task = table.joined(other, name=name, description=description, family=family)
+    task.space = ListedPool(listed, networks)
+    return task
+
+
 def read_columns(path: Path, columns: tuple[str, ...]) -> Any:
     """Columns of a Parquet file, as pyarrow's table.
 
@@ -235,10 +288,28 @@ def read_columns(path: Path, columns: tuple[str, ...]) -> Any:
         return file.read(columns=list(columns), use_threads=False)
 
 
+def _entries(column: Any, epoch: int) -> Any:
+    """The value after `epoch` epochs in each row's list; null where the list ends before."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lists = column.combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    places = lists.offsets.to_numpy()[:-1] + epoch - 1
+    chosen = pa.array(places, mask=lengths < epoch)
+    return pa.chunked_array([lists.values.take(chosen)])
+
+
 def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:
     """A column of texts that the space reads, as canonical option numbers; (rows, C)."""
     (texts,) = keys.values()
     return space.canonical(space.to_indices([space.architecture(text) for text in texts]))
+
+
+def each_text(keys: Mapping[str, list[Any]], space: Space) -> Indices:
+    """The same for a table that lists what comes to one network one by one, each under its own."""
+    (texts,) = keys.values()
+    return space.to_indices([space.architecture(text) for text in texts])
 
 
 def from_bytes(keys: Mapping[str, list[Any]], space: Space) -> Indices:

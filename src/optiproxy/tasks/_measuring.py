@@ -20,6 +20,11 @@ def is_command(text: str) -> bool:
     return text not in ("onnx", "torch")
 
 
+def measures(task: Task, metric: str) -> bool:
+    """Whether `metric` is measured before the evaluation; a command may measure any."""
+    return task.measure is not None and (is_command(task.measure) or metric in METRICS)
+
+
 def check(task: Task, text: str) -> None:
     """Raises InvalidValueError where `task` can't be measured by `text`, before any query."""
     from optiproxy.hardware import runtime_of

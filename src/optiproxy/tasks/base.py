@@ -48,8 +48,8 @@ class Evaluation:
         metrics: What was measured, or None where it failed.
         seconds: How long it took.
         reason: Why it failed.
-        dropped: Which limit a cheap metric breaks; then the architecture was not trained and
-            `metrics` holds what was measured before.
+        dropped: Which limit a metric breaks that is known before the training; then the
+            architecture was not trained and `metrics` holds what was measured before.
         measured: How a metric was measured, where the evaluator told: metric → plain values.
         curve: What it reported, (epoch, value) in order.
         stopped: Whether it was stopped there.
@@ -224,7 +224,8 @@ class Task:
             constraints: Other constraints.
             measure: Each network is measured before it is evaluated: ``"onnx"`` or ``"torch"`` on
                 this machine, or a command with ``{onnx}`` in it (see `hardware.Command`). Its
-                ``latency_ms``, and whatever else is measured, replaces what the evaluator returns.
+                ``latency_ms``, and whatever else is measured, replaces what the evaluator returns;
+                a network that breaks a limit is not evaluated, as with a cheap `Metric`.
             low_fidelity: One of the task's fidelities but the last: a search first learns from
                 trainings of so many epochs, then trains the most promising ones in full.
 
@@ -344,16 +345,15 @@ class Task:
             keywords["report"] = curve
         start = time.perf_counter()
         try:
-            before = self._before(arch)
-            for c in self.constraints:
-                if c.metric in before and not c.relative and c.violation(before[c.metric]) > 0:
-                    told = f"{c.metric} is {before[c.metric]:g}, not {c}"
-                    return Evaluation(before, time.perf_counter() - start, dropped=told)
             # Measured first: a network that can't be measured is not trained.
-            measured = _measuring.measured(self, arch) if self.measure is not None else {}
-            trained = self._mapping(self.evaluate(arch, **keywords))
+            known = self._before(arch)
+            if self.measure is not None and not self._broken(known):
+                known = {**_measuring.measured(self, arch), **known}
+            if broken := self._broken(known):
+                seconds = time.perf_counter() - start
+                return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
             # By what was known before it was decided whether to train.
-            answer = {**trained, **measured, **before}
+            answer = {**self._mapping(self.evaluate(arch, **keywords)), **known}
             metrics = self._checked(answer)
         except Stopped as error:
             # Its whole length, or that of the longest before where the task does not say.
@@ -371,21 +371,39 @@ class Task:
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             return Evaluation(None, time.perf_counter() - start, reason)
-        how = {name: value.to_json() for name, value in answer.items() if _tells(value)}
         seconds = time.perf_counter() - start
-        return Evaluation(metrics, seconds, measured=how, curve=tuple(curve.points))
+        return Evaluation(metrics, seconds, measured=_how(answer), curve=tuple(curve.points))
 
-    def _before(self, arch: Architecture) -> dict[str, float]:
+    def _broken(self, known: Mapping[str, Any]) -> str:
+        """Which limit is broken by what is known; empty for none."""
+        numbers = _finite(known)
+        for c in self.constraints:
+            if c.metric in numbers and not c.relative and c.violation(numbers[c.metric]) > 0:
+                return f"{c.metric} is {numbers[c.metric]:g}, not {c}"
+        return ""
+
+    @property
+    def drops(self) -> bool:
+        """Whether a limit may be found broken before a training, which is then spared."""
+        return any(
+            self._known(c.metric) is not None or _measuring.measures(self, c.metric)
+            for c in self.constraints
+        )
+
+    def _before(self, arch: Architecture) -> dict[str, Any]:
         """What is known of an architecture before it is trained: exact and cheap metrics.
+
+        They are as the functions gave them: a `hardware.Measurement` also tells how it was made.
 
         Raises:
             EvaluationFailed: A function gave no finite number.
         """
-        found = {}
+        found: dict[str, Any] = {}
         for name, function in (*self.exact.items(), *self.cheap.items()):
-            found[name] = _number(name, function(arch))
-            if not math.isfinite(found[name]):
-                raise EvaluationFailed(f"{name} is {found[name]}")
+            found[name] = function(arch)
+            number = _number(name, found[name])
+            if not math.isfinite(number):
+                raise EvaluationFailed(f"{name} is {number}")
         return found
 
     def guiding(self, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -457,12 +475,22 @@ class Task:
             if not math.isfinite(value):
                 raise EvaluationFailed(f"{metric} is {value}")
         # Of the others, what was not measured is left out: NaN is no number in JSON.
-        return {name: value for name, value in metrics.items() if math.isfinite(value)}
+        return _finite(metrics)
 
 
-def _tells(value: object) -> bool:
-    """Whether a metric comes with how it was measured, as `hardware.Measurement` does."""
-    return hasattr(value, "__float__") and hasattr(value, "to_json")
+def _how(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """How metrics were measured, where they tell it, as a `hardware.Measurement` does."""
+    return {
+        name: value.to_json()
+        for name, value in answer.items()
+        if hasattr(value, "__float__") and hasattr(value, "to_json")
+    }
+
+
+def _finite(answer: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are numbers, without those that could not be measured."""
+    metrics = {name: _number(name, value) for name, value in answer.items()}
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
 def _metrics(metrics: Sequence[str | Metric]) -> dict[str, Metric]:

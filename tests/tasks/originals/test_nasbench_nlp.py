@@ -61,6 +61,8 @@ def test_a_row_for_each_log(tmp_path: Path, convert) -> None:
         "recipe_id": 7, "experiment_id": 999_007, "recipe": RECIPE, "status": "OK",
         "params": 4_000_007, "epochs": 3, "final_val_loss": 5.5, "best_val_loss": 5.0,
         "final_test_loss": 5.0, "test_loss_at_best": 4.5, "wall_seconds": 30.0,
+        "val_loss_epoch_1": 6.0, "val_loss_epoch_5": None, "val_loss_epoch_10": None,
+        "val_loss_epoch_25": None,
     }  # fmt: skip
     assert (second["final_val_loss"], second["best_val_loss"]) == (None, 7.0)
     assert second["status"] == "loss is nan!"

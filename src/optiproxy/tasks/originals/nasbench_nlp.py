@@ -32,7 +32,12 @@ COLUMNS = {
     "params": "int64", "epochs": "int32",
     "final_val_loss": "float64", "best_val_loss": "float64", "final_test_loss": "float64",
     "test_loss_at_best": "float64", "wall_seconds": "float64",
+    "val_loss_epoch_1": "float64", "val_loss_epoch_5": "float64",
+    "val_loss_epoch_10": "float64", "val_loss_epoch_25": "float64",
 }  # fmt: skip
+
+# Of the learning curves: what a search may learn from.
+EPOCHS = (1, 5, 10, 25)
 
 TABLE = "nasbench_nlp_ptb"
 # The name of its texts' folder, which every log has.
@@ -105,6 +110,7 @@ def _row(log: dict[str, Any]) -> list[Any]:
         test[-1] if test else None,
         None if best is None or best >= len(test) else test[best],
         float(sum(log["wall_times"])),
+        *(validation[n - 1] if n <= len(validation) else None for n in EPOCHS),
     ]  # fmt: skip
 
 

@@ -1,0 +1,82 @@
+"""The method of a study by its name, and the optimiser that it makes for a task."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from optiproxy.errors import invalid, unknown
+from optiproxy.metrics import Function
+from optiproxy.proxies import PROXIES
+from optiproxy.search import METHODS, Optimizer
+from optiproxy.search._earlier import EarlierStudy
+from optiproxy.tasks import Task
+
+
+class Method:
+    """A registered method, with the proxy that it is to have.
+
+    Args:
+        name: One of `search.METHODS`.
+        proxy: Its model; None for the method's own default.
+
+    Attributes:
+        proxy: The proxy's name; None for a method that has none.
+
+    Raises:
+        InvalidValueError: There is no such method or proxy, or the method has no proxy.
+    """
+
+    def __init__(self, name: str, proxy: str | None) -> None:
+        self.name = name
+        self._make: Callable[..., Optimizer] = METHODS.get(name)
+        self.proxy = self._proxy(proxy)
+
+    def optimizer(self, task: Task, seed: int, earlier: Sequence[EarlierStudy] = ()) -> Optimizer:
+        """A fresh optimiser; it is given what of `task` the method can use.
+
+        Args:
+            task: What is searched, with absolute limits.
+            seed: The study's.
+            earlier: Of a warm start (see `check_warm_start`).
+        """
+        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
+        if self._takes("exact") and (exact := _exact(task)):
+            options["exact"] = exact
+        if self._takes("distinct"):
+            options["distinct"] = task.distinct
+        if earlier:
+            options["warm_start"] = [study.pairs(task.space) for study in earlier]
+        return self._make(
+            task.space,
+            {o.metric: o.direction for o in task.objectives},
+            constraints=[c.text for c in task.constraints],
+            seed=seed,
+            **options,
+        )
+
+    def check_warm_start(self) -> None:
+        """Raises InvalidValueError where the method can't learn from earlier studies."""
+        if not self._takes("warm_start"):
+            raise invalid("warm_start", self.name, "this method can't use one; leave it out")
+
+    def _takes(self, option: str) -> bool:
+        return option in inspect.signature(self._make).parameters
+
+    def _proxy(self, proxy: str | None) -> str | None:
+        parameter = inspect.signature(self._make).parameters.get("proxy")
+        if parameter is None:
+            if proxy is not None:
+                raise invalid("proxy", proxy, f"the method {self.name!r} has none; leave it out")
+            return None
+        if proxy is None:
+            return str(parameter.default)
+        if proxy not in PROXIES.names():
+            raise unknown("proxy", proxy, PROXIES.names())
+        return proxy
+
+
+def _exact(task: Task) -> dict[str, Function]:
+    """The exact metrics that the search is asked for."""
+    return {name: task.exact[name] for name in task.needed if name in task.exact}

@@ -1,0 +1,81 @@
+"""One call of `Study.run`, from the workers' start to their end."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+
+from optiproxy.search import Optimizer
+from optiproxy.study._interrupts import Interrupts
+from optiproxy.study._ledger import Ledger
+from optiproxy.study._plan import Plan
+from optiproxy.study._pool import pool_of
+from optiproxy.study._runner import Runner
+from optiproxy.study.records import Record
+
+# The runs of this process that go on: a trial of any other run of it was left behind.
+_ACTIVE: set[str] = set()
+
+
+def run_session(
+    ledger: Ledger,
+    optimizer: Optimizer,
+    seed: int,
+    *,
+    budget: int,
+    cheap_budget: int,
+    workers: int,
+    executor: Executor | None,
+    shared: bool,
+    finished: Callable[[Record], None],
+    note: Callable[[str], None],
+) -> None:
+    """Searches until `budget` is spent.
+
+    Args:
+        ledger: The study's history.
+        optimizer: The study's.
+        seed: The study's; the evaluator's is made of it.
+        budget: See `Study.run`, which has checked them, as the next three.
+        cheap_budget: See there.
+        workers: See there.
+        executor: See there.
+        shared: Whether other processes may use the storage.
+        finished: Called with each result.
+        note: Called with what the user should know.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; what is finished is kept.
+    """
+    run = uuid.uuid4().hex
+    ledger.begin(run)
+    with Interrupts() as interrupts, _active(run):
+        pool = pool_of(ledger.task, seed, workers, executor, interrupts)
+        done = False
+        try:
+            Runner(
+                ledger,
+                optimizer,
+                pool,
+                workers=workers,
+                plan=Plan(ledger.task, budget, cheap_budget),
+                active=_ACTIVE,
+                shared=shared,
+                interrupts=interrupts,
+                finished=finished,
+                note=note,
+            ).run()
+            done = True
+        finally:
+            pool.close(kill=not done)
+
+
+@contextmanager
+def _active(run: str) -> Iterator[None]:
+    _ACTIVE.add(run)
+    try:
+        yield
+    finally:
+        _ACTIVE.discard(run)

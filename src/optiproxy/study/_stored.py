@@ -1,0 +1,59 @@
+"""What a storage has of a study before it is opened: who it is, its task, its limits."""
+
+from __future__ import annotations
+
+import os
+
+import optuna
+
+from optiproxy.errors import InvalidValueError, StudyError, unknown
+from optiproxy.study._identity import Identity
+from optiproxy.study._storage import Storage, open_storage, quiet
+from optiproxy.tasks import Reference, Task, load
+
+
+def stored_identity(name: str, storage: Storage) -> Identity:
+    """Which search a stored study is.
+
+    Raises:
+        StudyError: There is no such storage or study, or it is none of ours.
+    """
+    if not _exists(storage):
+        # Opening it would make an empty one.
+        raise StudyError(f"storage: there is no file {storage!r}; say where the study is kept")
+    opened = open_storage(storage)
+    names = optuna.get_all_study_names(opened)
+    if name not in names:
+        raise StudyError(str(unknown(f"study in {storage}", name, names)))
+    with quiet():
+        found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
+    if found is None:
+        raise StudyError(f"study {name!r} in {storage} was not made by OptiProxy")
+    return found
+
+
+def found_again(text: str, folder: str) -> Task:
+    """The task of a stored study: from here, or else from where it was begun."""
+    try:
+        return load(text)
+    except InvalidValueError:
+        if folder == os.getcwd():
+            raise
+        return Reference(text, folder).load()
+
+
+def bounded(task: Task, asked: list[str], name: str, storage: Storage) -> Task:
+    """The task with absolute limits: those of a stored study, where it was asked for the same."""
+    if _exists(storage):
+        opened = open_storage(storage)
+        if name in optuna.get_all_study_names(opened):
+            with quiet():
+                found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
+            if found is not None and found.asked == asked:
+                return task.replaced(constraints=found.constraints)
+    return task.resolved()
+
+
+def _exists(storage: Storage) -> bool:
+    """Whether there is something to open; a database may be anywhere."""
+    return storage is not None and ("://" in os.fspath(storage) or os.path.exists(storage))
