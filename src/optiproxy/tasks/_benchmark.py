@@ -7,7 +7,7 @@ from functools import partial
 
 from optiproxy.spaces import Option, Space
 from optiproxy.tasks import data
-from optiproxy.tasks.base import Origin
+from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.table import Table
 
 

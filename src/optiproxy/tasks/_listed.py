@@ -22,7 +22,8 @@ from optiproxy.spaces import Architecture, Pool, Space
 from optiproxy.spaces.base import Indices
 from optiproxy.tasks import data
 from optiproxy.tasks._parquet import _array, _told
-from optiproxy.tasks.base import Origin, Task
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.table import Table
 
 # Key columns by name → option numbers, (rows, C); -1 in a row that is in no task.

@@ -27,7 +27,8 @@ from optiproxy.tasks import data, nb201
 from optiproxy.tasks._benchmark import benchmark
 from optiproxy.tasks._listed import read_columns
 from optiproxy.tasks._parquet import Lookup, _array
-from optiproxy.tasks.base import Origin, Task
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.table import Table
 
 TWELVE, RUNS, COSTS = "nb201_accuracy_12epochs", "nb201_seed_runs", "nb201_cost_proxies"

@@ -16,7 +16,8 @@ from optiproxy.metrics import Function
 from optiproxy.spaces import Option, Space
 from optiproxy.tasks._join import Joined
 from optiproxy.tasks._parquet import Lookup
-from optiproxy.tasks.base import Origin, Task
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.origin import Origin
 
 
 class Table(Task):

@@ -1,0 +1,121 @@
+"""One query of a task: what its evaluator is given, and what its answer is taken for."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from optiproxy.errors import EvaluationFailed
+from optiproxy.spaces import Architecture
+from optiproxy.tasks import _measuring
+from optiproxy.tasks._curve import Curve, Stopped
+from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
+
+if TYPE_CHECKING:
+    from optiproxy.tasks.base import Task
+
+
+def answer(
+    task: Task, arch: Architecture, seed: int, epochs: int | None, medians: Mapping[int, float]
+) -> Evaluation:
+    """Evaluates one architecture; see `Task.query`."""
+    task.prepare()
+    keywords: dict[str, Any] = {}
+    declared = task.declared
+    if "seed" in declared:
+        keywords["seed"] = evaluation_seed(seed, arch)
+    if task.fidelities:
+        keywords["epochs"] = task.fidelities[-1] if epochs is None else epochs
+    curve = Curve(medians, task.objectives[0].sign)
+    if "report" in declared:
+        keywords["report"] = curve
+    start = time.perf_counter()
+    try:
+        before = _before(task, arch)
+        for c in task.constraints:
+            if c.metric in before and not c.relative and c.violation(before[c.metric]) > 0:
+                told = f"{c.metric} is {before[c.metric]:g}, not {c}"
+                return Evaluation(before, time.perf_counter() - start, dropped=told)
+        # Measured first: a network that can't be measured is not trained.
+        measured = _measuring.measured(task, arch) if task.measure is not None else {}
+        trained = _mapping(task, task.evaluate(arch, **keywords))
+        # By what was known before it was decided whether to train.
+        found = {**trained, **measured, **before}
+        metrics = _checked(task, found)
+    except Stopped as error:
+        # Its whole length, or that of the longest before where the task does not say.
+        length = keywords.get("epochs") or max(medians, default=1)
+        return Evaluation(
+            None,
+            time.perf_counter() - start,
+            str(error),
+            curve=tuple(curve.points),
+            stopped=True,
+            cost=min(1.0, error.epoch / length),
+        )
+    except EvaluationFailed as error:
+        return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        return Evaluation(None, time.perf_counter() - start, reason)
+    how = {name: value.to_json() for name, value in found.items() if _tells(value)}
+    seconds = time.perf_counter() - start
+    return Evaluation(metrics, seconds, measured=how, curve=tuple(curve.points))
+
+
+def number(metric: str, value: Any) -> float:
+    """A metric's value as a plain number.
+
+    Raises:
+        EvaluationFailed: It is none.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise EvaluationFailed(f"{metric} is {value!r}, which is no number") from None
+
+
+def _before(task: Task, arch: Architecture) -> dict[str, float]:
+    """What is known of an architecture before it is trained: exact and cheap metrics.
+
+    Raises:
+        EvaluationFailed: A function gave no finite number.
+    """
+    found = {}
+    for name, function in (*task.exact.items(), *task.cheap.items()):
+        found[name] = number(name, function(arch))
+        if not math.isfinite(found[name]):
+            raise EvaluationFailed(f"{name} is {found[name]}")
+    return found
+
+
+def _mapping(task: Task, result: object) -> dict[str, Any]:
+    # A bare number may also come as a scalar of numpy or torch.
+    bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
+    if bare and len(task.objectives) == 1:
+        result = {task.objectives[0].metric: result}
+    if not isinstance(result, Mapping):
+        raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
+    return {str(name): value for name, value in result.items()}
+
+
+def _checked(task: Task, found: Mapping[str, Any]) -> dict[str, float]:
+    metrics = {name: number(name, value) for name, value in found.items()}
+    for metric in task.needed:
+        value = metrics.get(metric)
+        if value is None:
+            raise EvaluationFailed(
+                f"the evaluator returned no {metric!r}, "
+                f"only {', '.join(metrics) or 'an empty mapping'}"
+            )
+        if not math.isfinite(value):
+            raise EvaluationFailed(f"{metric} is {value}")
+    # Of the others, what was not measured is left out: NaN is no number in JSON.
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _tells(value: object) -> bool:
+    """Whether a metric comes with how it was measured, as `hardware.Measurement` does."""
+    return hasattr(value, "__float__") and hasattr(value, "to_json")
