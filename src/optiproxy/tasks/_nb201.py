@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from optiproxy.spaces import NB201_OPERATIONS, Cell
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell
 from optiproxy.tasks._benchmark import benchmark
 from optiproxy.tasks._hw_names import DATA_SETS
 from optiproxy.tasks.table import Table
 
+if TYPE_CHECKING:
+    from torch import nn
+
+# Of each data set, and so of its networks' outputs.
+CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16_120": 120}
 TABLE = "nb201_accuracy"
 CITATION = "Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326"
 
-__all__ = ["CITATION", "DATA_SETS", "TABLE", "accuracies", "space"]
+__all__ = ["CITATION", "DATA_SETS", "TABLE", "accuracies", "build", "space"]
 
 
 def space() -> Cell:
     """The 15,625 cells."""
     return Cell(nodes=4, operations=NB201_OPERATIONS)
+
+
+def build(data_set: str) -> Callable[[Architecture], nn.Module]:
+    """What makes the networks that are trained on a data set."""
+    return partial(space().build, classes=CLASSES[data_set])
 
 
 def accuracies(
@@ -48,6 +62,7 @@ def accuracies(
         },
         objectives={"val_accuracy": "max"},
         reported=["test_accuracy"],
+        build=build(data_set),
         description=description,
         citation=CITATION,
         family=family,

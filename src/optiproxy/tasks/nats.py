@@ -51,6 +51,7 @@ def task(table: str, data_set: str) -> Table:
         },
         objectives={"val_accuracy": "max"},
         reported=["test_accuracy"],
+        build=_nb201.build(data_set),
         description=(
             f"{edition}, on {DATA_SETS[data_set]}: accuracy in % after 200 epochs, mean over the "
             "trainings; parameters and FLOPs in millions, latency in ms"

@@ -93,6 +93,7 @@ def runs(data_set: str) -> Task:
         single,
         objectives={metric: "max"},
         metrics=[metric],
+        build=_nb201.build(data_set),
         prepare=single.load,
         in_memory=True,
         description=(
