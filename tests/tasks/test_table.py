@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from optiproxy.errors import DataError, InvalidValueError
-from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain, Space
+from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain, Space
 from optiproxy.spaces.base import Indices
 from optiproxy.tasks import Table
 from optiproxy.tasks._parquet import _array
