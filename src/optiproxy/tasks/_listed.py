@@ -238,8 +238,13 @@ def read_columns(path: Path, columns: tuple[str, ...]) -> Any:
 
 def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:
     """A column of texts that the space reads, as canonical option numbers; (rows, C)."""
+    return space.canonical(as_written(keys, space))
+
+
+def as_written(keys: Mapping[str, list[Any]], space: Space) -> Indices:
+    """The same where no two rows are one network: each keeps the form that it is published in."""
     (texts,) = keys.values()
-    return space.canonical(space.to_indices([space.architecture(text) for text in texts]))
+    return space.to_indices([space.architecture(text) for text in texts])
 
 
 def from_bytes(keys: Mapping[str, list[Any]], space: Space) -> Indices:

@@ -11,7 +11,7 @@ Reference: OnceNAS-Bench, https://github.com/OnceNAS-Bench/OnceNAS-Bench.
 from __future__ import annotations
 
 from optiproxy.spaces import DARTS_OPERATIONS, Darts
-from optiproxy.tasks._listed import Listed, from_texts, pool_task
+from optiproxy.tasks._listed import Listed, as_written, pool_task
 from optiproxy.tasks.table import Table
 
 TABLE = "oncenas_darts_545"
@@ -26,7 +26,7 @@ def cifar10() -> Table:
         Darts((*DARTS_OPERATIONS, "none")),
         TABLE,
         key=["architecture"],
-        read=from_texts,
+        read=as_written,
         columns={
             "val_accuracy": "valid_accuracy_50_epochs",
             "val_accuracy_10_epochs": "valid_accuracy_10_epochs",
