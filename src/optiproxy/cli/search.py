@@ -62,6 +62,7 @@ def search(
         check_count("workers", workers)
     loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
     loaded.prepare()  # Data that are missing are told before a file is made.
+    loaded.look_over()
     name = name or default_name(loaded, method, seed)
     if storage is None and not loaded.in_memory:
         storage = default_storage(name)

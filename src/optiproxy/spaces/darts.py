@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optiproxy.errors import invalid
+from optiproxy.spaces._operations import operation_problems, refuse
 from optiproxy.spaces._refine import canonical_order
 from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Option, Space
 
@@ -67,14 +67,8 @@ class Darts(Space):
     """
 
     def __init__(self, operations: Sequence[str] = DARTS_OPERATIONS) -> None:
-        remedy = "give a list of names without quotes, brackets or spaces"
-        if isinstance(operations, str) or not isinstance(operations, Sequence):
-            raise invalid("Darts: operations", operations, remedy)
-        bad = [
-            op for op in operations if not isinstance(op, str) or not re.fullmatch(r"[\w.-]+", op)
-        ]
-        if bad:
-            raise invalid("Darts: operations", bad, remedy)
+        without = "quotes, brackets or spaces"
+        refuse("Darts", operation_problems(operations, r"[\w.-]+", without))
         self.operations = tuple(operations)
         choices: dict[str, Sequence[Option]] = {}
         for cell in CELLS:

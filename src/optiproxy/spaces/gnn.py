@@ -6,7 +6,6 @@ Reference: Qin et al., NAS-Bench-Graph, NeurIPS 2022, https://arxiv.org/abs/2206
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
+from optiproxy.spaces._operations import operation_problems, refuse
 from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
 
 if TYPE_CHECKING:
@@ -67,16 +67,14 @@ class GnnDag(Space):
             called ``"skip"``, if any, is the identity.
 
     Raises:
-        InvalidValueError: Operations that are empty, doubled or no text.
+        InvalidValueError: Operations that are empty, doubled or no text, or nothing but a skip.
     """
 
     def __init__(self, operations: Sequence[str] = NAS_BENCH_GRAPH_OPERATIONS) -> None:
-        remedy = "give a list of names without | or spaces"
-        if isinstance(operations, str) or not isinstance(operations, Sequence):
-            raise invalid("GnnDag: operations", operations, remedy)
-        bad = [op for op in operations if not isinstance(op, str) or re.search(r"[|\s]", op)]
-        if bad:
-            raise invalid("GnnDag: operations", bad, remedy)
+        problems = operation_problems(operations, r"[^|\s]+", "| or spaces")
+        if not problems and set(operations) == {SKIP}:
+            problems.append(f"operations: got {[SKIP]!r}; a network must do something: name others")
+        refuse("GnnDag", problems)
         self.operations = tuple(operations)
         layers = {f"op{layer}": self.operations for layer in range(1, LAYERS + 1)}
         super().__init__({"link": LINKS, **layers})

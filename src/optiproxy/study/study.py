@@ -305,6 +305,8 @@ class Study:
             )
         workers = _workers(workers, executor)
         self.task.prepare()
+        if not self.queries:
+            self.task.look_over()
         self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
         run = uuid.uuid4().hex
         self._ledger.begin(run)

@@ -21,7 +21,7 @@ from optiproxy.metrics import (
     resolved,
 )
 from optiproxy.spaces import Architecture, Space
-from optiproxy.tasks import _fidelity, _measuring, _query
+from optiproxy.tasks import _before, _fidelity, _measuring, _query
 from optiproxy.tasks.evaluation import Evaluation
 from optiproxy.tasks.origin import Origin
 
@@ -138,6 +138,7 @@ class Task:
         self.low_fidelity: int | None = None
         self.example_input = example_input
         self.reference: Reference | None = None
+        self._looked_over = False
         self._build = build
         self._prepare = prepare
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
@@ -235,6 +236,24 @@ class Task:
         """
         if self._prepare is not None:
             self._prepare()
+
+    @property
+    def own_build(self) -> Callable[[Architecture], nn.Module] | None:
+        """The task's own `build`, where it has one."""
+        return self._build
+
+    def look_over(self) -> None:
+        """Looks for mistakes in a space and a `build` of the user's own; nothing is evaluated.
+
+        A search calls it before its first query.
+
+        Raises:
+            InvalidValueError: With all that was found: see `spaces.check`; and options that `build`
+                does not know.
+        """
+        if not self._looked_over:
+            _before.look_over(self)
+            self._looked_over = True
 
     @property
     def can_build(self) -> bool:
