@@ -81,7 +81,9 @@ def main() -> None:
         regret = accuracy.max() - accuracy
         rng = np.random.default_rng(options.seed)
         half = rng.permutation(len(accuracy)) % 2 == 0
-        searches = [rng.choice(regret, QUERIES, replace=False).min() for _ in range(RANDOM_SEARCHES)]
+        searches = [
+            rng.choice(regret, QUERIES, replace=False).min() for _ in range(RANDOM_SEARCHES)
+        ]
         scores = norm.ppf((rankdata(accuracy) - 0.5) / len(accuracy))
         y = torch.from_numpy(scores).float()
         p = corners(task.space, torch.from_numpy(task.space.all_indices), torch.float32)

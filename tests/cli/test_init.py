@@ -16,7 +16,7 @@ from optiproxy.cli.app import run
 from optiproxy.cli.init import Kind
 
 KINDS = get_args(Kind)
-PARTS = {"training", "readme"}
+PARTS = {"spirals", "training", "readme"}
 
 
 def test_every_starter_can_be_asked_for():
@@ -51,13 +51,16 @@ def test_training_learns_is_repeatable_and_never_stops_at_an_architecture(kind, 
     task = op.tasks.load("s/task.py:task")
     archs = task.space.sample(6, seed=1)
     assert task.build(archs[0]).eval()(task.example_input()).shape == (1, 3)
-    results = [task.query(arch).metrics for arch in archs]
-    assert all(result is not None for result in results)
-    # A third is chance: there are three classes. Measured: 66 to 99.
-    assert max(result["val_accuracy"] for result in results) > 60
-    first = task.space.sample(1, seed=1)[0]
-    assert task.query(first).metrics == results[0]
-    assert task.query(first, seed=1).metrics != results[0]
+    results = []
+    for arch in archs:
+        results.append(task.query(arch).metrics)
+        # A third is chance: there are three classes. Measured: 64 to 100, at the first to third.
+        if results[-1]["val_accuracy"] > 60:
+            break
+    else:
+        pytest.fail(f"nothing is learned: {results}")
+    assert task.query(arch).metrics == results[-1]
+    assert task.query(arch, seed=1).metrics != results[-1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

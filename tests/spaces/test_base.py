@@ -191,9 +191,9 @@ def test_a_bad_architecture_is_told_by_field_value_and_remedy(value: Any, messag
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({}, r"search space: got \{\}; give at least one choice"),
-        (None, r"search space: got None; give at least one choice"),
-        (["depth"], r"search space: got \['depth'\]; give at least one choice"),
+        ({}, r"search space: got \{\}; give a mapping with at least one choice"),
+        (None, r"search space: got None; give a mapping with at least one choice"),
+        (["depth"], r"search space: got \['depth'\]; give a mapping with at least one choice"),
         ({"": [1]}, r"choice '': a name must be a non-empty text"),
         ({3: [1]}, r"choice 3: a name must be a non-empty text"),
         ({"depth": []}, r"choice 'depth': has no options"),

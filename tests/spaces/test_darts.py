@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from optiproxy import encodings
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import DARTS_OPERATIONS, Darts
+from optiproxy.spaces.darts import _fields
+from optiproxy.tasks import Task
 
 SPACE = Darts()
 # The second-order cell that DARTS publishes, with its inputs in the published order.
@@ -120,3 +125,120 @@ def test_neighbours_change_one_choice() -> None:
 def test_bad_operations_are_refused(bad: object) -> None:
     with pytest.raises(InvalidValueError):
         Darts(bad)  # type: ignore[arg-type]
+
+
+# ---- equal networks ----
+
+WITH_NONE = Darts([*DARTS_OPERATIONS, "none"])
+Cell = list[list[tuple[str, int]]]  # of each node, (operation, map) twice
+
+
+def _renumbered(cell: Cell, order: tuple[int, ...]) -> Cell | None:
+    """The cell with node ``order[i]`` as node i; None where a node would come before its input."""
+    place = {2 + old: 2 + new for new, old in enumerate(order)}
+    nodes = [[(op, place.get(source, source)) for op, source in cell[old]] for old in order]
+    if any(source >= 2 + node for node, pairs in enumerate(nodes) for _, source in pairs):
+        return None
+    return nodes
+
+
+def _text(normal: Cell, reduce: Cell) -> str:
+    fields = []
+    for name, cell in (("normal", normal), ("reduce", reduce)):
+        fields.append(f"{name}={[pair for node in cell for pair in node]!r}")
+        fields.append(f"{name}_concat=range(2, 6)")
+    return f"Genotype({', '.join(fields)})"
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> Cell:
+    """Few operations, so that nodes are often alike."""
+    operation = st.sampled_from(["skip_connect", "sep_conv_3x3", "none"])
+    cell = []
+    for node in range(4):
+        maps = draw(st.lists(st.integers(0, node + 1), min_size=2, max_size=2, unique=True))
+        cell.append([(draw(operation), source) for source in maps])
+    return cell
+
+
+def _function(cell: Cell) -> list[str]:
+    """What each node computes, whatever its number: sums of operations on the two inputs."""
+    maps = ["x", "y"]
+    for node in cell:
+        terms = sorted(f"{op}({maps[source]})" for op, source in node if op != "none")
+        maps.append(f"[{'+'.join(terms)}]")
+    return sorted(maps[2:])
+
+
+def _nodes_of(text: str) -> tuple[Cell, Cell]:
+    fields = _fields(text)
+    pairs = [fields[name] for name in ("normal", "reduce")]
+    return tuple([p[k : k + 2] for k in range(0, 8, 2)] for p in pairs)  # type: ignore[return-value]
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(cells(), cells())
+def test_the_canonical_form_is_the_same_for_every_order_of_the_nodes(
+    normal: Cell, reduce: Cell
+) -> None:
+    orders = [(a, b) for a in permutations(range(4)) for b in permutations(range(4))][::13]
+    renumbered = [(_renumbered(normal, a), _renumbered(reduce, b)) for a, b in orders]
+    texts = {_text(a, b) for a, b in renumbered if a is not None and b is not None}
+    texts.add(_text(normal, reduce))
+    # `none` reads nothing, whatever it names.
+    texts.add(_text(*([_elsewhere(node) for node in cell] for cell in (normal, reduce))))
+    rows = WITH_NONE.to_indices([WITH_NONE.architecture(text) for text in texts])
+    canonical = WITH_NONE.canonical(rows)
+    assert len(np.unique(canonical, axis=0)) == 1
+    assert WITH_NONE.valid(canonical).all()
+    np.testing.assert_array_equal(WITH_NONE.canonical(canonical), canonical)
+    # And it is that network: each node computes what it did.
+    again = _nodes_of(WITH_NONE.to_text(WITH_NONE.from_indices(canonical[:1])[0]))
+    for before, after in zip((normal, reduce), again, strict=True):
+        assert _function(after) == _function(before)
+
+
+def _elsewhere(node: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    (a, i), (b, j) = node
+    if a == "none" and b == "none":
+        return [(a, 0), (b, 1)]
+    if a == "none":
+        return [(a, min({0, 1} - {j})), (b, j)]
+    return [(a, i), (b, min({0, 1} - {i}))] if b == "none" else node
+
+
+def _first(cell: Cell) -> str:
+    """The same for two cells if and only if an order of the nodes makes them equal: all tried."""
+    bare = [_elsewhere(node) for node in cell]
+    forms = []
+    for order in permutations(range(4)):
+        renumbered = _renumbered(bare, order)
+        if renumbered is not None:
+            forms.append(repr([sorted(_elsewhere(n), key=lambda e: e[1]) for n in renumbered]))
+    return min(forms)
+
+
+def test_different_networks_stay_different() -> None:
+    """Against every order of the nodes: as many canonical forms as there are networks."""
+    space = Darts(["skip_connect", "none"])
+    rows = space.random_indices(400, np.random.default_rng(0))
+    rows[:, len(space) // 2 :] = 0  # the reduction cell is always the same
+    rows = np.unique(rows, axis=0)
+    texts = [space.to_text(arch) for arch in space.from_indices(rows)]
+    networks = [_first(_nodes_of(text)[0]) for text in texts]
+    canonical = space.canonical(rows)
+    pairs = {(n, tuple(row)) for n, row in zip(networks, canonical.tolist(), strict=True)}
+    assert len(pairs) == len({row for _, row in pairs}) == len(set(networks)) < len(rows)
+
+
+def test_equal_networks_have_equal_parameters_and_are_trained_once() -> None:
+    arch = SPACE.architecture(PUBLISHED)
+    (other,) = SPACE.from_indices(SPACE.canonical(SPACE.to_indices([arch])))
+    assert other != arch
+    with torch.device("meta"):
+        sizes = [
+            sorted(tuple(p.shape) for p in SPACE.build(a, channels=4, cells=4).parameters())
+            for a in (arch, other)
+        ]
+    assert sizes[0] == sizes[1]
+    assert Task("t", SPACE, lambda a: 1.0, objectives="score=max").distinct

@@ -203,8 +203,8 @@ def test_picture_is_the_tree() -> None:
 @pytest.mark.parametrize(
     ("operations", "message"),
     [
-        ([], "has no options"),
-        (["a", "a"], "an option stands twice"),
+        ([], r"GnnDag: operations: got \[\]; give a list of names"),
+        (["a", "a"], "'a' stands twice"),
         ("abc", "GnnDag: operations: got 'abc'; give a list of names"),
         (["a|b"], r"GnnDag: operations: got \['a\|b'\]"),
         ([1], r"GnnDag: operations: got \[1\]"),

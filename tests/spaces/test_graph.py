@@ -222,7 +222,7 @@ def test_a_broken_matrix_is_told(matrix: Any, ops: list[str], message: str) -> N
 def test_all_mistakes_are_told_together() -> None:
     with pytest.raises(InvalidValueError) as raised:
         Graph(1, ["a", "a"], max_edges=0)
-    for field in ("vertices: got 1", "a name stands twice", "max_edges: got 0"):
+    for field in ("vertices: got 1", "'a' stands twice", "max_edges: got 0"):
         assert field in str(raised.value)
     for bad in ([], "abc", ["a|b"], [1], None, [""]):
         with pytest.raises(InvalidValueError, match="Graph: operations: got"):

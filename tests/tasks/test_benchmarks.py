@@ -125,3 +125,22 @@ def test_spikenas_says_which_epoch() -> None:
     task = tasks.get("spikenas-cifar10")
     assert task.reported == ("test_accuracy",)
     assert "after the last epoch" in task.description
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("nb201-cifar10", 10),
+        ("nb201-runs-imagenet16-120", 120),
+        ("nats-tss-cifar100", 100),
+        ("hw-nb201-imagenet16-120-raspi4", 120),
+        ("hwnas-cifar100-fpga", 100),
+        ("nasbench-graph-cs", 15),
+        ("nasbench-graph-pubmed", 3),
+    ],
+)
+def test_a_task_builds_the_networks_of_its_data_set(name: str, classes: int) -> None:
+    task = tasks.get(name)
+    with torch.device("meta"):
+        network = task.build(task.space.sample(1)[0])
+    assert [*network.modules()][-1].out_features == classes

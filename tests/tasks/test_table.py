@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from optiproxy.errors import DataError, InvalidValueError
-from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain, Space
+from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain, Space
 from optiproxy.spaces.base import Indices
 from optiproxy.tasks import Table
 from optiproxy.tasks._parquet import _array
@@ -476,3 +476,16 @@ def test_bad_rows_and_units_are_told(
 ) -> None:
     with pytest.raises(error, match=message):
         _table(_several(tmp_path, list(range(24))), columns=["fraction"], **keywords)
+
+
+def test_a_table_has_networks_where_it_says_how_they_are_built(parquet: Path) -> None:
+    import torch
+
+    def build(arch: Architecture) -> torch.nn.Module:
+        return torch.nn.Linear(arch["depth"], 1)
+
+    task = _table(parquet, build=build, example_input=lambda: torch.zeros(1, 3))
+    arch = SPACE.architecture({"depth": 3, "act": "relu", "norm": True})
+    for same in (task, task.joined(_table(parquet, columns={"ms": "ms"}), name="both")):
+        assert same.build(arch)(same.example_input()).shape == (1, 1)
+    assert not _table(parquet).can_build

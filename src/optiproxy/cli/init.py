@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["chain", "cell", "gnn"]
+Kind = Literal["chain", "conditional", "cell", "graph", "darts", "recurrent", "gnn", "pool"]
 
 
 def init(folder: Path, /, *, kind: Kind = "chain") -> int:
@@ -15,8 +15,10 @@ def init(folder: Path, /, *, kind: Kind = "chain") -> int:
 
     Args:
         folder: Where to, made where it is missing; its name becomes the task's.
-        kind: Of the search space. chain: named choices in a row. cell: an operation on every edge.
-            gnn: the layers of a graph network and their links.
+        kind: Of the search space. chain: named choices in a row. conditional: choices that others
+            switch on. cell: an operation on every edge. graph: operations on vertices, optional
+            edges. darts: a normal and a reduction cell. recurrent: a cell for sequences. gnn: the
+            layers of a graph network and their links. pool: a list of networks.
     """
     import re
     import shlex
@@ -29,8 +31,11 @@ def init(folder: Path, /, *, kind: Kind = "chain") -> int:
     starters = resources.files("optiproxy.cli").joinpath("starters")
 
     def text(*parts: str) -> str:
-        read = (starters.joinpath(f"{part}.txt").read_text("utf-8") for part in parts)
-        return "".join(read).replace("@NAME@", name)
+        read, spirals = (
+            "".join(starters.joinpath(f"{part}.txt").read_text("utf-8") for part in names)
+            for names in (parts, ["spirals"])
+        )
+        return read.replace("@SPIRALS@\n", spirals).replace("@NAME@", name)
 
     files = {"task.py": text(kind, "training"), "README.md": text("readme")}
     there = [file for file in files if (folder / file).exists()]

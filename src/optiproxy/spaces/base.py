@@ -369,7 +369,7 @@ def _index(name: str, value: Any, options: tuple[Option, ...]) -> int:
 
 def _problems(choices: Mapping[str, Sequence[Option]]) -> Iterator[str]:
     if not isinstance(choices, Mapping) or not choices:
-        yield f"got {choices!r}; give at least one choice, name → list of options"
+        yield f"got {choices!r}; give a mapping with at least one choice, name → list of options"
         return
     for name, options in choices.items():
         if not isinstance(name, str) or not name:

@@ -6,7 +6,6 @@ Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.0
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
+from optiproxy.spaces._operations import operation_problems, refuse
 from optiproxy.spaces._refine import mix
 from optiproxy.spaces.base import ENUMERABLE, Architecture, GraphTemplate, Indices, Space
 
@@ -50,18 +50,15 @@ class Cell(Space):
         operations: The same list for each edge.
 
     Raises:
-        InvalidValueError: Fewer than two nodes, or operations that are empty, doubled or no text.
+        InvalidValueError: Fewer than two nodes, or operations that are empty, doubled or no text;
+            told together.
     """
 
     def __init__(self, nodes: int, operations: Sequence[str]) -> None:
+        problems = operation_problems(operations, r"[^|~+\s]+", "| ~ + or spaces")
         if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 2:
-            raise invalid("Cell: nodes", nodes, "give a whole number of 2 or more")
-        remedy = "give a list of names without | ~ + or spaces"
-        if isinstance(operations, str) or not isinstance(operations, Sequence):
-            raise invalid("Cell: operations", operations, remedy)
-        bad = [op for op in operations if not isinstance(op, str) or re.search(r"[|~+\s]", op)]
-        if bad:
-            raise invalid("Cell: operations", bad, remedy)
+            problems.append(f"nodes: got {nodes!r}; give a whole number of 2 or more")
+        refuse("Cell", problems)
         self.nodes = nodes
         self.operations = tuple(operations)
         self.edges = tuple((i, j) for j in range(1, nodes) for i in range(j))

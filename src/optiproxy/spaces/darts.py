@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optiproxy.errors import invalid
-from optiproxy.spaces.base import Architecture, GraphTemplate, Option, Space
+from optiproxy.spaces._operations import operation_problems, refuse
+from optiproxy.spaces._refine import canonical_order
+from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Option, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,6 +28,8 @@ DARTS_OPERATIONS = (
 )  # fmt: skip
 CELLS = ("normal", "reduce")
 NODES = 4
+# The operations whose names say that they hand on nothing.
+CUTS = ("none",)
 ALL_NODES = [2, 3, 4, 5]
 # Of a cell's graph: two inputs, two operations for each node, the output.
 VERTICES = 2 + 2 * NODES + 1
@@ -39,8 +42,9 @@ class Darts(Space):
     is 2 + j; the cell's output concatenates all four nodes. The choices of a cell are, for its
     nodes 1 to 3, which two different maps they read (``"normal_inputs1": "0+2"``; node 0 has only
     0 and 1 to read), and for each node the operation on the lower and on the higher of the two
-    (``"normal_op2a"``, ``"normal_op2b"``). So every combination is an architecture, and no
-    architecture has two rows: (1 x 3 x 6 x 10 x 7^8)^2, about 10^18 of them.
+    (``"normal_op2a"``, ``"normal_op2b"``). So every combination is an architecture, and no genotype
+    has two rows: (1 x 3 x 6 x 10 x 7^8)^2, about 10^18 of them. Two genotypes may be the same
+    network with its nodes in another order: see `canonical`.
 
     The graph encoding joins both cells: 22 vertices, for each cell two inputs, eight operations and
     the output; the normal cell's output feeds the inputs of the reduction cell, as the networks
@@ -63,14 +67,8 @@ class Darts(Space):
     """
 
     def __init__(self, operations: Sequence[str] = DARTS_OPERATIONS) -> None:
-        remedy = "give a list of names without quotes, brackets or spaces"
-        if isinstance(operations, str) or not isinstance(operations, Sequence):
-            raise invalid("Darts: operations", operations, remedy)
-        bad = [
-            op for op in operations if not isinstance(op, str) or not re.fullmatch(r"[\w.-]+", op)
-        ]
-        if bad:
-            raise invalid("Darts: operations", bad, remedy)
+        without = "quotes, brackets or spaces"
+        refuse("Darts", operation_problems(operations, r"[\w.-]+", without))
         self.operations = tuple(operations)
         choices: dict[str, Sequence[Option]] = {}
         for cell in CELLS:
@@ -80,6 +78,64 @@ class Darts(Space):
                 choices[f"{cell}_op{node}a"] = self.operations
                 choices[f"{cell}_op{node}b"] = self.operations
         super().__init__(choices)
+
+    def canonical(self, indices: Indices) -> Indices:
+        """The row that stands for all that are the same network, by each cell's nodes renumbered.
+
+        A cell joins the outputs of its nodes, and what follows mixes them, so that another order of
+        the nodes is another order of channels and no more. Nodes are numbered by depth, then by
+        what they are joined to. ``none`` reads nothing, whichever map it names: the lowest that the
+        node's other operation leaves.
+        """
+        rows = indices.copy()
+        for cell in CELLS:
+            columns = [
+                self.names.index(f"{cell}_{name}")
+                for node in range(NODES)
+                for name in (*[f"inputs{node}"][: bool(node)], f"op{node}a", f"op{node}b")
+            ]
+            rows[:, columns] = self._renumbered(indices[:, columns])
+        return rows
+
+    def _renumbered(self, cell: Indices) -> Indices:
+        """Rows of one cell's choices, (B, 11), in canonical form."""
+        size, n = len(cell), 2 + NODES
+        b = np.arange(size)[:, None]
+        starts = [3 * node - 1 if node else 0 for node in range(NODES)]
+        pairs = [np.array(_pairs(node)) for node in range(NODES)]
+        sources = np.zeros((size, n, 2), np.int64)
+        ops = np.zeros((size, n, 2), np.int64)
+        for node, start in enumerate(starts):
+            chosen = cell[:, start] if node else np.zeros(size, np.int64)
+            sources[:, 2 + node] = pairs[node][chosen]
+            ops[:, 2 + node] = cell[:, start + bool(node) : start + bool(node) + 2]
+        cuts = np.isin(ops, [i for i, op in enumerate(self.operations) if op in CUTS])
+        adjacency = np.zeros((size, n, n), np.int64)
+        depth = np.tile(np.arange(n).clip(max=2), (size, 1))  # both inputs keep their places
+        for v in range(2, n):
+            np.put_along_axis(
+                adjacency[:, :, v], sources[:, v], np.where(cuts[:, v], 0, ops[:, v] + 1), 1
+            )
+            above = np.take_along_axis(depth, sources[:, v], 1) + 1
+            depth[:, v] = np.where(cuts[:, v], 2, above).max(1).clip(min=2)
+        order = canonical_order(adjacency, np.zeros((size, n), np.int64), depth)
+        place = np.argsort(order, 1)
+        out = np.zeros_like(cell)
+        for node, start in enumerate(starts):
+            old = order[:, 2 + node]
+            op, cut = ops[b[:, 0], old], cuts[b[:, 0], old]  # (B, 2)
+            read = np.take_along_axis(place, sources[b[:, 0], old], 1)
+            other = np.where(cut[:, ::-1], -1, read[:, ::-1])
+            read = np.where(cut, other == 0, read)  # map 1 where the other reads 0
+            read[cut.all(1)] = (0, 1)
+            first = np.argsort(read, 1)
+            read, op = np.take_along_axis(read, first, 1), np.take_along_axis(op, first, 1)
+            if node:
+                number = np.zeros((n, n), np.int64)
+                number[tuple(pairs[node].T)] = np.arange(len(pairs[node]))
+                out[:, start] = number[read[:, 0], read[:, 1]]
+            out[:, start + bool(node) : start + bool(node) + 2] = op
+        return out
 
     @cached_property
     def graph(self) -> GraphTemplate:

@@ -6,17 +6,20 @@ Reference: Qin et al., NAS-Bench-Graph, NeurIPS 2022, https://arxiv.org/abs/2206
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
+from optiproxy.spaces._operations import operation_problems, refuse
 from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LAYERS = 4
 SKIP = "skip"
@@ -64,16 +67,14 @@ class GnnDag(Space):
             called ``"skip"``, if any, is the identity.
 
     Raises:
-        InvalidValueError: Operations that are empty, doubled or no text.
+        InvalidValueError: Operations that are empty, doubled or no text, or nothing but a skip.
     """
 
     def __init__(self, operations: Sequence[str] = NAS_BENCH_GRAPH_OPERATIONS) -> None:
-        remedy = "give a list of names without | or spaces"
-        if isinstance(operations, str) or not isinstance(operations, Sequence):
-            raise invalid("GnnDag: operations", operations, remedy)
-        bad = [op for op in operations if not isinstance(op, str) or re.search(r"[|\s]", op)]
-        if bad:
-            raise invalid("GnnDag: operations", bad, remedy)
+        problems = operation_problems(operations, r"[^|\s]+", "| or spaces")
+        if not problems and set(operations) == {SKIP}:
+            problems.append(f"operations: got {[SKIP]!r}; a network must do something: name others")
+        refuse("GnnDag", problems)
         self.operations = tuple(operations)
         layers = {f"op{layer}": self.operations for layer in range(1, LAYERS + 1)}
         super().__init__({"link": LINKS, **layers})
@@ -160,6 +161,51 @@ class GnnDag(Space):
         }
         single = tuple((0, layer) for layer in range(1, LAYERS + 1))
         return single + tuple((0, *pair) for pair in sorted(joined))
+
+    def build(
+        self,
+        arch: Architecture,
+        *,
+        features: int = 1433,
+        classes: int = 7,
+        width: int = 256,
+        before: bool = False,
+        after: bool = True,
+        dropout: float = 0.7,
+    ) -> nn.Module:
+        """The benchmark's network, by default as for Cora.
+
+        It takes the features of a graph's vertices, (V, features), and its edges, (2, E): source
+        and target of each, both directions of an undirected edge, no loops. It gives (V, classes).
+
+        Args:
+            arch: The layers, with operations of NAS-Bench-Graph.
+            features: Of a vertex.
+            classes: Outputs.
+            width: Of the layers; even where one is ``gat``, which has two heads.
+            before: Whether a linear layer reads the features first.
+            after: Whether one more comes before the classifier.
+            dropout: Share of features that is dropped in training.
+
+        Raises:
+            InvalidValueError: The space has operations of other names, told together; or `width` is
+                odd.
+        """
+        from optiproxy.spaces._gnn_network import HEADS, OPERATIONS, GraphNetwork
+
+        other = [op for op in self.operations if op not in OPERATIONS]
+        if other:
+            remedy = (
+                f"the network of NAS-Bench-Graph has {', '.join(OPERATIONS)}; give the task a "
+                "build function for others: Task(..., build=my_function)"
+            )
+            raise invalid("build: operations", other, remedy)
+        link, *operations = (str(option) for option in self.architecture(arch).values())
+        if "gat" in operations and width % HEADS:
+            raise invalid("build: width", width, f"gat has {HEADS} heads; give an even number")
+        return GraphNetwork(
+            _tree(link).parents, operations, features, classes, width, before, after, dropout
+        )
 
     def to_text(self, arch: Architecture) -> str:
         """``0-1-1-2|gcn|gin|cheb|fc``: the tree, then the operations."""

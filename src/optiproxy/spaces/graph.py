@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.errors import invalid
 from optiproxy.spaces._nb101_hash import nb101_hash
+from optiproxy.spaces._operations import operation_problems, refuse
 from optiproxy.spaces._refine import canonical_order, row_keys
 from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
 
@@ -66,9 +66,7 @@ class Graph(Space):
         self.vertices = vertices
         self.operations = tuple(operations) if isinstance(operations, Sequence) else ()
         self.max_edges = max_edges
-        problems = list(self._problems(operations))
-        if problems:
-            raise InvalidValueError("Graph: " + "; ".join(problems))
+        refuse("Graph", self._problems(operations))
         self.edges = tuple(itertools.combinations(range(vertices), 2))
         edges = {f"{i}>{j}": (False, True) for i, j in self.edges}
         inner = {f"op{v}": self.operations for v in range(1, vertices - 1)}
@@ -78,12 +76,7 @@ class Graph(Space):
         problems = []
         if not _whole(self.vertices, 2):
             problems.append(f"vertices: got {self.vertices!r}; give a whole number of 2 or more")
-        bad = [op for op in self.operations if not isinstance(op, str) or re.search(r"[|\s]", op)]
-        if not self.operations or isinstance(operations, str) or bad or "" in self.operations:
-            got = bad or operations
-            problems.append(f"operations: got {got!r}; give a list of names without | or spaces")
-        elif len(set(self.operations)) < len(self.operations):
-            problems.append(f"operations: got {operations!r}; a name stands twice")
+        problems += operation_problems(operations, r"[^|\s]+", "| or spaces")
         if self.max_edges is not None and not _whole(self.max_edges, 1):
             problems.append(f"max_edges: got {self.max_edges!r}; give a whole number of 1 or more")
         return problems

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces._refine import canonical_order
 from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Option, Space
+
+if TYPE_CHECKING:
+    from optiproxy.spaces._recurrent_network import RecurrentCell
 
 # How many inputs each operation takes. Recipes call both linear maps "linear".
 ARITY = {
@@ -216,6 +219,25 @@ class Recurrent(Space):
             read = [names[source] for source in inputs[k, : ARITY[op]].tolist()]
             recipe[names[self._first + k]] = {"op": op.removesuffix("_3"), "input": read}
         return recipe
+
+    def build(self, arch: Architecture, *, inputs: int = 400, width: int = 400) -> RecurrentCell:
+        """The cell as a module: input (B, inputs) and old states → output (B, width), new states.
+
+        The benchmark's language models have three of them in a row, of widths 600, 600 and 400,
+        between an embedding of 400 and a classifier that shares its weights.
+
+        Args:
+            arch: The cell.
+            inputs: Features of an input.
+            width: Of each hidden state.
+
+        Raises:
+            InvalidValueError: The widths differ, and something else than a linear map reads the
+                input.
+        """
+        from optiproxy.spaces._recurrent_network import RecurrentCell
+
+        return RecurrentCell(self.recipe(self.architecture(arch)), inputs, width)
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
         """Reads JSON: an architecture's choices, or a recipe in any order of its nodes."""

@@ -257,6 +257,8 @@ class Study:
         check_cheap_budget(self.task, cheap_budget, kept, budget)
         workers = workers_of(workers, executor)
         self.task.prepare()
+        if not self.queries:
+            self.task.look_over()
         self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
         if cheap_budget is not None:
             self.optuna.set_user_attr(CHEAP_BUDGET, cheap_budget)

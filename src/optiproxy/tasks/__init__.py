@@ -8,7 +8,9 @@ loads neither torch nor pyarrow, and reads no data.
 from optiproxy.tasks import data
 from optiproxy.tasks._catalogue import TASKS, CatalogueRow, catalogue
 from optiproxy.tasks._loading import Reference, evaluate, get, load
-from optiproxy.tasks.base import Evaluation, Origin, Task, evaluation_seed
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
+from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.table import Table
 
 __all__ = [

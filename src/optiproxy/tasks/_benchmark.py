@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-from optiproxy.spaces import Option, Space
+from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.tasks import data
-from optiproxy.tasks.base import Origin
+from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.table import Table
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def benchmark(
@@ -24,6 +28,7 @@ def benchmark(
     reported: Sequence[str] = (),
     where: Mapping[str, Option] | None = None,
     scale: Mapping[str, float] | None = None,
+    build: Callable[[Architecture], nn.Module] | None = None,
     family: str = "",
 ) -> Table:
     """The task of a known table, with its pinned checksum, rows, source and licence.
@@ -52,6 +57,7 @@ def benchmark(
         rows=file.rows or None,
         where=where,
         scale=scale,
+        build=build,
         description=description,
         origin=Origin(file.source, file.licence, citation, table, family),
     )

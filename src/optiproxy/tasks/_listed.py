@@ -22,7 +22,8 @@ from optiproxy.spaces import Architecture, Pool, Space
 from optiproxy.spaces.base import Indices
 from optiproxy.tasks import data
 from optiproxy.tasks._parquet import _array, _told
-from optiproxy.tasks.base import Origin, Task
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.table import Table
 
 # Key columns by name → option numbers, (rows, C); -1 in a row that is in no task.
@@ -302,8 +303,13 @@ def _entries(column: Any, epoch: int) -> Any:
 
 def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:
     """A column of texts that the space reads, as canonical option numbers; (rows, C)."""
+    return space.canonical(as_written(keys, space))
+
+
+def as_written(keys: Mapping[str, list[Any]], space: Space) -> Indices:
+    """The same where no two rows are one network: each keeps the form that it is published in."""
     (texts,) = keys.values()
-    return space.canonical(space.to_indices([space.architecture(text) for text in texts]))
+    return space.to_indices([space.architecture(text) for text in texts])
 
 
 def each_text(keys: Mapping[str, list[Any]], space: Space) -> Indices:

@@ -19,7 +19,8 @@ from typing import Any
 from optiproxy.errors import DataError, InvalidValueError, OptiProxyError, invalid, unknown
 from optiproxy.spaces import Architecture
 from optiproxy.tasks._catalogue import TASKS
-from optiproxy.tasks.base import Evaluation, Task
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.evaluation import Evaluation
 
 _REMEDY = "give a name of `optiproxy tasks`, my_module:task or path/to/file.py:task"
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
-from optiproxy.errors import EvaluationFailed, invalid
+from optiproxy.errors import invalid
 from optiproxy.metrics import (
     Constraint,
     Function,
@@ -24,8 +21,9 @@ from optiproxy.metrics import (
     resolved,
 )
 from optiproxy.spaces import Architecture, Space
-from optiproxy.tasks import _fidelity, _measuring
-from optiproxy.tasks._curve import Curve, Stopped
+from optiproxy.tasks import _before, _fidelity, _measuring, _query
+from optiproxy.tasks.evaluation import Evaluation
+from optiproxy.tasks.origin import Origin
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,71 +36,6 @@ Trainer = Callable[[Architecture, int], "nn.Module"]
 # A relative limit refers to the largest value among so many random architectures, the same ones for
 # every study and seed.
 SAMPLE = 200
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The answer to one query.
-
-    Attributes:
-        metrics: What was measured, or None where it failed.
-        seconds: How long it took.
-        reason: Why it failed.
-        dropped: Which limit a metric breaks that is known before the training; then the
-            architecture was not trained and `metrics` holds what was measured before.
-        measured: How a metric was measured, where the evaluator told: metric → plain values.
-        curve: What it reported, (epoch, value) in order.
-        stopped: Whether it was stopped there.
-        cost: Which part of its training that was.
-    """
-
-    metrics: dict[str, float] | None
-    seconds: float
-    reason: str = ""
-    dropped: str = ""
-    measured: dict[str, dict[str, Any]] = field(default_factory=dict)
-    curve: tuple[tuple[int, float], ...] = ()
-    stopped: bool = False
-    cost: float = 1.0
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a task's numbers come from, as ``optiproxy tasks`` tells it.
-
-    Attributes:
-        source: The package, repository or measurement.
-        licence: The licence of the source; "none stated" where it has none.
-        citation: The publication.
-        table: The published table that has to be here (a name of `tasks.data`), or several with
-            commas between them; empty where nothing has to be fetched.
-        family: A name for tasks that differ in data set or device alone, which are listed together.
-    """
-
-    source: str = ""
-    licence: str = ""
-    citation: str = ""
-    table: str = ""
-    family: str = ""
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The published tables, one by one."""
-        return tuple(name.strip() for name in self.table.split(",") if name.strip())
-
-    def joined(self, other: Origin, family: str = "") -> Origin:
-        """Where numbers come from that are this one's and `other`'s."""
-
-        def both(ours: str, theirs: str) -> str:
-            return "; ".join(dict.fromkeys((ours, theirs)))
-
-        return Origin(
-            both(self.source, other.source),
-            both(self.licence, other.licence),
-            both(self.citation, other.citation),
-            ", ".join((*self.tables, *other.tables)),
-            family,
-        )
 
 
 class Task:
@@ -205,6 +138,7 @@ class Task:
         self.low_fidelity: int | None = None
         self.example_input = example_input
         self.reference: Reference | None = None
+        self._looked_over = False
         self._build = build
         self._prepare = prepare
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
@@ -276,7 +210,7 @@ class Task:
         values = []
         for arch in self.space.sample(SAMPLE, seed=0):
             try:
-                values.append(_number(metric, function(arch)))
+                values.append(_query.number(metric, function(arch)))
             except Exception:
                 values.append(math.nan)  # One failed measurement is no reason to stop.
         return values
@@ -303,6 +237,24 @@ class Task:
         """
         if self._prepare is not None:
             self._prepare()
+
+    @property
+    def own_build(self) -> Callable[[Architecture], nn.Module] | None:
+        """The task's own `build`, where it has one."""
+        return self._build
+
+    def look_over(self) -> None:
+        """Looks for mistakes in a space and a `build` of the user's own; nothing is evaluated.
+
+        A search calls it before its first query.
+
+        Raises:
+            InvalidValueError: With all that was found: see `spaces.check`; and options that `build`
+                does not know.
+        """
+        if not self._looked_over:
+            _before.look_over(self)
+            self._looked_over = True
 
     @property
     def can_build(self) -> bool:
@@ -334,53 +286,7 @@ class Task:
         Raises:
             DataError: See `prepare`; missing data are no failure of the architecture.
         """
-        self.prepare()
-        keywords: dict[str, Any] = {}
-        if self._takes_seed:
-            keywords["seed"] = evaluation_seed(seed, arch)
-        if self.fidelities:
-            keywords["epochs"] = self.fidelities[-1] if epochs is None else epochs
-        curve = Curve(medians or {}, self.objectives[0].sign)
-        if self.reports:
-            keywords["report"] = curve
-        start = time.perf_counter()
-        try:
-            # Measured first: a network that can't be measured is not trained.
-            known = self._before(arch)
-            if self.measure is not None and not self._broken(known):
-                known = {**_measuring.measured(self, arch), **known}
-            if broken := self._broken(known):
-                seconds = time.perf_counter() - start
-                return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
-            # By what was known before it was decided whether to train.
-            answer = {**self._mapping(self.evaluate(arch, **keywords)), **known}
-            metrics = self._checked(answer)
-        except Stopped as error:
-            # Its whole length, or that of the longest before where the task does not say.
-            length = keywords.get("epochs") or max(medians or {}, default=1)
-            return Evaluation(
-                None,
-                time.perf_counter() - start,
-                str(error),
-                curve=tuple(curve.points),
-                stopped=True,
-                cost=min(1.0, error.epoch / length),
-            )
-        except EvaluationFailed as error:
-            return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            return Evaluation(None, time.perf_counter() - start, reason)
-        seconds = time.perf_counter() - start
-        return Evaluation(metrics, seconds, measured=_how(answer), curve=tuple(curve.points))
-
-    def _broken(self, known: Mapping[str, Any]) -> str:
-        """Which limit is broken by what is known; empty for none."""
-        numbers = _finite(known)
-        for c in self.constraints:
-            if c.metric in numbers and not c.relative and c.violation(numbers[c.metric]) > 0:
-                return f"{c.metric} is {numbers[c.metric]:g}, not {c}"
-        return ""
+        return _query.answer(self, arch, seed, epochs, medians or {})
 
     @property
     def drops(self) -> bool:
@@ -389,22 +295,6 @@ class Task:
             self._known(c.metric) is not None or _measuring.measures(self, c.metric)
             for c in self.constraints
         )
-
-    def _before(self, arch: Architecture) -> dict[str, Any]:
-        """What is known of an architecture before it is trained: exact and cheap metrics.
-
-        They are as the functions gave them: a `hardware.Measurement` also tells how it was made.
-
-        Raises:
-            EvaluationFailed: A function gave no finite number.
-        """
-        found: dict[str, Any] = {}
-        for name, function in (*self.exact.items(), *self.cheap.items()):
-            found[name] = function(arch)
-            number = _number(name, found[name])
-            if not math.isfinite(number):
-                raise EvaluationFailed(f"{name} is {number}")
-        return found
 
     def guiding(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics that the optimiser may see: all but the reported ones."""
@@ -433,10 +323,6 @@ class Task:
         objective = self.objectives[0]
         return objective.sign * (self.optimum - metrics[objective.metric])
 
-    @cached_property
-    def _takes_seed(self) -> bool:
-        return "seed" in self.declared
-
     @property
     def reports(self) -> bool:
         """Whether the evaluator reports its learning curve."""
@@ -454,44 +340,6 @@ class Task:
         """What a training of so many epochs costs, as a part of the full one's; None is that."""
         return 1.0 if epochs is None else epochs / self.fidelities[-1]
 
-    def _mapping(self, result: object) -> dict[str, Any]:
-        # A bare number may also come as a scalar of numpy or torch.
-        bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
-        if bare and len(self.objectives) == 1:
-            result = {self.objectives[0].metric: result}
-        if not isinstance(result, Mapping):
-            raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
-        return {str(name): value for name, value in result.items()}
-
-    def _checked(self, answer: Mapping[str, Any]) -> dict[str, float]:
-        metrics = {name: _number(name, value) for name, value in answer.items()}
-        for metric in self.needed:
-            value = metrics.get(metric)
-            if value is None:
-                raise EvaluationFailed(
-                    f"the evaluator returned no {metric!r}, "
-                    f"only {', '.join(metrics) or 'an empty mapping'}"
-                )
-            if not math.isfinite(value):
-                raise EvaluationFailed(f"{metric} is {value}")
-        # Of the others, what was not measured is left out: NaN is no number in JSON.
-        return _finite(metrics)
-
-
-def _how(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """How metrics were measured, where they tell it, as a `hardware.Measurement` does."""
-    return {
-        name: value.to_json()
-        for name, value in answer.items()
-        if hasattr(value, "__float__") and hasattr(value, "to_json")
-    }
-
-
-def _finite(answer: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics that are numbers, without those that could not be measured."""
-    metrics = {name: _number(name, value) for name, value in answer.items()}
-    return {name: value for name, value in metrics.items() if math.isfinite(value)}
-
 
 def _metrics(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
     """Name → metric."""
@@ -508,13 +356,6 @@ def _metrics(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
     return given
 
 
-def _number(metric: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise EvaluationFailed(f"{metric} is {value!r}, which is no number") from None
-
-
 def _found_again(
     reference: Reference,
     objectives: tuple[Objective, ...],
@@ -525,9 +366,3 @@ def _found_again(
     task = reference.load().replaced(measure=measure, low_fidelity=low_fidelity)
     task.objectives, task.constraints = objectives, constraints
     return task
-
-
-def evaluation_seed(study_seed: int, arch: Architecture) -> int:
-    """A training's seed, in 0…2^31-1: a function of the study's seed and the architecture."""
-    digest = hashlib.sha256(f"{study_seed}:{arch.to_json()}".encode()).digest()
-    return int.from_bytes(digest[:4], "little") >> 1

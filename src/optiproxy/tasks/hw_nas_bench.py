@@ -18,15 +18,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from optiproxy.errors import DataError, unknown
-from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
-from optiproxy.tasks import data
+from optiproxy.spaces import Chain
+from optiproxy.tasks import _nb201, data
 from optiproxy.tasks._benchmark import benchmark
-from optiproxy.tasks.nb201_more import full_training
+from optiproxy.tasks._nb201 import DATA_SETS
 from optiproxy.tasks.table import Table
 
 CELLS, BLOCKS = "hw_nas_bench_nb201", "hw_nas_bench_fbnet"
 
-DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16_120": "ImageNet16-120"}
 # Device → its name, and whether its energy was measured.
 DEVICES = {
     "edgegpu": ("NVIDIA Edge GPU Jetson TX2", True),
@@ -48,7 +47,7 @@ def task(data_set: str, device: str) -> Table:
         columns["energy_mj"] = f"{data_set}_{device}_energy_mj"
     costs = benchmark(
         CELLS,
-        Cell(nodes=4, operations=NB201_OPERATIONS),
+        _nb201.space(),
         name=device,
         key="arch",
         columns=columns,
@@ -57,7 +56,7 @@ def task(data_set: str, device: str) -> Table:
         citation=_CITATION,
     )
     energy = " and energy in mJ" if has_energy else ""
-    return full_training(data_set).joined(
+    return _nb201.accuracies(data_set).joined(
         costs,
         name=f"hwnas-{data_set.replace('_', '-')}-{device}",
         description=(

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from functools import partial
 
 from optiproxy.errors import unknown
-from optiproxy.spaces import NB201_OPERATIONS, Cell
+from optiproxy.tasks import _nb201
 from optiproxy.tasks._benchmark import benchmark
 from optiproxy.tasks._hw_names import (
     DATA_SETS,
@@ -39,9 +39,8 @@ from optiproxy.tasks._hw_names import (
 from optiproxy.tasks._listed import Listed, each_text, pool_beside
 from optiproxy.tasks.table import Table
 
-ACCURACY, LATENCY, SAMPLE = "nb201_accuracy", "nb201_latency_help", "nb201_latency_sample1999"
+LATENCY, SAMPLE = "nb201_latency_help", "nb201_latency_sample1999"
 
-_NB201 = "Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326"
 _HELP = "Lee et al., HELP, NeurIPS 2021, https://arxiv.org/abs/2106.08630"
 _HW_NAS_BENCH = "Li et al., HW-NAS-Bench, ICLR 2021, https://arxiv.org/abs/2103.10584"
 
@@ -61,26 +60,11 @@ def task(data_set: str, device: str) -> Table:
     for kind, value, known in (("data set", data_set, DATA_SETS), ("device", device, devices)):
         if value not in known:
             raise unknown(kind, value, list(known))
-    space = Cell(nodes=4, operations=NB201_OPERATIONS)
-    accuracy = benchmark(
-        ACCURACY,
-        space,
-        name=name(data_set, device),
-        key="arch",
-        columns={
-            "val_accuracy": f"{data_set}_val_accuracy",
-            "test_accuracy": f"{data_set}_test_accuracy",
-        },
-        objectives={"val_accuracy": "max"},
-        reported=["test_accuracy"],
-        description="",
-        citation=_NB201,
-    )
     if device in SAMPLED:
-        return _sampled(accuracy, data_set, device)
+        return _sampled(_nb201.accuracies(data_set), data_set, device)
     latency = benchmark(
         LATENCY,
-        space,
+        _nb201.space(),
         name=device,
         key="arch",
         columns={"latency_ms": f"{device}_latency_ms"},
@@ -88,7 +72,7 @@ def task(data_set: str, device: str) -> Table:
         description="",
         citation=_HELP,
     )
-    return accuracy.joined(
+    return _nb201.accuracies(data_set).joined(
         latency,
         name=name(data_set, device),
         description=f"NAS-Bench-201 on {DATA_SETS[data_set]}, latency on {DEVICES[device]}",

@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, SupportsFloat
 
 from optiproxy.spaces import Architecture, Cell
-from optiproxy.tasks.base import Origin, Task
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.origin import Origin
 
 if TYPE_CHECKING:
     import torch

@@ -23,7 +23,8 @@ from optiproxy.spaces.base import Indices
 from optiproxy.tasks import data
 from optiproxy.tasks._listed import read_columns
 from optiproxy.tasks._parquet import _array
-from optiproxy.tasks.base import Origin, Task
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.origin import Origin
 
 TABLE = "nasbench301_xgb"
 FEATURES = 56

@@ -9,6 +9,10 @@ Reference: Qin et al., NAS-Bench-Graph, NeurIPS 2022, https://arxiv.org/abs/2206
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+
 from optiproxy.spaces import GnnDag
 from optiproxy.tasks._benchmark import benchmark
 from optiproxy.tasks.table import Table
@@ -26,32 +30,36 @@ _COLUMNS = {
 _SCALE = {"val_accuracy": 100.0, "test_accuracy": 100.0, "latency_ms": 1000.0}
 
 
-def computers() -> Table:
-    """NAS-Bench-Graph on Amazon Computers."""
-    return _task("computers", "Computers")
+@dataclass(frozen=True)
+class _DataSet:
+    """A data set and the settings of its networks: the paper's table of hyper-parameters.
+
+    In Physics the paper has a layer after; the numbers of parameters in its table say that there
+    is none.
+    """
+
+    title: str
+    features: int
+    classes: int
+    width: int
+    before: bool
+    after: bool
+    dropout: float
 
 
-def cora() -> Table:
-    """NAS-Bench-Graph on Cora."""
-    return _task("cora", "Cora")
+_DATA_SETS = {
+    "computers": _DataSet("Computers", 767, 10, 64, True, True, 0.1),
+    "cora": _DataSet("Cora", 1433, 7, 256, False, True, 0.7),
+    "cs": _DataSet("CS", 6805, 15, 128, True, False, 0.6),
+    "physics": _DataSet("Physics", 8415, 5, 256, True, False, 0.4),
+    "pubmed": _DataSet("PubMed", 500, 3, 128, False, False, 0.3),
+}
 
 
-def cs() -> Table:
-    """NAS-Bench-Graph on Coauthor CS."""
-    return _task("cs", "CS")
-
-
-def physics() -> Table:
-    """NAS-Bench-Graph on Coauthor Physics."""
-    return _task("physics", "Physics")
-
-
-def pubmed() -> Table:
-    """NAS-Bench-Graph on PubMed."""
-    return _task("pubmed", "PubMed")
-
-
-def _task(data_set: str, title: str) -> Table:
+def task(data_set: str) -> Table:
+    """NAS-Bench-Graph on a data set; its networks are built with that one's settings."""
+    settings = asdict(_DATA_SETS[data_set])
+    title = settings.pop("title")
     space = GnnDag()
     return benchmark(
         TABLE,
@@ -63,6 +71,7 @@ def _task(data_set: str, title: str) -> Table:
         reported=["test_accuracy"],
         where={"dataset": data_set},
         scale=_SCALE,
+        build=partial(space.build, **settings),
         description=(
             f"NAS-Bench-Graph on {title}: accuracy in %, mean of 3 seeds; latency in ms, "
             "parameters in millions"
@@ -70,3 +79,10 @@ def _task(data_set: str, title: str) -> Table:
         citation=_CITATION,
         family="nasbench-graph",
     )
+
+
+def __getattr__(attribute: str) -> Callable[[], Table]:
+    # The registry names a function for each data set.
+    if attribute in _DATA_SETS:
+        return partial(task, attribute)
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

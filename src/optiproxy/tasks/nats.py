@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from optiproxy.spaces import NB201_OPERATIONS, Cell
+from optiproxy.tasks import _nb201
 from optiproxy.tasks._benchmark import benchmark
+from optiproxy.tasks._nb201 import DATA_SETS
 from optiproxy.tasks.table import Table
 
 # Table → the tasks' name, and the edition's.
@@ -26,11 +27,9 @@ EDITIONS = {
     "nb201_v1_1": ("nb201-v1-1", "NAS-Bench-201 v1.1"),
     "nb201_v1_0": ("nb201-v1-0", "NAS-Bench-201 v1.0"),
 }
-DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16_120": "ImageNet16-120"}
 
 _CITATION = (
-    "Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326; Dong et al., "
-    "NATS-Bench, TPAMI 2021, https://arxiv.org/abs/2009.00437"
+    f"{_nb201.CITATION}; Dong et al., NATS-Bench, TPAMI 2021, https://arxiv.org/abs/2009.00437"
 )
 
 
@@ -39,7 +38,7 @@ def task(table: str, data_set: str) -> Table:
     name, edition = EDITIONS[table]
     return benchmark(
         table,
-        Cell(nodes=4, operations=NB201_OPERATIONS),
+        _nb201.space(),
         name=f"{name}-{data_set.replace('_', '-')}",
         key="arch",
         columns={
@@ -52,6 +51,7 @@ def task(table: str, data_set: str) -> Table:
         },
         objectives={"val_accuracy": "max"},
         reported=["test_accuracy"],
+        build=_nb201.build(data_set),
         description=(
             f"{edition}, on {DATA_SETS[data_set]}: accuracy in % after 200 epochs, mean over the "
             "trainings; parameters and FLOPs in millions, latency in ms"

@@ -13,49 +13,39 @@ Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.0
 
 from __future__ import annotations
 
-from optiproxy.spaces import NB201_OPERATIONS, Cell
-from optiproxy.tasks._benchmark import benchmark
+from optiproxy.tasks import _nb201
 from optiproxy.tasks._short import TwoTables
 from optiproxy.tasks.table import Table
 
-TABLE = "nb201_accuracy"
 SHORT_TABLE = "nb201_accuracy_12epochs"
 SHORT, FULL = 12, 200
-
-_CITATION = "Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326"
 
 
 def cifar10() -> Table:
     """NAS-Bench-201 on CIFAR-10."""
-    return _task("cifar10", "CIFAR-10")
+    return _task("cifar10")
 
 
 def cifar100() -> Table:
     """NAS-Bench-201 on CIFAR-100."""
-    return _task("cifar100", "CIFAR-100")
+    return _task("cifar100")
 
 
 def imagenet16_120() -> Table:
     """NAS-Bench-201 on ImageNet16-120."""
-    return _task("imagenet16_120", "ImageNet16-120")
+    return _task("imagenet16_120")
 
 
-def _task(data_set: str, title: str) -> Table:
-    def table(name: str, suffix: str) -> Table:
-        return benchmark(
-            name,
-            Cell(nodes=4, operations=NB201_OPERATIONS),
+def _task(data_set: str) -> Table:
+    def table(file: str, suffix: str) -> Table:
+        title = _nb201.DATA_SETS[data_set]
+        return _nb201.accuracies(
+            data_set,
+            file,
+            suffix=suffix,
             name=f"nb201-{data_set.replace('_', '-')}",
-            key="arch",
-            columns={
-                "val_accuracy": f"{data_set}_val_accuracy{suffix}",
-                "test_accuracy": f"{data_set}_test_accuracy{suffix}",
-            },
-            objectives={"val_accuracy": "max"},
-            reported=["test_accuracy"],
             description=f"NAS-Bench-201 on {title}: accuracy after 200 epochs, looked up",
-            citation=_CITATION,
             family="nb201",
         )
 
-    return TwoTables(table(TABLE, ""), FULL, {SHORT: table(SHORT_TABLE, f"_{SHORT}ep")})
+    return TwoTables(table(_nb201.TABLE, ""), FULL, {SHORT: table(SHORT_TABLE, f"_{SHORT}ep")})

@@ -22,60 +22,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell
-from optiproxy.tasks import data, nb201
+from optiproxy.spaces import Architecture, Cell
+from optiproxy.tasks import _nb201, data
 from optiproxy.tasks._benchmark import benchmark
 from optiproxy.tasks._listed import read_columns
+from optiproxy.tasks._nb201 import DATA_SETS
 from optiproxy.tasks._parquet import Lookup, _array
-from optiproxy.tasks.base import Origin, Task
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.table import Table
 
 TWELVE, RUNS, COSTS = "nb201_accuracy_12epochs", "nb201_seed_runs", "nb201_cost_proxies"
-DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16_120": "ImageNet16-120"}
-
-_CITATION = "Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326"
-
-
-def _cell() -> Cell:
-    return Cell(nodes=4, operations=NB201_OPERATIONS)
-
-
-def full_training(data_set: str) -> Table:
-    """The accuracies of the ``nb201-*`` tasks alone, for costs to be joined to."""
-    return benchmark(
-        nb201.TABLE,
-        _cell(),
-        name="accuracy",
-        key="arch",
-        columns={
-            "val_accuracy": f"{data_set}_val_accuracy",
-            "test_accuracy": f"{data_set}_test_accuracy",
-        },
-        objectives={"val_accuracy": "max"},
-        reported=["test_accuracy"],
-        description="",
-        citation=_CITATION,
-    )
 
 
 def twelve_epochs(data_set: str) -> Table:
     """NAS-Bench-201 after the training of 12 epochs."""
-    return benchmark(
+    return _nb201.accuracies(
+        data_set,
         TWELVE,
-        _cell(),
+        suffix="_12ep",
         name=f"nb201-12epochs-{data_set.replace('_', '-')}",
-        key="arch",
-        columns={
-            "val_accuracy": f"{data_set}_val_accuracy_12ep",
-            "test_accuracy": f"{data_set}_test_accuracy_12ep",
-        },
-        objectives={"val_accuracy": "max"},
-        reported=["test_accuracy"],
         description=(
             f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % after the training of 12 "
             "epochs, one seed"
         ),
-        citation=_CITATION,
         family="nb201-12epochs",
     )
 
@@ -92,15 +62,15 @@ def costs(data_set: str) -> Table:
         columns["flops_m"] = "cifar100_flops_m"
     measured = benchmark(
         COSTS,
-        _cell(),
+        _nb201.space(),
         name="costs",
         key="arch",
         columns=columns,
         objectives={"params_m": "min"},
         description="",
-        citation=_CITATION,
+        citation=_nb201.CITATION,
     )
-    return full_training(data_set).joined(
+    return _nb201.accuracies(data_set).joined(
         measured,
         name=f"nb201-costs-{data_set.replace('_', '-')}",
         description=(
@@ -114,7 +84,7 @@ def costs(data_set: str) -> Table:
 def runs(data_set: str) -> Task:
     """NAS-Bench-201, one training of each query."""
     metric = "val_accuracy" if data_set == "cifar10" else "valtest_accuracy"
-    single = SingleRuns(_cell(), f"{data_set}_{metric}", metric)
+    single = SingleRuns(_nb201.space(), f"{data_set}_{metric}", metric)
     images = "validation" if data_set == "cifar10" else "validation and test"
     file = data.known(RUNS)
     return Task(
@@ -123,13 +93,16 @@ def runs(data_set: str) -> Task:
         single,
         objectives={metric: "max"},
         metrics=[metric],
+        build=_nb201.build(data_set),
         prepare=single.load,
         in_memory=True,
         description=(
             f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % on the {images} images after "
             "200 epochs, of one training that the seed draws"
         ),
-        origin=Origin(file.source, file.licence, _CITATION, f"{RUNS}, {nb201.TABLE}", "nb201-runs"),
+        origin=Origin(
+            file.source, file.licence, _nb201.CITATION, f"{RUNS}, {_nb201.TABLE}", "nb201-runs"
+        ),
     )
 
 
@@ -148,12 +121,12 @@ class SingleRuns:
         # Single trainings are listed by a cell's number; the other table says which cell that is.
         self._numbers = Lookup(
             space,
-            partial(data.find, nb201.TABLE),
+            partial(data.find, _nb201.TABLE),
             key=("arch",),
             one_per_choice=False,
             columns={"number": "arch_index"},
-            sha256=data.known(nb201.TABLE).sha256,
-            rows=data.known(nb201.TABLE).rows,
+            sha256=data.known(_nb201.TABLE).sha256,
+            rows=data.known(_nb201.TABLE).rows,
         )
         self._loaded: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
 

@@ -13,7 +13,7 @@ Reference: OnceNAS-Bench, https://github.com/OnceNAS-Bench/OnceNAS-Bench.
 from __future__ import annotations
 
 from optiproxy.spaces import DARTS_OPERATIONS, Darts
-from optiproxy.tasks._listed import Listed, from_texts, pool_task
+from optiproxy.tasks._listed import Listed, as_written, pool_task
 from optiproxy.tasks._short import TwoTables
 from optiproxy.tasks.table import Table
 
@@ -36,7 +36,7 @@ def _table(epochs: int, also: dict[str, str]) -> Table:
         Darts((*DARTS_OPERATIONS, "none")),
         TABLE,
         key=["architecture"],
-        read=from_texts,
+        read=as_written,
         columns={
             "val_accuracy": f"valid_accuracy_{epochs}_epochs",
             **also,

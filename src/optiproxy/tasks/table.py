@@ -7,16 +7,21 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid, unknown
 from optiproxy.metrics import Function
-from optiproxy.spaces import Option, Space
+from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.tasks._join import Joined
 from optiproxy.tasks._parquet import Lookup
-from optiproxy.tasks.base import Origin, Task
+from optiproxy.tasks.base import Task
+from optiproxy.tasks.origin import Origin
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Table(Task):
@@ -50,6 +55,8 @@ class Table(Task):
             values are read. `rows` counts them all.
         scale: Metric → the factor from its column's unit to its own, such as 100 for an accuracy
             in % where the column holds fractions. Limits and answers are in the metric's unit.
+        build: ``build(arch) → nn.Module``, by default the space's.
+        example_input: One input of its networks; see `Task`.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
@@ -74,6 +81,8 @@ class Table(Task):
         rows: int | None = None,
         where: Mapping[str, Option] | None = None,
         scale: Mapping[str, float] | None = None,
+        build: Callable[[Architecture], nn.Module] | None = None,
+        example_input: Callable[[], Any] | None = None,
         description: str = "",
         origin: Origin | None = None,
     ) -> None:
@@ -114,6 +123,8 @@ class Table(Task):
             constraints=constraints,
             reported=reported,
             metrics=tuple(metrics),
+            build=build,
+            example_input=example_input,
             prepare=self._lookup.load,
             in_memory=True,
             description=description,

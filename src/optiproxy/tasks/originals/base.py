@@ -107,6 +107,15 @@ class Sheets:
         return sheet
 
 
+def head(path: Path, size: int) -> bytes:
+    """The first bytes of a file, fewer if it is shorter; none of what can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
+
+
 @contextlib.contextmanager
 def sheets(folder: Path, rows: Mapping[str, int]) -> Iterator[Sheets]:
     """Tables that are written aside and renamed into `folder` at the end; none if anything fails.

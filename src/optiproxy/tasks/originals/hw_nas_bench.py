@@ -14,7 +14,7 @@ from typing import Any
 
 from optiproxy.errors import DataError
 from optiproxy.tasks.originals._unpickling import load, plain
-from optiproxy.tasks.originals.base import Progress, Sheets
+from optiproxy.tasks.originals.base import Progress, Sheets, head
 
 CELLS, BLOCKS = "hw_nas_bench_nb201", "hw_nas_bench_fbnet"
 
@@ -34,11 +34,7 @@ FBNET = tuple(ours for theirs, ours in METRICS.items() if not theirs.startswith(
 
 def looks_right(path: Path) -> bool:
     """Whether the file begins as a pickle does."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(1) == b"\x80"
-    except OSError:
-        return False
+    return head(path, 1) == b"\x80"
 
 
 def convert(path: Path, sheets: Sheets, progress: Progress) -> None:

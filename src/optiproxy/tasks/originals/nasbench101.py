@@ -21,7 +21,7 @@ from typing import Any
 
 from optiproxy.errors import DataError
 from optiproxy.tasks.originals._tfrecord import fields, records
-from optiproxy.tasks.originals.base import Progress, Sheets
+from optiproxy.tasks.originals.base import Progress, Sheets, head
 
 TABLE = "nasbench101"
 TRAININGS = 3
@@ -55,12 +55,8 @@ _MEASURED = (_SECONDS, _TRAIN, _VALIDATION, _TEST)
 
 def looks_right(path: Path) -> bool:
     """Whether the first record is one of NAS-Bench-101's."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(14)
-        return len(head) == 14 and head[4:8] == b"\0\0\0\0" and head[12:14] == b'["'
-    except OSError:
-        return False
+    start = head(path, 14)
+    return len(start) == 14 and start[4:8] == b"\0\0\0\0" and start[12:14] == b'["'
 
 
 def convert(path: Path, sheets: Sheets, progress: Progress) -> None:

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from optiproxy.errors import DataError
 from optiproxy.tasks.originals._unpickling import load, load_torch, plain
-from optiproxy.tasks.originals.base import Progress, Sheet, Sheets
+from optiproxy.tasks.originals.base import Progress, Sheet, Sheets, head
 
 SCHEDULES = (12, 200)
 # Ours → training for validation, its set; training for test, its set.
@@ -60,15 +60,11 @@ def edition(path: Path) -> str:
 
 def looks_right(path: Path) -> bool:
     """Whether it is a folder, tar, bz2 or torch file that may be one of these."""
-    try:
-        if path.is_dir():
-            return any(path.glob("*.pickle.pbz2"))
-        with open(path, "rb") as file:
-            head = file.read(300)
-    except OSError:
-        return False
-    zipped, bz, tar = head[:2] == b"PK", head[:3] == b"BZh", head[257:262] == b"ustar"
-    plain_torch = head[:2] == b"\x80\x02" and b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19" in head
+    if path.is_dir():
+        return any(path.glob("*.pickle.pbz2"))
+    start = head(path, 300)
+    zipped, bz, tar = start[:2] == b"PK", start[:3] == b"BZh", start[257:262] == b"ustar"
+    plain_torch = start[:2] == b"\x80\x02" and b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19" in start
     return zipped or bz or tar or plain_torch
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from optiproxy.errors import DataError
 from optiproxy.tasks.originals._unpickling import load_torch, plain
-from optiproxy.tasks.originals.base import Progress, Sheets
+from optiproxy.tasks.originals.base import Progress, Sheets, head
 
 TABLE = "transnas_bench_101"
 
@@ -38,11 +38,7 @@ COLUMNS = {
 
 def looks_right(path: Path) -> bool:
     """Whether the file begins as one of ``torch.save``'s does."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(2) in (b"PK", b"\x80\x02")
-    except OSError:
-        return False
+    return head(path, 2) in (b"PK", b"\x80\x02")
 
 
 def convert(path: Path, sheets: Sheets, progress: Progress) -> None:

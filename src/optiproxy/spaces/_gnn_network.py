@@ -1,0 +1,190 @@
+"""The network that NAS-Bench-Graph trains: four layers on a tree, a classifier of its leaves.
+
+Graphs are given as edges, (2, E): row 0 the sources, row 1 the targets, both directions of an
+undirected edge, no loops. References: Qin et al., NAS-Bench-Graph, NeurIPS 2022,
+https://arxiv.org/abs/2206.09166, section 3; the layers' own papers are named at each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+HEADS = 2  # "GAT with 2 heads", says the benchmark's list of operations
+SLOPE = 0.2  # of the leaky ReLU of the attention, GAT section 2.1
+
+
+def total(x: Tensor, edges: Tensor) -> Tensor:
+    """At each vertex the sum of its in-neighbours' features, (V, F)."""
+    return torch.zeros_like(x).index_add(0, edges[1], x[edges[0]])
+
+
+def mean(x: Tensor, edges: Tensor) -> Tensor:
+    """Their mean; 0 at a vertex that has none."""
+    return total(x, edges) / _degrees(x, edges).clamp(min=1)[:, None]
+
+
+def normalised(x: Tensor, edges: Tensor) -> Tensor:
+    """Their sum, each edge divided by the root of both ends' degrees: D^-1/2 A D^-1/2 X."""
+    root = _degrees(x, edges).clamp(min=1).rsqrt()[:, None]
+    return root * total(root * x, edges)
+
+
+def _degrees(x: Tensor, edges: Tensor) -> Tensor:
+    return torch.zeros_like(x[:, 0]).index_add(0, edges[1], torch.ones_like(x[edges[1], 0]))
+
+
+def _with_loops(x: Tensor, edges: Tensor) -> Tensor:
+    """The edges, and one from each vertex to itself."""
+    return torch.cat([edges, torch.arange(len(x), device=x.device).expand(2, -1)], 1)
+
+
+def _around_and_self(x: Tensor, edges: Tensor) -> Tensor:
+    return normalised(x, _with_loops(x, edges))
+
+
+Mix = Callable[[Tensor, Tensor], Tensor]
+
+# One map of what a vertex and its neighbours hold together.
+ONE_MAP: dict[str, Mix] = {
+    "gcn": _around_and_self,  # Kipf and Welling, ICLR 2017, eq. 2
+    "gin": lambda x, edges: x + total(x, edges),  # Xu et al., ICLR 2019, eq. 4.1 with epsilon 0
+    "fc": lambda x, edges: x,
+}
+# A map of what the vertex holds, and another one of what its neighbours do.
+TWO_MAPS: dict[str, Mix] = {
+    "cheb": lambda x, edges: -normalised(x, edges),  # Defferrard et al., NIPS 2016, K = 2
+    "sage": mean,  # Hamilton et al., NIPS 2017, algorithm 1
+    "arma": normalised,  # Bianchi et al., TPAMI 2021, eq. 7, one layer of one stack
+    "graph": total,  # the k-GNN of Morris et al., AAAI 2019, eq. 5
+}
+SKIP = "skip"
+OPERATIONS = ("gat", *ONE_MAP, *TWO_MAPS, SKIP)
+
+
+class OneMap(nn.Module):
+    """``mix(X) W + b``, (V, inputs) → (V, outputs)."""
+
+    def __init__(self, operation: str, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.mix = ONE_MAP[operation]
+        self.map = nn.Linear(inputs, outputs, bias=False)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+        # Mixing is linear, so that it may come second: maps mostly make features fewer.
+        return self.mix(self.map(x), edges) + self.bias
+
+
+class TwoMaps(nn.Module):
+    """``X W + mix(X) V + b``, (V, inputs) → (V, outputs); ARMA's layer ends in a ReLU."""
+
+    def __init__(self, operation: str, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.mix = TWO_MAPS[operation]
+        self.rectified = operation == "arma"
+        self.own = nn.Linear(inputs, outputs)
+        self.around = nn.Linear(inputs, outputs, bias=False)
+
+    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+        y: Tensor = self.own(x) + self.mix(self.around(x), edges)
+        return y.relu() if self.rectified else y
+
+
+class Attention(nn.Module):
+    """Velickovic et al., ICLR 2018, eqs. 3 and 5: (V, inputs) → (V, outputs), heads joined."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.map = nn.Linear(inputs, outputs, bias=False)
+        size = outputs // HEADS
+        self.source, self.target = (
+            nn.Parameter(nn.init.xavier_uniform_(torch.empty(HEADS, size))) for _ in range(2)
+        )
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+        source, target = _with_loops(x, edges)
+        h = self.map(x).view(len(x), HEADS, -1)  # (V, H, F)
+        scores = (h * self.source).sum(2)[source] + (h * self.target).sum(2)[target]  # (E, H)
+        scores = nn.functional.leaky_relu(scores, SLOPE)
+        # A softmax over the edges that lead to each vertex.
+        rows = target[:, None].expand_as(scores)
+        most = torch.full_like(h[:, :, 0], -torch.inf).scatter_reduce(0, rows, scores, "amax")
+        weights = (scores - most.detach()[target]).exp()
+        sums = torch.zeros_like(most).index_add(0, target, weights)
+        messages = h[source] * (weights / sums[target])[:, :, None]
+        return torch.zeros_like(h).index_add(0, target, messages).flatten(1) + self.bias
+
+
+class Skip(nn.Module):
+    """What comes in goes out."""
+
+    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+        return x
+
+
+def _layer(operation: str, inputs: int, outputs: int) -> nn.Module:
+    if operation == SKIP:
+        return Skip()
+    if operation == "gat":
+        return Attention(inputs, outputs)
+    return (OneMap if operation in ONE_MAP else TwoMaps)(operation, inputs, outputs)
+
+
+class GraphNetwork(nn.Module):
+    """The whole network: features (V, features) and edges (2, E) → (V, classes).
+
+    A layer that does not read the raw features begins with batch norm, ReLU and dropout. The leaves
+    of the tree are joined, a ReLU, and classified.
+
+    Args:
+        parents: Where each layer gets its input from, 0 or 1 + an earlier layer's place.
+        operations: Of the layers.
+        features: Of a vertex.
+        classes: Outputs.
+        width: Of the layers.
+        before: Whether a linear layer reads the features first.
+        after: Whether one more comes before the classifier.
+        dropout: Share of features that is dropped in training.
+    """
+
+    def __init__(
+        self,
+        parents: Sequence[int],
+        operations: Sequence[str],
+        features: int,
+        classes: int,
+        width: int,
+        before: bool,
+        after: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.parents = list(parents)
+        self.dropout = nn.Dropout(dropout)
+        self.before = nn.Linear(features, width) if before else nn.Identity()
+        # The raw features are handed on by a skip, unchanged.
+        raw = [not before]
+        self.layers, self.norms = nn.ModuleList(), nn.ModuleDict()
+        for place, (parent, operation) in enumerate(zip(parents, operations, strict=True)):
+            self.layers.append(_layer(operation, features if raw[parent] else width, width))
+            raw.append(raw[parent] and operation == SKIP)
+            if not raw[parent]:
+                self.norms[str(place)] = nn.BatchNorm1d(width)
+        self.leaves = [v for v in range(1, len(raw)) if v not in self.parents]
+        joined = len(self.leaves) * width
+        self.after = nn.Linear(joined, width) if after else nn.Identity()
+        self.classifier = nn.Linear(width if after else joined, classes)
+
+    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
+        values = [self.before(self.dropout(x))]
+        for place, (parent, layer) in enumerate(zip(self.parents, self.layers, strict=True)):
+            value = values[parent]
+            if str(place) in self.norms:
+                value = self.dropout(self.norms[str(place)](value).relu())
+            values.append(layer(value, edges))
+        y = torch.cat([values[v] for v in self.leaves], 1).relu()
+        return self.classifier(self.after(y))  # type: ignore[no-any-return]

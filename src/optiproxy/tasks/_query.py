@@ -1,0 +1,141 @@
+"""One query of a task: what its evaluator is given, and what its answer is taken for."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from optiproxy.errors import EvaluationFailed
+from optiproxy.spaces import Architecture
+from optiproxy.tasks import _measuring
+from optiproxy.tasks._curve import Curve, Stopped
+from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
+
+if TYPE_CHECKING:
+    from optiproxy.tasks.base import Task
+
+
+def answer(
+    task: Task, arch: Architecture, seed: int, epochs: int | None, medians: Mapping[int, float]
+) -> Evaluation:
+    """Evaluates one architecture; see `Task.query`."""
+    task.prepare()
+    keywords: dict[str, Any] = {}
+    declared = task.declared
+    if "seed" in declared:
+        keywords["seed"] = evaluation_seed(seed, arch)
+    if task.fidelities:
+        keywords["epochs"] = task.fidelities[-1] if epochs is None else epochs
+    curve = Curve(medians, task.objectives[0].sign)
+    if "report" in declared:
+        keywords["report"] = curve
+    start = time.perf_counter()
+    try:
+        # Measured first: a network that can't be measured is not trained.
+        known = _before(task, arch)
+        if task.measure is not None and not _broken(task, known):
+            known = {**_measuring.measured(task, arch), **known}
+        if broken := _broken(task, known):
+            seconds = time.perf_counter() - start
+            return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
+        # By what was known before it was decided whether to train.
+        found = {**_mapping(task, task.evaluate(arch, **keywords)), **known}
+        metrics = _checked(task, found)
+    except Stopped as error:
+        # Its whole length, or that of the longest before where the task does not say.
+        length = keywords.get("epochs") or max(medians, default=1)
+        return Evaluation(
+            None,
+            time.perf_counter() - start,
+            str(error),
+            curve=tuple(curve.points),
+            stopped=True,
+            cost=min(1.0, error.epoch / length),
+        )
+    except EvaluationFailed as error:
+        return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        return Evaluation(None, time.perf_counter() - start, reason)
+    seconds = time.perf_counter() - start
+    return Evaluation(metrics, seconds, measured=_how(found), curve=tuple(curve.points))
+
+
+def number(metric: str, value: Any) -> float:
+    """A metric's value as a plain number.
+
+    Raises:
+        EvaluationFailed: It is none.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise EvaluationFailed(f"{metric} is {value!r}, which is no number") from None
+
+
+def _before(task: Task, arch: Architecture) -> dict[str, Any]:
+    """What is known of an architecture before it is trained: exact and cheap metrics.
+
+    They are as the functions gave them: a `hardware.Measurement` also tells how it was made.
+
+    Raises:
+        EvaluationFailed: A function gave no finite number.
+    """
+    found: dict[str, Any] = {}
+    for name, function in (*task.exact.items(), *task.cheap.items()):
+        found[name] = function(arch)
+        value = number(name, found[name])
+        if not math.isfinite(value):
+            raise EvaluationFailed(f"{name} is {value}")
+    return found
+
+
+def _broken(task: Task, known: Mapping[str, Any]) -> str:
+    """Which limit is broken by what is known; empty for none."""
+    numbers = _finite(known)
+    for c in task.constraints:
+        if c.metric in numbers and not c.relative and c.violation(numbers[c.metric]) > 0:
+            return f"{c.metric} is {numbers[c.metric]:g}, not {c}"
+    return ""
+
+
+def _mapping(task: Task, result: object) -> dict[str, Any]:
+    # A bare number may also come as a scalar of numpy or torch.
+    bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
+    if bare and len(task.objectives) == 1:
+        result = {task.objectives[0].metric: result}
+    if not isinstance(result, Mapping):
+        raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
+    return {str(name): value for name, value in result.items()}
+
+
+def _checked(task: Task, found: Mapping[str, Any]) -> dict[str, float]:
+    metrics = {name: number(name, value) for name, value in found.items()}
+    for metric in task.needed:
+        value = metrics.get(metric)
+        if value is None:
+            raise EvaluationFailed(
+                f"the evaluator returned no {metric!r}, "
+                f"only {', '.join(metrics) or 'an empty mapping'}"
+            )
+        if not math.isfinite(value):
+            raise EvaluationFailed(f"{metric} is {value}")
+    # Of the others, what was not measured is left out: NaN is no number in JSON.
+    return _finite(metrics)
+
+
+def _how(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """How metrics were measured, where they tell it, as a `hardware.Measurement` does."""
+    return {
+        name: value.to_json()
+        for name, value in found.items()
+        if hasattr(value, "__float__") and hasattr(value, "to_json")
+    }
+
+
+def _finite(found: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are numbers, without those that could not be measured."""
+    metrics = {name: number(name, value) for name, value in found.items()}
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}

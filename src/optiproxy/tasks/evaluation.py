@@ -1,0 +1,41 @@
+"""The answer to one query, and the seed that its training gets."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from optiproxy.spaces import Architecture
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The answer to one query.
+
+    Attributes:
+        metrics: What was measured, or None where it failed.
+        seconds: How long it took.
+        reason: Why it failed.
+        dropped: Which limit a metric breaks that is known before the training; then the
+            architecture was not trained and `metrics` holds what was measured before.
+        measured: How a metric was measured, where the evaluator told: metric → plain values.
+        curve: What it reported, (epoch, value) in order.
+        stopped: Whether it was stopped there.
+        cost: Which part of its training that was.
+    """
+
+    metrics: dict[str, float] | None
+    seconds: float
+    reason: str = ""
+    dropped: str = ""
+    measured: dict[str, dict[str, Any]] = field(default_factory=dict)
+    curve: tuple[tuple[int, float], ...] = ()
+    stopped: bool = False
+    cost: float = 1.0
+
+
+def evaluation_seed(study_seed: int, arch: Architecture) -> int:
+    """A training's seed, in 0…2^31-1: a function of the study's seed and the architecture."""
+    digest = hashlib.sha256(f"{study_seed}:{arch.to_json()}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1

@@ -1,0 +1,92 @@
+"""Mistakes of a task's own definition, told together before the first query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import optiproxy as op
+from optiproxy.errors import InvalidValueError
+from optiproxy.spaces import Architecture, Cell, Chain, GraphTemplate
+from optiproxy.tasks import Task
+
+CELL = Cell(nodes=3, operations=["none", "conv9", "pool7"])
+
+
+class Circle(Chain):
+    """Leads back, and never to its output."""
+
+    @property
+    def graph(self) -> GraphTemplate:  # type: ignore[override]
+        template = super().graph
+        adjacency = template.adjacency.copy()
+        adjacency[2, 1], adjacency[:, -1] = 1, 0
+        return GraphTemplate(adjacency, template.features, template.feature_terms)
+
+
+def _never(arch: Architecture) -> float:
+    raise AssertionError("nothing is to be evaluated")
+
+
+def _task(space: Any, **keywords: Any) -> Task:
+    return Task("mine", space, _never, objectives={"score": "max"}, **keywords)
+
+
+def _looking_up(known: dict[str, Callable[[], nn.Module]]) -> Callable[[Architecture], nn.Module]:
+    return lambda arch: nn.ModuleList([known[str(option)]() for option in arch.values()])
+
+
+def test_a_circle_and_an_output_out_of_reach_are_told_together() -> None:
+    task = _task(Circle({"a": [1, 2], "b": [1, 2]}))
+    with pytest.raises(InvalidValueError, match=r"task 'mine': Circle: .*2 → 1 leads back") as told:
+        task.look_over()
+    assert "the last vertex, 3, can't be reached" in str(told.value)
+
+
+def test_operations_that_build_does_not_know_are_told_together() -> None:
+    task = _task(CELL, build=_looking_up({"none": nn.Identity}))
+    with pytest.raises(InvalidValueError, match="build: KeyError: 'conv9', for") as told:
+        task.look_over()
+    assert "build: KeyError: 'pool7', for" in str(told.value)
+    # One that refuses in our words, for a space whose own networks have other operations.
+    with pytest.raises(InvalidValueError, match=r"got \['conv9', 'pool7'\]; the network of NAS"):
+        _task(CELL, build=lambda arch: CELL.build(arch)).look_over()
+
+
+def test_a_study_tells_before_it_asks(tmp_path: Path) -> None:
+    study = op.Study("s", CELL, _never, objectives={"score": "max"}, method="random")
+    study.task._build = _looking_up({})
+    with pytest.raises(InvalidValueError, match="build: KeyError"):
+        study.run(budget=2)
+    assert not study.queries
+
+
+def test_what_is_right_is_built_once_and_leaves_the_generator_alone() -> None:
+    built: list[Architecture] = []
+
+    def build(arch: Architecture) -> nn.Module:
+        built.append(arch)
+        return nn.Linear(2, 2)
+
+    task = _task(CELL, build=build)
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    task.look_over()
+    task.replaced().look_over()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert 3 <= len(built) <= 8
+    assert {option for arch in built for option in arch.values()} == set(CELL.operations)
+    _task(CELL, build=build, in_memory=True).look_over()  # a look-up builds nothing
+    assert len(built) <= 8
+
+
+def test_a_network_that_fails_for_another_reason_is_left_to_its_evaluation() -> None:
+    def build(arch: Architecture) -> nn.Module:
+        raise RuntimeError("out of memory")
+
+    _task(CELL, build=build).look_over()
