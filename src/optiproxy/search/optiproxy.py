@@ -51,7 +51,7 @@ SECOND_PLACES = (4, 1)
 # After so many queries without a new best the search is stalled, and every third place looks
 # elsewhere: at the favourite of a scout among what differs from each of the twenty best in half the
 # choices.
-PATIENCE = 20
+PATIENCE = 12
 STALLED_EVERY = 3
 CROWD = 20
 # The scout is a deliberately coarse Gaussian process. A proxy with most of its data from one basin
