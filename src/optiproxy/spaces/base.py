@@ -189,7 +189,7 @@ class Space(ABC):
 
     def to_text(self, arch: Architecture) -> str:
         """A one-line name, which `architecture` reads back."""
-        return arch.to_json()
+        return json.dumps(dict(arch), ensure_ascii=False)
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
         """The choices that a text of `to_text` names; raises ValueError when it is none."""

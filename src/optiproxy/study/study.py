@@ -241,11 +241,16 @@ class Study:
         )
         self.opened = opened = open_storage(storage)
         with _quiet(), _storage_errors(storage):
-            self.optuna = optuna.create_study(
+            if name not in optuna.get_all_study_names(opened):  # One that is there is only read.
+                optuna.create_study(
+                    storage=opened,
+                    study_name=name,
+                    directions=["maximize" if o.sign > 0 else "minimize" for o in task.objectives],
+                    load_if_exists=True,  # Another process may have made it in the meantime.
+                )
+            self.optuna = optuna.load_study(
                 storage=opened,
                 study_name=name,
-                directions=["maximize" if o.sign > 0 else "minimize" for o in task.objectives],
-                load_if_exists=True,
                 # Never asked: whole vectors are written. The default one would warn and cost time.
                 sampler=optuna.samplers.RandomSampler(seed=0),
                 pruner=optuna.pruners.NopPruner(),
@@ -305,9 +310,10 @@ class Study:
             )
         workers = _workers(workers, executor)
         self.task.prepare()
-        self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
         run = uuid.uuid4().hex
-        self._ledger.begin(run)
+        with _storage_errors(self.storage):
+            self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
+            self._ledger.begin(run)
         with Interrupts() as interrupts, _active(run), _storage_errors(self.storage):
             pool = self._pool(workers, executor, interrupts)
             done = False

@@ -322,7 +322,8 @@ class Task:
     ) -> Evaluation:
         """Evaluates one architecture; whatever goes wrong in the evaluator becomes a failure.
 
-        KeyboardInterrupt and SystemExit pass through.
+        So does a `sys.exit` in it: repeated by each resume, it would end every one. Ctrl-C passes
+        through.
 
         Args:
             arch: An architecture of the space.
@@ -368,7 +369,7 @@ class Task:
             )
         except EvaluationFailed as error:
             return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             return Evaluation(None, time.perf_counter() - start, reason)
         how = {name: value.to_json() for name, value in answer.items() if _tells(value)}
