@@ -482,7 +482,8 @@ def test_a_stored_study_is_read_without_writing(tmp_path):
     Study.of(toys.task(), method="climber", storage=place).run(3)
     whole = place.read_bytes()
     study = Study.of(toys.task(), method="climber", storage=place)
-    assert len(study.queries) == 3 and study.best is not None
+    assert len(study.queries) == 3
+    assert study.best is not None
     assert place.read_bytes() == whole
 
 
