@@ -151,7 +151,8 @@ def parse_constraints(
     ``latency_ms<=60%`` is relative: 60 % of the largest value in a random sample of the space.
 
     Raises:
-        InvalidValueError: Text that is not ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``.
+        InvalidValueError: Text that is not ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``, or two
+            limits that no value meets.
     """
     if constraints is None:
         return ()
@@ -180,7 +181,29 @@ def parse_constraints(
             raise invalid("constraint", text, "give a share above 0 %, for example latency_ms<=60%")
         relative = Constraint(metric, sign, math.nan, bound / 100)
         parsed.append(relative if share else Constraint(metric, sign, bound))
+    _check_compatible(parsed)
     return tuple(parsed)
+
+
+def _check_compatible(constraints: Iterable[Constraint]) -> None:
+    """Raises InvalidValueError where no value at all meets two of them."""
+    least: dict[str, Constraint] = {}
+    most: dict[str, Constraint] = {}
+    for c in constraints:
+        if c.relative:
+            continue
+        strictest = most if c.sign > 0 else least
+        other = strictest.setdefault(c.metric, c)
+        if c.sign * c.bound < other.sign * other.bound:
+            strictest[c.metric] = c
+    for metric in least.keys() & most.keys():
+        low, high = least[metric], most[metric]
+        if low.bound > high.bound:
+            raise invalid(
+                "constraints",
+                f"{low} and {high}",
+                f"no {metric} meets both; leave one out or change its bound",
+            )
 
 
 def resolved(
@@ -206,6 +229,7 @@ def resolved(
             bound = constraint.share * max(values)
             constraint = Constraint(constraint.metric, constraint.sign, bound)
         found.append(constraint)
+    _check_compatible(found)
     return tuple(found)
 
 

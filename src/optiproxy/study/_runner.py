@@ -185,9 +185,12 @@ class Runner:
             return  # Another process proposed in the meantime: ask again, knowing of it.
         if not archs:
             self._exhausted = True
+            exact = self._ledger.task.exact
+            limits = [str(c) for c in self._ledger.task.constraints if c.metric in exact]
+            within = f" within {' and '.join(limits)}" if limits else ""
             self._note(
-                f"the space is used up: no new architecture is left after {len(entries)} queries "
-                f"of a budget of {self._plan.budget}"
+                f"the space is used up: no new architecture{within} is left after {len(entries)} "
+                f"queries of a budget of {self._plan.budget}"
             )
             return
         # After the greatest, not after the count: two processes may have used a number twice.

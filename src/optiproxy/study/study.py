@@ -423,7 +423,7 @@ class Study:
     @property
     def seconds(self) -> Seconds:
         """Where the time went, over all sessions up to their last results."""
-        records = self.queries
+        records = (*self.queries, *self.dropped)
         return Seconds(
             total=self._ledger.session_seconds(),
             optimizer=sum(r.optimizer_seconds for r in records),
