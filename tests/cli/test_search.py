@@ -149,8 +149,8 @@ def test_a_limit_that_nothing_meets_by_its_exact_metric(folder, capfd):
         "import optiproxy as op\n"
         "space = op.spaces.Chain({'a': [1, 2, 3]})\n"
         "size = op.Metric('size', lambda arch: arch['a'], exact=True)\n"
-        "task = op.Task('strict', space, lambda arch: 1e302, objectives='val=max', in_memory=True,\n"
-        "               constraints='size<=0', metrics=[size])\n"
+        "task = op.Task('strict', space, lambda arch: 1e302, objectives='val=max',\n"
+        "               in_memory=True, constraints='size<=0', metrics=[size])\n"
     )
     assert run(["search", "strict.py:task"]) == 1
     assert "none that has size <= 0 could be asked for" in capfd.readouterr().out

@@ -164,6 +164,10 @@ def test_numpy_scalars_are_read_and_become_the_spaces_own_options() -> None:
             r"architecture: option of choice 'width': got 61; did you mean '16'\? All: 16, 32",
         ),
         (
+            {"depth": 1, "width": "16", "kernel": 3, "norm": None},
+            r"option of choice 'width': got '16'; the type differs: give one of 16, 32",
+        ),
+        (
             {"depth": 1, "width": 16, "kernel": 3, "norm": "bacth"},
             r"option of choice 'norm': got 'bacth'; did you mean 'batch'\?",
         ),

@@ -154,3 +154,8 @@ def test_bad_argument_is_named(keywords: dict[str, Any], message: str) -> None:
     }  # fmt: skip
     with pytest.raises(InvalidValueError, match=message):
         Task(**{**arguments, **keywords})
+
+
+def test_it_shows_what_it_is() -> None:
+    task = _task(lambda arch: 1.0, constraints={"ms": "<= 5"})
+    assert repr(task) == f"Task({task.name!r}, {SPACE!r}, score=max, ms <= 5)"

@@ -17,7 +17,14 @@ import numpy as np
 import optuna
 
 import optiproxy
-from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError, invalid, unknown
+from optiproxy.errors import (
+    InvalidValueError,
+    OptiProxyError,
+    StudyError,
+    invalid,
+    unknown,
+    whole_number,
+)
 from optiproxy.metrics import Function, Metric
 from optiproxy.proxies import PROXIES
 from optiproxy.report.diagnostics import Diagnosis, diagnose
@@ -236,6 +243,7 @@ class Study:
             return made
 
         self._optimizer = optimizer()  # Bad arguments are told before a file is made.
+        self.seed = seed = self._optimizer.seed
         self.identity = Identity.of(
             task, method, self.proxy, seed, version=optiproxy.__version__, asked=asked
         )
@@ -300,10 +308,10 @@ class Study:
             StudyError: The executor broke, or a worker can't load the task.
             KeyboardInterrupt: Ctrl-C.
         """
-        check_count("budget", budget)
+        budget = whole_number("budget", budget)
         if cheap_budget is None:
             cheap_budget = CHEAP_FACTOR * budget
-        check_count("cheap_budget", cheap_budget)
+        cheap_budget = whole_number("cheap_budget", cheap_budget)
         if cheap_budget < budget:
             raise invalid(
                 "cheap_budget", cheap_budget, f"give {budget} or more: what is trained is measured"
@@ -430,6 +438,12 @@ class Study:
             oracle=sum(r.seconds for r in records),
         )
 
+    def __repr__(self) -> str:
+        best = self.best
+        found = "" if best is None else f", best {best.metrics}"
+        where = "memory" if self.storage is None else os.fspath(self.storage)
+        return f"Study({self.name!r} in {where}, {len(self.queries)} queries{found})"
+
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Writes the study as one HTML file that needs nothing else, and returns its path.
 
@@ -493,8 +507,7 @@ def default_name(task: Task, method: str, seed: int) -> str:
 
 def check_count(field: str, value: object) -> None:
     """Raises InvalidValueError unless `value` is a whole number of 1 or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise invalid(field, value, "give a whole number of 1 or more")
+    whole_number(field, value)
 
 
 def _workers(workers: int | None, executor: Executor | None) -> int:

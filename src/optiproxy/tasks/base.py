@@ -312,6 +312,11 @@ class Task:
         """The untrained network of `arch`: the task's own `build`, or else the space's."""
         return self._build(arch) if self._build is not None else self.space.build(arch)
 
+    def __repr__(self) -> str:
+        wanted = ", ".join(f"{o.metric}={o.direction}" for o in self.objectives)
+        limits = "".join(f", {c}" for c in self.constraints)
+        return f"{type(self).__name__}({self.name!r}, {self.space!r}, {wanted}{limits})"
+
     def query(
         self,
         arch: Architecture,
