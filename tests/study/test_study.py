@@ -290,3 +290,10 @@ def test_it_shows_what_it_is():
     assert repr(study) == f"Study({study.name!r} in memory, 0 queries)"
     study.run(np.int64(2))
     assert repr(study).endswith(f"2 queries, best {study.best.metrics})")
+
+
+def test_what_is_no_task_and_no_storage_is_told():
+    with pytest.raises(InvalidValueError, match=r"Study\.of: task: got 3; give a Task"):
+        Study.of(3)
+    with pytest.raises(InvalidValueError, match="storage: got 3; give a path"):
+        Study.of(toys.task(), storage=3)

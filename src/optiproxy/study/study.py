@@ -155,6 +155,8 @@ class Study:
             seed: Same seed, same search.
             warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them.
         """
+        if not isinstance(task, Task):
+            raise invalid("Study.of: task", task, "give a Task, such as op.Task(...)")
         study = cls.__new__(cls)
         name = name or default_name(task, method, seed)
         study._open(name, task, method, proxy, storage, seed, warm_start)
@@ -208,6 +210,8 @@ class Study:
     ) -> None:
         if not isinstance(name, str) or not name:
             raise invalid("study: name", name, "give a short text")
+        if storage is not None and not isinstance(storage, str | os.PathLike):
+            raise invalid("storage", storage, "give a path, a database's URL, or None for memory")
         asked = (
             [c.text for c in task.constraints] if any(c.relative for c in task.constraints) else []
         )
