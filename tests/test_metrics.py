@@ -57,3 +57,12 @@ def test_shares_that_are_none(text: str) -> None:
 def test_metrics_that_are_none(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidValueError, match=said):
         Metric(**arguments)
+
+
+@pytest.mark.parametrize("texts", [["ms<=5", "ms>=6"], ["ms<=9", "ms>=6", "ms<=5", "mb<=1"]])
+def test_limits_that_no_value_meets(texts: list[str]) -> None:
+    with pytest.raises(InvalidValueError, match="ms >= 6 and ms <= 5'; no ms meets both"):
+        parse_constraints(texts)
+    with pytest.raises(InvalidValueError, match="no ms meets both"):
+        resolved(parse_constraints(["ms<=50%", "ms>=6"]), lambda metric: [10.0])
+    assert len(parse_constraints(["ms<=6", "ms>=6", "mb>=7"])) == 3

@@ -8,6 +8,7 @@ A message names the field, the value that was given and the remedy, for example:
 from __future__ import annotations
 
 import difflib
+import numbers
 from collections.abc import Iterable
 
 # Names that a message lists; there are over a hundred tasks.
@@ -43,9 +44,25 @@ def invalid(field: str, got: object, remedy: str) -> InvalidValueError:
     return InvalidValueError(f"{field}: got {got!r}; {remedy}")
 
 
+def whole_number(field: str, got: object, least: int = 1) -> int:
+    """`got` as an int, where it is a whole number (numpy's too) of `least` or more.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    if isinstance(got, bool) or not isinstance(got, numbers.Integral) or got < least:
+        raise invalid(field, got, f"give a whole number of {least} or more")
+    return int(got)
+
+
 def unknown(field: str, got: object, allowed: Iterable[object]) -> InvalidValueError:
     """The error for a name that is not among `allowed`; the nearest ones come first."""
+    allowed = list(allowed)
     names = [str(name) for name in allowed]
+    if str(got) in names:
+        # Alike but for its type: the number 3 and the text '3'.
+        names = [repr(name) for name in allowed]
+        return invalid(field, got, f"the type differs: give one of {', '.join(names[:_LISTED])}")
     near = difflib.get_close_matches(str(got), names, n=3, cutoff=0.5)
     listed = ", ".join(names[:_LISTED])
     if len(names) > _LISTED:

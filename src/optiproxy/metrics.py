@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from optiproxy.errors import invalid, unknown
 
@@ -123,15 +123,17 @@ def parse_objectives(objectives: Mapping[str, str] | Sequence[str] | str) -> tup
     if isinstance(objectives, str):
         objectives = [objectives]
     if not isinstance(objectives, Mapping):
-        pairs = [text.partition("=") for text in objectives]
+        pairs = [text.partition("=") for text in _texts("objectives", objectives, "METRIC=max")]
         if len({name.strip() for name, _, _ in pairs}) < len(pairs):
             raise invalid("objectives", list(objectives), "give each metric once")
         objectives = {name.strip(): direction.strip() for name, _, direction in pairs}
     parsed = []
     for metric, direction in objectives.items():
-        if not metric:
-            raise invalid("objective", f"={direction}", "name a metric: METRIC=max or METRIC=min")
-        if direction not in DIRECTIONS:
+        if not isinstance(metric, str) or not metric:
+            raise invalid(
+                "objective", f"{metric}={direction}", "name a metric: METRIC=max or METRIC=min"
+            )
+        if not isinstance(direction, str) or direction not in DIRECTIONS:
             raise invalid(
                 f"objective {metric!r}", direction, "give a direction: max or min (METRIC=max)"
             )
@@ -152,7 +154,8 @@ def parse_constraints(
     ``latency_ms<=60%`` is relative: 60 % of the largest value in a random sample of the space.
 
     Raises:
-        InvalidValueError: Text that is not ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``.
+        InvalidValueError: Text that is not ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``, or two
+            limits that no value meets.
     """
     if constraints is None:
         return ()
@@ -161,7 +164,7 @@ def parse_constraints(
     if isinstance(constraints, Mapping):
         constraints = [f"{metric} {rule}" for metric, rule in constraints.items()]
     parsed = []
-    for text in constraints:
+    for text in _texts("constraints", constraints, "METRIC<=NUMBER"):
         match = _CONSTRAINT.match(text)
         remedy = (
             "write METRIC<=NUMBER or METRIC>=NUMBER, for example latency_ms<=5 or latency_ms<=60%"
@@ -181,7 +184,37 @@ def parse_constraints(
             raise invalid("constraint", text, "give a share above 0 %, for example latency_ms<=60%")
         relative = Constraint(metric, sign, math.nan, bound / 100)
         parsed.append(relative if share else Constraint(metric, sign, bound))
+    _check_compatible(parsed)
     return tuple(parsed)
+
+
+def _texts(field: str, given: object, form: str) -> list[str]:
+    """A list of texts, or the error that says so."""
+    texts: list[Any] = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(text, str) for text in texts):
+        raise invalid(field, given, f"give texts of the form {form}, or a mapping")
+    return texts
+
+
+def _check_compatible(constraints: Iterable[Constraint]) -> None:
+    """Raises InvalidValueError where no value at all meets two of them."""
+    least: dict[str, Constraint] = {}
+    most: dict[str, Constraint] = {}
+    for c in constraints:
+        if c.relative:
+            continue
+        strictest = most if c.sign > 0 else least
+        other = strictest.setdefault(c.metric, c)
+        if c.sign * c.bound < other.sign * other.bound:
+            strictest[c.metric] = c
+    for metric in least.keys() & most.keys():
+        low, high = least[metric], most[metric]
+        if low.bound > high.bound:
+            raise invalid(
+                "constraints",
+                f"{low} and {high}",
+                f"no {metric} meets both; leave one out or change its bound",
+            )
 
 
 def resolved(
@@ -207,6 +240,7 @@ def resolved(
             bound = constraint.share * max(values)
             constraint = Constraint(constraint.metric, constraint.sign, bound)
         found.append(constraint)
+    _check_compatible(found)
     return tuple(found)
 
 

@@ -63,6 +63,7 @@ def test_version(capsys):
         (["serch", "x"], 'Did you mean "search"?'),
         (["search", "mine.py:task", "--bugdet", "3"], "Did you mean --budget?"),
         (["search", "mine.py:task", "--budget", "many"], "--budget"),
+        (["search", "mine.py:task", "--budget", "1.5"], '--budget: unable to convert "1.5"'),
         (["search"], "TASK"),
         (["search", "mine.py:task", "--budget", "0"], "budget: got 0; give a whole number of 1"),
         (["search", "mine.py:task", "--workers", "0"], "workers: got 0"),

@@ -149,3 +149,17 @@ def test_nothing_feasible_and_a_used_up_space(folder, capfd):
     assert "none of the 32 measured ones has params <= 10" in out
     assert "the nearest params is 8,000" in out
     assert "note: the space is used up" in err
+
+
+def test_a_limit_that_nothing_meets_by_its_exact_metric(folder, capfd):
+    (folder / "strict.py").write_text(
+        "import optiproxy as op\n"
+        "space = op.spaces.Chain({'a': [1, 2, 3]})\n"
+        "size = op.Metric('size', lambda arch: arch['a'], exact=True)\n"
+        "task = op.Task('strict', space, lambda arch: 1e302, objectives='val=max',\n"
+        "               in_memory=True, constraints='size<=0', metrics=[size])\n"
+    )
+    assert run(["search", "strict.py:task"]) == 1
+    assert "none that has size <= 0 could be asked for" in capfd.readouterr().out
+    assert run(["search", "strict.py:task", "--constraint", "size<=1"]) == 0
+    assert "val   1e+302" in capfd.readouterr().out

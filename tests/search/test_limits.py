@@ -124,6 +124,7 @@ def test_a_share_of_an_exact_metric() -> None:
         ({"size": cost}, "no objective and no constraint"),
         ({"cost": lambda arch: math.nan}, "finite number"),
         ({"cost": lambda arch: "much"}, "finite number"),
+        ({"cost": lambda arch: 1 / 0}, "got ZeroDivisionError.*finite number"),
     ],
 )
 def test_exact_functions_that_are_none(exact: dict[str, object], said: str) -> None:

@@ -169,3 +169,18 @@ def test_predictions_are_in_the_objectives_unit(direction: str) -> None:
         opt.tell(archs, values)
     errors = [abs(p - v) for p, v in told]
     assert np.median(errors) < 3.0  # one step of the options; values run from 50 to 86
+
+
+SMALL = Chain({"a": [1, 2, 3], "b": ["x", "y"]})
+
+
+def test_numpy_s_whole_numbers_are_whole_numbers() -> None:
+    first = OptiProxy(SMALL, {"score": "max"}, seed=np.int64(3))  # type: ignore[arg-type]
+    assert first.seed == 3
+    assert first.ask(np.int32(2)) == OptiProxy(SMALL, {"score": "max"}, seed=3).ask(2)  # type: ignore[arg-type]
+
+
+def test_it_shows_what_it_is() -> None:
+    opt = OptiProxy(SMALL, {"score": "max"})
+    opt.tell(opt.ask(1), [4.5])
+    assert repr(opt) == f"OptiProxy({SMALL!r}, score=max, 1 told, best {{'score': 4.5}})"

@@ -119,6 +119,8 @@ def test_a_constraint_the_study_knows_nothing_of() -> None:
         (3, "warm_start: study 1"),
         ([({"0>1": "skip"}, {"score": 1.0})], "another space"),
         (history(4), "4 queries"),
+        ([], "no successful query'; it can teach nothing"),
+        ([(arch, None) for arch, _ in history(9)], "no successful query"),
         ([(arch, {"loss": 1.0}) for arch, _ in history(9)], "needs the objective 'score'"),
     ],
 )

@@ -164,6 +164,10 @@ def test_numpy_scalars_are_read_and_become_the_spaces_own_options() -> None:
             r"architecture: option of choice 'width': got 61; did you mean '16'\? All: 16, 32",
         ),
         (
+            {"depth": 1, "width": "16", "kernel": 3, "norm": None},
+            r"option of choice 'width': got '16'; the type differs: give one of 16, 32",
+        ),
+        (
             {"depth": 1, "width": 16, "kernel": 3, "norm": "bacth"},
             r"option of choice 'norm': got 'bacth'; did you mean 'batch'\?",
         ),
@@ -221,3 +225,10 @@ def test_all_mistakes_of_a_space_are_told_together() -> None:
 def test_a_space_without_networks_says_how_to_give_them() -> None:
     with pytest.raises(OptiProxyError, match=r"Chain defines no network; .*build="):
         CHAIN.build(CHAIN.sample(1)[0])
+
+
+def test_what_is_no_architecture_is_told_by_neighbours_too() -> None:
+    with pytest.raises(InvalidValueError, match="choice 'width' is missing"):
+        CHAIN.neighbours({"depth": 1})  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="give a mapping"):
+        CHAIN.to_indices([3])  # type: ignore[list-item]

@@ -56,3 +56,10 @@ def test_the_published_spaces_of_blocks_and_stages_have_their_sizes() -> None:
     block = {"e": [1, 4, 6], "k": [3, 5], "l": [1, 2, 3], "se": [False, True]}
     choices = {f"block{b}_{name}": o for b in range(7) for name, o in block.items()}
     assert Chain(choices).count == 36**7
+
+
+def test_text_is_for_reading_in_every_script():
+    space = Chain({"größe": ["klein", "groß"]})
+    arch = space.architecture({"größe": "groß"})
+    assert space.to_text(arch) == '{"größe": "groß"}'
+    assert space.architecture(space.to_text(arch)) == arch

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -424,3 +426,68 @@ def test_a_lock_of_optuna_s_own_is_taken_over_after_its_time(tmp_path):
     os.utime(place + ".lock", (time.time() - 31,) * 2, follow_symlinks=False)
     lock._take_away()
     assert not os.path.lexists(place + ".lock")
+
+
+def test_ctrl_c_while_the_lock_is_given_back_is_no_other_error(tmp_path, monkeypatch):
+    lock = OwnedLock(str(tmp_path / "s.journal"))
+    lock.acquire()
+    unlink = os.unlink
+
+    def interrupted(path):
+        unlink(path)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            lock.release()
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(RuntimeError, match="is gone"):
+        lock.release()
+
+
+def test_half_a_line_does_not_spoil_what_another_process_writes(tmp_path):
+    """Left by one that was killed in the middle of a write, while this one has the file open."""
+    place = tmp_path / "s.journal"
+    study = Study.of(toys.task(), method="climber", storage=place)
+    study.run(3)
+    with place.open("ab") as file:
+        file.write(b'{"op_code":4,"study')
+    study.run(6)
+    assert course(Study.of(toys.task(), method="climber", storage=place)) == uninterrupted(6)
+
+
+def test_a_write_that_fails_leaves_whole_lines(tmp_path, monkeypatch):
+    place = tmp_path / "s.journal"
+    study = Study.of(toys.task(), method="climber", storage=place)
+    study.run(3)
+    whole = place.read_bytes()
+
+    def full(descriptor):
+        os.ftruncate(descriptor, len(whole) + 10)  # What fitted on the disk.
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(StudyError, match="No space left"):
+            study.run(6)
+    assert place.read_bytes() == whole
+    study.run(6)
+    assert course(study) == uninterrupted(6)
+
+
+def test_a_stored_study_is_read_without_writing(tmp_path):
+    """A colleague's study, on a disk that is not ours to write to."""
+    place = tmp_path / "s.journal"
+    Study.of(toys.task(), method="climber", storage=place).run(3)
+    whole = place.read_bytes()
+    study = Study.of(toys.task(), method="climber", storage=place)
+    assert len(study.queries) == 3
+    assert study.best is not None
+    assert place.read_bytes() == whole
+
+
+def test_a_lock_that_cant_be_made_names_its_file(tmp_path):
+    place = tmp_path / "nowhere" / "s.journal"
+    with pytest.raises(FileNotFoundError, match=f"directory: '{re.escape(str(place))}.lock'$"):
+        OwnedLock(str(place)).acquire()

@@ -221,3 +221,18 @@ def test_a_method_that_knows_nothing_of_exact_metrics_trains_none_that_breaks_a_
     assert found.dropped
     assert [r.query for r in heard] == [r.query for r in found.queries] == list(range(1, 9))
     assert all(r.feasible for r in found.queries)
+
+
+def test_the_time_of_dropped_ones_counts():
+    found = study(limit="ms<=0")
+    found.run(3, cheap_budget=6)
+    assert not found.queries
+    assert found.seconds.optimizer == sum(r.optimizer_seconds for r in found.dropped) > 0
+    assert found.seconds.oracle == sum(r.seconds for r in found.dropped) > 0
+
+
+def test_an_exact_limit_that_nothing_meets_is_named():
+    found = study(limit="ms<=0", kind="exact", method="random")
+    found.run(3)
+    assert found.queries == ()
+    assert "no new architecture within ms <= 0 is left" in found.notes[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import optuna
 import pytest
 import study_toys as toys
@@ -282,3 +283,17 @@ def test_optuna_tells_nothing_and_keeps_its_level(capfd):
     run()
     assert optuna.logging.get_verbosity() == optuna.logging.INFO
     assert capfd.readouterr() == ("", "")
+
+
+def test_it_shows_what_it_is():
+    study = Study.of(toys.task(), method="random", seed=np.int64(1))
+    assert repr(study) == f"Study({study.name!r} in memory, 0 queries)"
+    study.run(np.int64(2))
+    assert repr(study).endswith(f"2 queries, best {study.best.metrics})")
+
+
+def test_what_is_no_task_and_no_storage_is_told():
+    with pytest.raises(InvalidValueError, match=r"Study\.of: task: got 3; give a Task"):
+        Study.of(3)
+    with pytest.raises(InvalidValueError, match="storage: got 3; give a path"):
+        Study.of(toys.task(), storage=3)

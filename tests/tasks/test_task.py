@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,14 @@ def test_metric_that_is_not_needed_may_be_missing() -> None:
     assert task.query(ARCH).metrics == {"score": 1.0}
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit()])
-def test_interruption_passes_through(error: BaseException) -> None:
-    with pytest.raises(type(error)):
-        _task(_raise(error)).query(ARCH)
+def test_interruption_passes_through() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _task(_raise(KeyboardInterrupt())).query(ARCH)
+
+
+def test_an_evaluator_that_exits_is_a_failure() -> None:
+    # A training made of a script ends itself so; resumed, the search would end there again.
+    assert _task(_raise(SystemExit("no GPU"))).query(ARCH).reason == "SystemExit: no GPU"
 
 
 def test_seed_is_fixed_by_study_seed_and_architecture() -> None:
@@ -150,3 +155,35 @@ def test_bad_argument_is_named(keywords: dict[str, Any], message: str) -> None:
     }  # fmt: skip
     with pytest.raises(InvalidValueError, match=message):
         Task(**{**arguments, **keywords})
+
+
+def test_it_shows_what_it_is() -> None:
+    task = _task(lambda arch: 1.0, constraints={"ms": "<= 5"})
+    assert repr(task) == f"Task({task.name!r}, {SPACE!r}, score=max, ms <= 5)"
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "options", "said"),
+    [
+        (lambda: 1.0, {}, "must take one architecture"),
+        (lambda arch, device: 1.0, {}, "missing a required argument: 'device'"),
+        (lambda arch, epochs: 1.0, {}, r"\(with fidelities\) epochs.*'epochs'"),
+        (lambda arch: 1.0, {"reported": "test"}, "Task: reported: got 'test'; give a list"),
+        (lambda arch: 1.0, {"fidelities": 10}, "Task: fidelities: got 10; give a list"),
+        (lambda arch: 1.0, {"build": "resnet"}, "Task: build: got 'resnet'; give a function"),
+    ],
+)
+def test_what_no_query_could_use_is_told_before_one(
+    evaluate: Any, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InvalidValueError, match=said):
+        _task(evaluate, **options)
+
+
+def test_evaluators_of_every_shape_are_taken() -> None:
+    class Trainer:
+        def __call__(self, arch: Any, *, seed: int = 0, device: str = "cpu") -> float:
+            return 1.0
+
+    for evaluate in (Trainer(), lambda arch, **more: 1.0, lambda *args: 1.0, partial(max, 1.0)):
+        assert _task(evaluate).query(ARCH) is not None

@@ -102,10 +102,13 @@ def _better(objective: Objective, value: float, median: float) -> str:
 
 def _nothing(study: Study, records: Sequence[Record]) -> Iterator[str]:
     measured = [r for r in records if r.metrics is not None]
+    rules = " and ".join(str(constraint) for constraint in study.task.constraints)
+    if not records and rules:
+        yield f"no architecture was found: none that has {rules} could be asked for"
+        return
     if not measured:
         yield "no architecture was found: no evaluation succeeded"
         return
-    rules = " and ".join(str(constraint) for constraint in study.task.constraints)
     yield f"no architecture was found: none of the {len(measured)} measured ones has {rules}"
     for constraint in study.task.constraints:
         values = [
@@ -136,4 +139,4 @@ def _failures(records: Sequence[Record]) -> Iterator[str]:
 
 def number(value: float) -> str:
     """Thousands apart in whole numbers, else six significant digits."""
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.6g}"
+    return f"{value:,.0f}" if value == int(value) and 1e3 <= abs(value) < 1e15 else f"{value:.6g}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, CoercionError, Parameter, Token, convert
 from cyclopts.exceptions import CycloptsError
 
 import optiproxy
@@ -107,7 +109,7 @@ def make_app() -> App:
         help_epilogue=_EXAMPLES,
         version=optiproxy.__version__,
         help_format="plaintext",
-        default_parameter=Parameter(negative=""),
+        default_parameter=Parameter(negative="", converter=_read),
         result_action="return_value",
     )
     commands = "optiproxy.cli"
@@ -164,6 +166,13 @@ def make_app() -> App:
     data.command(f"{commands}.data:fetch", name="fetch", help="Downloads a benchmark.")
     app.command(data)
     return app
+
+
+def _read(kind: Any, tokens: Sequence[Token]) -> Any:
+    """An option's value from its text; whole numbers are not rounded, as cyclopts would do."""
+    if kind is int and not re.fullmatch(r"[+-]?\d+", tokens[0].value):
+        raise CoercionError(token=tokens[0], target_type=int)
+    return convert(kind, tokens)
 
 
 def main() -> None:

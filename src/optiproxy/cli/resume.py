@@ -31,13 +31,13 @@ def resume(
     """
     from optiproxy.cli._conduct import conduct, default_storage
     from optiproxy.cli._evaluators import evaluators
+    from optiproxy.errors import whole_number
     from optiproxy.study import Study
-    from optiproxy.study._checks import check_count
 
     if budget is not None:
-        check_count("budget", budget)
+        whole_number("budget", budget)
     if workers is not None:
-        check_count("workers", workers)
+        whole_number("workers", workers)
     study = Study.load(name, storage or default_storage(name))
     total = budget or study.budget or 100
     with evaluators(dask, workers) as (executor, at_once):

@@ -58,14 +58,15 @@ def search(
     from optiproxy.cli._conduct import conduct, default_storage
     from optiproxy.cli._earlier import earlier_searches
     from optiproxy.cli._evaluators import evaluators
+    from optiproxy.errors import whole_number
     from optiproxy.study import Study
-    from optiproxy.study._checks import check_cheap_budget, check_count
+    from optiproxy.study._checks import check_cheap_budget
     from optiproxy.study._identity import default_name
     from optiproxy.tasks import load
 
-    check_count("budget", budget)
+    whole_number("budget", budget)
     if workers is not None:
-        check_count("workers", workers)
+        whole_number("workers", workers)
     loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
     if cheap_budget is not None:
         check_cheap_budget(loaded, cheap_budget, cheap_budget, budget)

@@ -19,11 +19,10 @@ def worker(name: str, /, *, storage: str, workers: int = 1) -> int:
     from optiproxy.cli._progress import SearchProgress
     from optiproxy.cli._stdout import kept_for_the_answer
     from optiproxy.cli.app import FAILED, INTERRUPTED
-    from optiproxy.errors import StudyError
+    from optiproxy.errors import StudyError, whole_number
     from optiproxy.study import Record, Study
-    from optiproxy.study._checks import check_count
 
-    check_count("workers", workers)
+    whole_number("workers", workers)
     study = Study.load(name, storage)
     budget = study.budget
     if not budget:

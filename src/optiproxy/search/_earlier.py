@@ -79,8 +79,10 @@ def _study(field: str, space: Space, study: Any, objectives: Sequence[Objective]
         except InvalidValueError as error:
             raise InvalidValueError(f"{field}: it is of another space: {error}") from None
         told.append(metrics)
+    if not told:
+        raise invalid(field, "no successful query", "it can teach nothing; leave it out")
     for objective in objectives:
-        if not told or not all(math.isfinite(m.get(objective.metric, math.nan)) for m in told):
+        if not all(math.isfinite(m.get(objective.metric, math.nan)) for m in told):
             names = sorted({name for metrics in told for name in metrics})
             raise invalid(
                 field, names, f"each of its queries needs the objective {objective.metric!r}"

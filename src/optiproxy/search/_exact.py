@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,11 @@ class Exact:
         """
         known = self._values[metric]
         if arch not in known:
-            value = self._functions[metric](arch)
+            value: Any
+            try:
+                value = self._functions[metric](arch)
+            except Exception as error:
+                value = error
             try:
                 known[arch] = float(value)
             except (TypeError, ValueError):

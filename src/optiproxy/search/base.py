@@ -18,7 +18,7 @@ import numpy as np
 from moocore import pareto_rank
 from numpy.typing import NDArray
 
-from optiproxy.errors import invalid
+from optiproxy.errors import invalid, whole_number
 from optiproxy.metrics import (
     Constraint,
     Function,
@@ -82,8 +82,7 @@ class Optimizer(ABC):
     ) -> None:
         if not isinstance(space, Space):
             raise invalid("space", space, "give a search space, such as optiproxy.spaces.Cell(...)")
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise invalid("seed", seed, "give a whole number of 0 or more")
+        seed = whole_number("seed", seed, least=0)
         self.space = space
         self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
         needed = [o.metric for o in self.objectives]
@@ -106,8 +105,7 @@ class Optimizer(ABC):
 
         May be called while earlier answers are still out: those count as known.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise invalid("ask: n", n, "give a whole number of 1 or more")
+        n = whole_number("ask: n", n)
         rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending)])
         rows = self._promote(n, rng) if self._low else self._propose(n, rng)
         self._known.update(self.keys(rows))
@@ -124,8 +122,13 @@ class Optimizer(ABC):
                 counts as failed. A mapping may lack metrics when another one breaks its limit.
 
         Raises:
-            InvalidValueError: Lists of different length, or a result without an objective's metric.
+            InvalidValueError: Lists of different length, a result without an objective's metric, or
+                one that is no number.
         """
+        if isinstance(archs, Mapping | str) or not isinstance(archs, Iterable):
+            raise invalid("tell: archs", archs, "give a list of architectures, also for one")
+        if isinstance(results, Mapping | str) or not isinstance(results, Iterable):
+            raise invalid("tell: results", results, "give a list, one result for each architecture")
         checked = [self.space.architecture(arch) for arch in archs]
         told = list(results)
         if len(told) != len(checked):
@@ -271,6 +274,12 @@ class Optimizer(ABC):
         rows = rows[self.is_new(rows)]
         return rows[rng.permutation(len(rows))[:n]]
 
+    def __repr__(self) -> str:
+        wanted = ", ".join(f"{o.metric}={o.direction}" for o in self.objectives)
+        best = self.best
+        found = "" if best is None else f", best {best.metrics}"
+        return f"{type(self).__name__}({self.space!r}, {wanted}, {len(self._rows)} told{found})"
+
     # ---- inside ----
 
     def _query(self, arch: Architecture, result: Result) -> Query:
@@ -281,8 +290,8 @@ class Optimizer(ABC):
                 raise invalid(
                     "tell: result", result, "there are several objectives; give a mapping"
                 )
-            result = {self.objectives[0].metric: float(result)}
-        metrics = {name: float(value) for name, value in result.items()}
+            result = {self.objectives[0].metric: result}
+        metrics = {name: _number(name, value) for name, value in result.items()}
         for metric in self.exact.metrics:
             metrics.setdefault(metric, self.exact.value(metric, arch))
         limited = [c.metric for c in self.constraints]
@@ -301,3 +310,12 @@ class Optimizer(ABC):
             return math.inf
         known = [c for c in self.constraints if c.metric in query.metrics]
         return sum(max(0.0, c.violation(query.metrics[c.metric])) for c in known)
+
+
+def _number(metric: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise invalid(
+            f"tell: result: {metric}", value, "give a number, or None for the result if it failed"
+        ) from None

@@ -189,7 +189,7 @@ class Space(ABC):
 
     def to_text(self, arch: Architecture) -> str:
         """A one-line name, which `architecture` reads back."""
-        return arch.to_json()
+        return json.dumps(dict(arch), ensure_ascii=False)
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
         """The choices that a text of `to_text` names; raises ValueError when it is none."""
@@ -331,9 +331,19 @@ class Space(ABC):
         return self.from_indices(indices)[0]
 
     def to_indices(self, archs: Iterable[Mapping[str, Any]]) -> Indices:
-        """Architectures as option numbers, (B, C)."""
+        """Architectures as option numbers, (B, C).
+
+        Raises:
+            InvalidValueError: One is none of this space.
+        """
         lookup = self._lookup
-        rows = [[table[arch[name]] for name, table in lookup] for arch in archs]
+        archs = list(archs)
+        try:
+            rows = [[table[arch[name]] for name, table in lookup] for arch in archs]
+        except (KeyError, TypeError):
+            # None of this space's as it stands: read with care, which tells what is wrong.
+            checked = [self.architecture(arch) for arch in archs]
+            rows = [[table[arch[name]] for name, table in lookup] for arch in checked]
         return np.array(rows, dtype=np.int64).reshape(-1, len(self.names))
 
     def from_indices(self, indices: Indices) -> list[Architecture]:

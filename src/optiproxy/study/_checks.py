@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 
-from optiproxy.errors import invalid
+from optiproxy.errors import invalid, whole_number
 from optiproxy.tasks import Task
-
-
-def check_count(field: str, value: object) -> None:
-    """Raises InvalidValueError unless `value` is a whole number of 1 or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise invalid(field, value, "give a whole number of 1 or more")
 
 
 def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) -> None:
@@ -23,15 +17,13 @@ def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) ->
         kept: What holds: that, or an earlier run's, or the default.
         budget: Of trainings.
     """
-    if given is not None:
-        check_count("cheap_budget", given)
-        if not task.drops:
-            raise invalid(
-                "cheap_budget",
-                given,
-                "leave it out: no limit of this search is measured before a training "
-                "(op.Metric(…, cheap=True) or --measure makes one so)",
-            )
+    if given is not None and not task.drops:
+        raise invalid(
+            "cheap_budget",
+            given,
+            "leave it out: no limit of this search is measured before a training "
+            "(op.Metric(…, cheap=True) or --measure makes one so)",
+        )
     if kept < budget:
         raise invalid(
             "cheap_budget", kept, f"give {budget} or more: whatever is trained is measured first"
@@ -49,5 +41,4 @@ def workers_of(workers: int | None, executor: Executor | None) -> int:
         workers = 1 if executor is None else getattr(executor, "_max_workers", None)
         if workers is None:
             raise invalid("workers", None, "say how many evaluations the executor takes at once")
-    check_count("workers", workers)
-    return workers
+    return whole_number("workers", workers)

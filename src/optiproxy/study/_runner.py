@@ -176,10 +176,13 @@ class Runner:
             return  # Another process proposed in the meantime: ask again, knowing of it.
         if not archs:
             self._exhausted = True
+            exact = self._ledger.task.exact
+            limits = [str(c) for c in self._ledger.task.constraints if c.metric in exact]
+            within = f" within {' and '.join(limits)}" if limits else ""
             dropped = sum(e.state is State.DROPPED for e in entries)
             also = f" and {dropped} that were dropped untrained" if dropped else ""
             self._note(
-                "the space is used up: no new architecture is left after "
+                f"the space is used up: no new architecture{within} is left after "
                 f"{len(entries) - dropped} queries of a budget of {self._plan.budget}{also}"
             )
             return

@@ -124,7 +124,7 @@ def _journal(path: Path) -> BaseStorage:
         lock = JournalFileOpenLock(str(path))
     if path.exists():
         _check_journal(path, lock)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    return JournalStorage(WholeLines(str(path), lock))
 
 
 def _check_journal(path: Path, lock: BaseLock) -> None:
@@ -133,21 +133,64 @@ def _check_journal(path: Path, lock: BaseLock) -> None:
         first = file.readline()
         if not first:
             return
-        file.seek(-1, os.SEEK_END)
-        torn = file.read(1) != b"\n"
     if not first.startswith(b'{"op_code"'):
         raise StudyError(
             f"storage: {str(path)!r} is no study file; give another path, or a database URL"
         )
-    if not torn:
-        return
+    if _torn(path):
+        with _held(lock):
+            _cut(path)  # Again, now that nobody is in the middle of a line.
+
+
+@contextlib.contextmanager
+def _held(lock: BaseLock) -> Iterator[None]:
     lock.acquire()
     try:
-        content = path.read_bytes()  # Again, now that nobody is in the middle of a line.
-        if not content.endswith(b"\n"):
-            os.truncate(path, content.rfind(b"\n") + 1)
+        yield
     finally:
         lock.release()
+
+
+def _torn(path: Path) -> bool:
+    """Whether the last line of a file has no end."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def _cut(path: Path) -> None:
+    """Cuts off a last line that has no end; whoever calls it holds the lock."""
+    if _torn(path):
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+
+
+class WholeLines(JournalFileBackend):
+    """Optuna's journal file, of which one write that failed does not spoil the next.
+
+    A full disk takes a part of a line, and so does a process that is killed in the middle of one.
+    Whatever another process then wrote would stand behind it, in a line that nobody can read.
+    """
+
+    def __init__(self, path: str, lock: BaseLock) -> None:
+        super().__init__(path, lock_obj=lock)
+        self._path = Path(path)
+        self._lines_lock = lock
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        # Unbuffered: what a buffer still holds after an error is written when the file is closed.
+        with _held(self._lines_lock), self._path.open("ab", buffering=0) as file:
+            _cut(self._path)
+            try:
+                rest = memoryview(text.encode())
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except BaseException:
+                _cut(self._path)  # Whole lines stay: somebody may have read them.
+                raise
 
 
 class OwnedLock(JournalFileSymlinkLock):
@@ -167,8 +210,23 @@ class OwnedLock(JournalFileSymlinkLock):
                 return True
             except FileExistsError:
                 self._take_away()
+            except OSError as error:  # Without the text of the link, which is none of the user's.
+                raise OSError(error.errno, error.strerror, self._lock_file) from None
             time.sleep(pause)
             pause = min(2 * pause, 0.1)
+
+    def release(self) -> None:
+        """Removes the lock.
+
+        In one step: Optuna's own takes two, and Ctrl-C between them became an error of its own.
+
+        Raises:
+            RuntimeError: It is not there.
+        """
+        try:
+            os.unlink(self._lock_file)
+        except FileNotFoundError:
+            raise RuntimeError(f"the lock {self._lock_file} is gone") from None
 
     def _take_away(self) -> None:
         """Removes the lock of a process that has ended."""

@@ -14,11 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from optiproxy.errors import StudyError, invalid
+from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.study import _worker
 from optiproxy.study._cells import Cell, check_method, compute, whole
-from optiproxy.study._checks import check_count
 from optiproxy.study._pool import thread_limits
 from optiproxy.tasks import Task, load
 
@@ -133,7 +132,7 @@ def _check(
     for method in methods:
         check_method(method)
     for field, value in (("seeds", seeds), ("budget", budget), ("workers", workers)):
-        check_count(field, value)
+        whole_number(field, value)
     if isinstance(first_seed, bool) or not isinstance(first_seed, int) or first_seed < 0:
         raise invalid("first seed", first_seed, "give a whole number of 0 or more")
 

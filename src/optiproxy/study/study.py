@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import optuna
 
 import optiproxy
-from optiproxy.errors import StudyError, invalid
+from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.metrics import Metric
 from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search._earlier import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
 from optiproxy.study import _results
-from optiproxy.study._checks import check_cheap_budget, check_count, workers_of
+from optiproxy.study._checks import check_cheap_budget, workers_of
 from optiproxy.study._identity import BUDGET, CHEAP_BUDGET, Identity, default_name
 from optiproxy.study._ledger import Ledger, State
 from optiproxy.study._method import Method
@@ -131,6 +131,8 @@ class Study:
             seed: Same seed, same search.
             warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them.
         """
+        if not isinstance(task, Task):
+            raise invalid("Study.of: task", task, "give a Task, such as op.Task(...)")
         study = cls.__new__(cls)
         name = name or default_name(task, method, seed)
         study._open(name, task, method, proxy, storage, seed, warm_start)
@@ -174,6 +176,8 @@ class Study:
     ) -> None:
         if not isinstance(name, str) or not name:
             raise invalid("study: name", name, "give a short text")
+        if storage is not None and not isinstance(storage, str | os.PathLike):
+            raise invalid("storage", storage, "give a path, a database's URL, or None for memory")
         asked = (
             [c.text for c in task.constraints] if any(c.relative for c in task.constraints) else []
         )
@@ -193,16 +197,22 @@ class Study:
             chosen.check_warm_start()
         # Made before there is a file: bad arguments are told first.
         self._optimizer = chosen.optimizer(task, seed)
+        self.seed = seed = self._optimizer.seed
         self.identity = Identity.of(
             task, method, self.proxy, seed, version=optiproxy.__version__, asked=asked
         )
         self.opened = opened = open_storage(storage)
         with quiet(), storage_errors(storage):
-            self.optuna = optuna.create_study(
+            if name not in optuna.get_all_study_names(opened):  # One that is there is only read.
+                optuna.create_study(
+                    storage=opened,
+                    study_name=name,
+                    directions=["maximize" if o.sign > 0 else "minimize" for o in task.objectives],
+                    load_if_exists=True,  # Another process may have made it in the meantime.
+                )
+            self.optuna = optuna.load_study(
                 storage=opened,
                 study_name=name,
-                directions=["maximize" if o.sign > 0 else "minimize" for o in task.objectives],
-                load_if_exists=True,
                 # Never asked: whole vectors are written. The default one would warn and cost time.
                 sampler=optuna.samplers.RandomSampler(seed=0),
                 pruner=optuna.pruners.NopPruner(),
@@ -252,17 +262,19 @@ class Study:
             StudyError: The executor broke, or a worker can't load the task.
             KeyboardInterrupt: Ctrl-C.
         """
-        check_count("budget", budget)
+        budget = whole_number("budget", budget)
+        if cheap_budget is not None:
+            cheap_budget = whole_number("cheap_budget", cheap_budget)
         kept = cheap_budget or self.cheap_budget or CHEAP_FACTOR * budget
         check_cheap_budget(self.task, cheap_budget, kept, budget)
         workers = workers_of(workers, executor)
         self.task.prepare()
         if not self.queries:
             self.task.look_over()
-        self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
-        if cheap_budget is not None:
-            self.optuna.set_user_attr(CHEAP_BUDGET, cheap_budget)
         with storage_errors(self.storage):
+            self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
+            if cheap_budget is not None:
+                self.optuna.set_user_attr(CHEAP_BUDGET, cheap_budget)
             run_session(
                 self._ledger,
                 self._optimizer,
@@ -348,12 +360,18 @@ class Study:
     @property
     def seconds(self) -> Seconds:
         """Where the time went, over all sessions up to their last results."""
-        records = self.queries
+        records = (*self.queries, *self.dropped)
         return Seconds(
             total=self._ledger.session_seconds(),
             optimizer=sum(r.optimizer_seconds for r in records),
             oracle=sum(r.seconds for r in records),
         )
+
+    def __repr__(self) -> str:
+        best = self.best
+        found = "" if best is None else f", best {best.metrics}"
+        where = "memory" if self.storage is None else os.fspath(self.storage)
+        return f"Study({self.name!r} in {where}, {len(self.queries)} queries{found})"
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Writes the study as one HTML file that needs nothing else, and returns its path.

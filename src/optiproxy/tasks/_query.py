@@ -56,7 +56,7 @@ def answer(
         )
     except EvaluationFailed as error:
         return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         return Evaluation(None, time.perf_counter() - start, reason)
     seconds = time.perf_counter() - start

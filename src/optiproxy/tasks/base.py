@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
@@ -121,6 +121,16 @@ class Task:
         self.evaluate = evaluate
         self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
         self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
+        if isinstance(reported, str) or not isinstance(reported, Iterable):
+            raise invalid("Task: reported", reported, "give a list of names")
+        if isinstance(fidelities, str) or not isinstance(fidelities, Iterable):
+            raise invalid("Task: fidelities", fidelities, "give a list of epochs, as (12, 200)")
+        optional = {
+            "build": build, "train": train, "example_input": example_input, "prepare": prepare,
+        }  # fmt: skip
+        for argument, function in optional.items():
+            if function is not None and not callable(function):
+                raise invalid(f"Task: {argument}", function, "give a function, or leave it out")
         self.reported = tuple(reported)
         given = _metrics(metrics)
         # Objects alone add to what `evaluate` returns; a name says that the list is complete.
@@ -143,6 +153,7 @@ class Task:
         self._prepare = prepare
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
         _fidelity.check(self)
+        self._check_callable()
 
     def replaced(
         self,
@@ -265,6 +276,11 @@ class Task:
         """The untrained network of `arch`: the task's own `build`, or else the space's."""
         return self._build(arch) if self._build is not None else self.space.build(arch)
 
+    def __repr__(self) -> str:
+        wanted = ", ".join(f"{o.metric}={o.direction}" for o in self.objectives)
+        limits = "".join(f", {c}" for c in self.constraints)
+        return f"{type(self).__name__}({self.name!r}, {self.space!r}, {wanted}{limits})"
+
     def query(
         self,
         arch: Architecture,
@@ -275,7 +291,8 @@ class Task:
     ) -> Evaluation:
         """Evaluates one architecture; whatever goes wrong in the evaluator becomes a failure.
 
-        KeyboardInterrupt and SystemExit pass through.
+        So does a `sys.exit` in it: repeated by each resume, it would end every one. Ctrl-C passes
+        through.
 
         Args:
             arch: An architecture of the space.
@@ -327,6 +344,24 @@ class Task:
     def reports(self) -> bool:
         """Whether the evaluator reports its learning curve."""
         return "report" in self.declared
+
+    def _check_callable(self) -> None:
+        """Raises InvalidValueError where the evaluator can't be called as `query` does."""
+        names: list[str] = [n for n in ("seed", "report") if n in self.declared]
+        names += ["epochs"] if self.fidelities else []
+        try:
+            signature = inspect.signature(self.evaluate)
+        except (TypeError, ValueError):
+            return  # Some functions of C don't say.
+        try:
+            signature.bind(None, **dict.fromkeys(names))
+        except TypeError as error:
+            raise invalid(
+                "Task: evaluate",
+                f"{getattr(self.evaluate, '__name__', self.evaluate)}{signature}",
+                f"it must take one architecture, and of keywords seed, report and (with "
+                f"fidelities) epochs at most: {error}",
+            ) from None
 
     @property
     def declared(self) -> tuple[str, ...]:

@@ -140,6 +140,10 @@ class OptimizerCases:
             (lambda opt: opt.tell(CELL.sample(2), [1.0]), "give 2, one each"),
             (lambda opt: opt.tell(CELL.sample(1), [{"other": 1.0}]), "'score' is missing"),
             (lambda opt: opt.tell([{"0>1": "conv"}], [1.0]), "choice '0>2' is missing"),
+            (lambda opt: opt.tell(CELL.sample(1)[0], [1.0]), "tell: archs: .* give a list"),
+            (lambda opt: opt.tell(CELL.sample(1), 1.0), "tell: results: got 1.0; give a list"),
+            (lambda opt: opt.tell(CELL.sample(1), ["?"]), r"tell: result: score: got '\?'; give a"),
+            (lambda opt: opt.tell(CELL.sample(1), [{"score": None}]), "score: got None"),
         ],
     )
     def test_misuse_is_told(
@@ -155,6 +159,9 @@ class OptimizerCases:
             ("seed", {"seed": 1.5}),
             ("constraint", {"constraints": {"size": "5"}}),
             ("objectives", {"objectives": {}}),
+            ("objectives: got 3; give texts", {"objectives": 3}),
+            ("objective 'score': got None; give a direction", {"objectives": {"score": None}}),
+            ("constraints: got 5; give texts", {"constraints": 5}),
             ("space", {"space": {"width": [1, 2]}}),
         ],
     )
