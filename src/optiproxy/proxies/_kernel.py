@@ -59,8 +59,10 @@ class View(ABC):
         return p.new_zeros(len(p), 0)
 
     @abstractmethod
-    def distances(self, f: Tensor, s: Tensor) -> Tensor:
-        """For the fit: (size, T·T, R), R terms whose exponentials are averaged."""
+    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        """For the fit: (size, P, R), R terms whose exponentials are averaged, of P pairs with the
+        features a and b (P, ...) and the agreements s (C, P).
+        """
 
     @abstractmethod
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
@@ -77,8 +79,8 @@ class Choices(View):
     def __init__(self, space: Space) -> None:
         self.size = len(space)
 
-    def distances(self, f: Tensor, s: Tensor) -> Tensor:
-        return (1 - s).flatten(1)[:, :, None]
+    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return (1 - s)[:, :, None]
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
         return torch.exp(torch.tensordot(scale, s - 1, 1))
@@ -97,8 +99,8 @@ class Paths(View):
     def _along(self, s: Tensor) -> Tensor:
         return torch.stack([s[path].prod(0) for path in self.paths])
 
-    def distances(self, f: Tensor, s: Tensor) -> Tensor:
-        return (1 - self._along(s)).flatten(1)[:, :, None]
+    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return (1 - self._along(s))[:, :, None]
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
         return torch.exp(torch.tensordot(scale, self._along(s) - 1, 1))
@@ -117,8 +119,8 @@ class Counts(View):
     def features(self, p: Tensor) -> Tensor:
         return _typed(p, self.kind).sum(1)
 
-    def distances(self, f: Tensor, s: Tensor) -> Tensor:
-        return ((f.T[:, :, None] - f.T[:, None, :]) ** 2).flatten(1)[:, :, None]
+    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return ((a - b) ** 2).T[:, :, None]
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
         return torch.exp(-_squared_distance(a * scale.sqrt(), b * scale.sqrt()))
@@ -137,8 +139,8 @@ class Pairs(View):
         follow = torch.einsum("blx,bly->bxy", typed[:, self.first], typed[:, self.second])
         return follow.flatten(1)
 
-    def distances(self, f: Tensor, s: Tensor) -> Tensor:
-        return _squared_distance(f, f).view(1, -1, 1)
+    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return ((a - b) ** 2).sum(1).view(1, -1, 1)
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
         return torch.exp(-scale * _squared_distance(a, b))
@@ -157,10 +159,9 @@ class Routes(View):
     def features(self, p: Tensor) -> Tensor:
         return self.member @ _typed(p, self.kind)  # (B, R, kinds·O)
 
-    def distances(self, f: Tensor, s: Tensor) -> Tensor:
-        t, r, _ = f.shape
-        gaps = (f[:, None, :, None] - f[None, :, None, :]) ** 2  # (T, T, R, R, size)
-        return gaps.permute(4, 0, 1, 2, 3).reshape(self.size, t * t, r * r)
+    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        gaps = (a[:, :, None] - b[:, None, :]) ** 2  # (P, R, R, size)
+        return gaps.flatten(1, 2).permute(2, 0, 1)
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
         root = scale.sqrt()
@@ -204,11 +205,20 @@ class Kernel:
         return (p, *(view.features(p) for view in self.views))
 
     def distances(self, p: Tensor) -> tuple[list[Array], Array]:
-        """For the fit: each view's distances (size, T·T, R), and the agreements (C, T·T)."""
+        """For the fit: what the pairs of architectures p (T, C, O) differ in, each pair once.
+
+        Returns:
+            Each view's distances (size, P, R), and the agreements (C, P), of the P = T (T + 1) / 2
+            pairs of the lower triangle, row by row.
+        """
+        first, second = torch.tril_indices(len(p), len(p))
         _, *features = self.features(p)
-        s = torch.einsum("aco,bco->cab", p, p)
-        stacks = [v.distances(f, s).numpy() for v, f in zip(self.views, features, strict=True)]
-        return stacks, s.flatten(1).numpy()
+        s = torch.einsum("pco,pco->cp", p[first], p[second])
+        stacks = [
+            view.distances(f[first], f[second], s).contiguous().numpy()
+            for view, f in zip(self.views, features, strict=True)
+        ]
+        return stacks, s.contiguous().numpy()
 
     def cross(
         self,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.linalg import cho_solve, cholesky
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from torch import Tensor
 
@@ -184,10 +185,12 @@ class _Conditioned(Beliefs):
 class _Likelihood:
     """Penalised negative log marginal likelihood of one metric, with its gradient, in numpy.
 
+    Matrices are symmetric, so their lower triangles do: P = T (T + 1) / 2 pairs, row by row.
+
     Args:
         kernel: Whose parameters are fitted.
-        distances: For each view (size, T·T, R).
-        agreements: (C, T·T).
+        distances: For each view (size, P, R).
+        agreements: (C, P).
         y: (T,), the metric, standardised.
     """
 
@@ -205,6 +208,8 @@ class _Likelihood:
         self._views = [(v.name, d) for v, d in zip(kernel.views, distances, strict=True)]
         self._agreements = agreements
         self._y = y
+        self._pairs = np.tril_indices(len(y))
+        self._diagonal = self._pairs[0] == self._pairs[1]
 
     def split(self, theta: Array) -> dict[str, Array]:
         return {name: theta[where] for name, where in self._slices.items()}
@@ -225,24 +230,26 @@ class _Likelihood:
     def __call__(self, theta: Array) -> tuple[float, Array]:
         value = {name: np.exp(v) for name, v in self.split(theta).items()}
         n = len(self._y)
-        terms = [  # (T·T, R) for each view
+        terms = [  # (P, R) for each view
             amplitude * np.exp(-np.tensordot(value[name], d, 1)) / d.shape[2]
             for (name, d), amplitude in zip(self._views, value["amplitudes"], strict=True)
         ]
-        k = value["weights"] @ self._agreements + sum(term.sum(1) for term in terms)
         noise = value["noise"][0] + JITTER
-        factor = cholesky(
-            k.reshape(n, n) + noise * np.eye(n), lower=True, overwrite_a=True, check_finite=False
-        )
-        inverse = cho_solve((factor, True), np.eye(n), overwrite_b=True, check_finite=False)
-        alpha = inverse @ self._y
+        k = np.zeros((n, n))
+        k[self._pairs] = value["weights"] @ self._agreements + sum(term.sum(1) for term in terms)
+        k[np.diag_indices(n)] += noise
+        factor = cholesky(k, lower=True, overwrite_a=True, check_finite=False)
+        inverse, _ = dpotri(factor, lower=True)  # its lower triangle
+        alpha = cho_solve((factor, True), self._y, check_finite=False)
         z = (theta - self._mean) / self._deviation
         # RW 2006 eq. 5.8, without its constant, plus the prior.
         loss = 0.5 * self._y @ alpha + np.log(np.diag(factor)).sum() + 0.5 * z @ z
         # Eq. 5.9: d loss / d theta = tr(g dK / d theta).
-        g = (0.5 * (inverse - np.outer(alpha, alpha))).ravel()
+        first, second = self._pairs
+        g = inverse[self._pairs] - alpha[first] * alpha[second]
+        g[self._diagonal] *= 0.5  # what is off the diagonal stands in the matrix twice
         gradient = z / self._deviation
-        gradient[self._slices["noise"]] += value["noise"][0] * g[:: n + 1].sum()
+        gradient[self._slices["noise"]] += value["noise"][0] * g[self._diagonal].sum()
         gradient[self._slices["weights"]] += value["weights"] * (self._agreements @ g)
         amplitudes = gradient[self._slices["amplitudes"]]
         for i, ((name, d), term) in enumerate(zip(self._views, terms, strict=True)):
