@@ -11,11 +11,13 @@ from scipy.stats import norm
 
 from optiproxy.errors import InvalidValueError
 from optiproxy.proxies import PROXIES
+from optiproxy.proxies.base import Beliefs
 from optiproxy.search._acquisition import log_expected_improvement
 from optiproxy.search._climb import climb, draw, relax, start
 from optiproxy.search._design import balanced
+from optiproxy.search._limits import Targets
 from optiproxy.search._threads import single_threaded
-from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.search.optiproxy import ACQUISITIONS, OptiProxy, _worth
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
 
 CELL = Cell(nodes=4, operations=NB201_OPERATIONS)
@@ -128,6 +130,48 @@ def test_constraints_steer_the_queries() -> None:
     late = [q.feasible for q in opt.queries[20:]]
     # 18 % of the space has a cost of at most 6; four seeds had 0.97 to 1.00 of their late queries.
     assert np.mean(late) > 0.5
+
+
+def test_what_each_acquisition_prefers() -> None:
+    """A sure good one, a doubtful one that is nearly as good, a bad one."""
+    beliefs = Beliefs(
+        torch.tensor([[1.0], [0.8], [-2.0]], dtype=torch.float64),
+        torch.tensor([[0.01], [1.0], [0.1]], dtype=torch.float64),
+    )
+    targets = Targets(torch.tensor([[1.0]]), 1, (), torch.tensor([True]))
+    rng = np.random.default_rng(0)
+
+    def favourite(turn: str) -> int:
+        worth = _worth(turn, 0, beliefs, torch.zeros(3), targets, None, rng)
+        return int(worth.argmax())
+
+    assert [favourite(turn) for turn in ("mean", "improvement", "optimism")] == [0, 1, 1]
+    drawn = np.bincount([favourite("thompson") for _ in range(1000)], minlength=3) / 1000
+    # P(0.8 + z > 1) for a standard normal z.
+    assert drawn[1] == pytest.approx(norm.sf(0.2), abs=0.05)
+    assert drawn[2] < 0.01
+
+
+@pytest.mark.parametrize("acquisition", [[name] for name in ACQUISITIONS])
+def test_every_acquisition_gives_new_architectures_again(acquisition: list[str]) -> None:
+    def proposals() -> list[str]:
+        opt = OptiProxy(CELL, "y=max", seed=3, proxy="gp", acquisition=acquisition)
+        for _ in range(3):
+            archs = opt.ask(6)
+            opt.tell(archs, [float((CELL.to_indices([a])[0] == 3).sum()) for a in archs])
+        return [CELL.to_text(query.architecture) for query in opt.queries]
+
+    found = proposals()
+    assert len(set(found)) == 18
+    assert proposals() == found
+
+
+def test_unknown_acquisitions() -> None:
+    with pytest.raises(InvalidValueError, match=r"acquisition: got 'ei'.*improvement"):
+        OptiProxy(CELL, "y=max", acquisition=["mean", "ei"])
+    for bad in ("mean", []):
+        with pytest.raises(InvalidValueError, match=r"acquisition: .*give a list"):
+            OptiProxy(CELL, "y=max", acquisition=bad)
 
 
 def test_unknown_proxy_and_bad_n_init() -> None:

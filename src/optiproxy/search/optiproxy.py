@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from optiproxy.encodings import corners
-from optiproxy.errors import invalid
+from optiproxy.errors import invalid, unknown
 from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies._earlier import Earlier
@@ -43,9 +43,10 @@ INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where
 RANDOM_CANDIDATES = 200
 # A space of so many is ranked as a whole: gradients find the slope of a space, not its few members.
 LOOKED_THROUGH = 3000
-# What the places of a batch are filled by, in turn; counted by query, so that it is the same
-# whether five are asked for at once or one by one.
-TURNS = ("mean", "improvement")
+# What the places of a batch may be filled by: the proxy's mean, expected improvement, one deviation
+# above the mean, or a draw from each candidate's own belief (independent Thompson sampling, White
+# et al., BANANAS, https://arxiv.org/abs/1910.11858).
+ACQUISITIONS = ("mean", "improvement", "optimism", "thompson")
 # Which places of five hear a proxy's second opinion, the first of them first.
 SECOND_PLACES = (4, 1)
 # After so many queries without a new best the search is stalled, and every third place looks
@@ -110,6 +111,9 @@ class OptiProxy(Optimizer):
         exact: Metric → function of an architecture that costs nothing: computed for all candidates
             instead of predicted. What breaks its limit is never proposed.
         distinct: Whether architectures that come to the same network count as one.
+        acquisition: What the places of a batch are filled by, in turn: ``"mean"``,
+            ``"improvement"``, ``"optimism"``, ``"thompson"``. With several objectives it is
+            expected hypervolume improvement throughout.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -130,12 +134,19 @@ class OptiProxy(Optimizer):
         features: Mapping[str, Score] = MappingProxyType({}),
         exact: Mapping[str, Function] | None = None,
         distinct: bool = False,
+        acquisition: Sequence[str] = ("mean", "improvement"),
     ) -> None:
         super().__init__(
             space, objectives, constraints=constraints, seed=seed, exact=exact, distinct=distinct
         )
         if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 2:
             raise invalid("n_init", n_init, "give a whole number of 2 or more")
+        if isinstance(acquisition, str) or not acquisition:
+            raise invalid("acquisition", acquisition, f"give a list, of {', '.join(ACQUISITIONS)}")
+        for name in acquisition:
+            if name not in ACQUISITIONS:
+                raise unknown("acquisition", name, ACQUISITIONS)
+        self._turns = tuple(acquisition)
         self._proxy: type[Proxy] = PROXIES.get(proxy)
         self.n_init = n_init
         metrics = len(self.objectives) + len(self.constraints)
@@ -252,13 +263,14 @@ class OptiProxy(Optimizer):
         for place in range(asked, asked + min(n, len(candidates))):
             feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
             if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
-                worth = _worth("optimism", coarse, feasible, targets, front, rng)
+                worth = _worth("optimism", place, coarse, feasible, targets, front, rng)
                 worth = worth.masked_fill(~far, -torch.inf)
             else:
-                turn = TURNS[place % len(TURNS)] if self._queries else "mean"
+                # By query, so that it is the same whether five are asked for at once or one by one.
+                turn = self._turns[place % len(self._turns)] if self._queries else "mean"
                 if place % 5 in SECOND_PLACES[: beliefs.share]:
                     turn = "second"
-                worth = _worth(turn, beliefs, feasible, targets, front, rng)
+                worth = _worth(turn, place, beliefs, feasible, targets, front, rng)
             index = int(worth.masked_fill(~free, -torch.inf).argmax())
             chosen.append(index)
             free[index] = False
@@ -361,6 +373,7 @@ def _distance(rows: Indices, others: Indices) -> Indices:
 
 def _worth(
     turn: str,
+    place: int,
     beliefs: Beliefs,
     feasible: Tensor,
     targets: Targets,
@@ -375,13 +388,16 @@ def _worth(
     if len(targets.feasible) and not targets.feasible.any():
         return feasible  # first of all find one that may be used
     if front is not None:
-        beyond = turn == "improvement"
+        beyond = place % 2 == 1
         return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng, beyond=beyond)
     heard = beliefs.second if turn == "second" else None
     mean = (beliefs.mean if heard is None else heard)[:, 0]
+    spread = beliefs.spread[:, 0]
+    if turn == "improvement":
+        best = float(targets.y[targets.feasible][:, 0].max())
+        return log_expected_improvement(mean, spread, best) + feasible
     if turn == "optimism":
-        return mean + beliefs.spread[:, 0] + feasible
-    if turn != "improvement":
-        return mean + feasible
-    best = float(targets.y[targets.feasible][:, 0].max())
-    return log_expected_improvement(mean, beliefs.spread[:, 0], best) + feasible
+        mean = mean + spread
+    if turn == "thompson":
+        mean = mean + spread * torch.from_numpy(rng.standard_normal(len(mean))).to(mean.dtype)
+    return mean + feasible
