@@ -2,8 +2,8 @@
 
 A member is a pickled ``xgboost.Booster``: an object whose state holds a buffer with the model. Both
 are read without xgboost (`_unpickling`, `_xgboost`) and become a table of tree nodes; a prediction
-is a walk down the trees. The graph network (``gnn_gin``) and the run times of LightGBM are refused:
-they are objects of libraries of 2020.
+is a walk down the trees. The graph network (``gnn_gin``), weights without the program that they
+belong to, and the run times (``lgb_runtime``) are not read; alone they are refused.
 
 Reference: Zela et al., Surrogate NAS Benchmarks, ICLR 2022, https://arxiv.org/abs/2008.09777.
 """
@@ -49,8 +49,8 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
     if not chosen:
         raise DataError(
             f"of the surrogates here ({', '.join(sorted({_kind(n) for n, _ in members}))}) none is "
-            "the XGBoost ensemble, the only one that can be read without the libraries it was "
-            "trained with; give the folder that holds xgb_v0.9 or xgb_v1.0"
+            "the XGBoost ensemble, the only one that is read; give the folder that holds xgb_v0.9 "
+            "or xgb_v1.0"
         )
     if len({_kind(name) for name, _ in chosen}) > 1:
         raise DataError(
