@@ -36,7 +36,7 @@ RUNTIMES = ("onnx", "torch")
 _MARGIN_S = 60.0
 
 # What a traced graph says beside the network's form.
-_INCIDENTAL = re.compile(r"___torch_mangle_\d+|(, scope: [^#\n]*)?(# .*)?$", re.MULTILINE)
+_INCIDENTAL = re.compile(r"\.___torch_mangle_\d+|(, scope: [^#\n]*)?(# .*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

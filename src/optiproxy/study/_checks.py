@@ -17,13 +17,15 @@ def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) ->
         kept: What holds: that, or an earlier run's, or the default.
         budget: Of trainings.
     """
-    if given is not None and not task.drops:
-        raise invalid(
-            "cheap_budget",
-            given,
-            "leave it out: no limit of this search is measured before a training "
-            "(op.Metric(…, cheap=True) or --measure makes one so)",
-        )
+    if given is not None:
+        whole_number("cheap_budget", given)
+        if not task.drops:
+            raise invalid(
+                "cheap_budget",
+                given,
+                "leave it out: no limit of this search is measured before a training "
+                "(op.Metric(…, cheap=True) or --measure makes one so)",
+            )
     if kept < budget:
         raise invalid(
             "cheap_budget", kept, f"give {budget} or more: whatever is trained is measured first"

@@ -263,8 +263,6 @@ class Study:
             KeyboardInterrupt: Ctrl-C.
         """
         budget = whole_number("budget", budget)
-        if cheap_budget is not None:
-            cheap_budget = whole_number("cheap_budget", cheap_budget)
         kept = cheap_budget or self.cheap_budget or CHEAP_FACTOR * budget
         check_cheap_budget(self.task, cheap_budget, kept, budget)
         workers = workers_of(workers, executor)
@@ -274,7 +272,7 @@ class Study:
         with storage_errors(self.storage):
             self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
             if cheap_budget is not None:
-                self.optuna.set_user_attr(CHEAP_BUDGET, cheap_budget)
+                self.optuna.set_user_attr(CHEAP_BUDGET, int(cheap_budget))
             run_session(
                 self._ledger,
                 self._optimizer,
