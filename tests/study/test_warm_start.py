@@ -32,7 +32,7 @@ def test_resumes_without_the_earlier_study(tmp_path: Path) -> None:
     whole = make("s", None, warm_start=[earlier])
     whole.run(10)
     storage = tmp_path / "runs.journal"
-    make("s", storage, warm_start=[earlier]).run(5)
+    make("s", storage, warm_start=[earlier]).run(6)
     again = make("s", storage)
     again.run(10)
     assert [q.architecture for q in again.queries] == [q.architecture for q in whole.queries]

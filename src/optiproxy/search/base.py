@@ -67,9 +67,6 @@ class Optimizer(ABC):
         InvalidValueError: An objective, a constraint or the seed can't be read.
     """
 
-    #: How many queries the method likes to propose at once.
-    batch_size = 1
-
     def __init__(
         self,
         space: Space,
@@ -99,6 +96,11 @@ class Optimizer(ABC):
         self._low: list[tuple[Mapping[str, object], Result]] = []
 
     # ---- the protocol ----
+
+    @property
+    def batch_size(self) -> int:
+        """How many queries the method likes to propose at once, now."""
+        return 1
 
     def ask(self, n: int = 1) -> list[Architecture]:
         """Proposes `n` architectures, none of them told or pending; fewer at the space's end.
