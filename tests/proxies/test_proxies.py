@@ -8,7 +8,7 @@ import torch
 from optiproxy.encodings import corners
 from optiproxy.proxies._kernel import VIEWS, Kernel
 from optiproxy.proxies.gcn import GCNEnsemble
-from optiproxy.proxies.gp import GaussianProcess, _Likelihood
+from optiproxy.proxies.gp import LEARNT_FROM, GaussianProcess, _Likelihood
 from optiproxy.search._targets import fill, sharpen, standardise
 from optiproxy.search._threads import single_threaded
 from optiproxy.testing.proxies import CELL, data
@@ -67,6 +67,19 @@ def test_gp_fit_and_prediction_use_one_kernel() -> None:
         features,
     )
     assert np.allclose(fitted, predicted[np.tril_indices(len(p))])
+
+
+def test_gp_of_many_queries_learns_from_some_and_knows_all() -> None:
+    whole, some = GaussianProcess(CELL), GaussianProcess(CELL)
+    p, y = data(CELL, 300, whole)
+    whole.fit(p, y)
+    spaced = np.linspace(0, 299, LEARNT_FROM).round().astype(int)
+    some.fit(p[spaced], y[spaced])
+    assert torch.equal(whole.evidence, some.evidence)
+    assert len(whole._posteriors[0].alpha) == 300
+    # Where it was told a value it is surer than a model that was not.
+    untold = np.setdiff1d(np.arange(300), spaced)
+    assert bool((whole.predict(p[untold])[1] < some.predict(p[untold])[1]).all())
 
 
 def test_gp_beliefs_equal_a_refit_posterior() -> None:
