@@ -20,10 +20,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import _results
 import numpy as np
 import torch
-from scipy.stats import norm, rankdata, spearmanr
+from scipy.stats import spearmanr
 
 from optiproxy import tasks
 from optiproxy.encodings import corners
+from optiproxy.proxies._ranks import normal_scores
 
 DATA_SETS = ("computers", "cora", "cs", "physics", "pubmed")
 QUERIES = 100
@@ -84,8 +85,7 @@ def main() -> None:
         searches = [
             rng.choice(regret, QUERIES, replace=False).min() for _ in range(RANDOM_SEARCHES)
         ]
-        scores = norm.ppf((rankdata(accuracy) - 0.5) / len(accuracy))
-        y = torch.from_numpy(scores).float()
+        y = normal_scores(torch.from_numpy(accuracy)[:, None])[:, 0].float()
         p = corners(task.space, torch.from_numpy(task.space.all_indices), torch.float32)
         results[name] = {"random": round(float(np.mean(searches)), 3)}
         for level, x in features(p).items():

@@ -162,7 +162,9 @@ def test_edge_devices_of_nb201(published: Path, table) -> None:
         assert metrics is not None
         assert metrics == {**plain.query(arch).metrics, "latency_ms": row["edgegpu_latency_ms"]}
         # The sample and the table of all architectures have this device in common.
-        assert full.query(arch).metrics["latency_ms"] == row["raspi4_latency_ms"]  # type: ignore[index]
+        other = full.query(arch).metrics
+        assert other is not None
+        assert other["latency_ms"] == row["raspi4_latency_ms"]
         listed = tpu.space.valid(tpu.space.to_indices([arch]))[0]
         assert listed == (row["edgetpu_latency_ms"] is not None)
         if not listed:

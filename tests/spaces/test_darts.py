@@ -172,8 +172,10 @@ def _function(cell: Cell) -> list[str]:
 
 def _nodes_of(text: str) -> tuple[Cell, Cell]:
     fields = _fields(text)
-    pairs = [fields[name] for name in ("normal", "reduce")]
-    return tuple([p[k : k + 2] for k in range(0, 8, 2)] for p in pairs)  # type: ignore[return-value]
+    normal, reduction = (
+        [fields[name][k : k + 2] for k in range(0, 8, 2)] for name in ("normal", "reduce")
+    )
+    return normal, reduction
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from scipy.stats import rankdata
 from torch import Tensor
 
 
@@ -15,7 +16,6 @@ def normal_scores(y: Tensor) -> Tensor:
     Returns:
         (T, M).
     """
-    below = (y[:, None] > y[None]).to(y.dtype).sum(1)
-    ties = (y[:, None] == y[None]).to(y.dtype).sum(1)
-    scores: Tensor = torch.special.ndtri((below + 0.5 * ties) / len(y))
+    ranks = torch.from_numpy(rankdata(y.numpy(), axis=0)).to(y.dtype)
+    scores: Tensor = torch.special.ndtri((ranks - 0.5) / len(y))
     return scores

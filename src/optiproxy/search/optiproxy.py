@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from optiproxy.encodings import corners
-from optiproxy.errors import invalid, unknown
+from optiproxy.errors import invalid, unknown, whole_number
 from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies._earlier import Earlier
@@ -141,8 +141,6 @@ class OptiProxy(Optimizer):
         super().__init__(
             space, objectives, constraints=constraints, seed=seed, exact=exact, distinct=distinct
         )
-        if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 2:
-            raise invalid("n_init", n_init, "give a whole number of 2 or more")
         if isinstance(acquisition, str) or not acquisition:
             raise invalid("acquisition", acquisition, f"give a list, of {', '.join(ACQUISITIONS)}")
         for name in acquisition:
@@ -150,7 +148,7 @@ class OptiProxy(Optimizer):
                 raise unknown("acquisition", name, ACQUISITIONS)
         self._turns = tuple(acquisition)
         self._proxy: type[Proxy] = PROXIES.get(proxy)
-        self.n_init = n_init
+        self.n_init = whole_number("n_init", n_init, least=2)
         metrics = len(self.objectives) + len(self.constraints)
         self._scores = [Scores(space, metrics, features)] if features else []
         self._earlier_studies = read_earlier(space, warm_start, self.objectives)
@@ -226,7 +224,7 @@ class OptiProxy(Optimizer):
         targets = self._targets()
         front = Front(targets) if len(self.objectives) > 1 else None
         order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)
-        incumbents = self.rows[order[:INCUMBENTS]]
+        incumbents, crowd = self.rows[order[:INCUMBENTS]], self.rows[order[:CROWD]]
         leads = np.concatenate([incumbents, *self._earlier_best()])
         proxy = self._model(targets, partial(self._informed, int(rng.integers(2**31))))
         self._fit(proxy, targets)
@@ -239,10 +237,9 @@ class OptiProxy(Optimizer):
             self.space.random_indices(RANDOM_CANDIDATES, rng),
             super()._promote(PROMOTED_CANDIDATES, rng) if self._low else incumbents[:0],
         ]
-        scout, crowd = None, incumbents
+        scout = None
         newest = (order[0] if len(order) else 0) if front is None else front.newest
         if len(self._queries) - newest > PATIENCE:
-            crowd = self.rows[order[:CROWD]]
             scout = self._model(
                 targets, lambda outputs: GaussianProcess(self.space, views=SCOUT_VIEWS)
             )

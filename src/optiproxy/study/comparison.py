@@ -133,8 +133,7 @@ def _check(
         check_method(method)
     for field, value in (("seeds", seeds), ("budget", budget), ("workers", workers)):
         whole_number(field, value)
-    if isinstance(first_seed, bool) or not isinstance(first_seed, int) or first_seed < 0:
-        raise invalid("first seed", first_seed, "give a whole number of 0 or more")
+    whole_number("first seed", first_seed, least=0)
 
 
 def _computed(missing: dict[Path, Cell], workers: int) -> Iterator[Path]:

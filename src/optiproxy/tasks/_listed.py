@@ -307,13 +307,7 @@ def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:
 
 
 def as_written(keys: Mapping[str, list[Any]], space: Space) -> Indices:
-    """The same where no two rows are one network: each keeps the form that it is published in."""
-    (texts,) = keys.values()
-    return space.to_indices([space.architecture(text) for text in texts])
-
-
-def each_text(keys: Mapping[str, list[Any]], space: Space) -> Indices:
-    """The same for a table that lists what comes to one network one by one, each under its own."""
+    """The same in the form that each is published in, where no two are taken for one network."""
     (texts,) = keys.values()
     return space.to_indices([space.architecture(text) for text in texts])
 

@@ -36,7 +36,7 @@ from optiproxy.tasks._hw_names import (
     TARGETS,
     name,
 )
-from optiproxy.tasks._listed import Listed, each_text, pool_beside
+from optiproxy.tasks._listed import Listed, as_written, pool_beside
 from optiproxy.tasks.table import Table
 
 LATENCY, SAMPLE = "nb201_latency_help", "nb201_latency_sample1999"
@@ -88,7 +88,7 @@ def _sampled(accuracy: Table, data_set: str, device: str) -> Table:
         accuracy.space,
         SAMPLE,
         key=["arch"],
-        read=each_text,
+        read=as_written,
         columns={"latency_ms": column},
         measured=column,
     )

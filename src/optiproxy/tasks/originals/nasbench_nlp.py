@@ -21,6 +21,7 @@ import numpy as np
 
 from optiproxy.errors import DataError, InvalidValueError
 from optiproxy.spaces import Architecture, Recurrent
+from optiproxy.tasks.nasbench_nlp import SHORT
 from optiproxy.tasks.originals.base import Progress, Sheet, Sheets
 
 # "Up to 24 nodes and 3 hidden states", section 3 of the paper.
@@ -32,12 +33,8 @@ COLUMNS = {
     "params": "int64", "epochs": "int32",
     "final_val_loss": "float64", "best_val_loss": "float64", "final_test_loss": "float64",
     "test_loss_at_best": "float64", "wall_seconds": "float64",
-    "val_loss_epoch_1": "float64", "val_loss_epoch_5": "float64",
-    "val_loss_epoch_10": "float64", "val_loss_epoch_25": "float64",
+    **{f"val_loss_epoch_{n}": "float64" for n in SHORT},
 }  # fmt: skip
-
-# Of the learning curves: what a search may learn from.
-EPOCHS = (1, 5, 10, 25)
 
 TABLE = "nasbench_nlp_ptb"
 # The name of its texts' folder, which every log has.
@@ -110,7 +107,7 @@ def _row(log: dict[str, Any]) -> list[Any]:
         test[-1] if test else None,
         None if best is None or best >= len(test) else test[best],
         float(sum(log["wall_times"])),
-        *(validation[n - 1] if n <= len(validation) else None for n in EPOCHS),
+        *(validation[n - 1] if n <= len(validation) else None for n in SHORT),
     ]  # fmt: skip
 
 
