@@ -20,6 +20,7 @@ import numpy as np
 from scipy import stats
 
 from optiproxy import tasks
+from optiproxy.report import bootstrap_interval
 from optiproxy.search import Optimizer
 
 Make = Callable[[tasks.Task, int], Optimizer]
@@ -50,10 +51,10 @@ def summary(regrets: np.ndarray, budgets: Sequence[int], base: np.ndarray | None
     rows = {}
     for queries in budgets:
         at = regrets[:, queries - 1]
-        interval = stats.bootstrap((at,), np.mean, rng=np.random.default_rng(0)).confidence_interval
+        low, high = bootstrap_interval(at)
         row = {
             "mean_regret": round(float(at.mean()), 4),
-            "interval_95": [round(float(interval.low), 4), round(float(interval.high), 4)],
+            "interval_95": [round(low, 4), round(high, 4)],
             "std": round(float(at.std(ddof=1)), 4),
             "optimum_found": round(float((at <= 1e-9).mean()), 3),
         }
@@ -74,7 +75,9 @@ def _one(job: tuple[str, str, int, int]) -> tuple[list[float], float]:
     return search(task, _VARIANTS[variant](task, seed), budget)
 
 
-def run(title: str, variants: Mapping[str, Make], default_tasks: Sequence[str]) -> None:
+def run(
+    title: str, variants: Mapping[str, Make], default_tasks: Sequence[str], budget: int = 100
+) -> None:
     """The command line of an experiment: every variant on every task, over the same seeds.
 
     The first variant is what the others are tested against (Wilcoxon's signed-rank test).
@@ -82,7 +85,7 @@ def run(title: str, variants: Mapping[str, Make], default_tasks: Sequence[str]) 
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--budget", type=int, default=100)
+    parser.add_argument("--budget", type=int, default=budget)
     parser.add_argument("--tasks", nargs="+", default=list(default_tasks))
     parser.add_argument("--variants", nargs="+", default=list(variants), choices=list(variants))
     parser.add_argument("--processes", type=int, default=2)

@@ -1,15 +1,20 @@
-"""The published method, and what its parts are worth: the climb, the noise, kept parameters.
+"""The published method, and what its parts are worth, each changed alone.
 
     python benchmarks/experiments/published.py --seeds 30
 
-``kept`` keeps the architecture parameters from round to round, as the authors' code does. Within
-one process that is the same search; a search that was stopped could not go on so.
+``no climb`` ranks random draws; ``no noise`` draws from the groups' distributions alone. ``kept``
+keeps the architecture parameters from round to round, as the authors' code does: within one process
+that is the same search; a search that was stopped could not go on so. ``exchanged`` puts the
+operations of 1>2 and 0>3 on each other's vertices of the graph, as their code does. ``whole table``
+standardises by the mean and deviation of the table, which no real search has.
 """
+
+from unittest.mock import patch
 
 from _run import directions, run
 
 import optiproxy.search.paper as paper
-from optiproxy.search.paper import Paper
+from optiproxy.search.paper import Paper, PublishedGCN
 
 
 class Kept(Paper):
@@ -34,6 +39,37 @@ class Kept(Paper):
             paper.start, paper.climb = start, climb
 
 
+class ExchangedGCN(PublishedGCN):
+    def _graph(self, p):
+        graph, x = super()._graph(p)
+        a, b = 1 + self.space.names.index("1>2"), 1 + self.space.names.index("0>3")
+        order = list(range(x.shape[1]))  # the input, the operations, the output
+        order[a], order[b] = b, a
+        return graph, x[:, order]
+
+
+class Exchanged(Paper):
+    def _propose(self, n, rng):
+        with patch.object(paper, "PublishedGCN", ExchangedGCN):
+            return super()._propose(n, rng)
+
+
+class WholeTable(Paper):
+    constants = (0.0, 1.0)
+
+    def _propose(self, n, rng):
+        mean, deviation = self.constants
+        with patch.object(paper, "standardise", lambda y: (y - mean) / deviation):
+            return super()._propose(n, rng)
+
+
+def whole_table(task, seed):
+    opt = WholeTable(task.space, directions(task), seed=seed)
+    values = task.values(task.objectives[0].metric)
+    opt.constants = values.mean(), values.std()
+    return opt
+
+
 def of(kind, **options):
     return lambda task, seed: kind(task.space, directions(task), seed=seed, **options)
 
@@ -43,6 +79,8 @@ VARIANTS = {
     "no climb": of(Paper, climbs=False),
     "no noise": of(Paper, exploration=0.0),
     "kept": of(Kept),
+    "exchanged": of(Exchanged),
+    "whole table": whole_table,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,149 @@
+"""The proxy-reality gap and the entropy of the architecture parameters, round by round.
+
+    python benchmarks/experiments/gap.py --seeds 30
+
+After each round: the rank correlation (Spearman) of the proxy's mean with the measured metric on a
+fixed random sample of the space; then that of what was predicted for the queries with what they
+gave, in windows of 25 queries; and the entropy of the parameters' distributions over the steps of
+the climb, as a share of the uniform distribution's, averaged over groups and choices.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, NamedTuple
+
+from _run import directions  # before torch: it bounds the threads
+
+import _results
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+
+import optiproxy.search._climb as climbing
+from optiproxy import tasks
+from optiproxy.encodings import corners
+from optiproxy.search.optiproxy import GROUPS, OptiProxy
+
+TASKS = ("nb201-cifar10", "nb201-cifar100", "nb201-imagenet16-120")
+SAMPLE = 1000
+WINDOW = 25
+
+
+class Observed(OptiProxy):
+    """The default search, which keeps what the last round's proxy and climb came to."""
+
+    proxy = None
+    entropies: list[float]
+
+    def _fit(self, model, targets):
+        super()._fit(model, targets)
+        if self.proxy is None:  # the scout is fitted after it
+            self.proxy = model
+
+    def _propose(self, n, rng):
+        self.proxy, self.entropies = None, []
+        relax = climbing.relax
+
+        def relaxed(alpha: Tensor, tau: float, mask: Tensor, generator: torch.Generator) -> Tensor:
+            if len(alpha) == GROUPS:  # the scout climbs with fewer
+                self.entropies.append(entropy(alpha.detach(), mask))
+            return relax(alpha, tau, mask, generator)
+
+        climbing.relax = relaxed
+        try:
+            return super()._propose(n, rng)
+        finally:
+            climbing.relax = relax
+
+
+def entropy(alpha: Tensor, mask: Tensor) -> float:
+    """Of softmax(alpha), a share of the largest there could be; the mean over (G, C)."""
+    p = alpha.masked_fill(~mask, -torch.inf).softmax(-1)
+    bits = torch.special.entr(p).sum(-1)
+    return float((bits / mask.sum(-1).log())[:, mask.sum(-1) > 1].mean())
+
+
+class Course(NamedTuple):
+    """One search, by round."""
+
+    queries: list[int]
+    sample: list[float]
+    entropies: list[list[float]]
+    predicted: list[float]
+    measured: list[float]
+
+
+def search(job: tuple[str, str, int, int]) -> Course:
+    name, proxy, seed, budget = job
+    task = tasks.get(name)
+    objective = task.objectives[0]
+    opt = Observed(task.space, directions(task), seed=seed, proxy=proxy)
+    rows = task.space.random_indices(SAMPLE, np.random.default_rng(seed))
+    truth = [task.query(a).metrics[objective.metric] for a in task.space.from_indices(rows)]
+    course = Course([], [], [], [], [])
+    while len(opt.queries) < budget:
+        archs = opt.ask(min(opt.batch_size, budget - len(opt.queries)))
+        predicted = opt.predictions(archs)
+        results = [task.guiding(task.query(a).metrics) for a in archs]
+        if predicted is not None:
+            with torch.no_grad():
+                mean = opt.proxy.mean(corners(task.space, torch.from_numpy(rows), opt.proxy.dtype))
+            correlation = spearmanr(mean[:, 0].numpy(), objective.sign * np.array(truth)).statistic
+            course.queries.append(len(opt.queries))
+            course.sample.append(float(correlation))
+            course.entropies.append(opt.entropies)
+            course.predicted.extend(predicted)
+            course.measured.extend(result[objective.metric] for result in results)
+        opt.tell(archs, results)
+    return course
+
+
+def summary(courses: list[Course]) -> dict[str, Any]:
+    first = courses[0].queries[0]
+    windows = {}
+    for begin in range(0, first + len(courses[0].predicted), WINDOW):
+        part = slice(max(0, begin - first), begin + WINDOW - first)
+        values = [spearmanr(c.predicted[part], c.measured[part]).statistic for c in courses]
+        windows[f"{begin + 1} to {begin + WINDOW}"] = spread(values)
+    rounds = np.array([course.sample for course in courses])
+    entropies = np.array([course.entropies for course in courses]).mean(0)  # (rounds, steps)
+    return {
+        "queries_known": courses[0].queries,
+        "rank_correlation_on_sample": rounds.mean(0).round(4).tolist(),
+        "rank_correlation_on_sample_std": rounds.std(0, ddof=1).round(4).tolist(),
+        "rank_correlation_on_queries": windows,
+        "entropy_at_start_of_climb": entropies[:, 0].round(4).tolist(),
+        "entropy_at_end_of_climb": entropies[:, -1].round(4).tolist(),
+        "entropy_over_steps": entropies.mean(0).round(4).tolist(),
+    }
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    known = np.array(values)[np.isfinite(values)]
+    return {"mean": round(float(known.mean()), 3), "std": round(float(known.std(ddof=1)), 3)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--budget", type=int, default=100)
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS))
+    parser.add_argument("--proxy", default="auto")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    results = {}
+    with ProcessPoolExecutor(options.processes) as pool:
+        for name in options.tasks:
+            jobs = [(name, options.proxy, seed, options.budget) for seed in seeds]
+            results[name] = summary(list(pool.map(search, jobs)))
+            print(name, results[name]["rank_correlation_on_queries"], flush=True)
+    print(_results.write(f"experiment-gap-{options.proxy}", vars(options), results))
+
+
+if __name__ == "__main__":
+    main()
