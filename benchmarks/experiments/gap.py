@@ -14,11 +14,10 @@ import argparse
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
-from _run import directions  # before torch: it bounds the threads
-
 import _results
 import numpy as np
 import torch
+from _run import directions  # before torch: it bounds the threads
 from scipy.stats import spearmanr
 from torch import Tensor
 

@@ -56,6 +56,23 @@ def test_the_limit_is_that_of_the_command(device, answer):
     assert "val" not in dropped["metrics"]
 
 
+def test_a_limit_in_percent_is_measured_first_and_once(device, answer, folder):
+    counted = f"echo >> '{folder}/calls'; {COMMAND}"
+    asked = ["search", "device.py:task", "--method", "random", "--measure", counted]
+    found = answer(*asked, "--constraint", "latency_ms<=60%", "--budget", 1)
+    # 60 % of the largest is 4.8: all four were measured.
+    assert found["best"]["metrics"]["latency_ms"] <= 4
+    before = len((folder / "calls").read_text())
+    assert before >= 4
+    answer("resume", "device-random-0", "--budget", 2)
+    assert len((folder / "calls").read_text()) - before <= 3
+
+
+def test_a_limit_on_what_the_device_does_not_tell_is_refused(device, refused):
+    text = refused(*device, "--constraint", "energy_mj<=60%")
+    assert "no value could be measured; give a number" in text
+
+
 def test_the_cheap_budget_is_kept_by_the_study(folder, capsys):
     (folder / "device.py").write_text(CHEAP)
     first = ["device.py:task", "--method", "random", "--constraint", "latency_ms<=1"]

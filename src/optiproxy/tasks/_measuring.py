@@ -59,3 +59,15 @@ def measured(task: Task, arch: Architecture) -> dict[str, Any]:
             f"measurement: the network can't be built: {type(error).__name__}: {error}"
         ) from error
     return measure(network, task.example_input(), runtime=runtime_of(task.measure)).metrics()
+
+
+def metric(task: Task, name: str, arch: Architecture) -> Any:
+    """One metric of the untrained network of `arch`.
+
+    Raises:
+        MeasurementFailed: It could not be built or measured, or the device does not tell it.
+    """
+    found = measured(task, arch)
+    if name not in found:
+        raise MeasurementFailed(f"measurement: it tells {', '.join(found)}, and no {name}")
+    return found[name]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 from optiproxy.errors import invalid
@@ -33,9 +35,13 @@ if TYPE_CHECKING:
 Evaluator = Callable[..., Mapping[str, SupportsFloat] | float]
 Trainer = Callable[[Architecture, int], "nn.Module"]
 
+_logger = logging.getLogger("optiproxy.tasks")
+
 # A relative limit refers to the largest value among so many random architectures, the same ones for
-# every study and seed.
-SAMPLE = 200
+# every study and seed; among fewer where each takes a measurement on a device.
+SAMPLE, SAMPLE_MEASURED = 200, 20
+# A sample that takes longer than this many seconds is told of.
+TOLD_AFTER = 5.0
 
 
 class Task:
@@ -210,7 +216,9 @@ class Task:
 
     def _sampled(self, metric: str) -> list[float]:
         """A metric of a random sample of the space, NaN where it can't be measured."""
-        function = self._known(metric)
+        function, size = self._known(metric), SAMPLE
+        if function is None and _measuring.measures(self, metric):
+            function, size = partial(_measuring.metric, self, metric), SAMPLE_MEASURED
         if function is None:
             raise invalid(
                 "constraint",
@@ -218,8 +226,17 @@ class Task:
                 "give a number: this metric is known after training alone (or make it "
                 f"Metric({metric!r}, function, cheap=True))",
             )
-        values = []
-        for arch in self.space.sample(SAMPLE, seed=0):
+        values: list[float] = []
+        begun, told = time.monotonic(), False
+        for arch in self.space.sample(size, seed=0):
+            took = time.monotonic() - begun
+            if took > TOLD_AFTER and not told:
+                told = True
+                _logger.warning(
+                    "%s of %d random architectures is found first, for a limit in percent: %d are "
+                    "done, about %.0f s left",
+                    *(metric, size, len(values), took / len(values) * (size - len(values))),
+                )
             try:
                 values.append(_query.number(metric, function(arch)))
             except Exception:
