@@ -1,4 +1,4 @@
-"""What the climb is worth: our search without it, with other temperatures, with fewer groups.
+"""What the climb is worth: without it, with other temperatures, fewer groups, other acquisitions.
 
     python benchmarks/experiments/climb.py --seeds 30
 
@@ -45,8 +45,8 @@ class Cold(Temperature):
     start = end = 0.2
 
 
-def of(kind):
-    return lambda task, seed: kind(task.space, directions(task), seed=seed)
+def of(kind, **options):
+    return lambda task, seed: kind(task.space, directions(task), seed=seed, **options)
 
 
 VARIANTS = {
@@ -55,6 +55,9 @@ VARIANTS = {
     "5 groups": of(Groups),
     "tau 0.7": of(Hot),
     "tau 0.2": of(Cold),
+    "climbs improvement": of(OptiProxy, climbs=("improvement",)),
+    "climbs optimism": of(OptiProxy, climbs=("optimism",)),
+    "climbs thompson": of(OptiProxy, climbs=("thompson",)),
 }
 
 if __name__ == "__main__":

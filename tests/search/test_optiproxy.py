@@ -169,9 +169,53 @@ def test_every_acquisition_gives_new_architectures_again(acquisition: list[str])
 def test_unknown_acquisitions() -> None:
     with pytest.raises(InvalidValueError, match=r"acquisition: got 'ei'.*improvement"):
         OptiProxy(CELL, "y=max", acquisition=["mean", "ei"])
-    for bad in ("mean", []):
+    with pytest.raises(InvalidValueError, match=r"climbs: got 'ei'.*improvement"):
+        OptiProxy(CELL, "y=max", climbs=["ei"])
+    for bad in ("mean", [], 3):
         with pytest.raises(InvalidValueError, match=r"acquisition: .*give a list"):
             OptiProxy(CELL, "y=max", acquisition=bad)
+
+
+@pytest.mark.parametrize("proxy", ["gp", "mlp"])
+@pytest.mark.parametrize("objectives", [["y=max"], ["y=max", "cost=min"]])
+def test_every_acquisition_can_be_climbed(proxy: str, objectives: list[str]) -> None:
+    """Each group by another: it can be repeated, and leads elsewhere than the mean."""
+
+    class Watched(OptiProxy):
+        def _climbed(self, *arguments, **options):
+            drawn.append(super()._climbed(*arguments, **options))
+            return drawn[-1]
+
+    def climbed(climbs: list[str]) -> np.ndarray:
+        drawn.clear()
+        opt = Watched(
+            CELL, objectives, constraints="cost<=6", seed=3, n_init=8, proxy=proxy, climbs=climbs
+        )
+        rows = CELL.to_indices(opt.ask(8))
+        y, cost = (rows == 3).sum(1), rows.sum(1)
+        told = [{"y": float(a), "cost": float(b)} for a, b in zip(y, cost, strict=True)]
+        opt.tell(CELL.from_indices(rows), told)
+        opt.ask(4)
+        return drawn[0]
+
+    drawn: list[np.ndarray] = []
+    found = climbed(list(ACQUISITIONS))
+    assert (climbed(list(ACQUISITIONS)) == found).all()
+    for name in ACQUISITIONS[1:]:
+        same = len(objectives) > 1 and name == "improvement"
+        assert (climbed([name]) == climbed(["mean"])).all() == same
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_improvement_can_be_climbed_from_anywhere(dtype: torch.dtype) -> None:
+    mean = torch.tensor([-1e5, -500.0, -20.0, -6.0, -5.0, -1.0, 0.0, 3.0, 50.0], dtype=dtype)
+    mean.requires_grad_()
+    spread = torch.full_like(mean, 0.5, requires_grad=True)
+    worth = log_expected_improvement(mean, spread, 0.0)
+    worth.sum().backward()
+    assert bool(worth.isfinite().all())
+    assert bool((mean.grad > 0).all())
+    assert bool(spread.grad.isfinite().all())
 
 
 def test_unknown_proxy_and_bad_n_init() -> None:

@@ -238,6 +238,13 @@ def test_a_bad_budget_or_number_of_workers_spends_nothing(bad):
     assert study.queries == ()
 
 
+def test_a_callback_that_can_not_be_called_spends_nothing():
+    study = Study.of(toys.task(), method="random")
+    with pytest.raises(InvalidValueError, match="callback: got 3"):
+        study.run(3, callback=3)
+    assert not study.queries
+
+
 def test_bad_names_are_told_with_the_nearest(tmp_path):
     with pytest.raises(InvalidValueError, match="did you mean 'random'"):
         Study.of(toys.task(), method="randon")

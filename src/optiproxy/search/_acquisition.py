@@ -1,4 +1,7 @@
-"""What a candidate is worth: expected improvement and the probability of meeting the limits."""
+"""What an architecture is worth by what a proxy believes of it, discrete or relaxed.
+
+All is differentiable, so that it can be climbed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,31 @@ import math
 
 import torch
 from torch import Tensor
+
+# The proxy's mean, expected improvement, one deviation above the mean, or a draw from the belief
+# (independent Thompson sampling, White et al., BANANAS, https://arxiv.org/abs/1910.11858).
+ACQUISITIONS = ("mean", "improvement", "optimism", "thompson")
+
+
+def acquired(
+    name: str, mean: Tensor, spread: Tensor, *, best: float | None, deviates: Tensor
+) -> Tensor:
+    """What beliefs in a maximised metric are worth by one of `ACQUISITIONS`, elementwise.
+
+    Args:
+        name: Which; by any other name it is the mean.
+        mean: On the scale of the proxy's targets.
+        spread: The standard deviation, on the same scale, above 0.
+        best: The best target so far; without one the improvement is the mean.
+        deviates: Standard normal numbers; the draws of Thompson sampling.
+    """
+    if name == "improvement" and best is not None:
+        return log_expected_improvement(mean, spread, best)
+    if name == "optimism":
+        return mean + spread
+    if name == "thompson":
+        return mean + spread * deviates
+    return mean
 
 
 def log_expected_improvement(mean: Tensor, spread: Tensor, best: float) -> Tensor:
@@ -15,11 +43,12 @@ def log_expected_improvement(mean: Tensor, spread: Tensor, best: float) -> Tenso
     the scaled complementary error function, as Ament et al. do (https://arxiv.org/abs/2310.20708).
     """
     z = (mean - best) / spread
+    least = torch.finfo(z.dtype)
     density = torch.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    direct = torch.log((density + z * torch.special.ndtr(z)).clamp(min=1e-300))
+    direct = torch.log((density + z * torch.special.ndtr(z)).clamp(min=least.tiny))
     ratio = math.sqrt(math.pi / 2) * torch.special.erfcx(-z.clamp(max=-1.0) / math.sqrt(2))
     tail = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
-    tail = tail + torch.log1p((z.clamp(max=-1.0) * ratio).clamp(min=-1 + 1e-12))
+    tail = tail + torch.log1p((z.clamp(max=-1.0) * ratio).clamp(min=-1 + max(1e-12, least.eps)))
     return torch.where(z > -5, direct, tail) + torch.log(spread)
 
 

@@ -49,6 +49,11 @@ class Targets:
     scales: tuple[Scale, ...] = ()
     metrics: tuple[str, ...] = ()
 
+    @property
+    def best(self) -> float | None:
+        """The greatest feasible target of the first objective; None where nothing is feasible."""
+        return float(self.y[self.feasible, 0].max()) if self.feasible.any() else None
+
     def ranked(self) -> Targets:
         """The same with the first objective as normal scores of its ranks."""
         y = self.y.clone()

@@ -23,7 +23,7 @@ from optiproxy.proxies._scores import Score, Scores
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.informed import Informed, Model
-from optiproxy.search._acquisition import log_expected_improvement
+from optiproxy.search._acquisition import ACQUISITIONS, acquired
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
 from optiproxy.search._earlier import read_earlier
@@ -47,10 +47,6 @@ INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where
 RANDOM_CANDIDATES = 200
 # A space of so many is ranked as a whole: gradients find the slope of a space, not its few members.
 LOOKED_THROUGH = 3000
-# What the places of a batch may be filled by: the proxy's mean, expected improvement, one deviation
-# above the mean, or a draw from each candidate's own belief (independent Thompson sampling, White
-# et al., BANANAS, https://arxiv.org/abs/1910.11858).
-ACQUISITIONS = ("mean", "improvement", "optimism", "thompson")
 # Which places of five hear a proxy's second opinion, the first of them first.
 SECOND_PLACES = (4, 1)
 # After so many queries without a new best the search is stalled, and every fifth place looks
@@ -119,6 +115,8 @@ class OptiProxy(Optimizer):
         acquisition: What the places of a batch are filled by, in turn: ``"mean"``,
             ``"improvement"``, ``"optimism"``, ``"thompson"``. With several objectives it is
             expected hypervolume improvement throughout.
+        climbs: What the groups climb, in turn: the same names. A group that climbs by Thompson
+            sampling keeps its draw for the whole climb.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -138,16 +136,13 @@ class OptiProxy(Optimizer):
         exact: Mapping[str, Function] | None = None,
         distinct: bool = False,
         acquisition: Sequence[str] = ("mean", "improvement"),
+        climbs: Sequence[str] = ("mean",),
     ) -> None:
         super().__init__(
             space, objectives, constraints=constraints, seed=seed, exact=exact, distinct=distinct
         )
-        if isinstance(acquisition, str) or not acquisition:
-            raise invalid("acquisition", acquisition, f"give a list, of {', '.join(ACQUISITIONS)}")
-        for name in acquisition:
-            if name not in ACQUISITIONS:
-                raise unknown("acquisition", name, ACQUISITIONS)
-        self._turns = tuple(acquisition)
+        self._turns = _acquisitions("acquisition", acquisition)
+        self._climbs = _acquisitions("climbs", climbs)
         self._proxy: type[Proxy] = PROXIES.get(proxy)
         self.n_init = whole_number("n_init", n_init, least=2)
         metrics = len(self.objectives) + len(self.constraints)
@@ -332,18 +327,33 @@ class OptiProxy(Optimizer):
         generator: torch.Generator,
         away: Indices | None = None,
     ) -> Indices:
-        """Rows drawn from the groups' distributions after a climb of the model's mean.
+        """Rows drawn from the groups' distributions after a climb of the model.
 
-        Groups that agree with one of `away` in more than half of the choices are pushed off it.
+        Groups that agree with one of `away` in more than half of the choices are pushed off it,
+        and climb the mean.
         """
         mask = torch.from_numpy(self.space.mask)
         m = targets.objectives
         weights = torch.from_numpy(rng.dirichlet(np.ones(m), len(alpha))).to(model.dtype)
         avoided = None if away is None else self._corners(away, model.dtype)
+        climbs = self._climbs if away is None else ("mean",)
+        needs_spread = bool(targets.limits) or set(climbs) != {"mean"}
+        deviates = torch.zeros(len(alpha), m, dtype=model.dtype)
+        if "thompson" in climbs:
+            deviates = torch.from_numpy(rng.standard_normal((len(alpha), m))).to(model.dtype)
+        # Without one best there is nothing to improve on.
+        best = targets.best if m == 1 else None
 
         def score(p: Tensor) -> Tensor:
-            mean, spread = model.predict(p) if targets.limits else (model.mean(p), None)
-            worth = mean[:, 0] if m == 1 else chebyshev(mean[:, :m], weights)
+            mean, spread = model.predict(p) if needs_spread else (model.mean(p), None)
+            y = mean[:, :m]
+            if spread is not None:
+                y = torch.empty_like(y)
+                for turn, name in enumerate(climbs):
+                    here = slice(turn, None, len(climbs))
+                    beliefs = mean[here, :m], spread[here, :m]
+                    y[here] = acquired(name, *beliefs, best=best, deviates=deviates[here])
+            worth = y[:, 0] if m == 1 else chebyshev(y, weights)
             if spread is not None:
                 worth = worth + log_feasible(mean, spread, targets.limits)
             if avoided is not None:
@@ -400,12 +410,18 @@ def _worth(
         return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng, beyond=beyond)
     heard = beliefs.second if turn == "second" else None
     mean = (beliefs.mean if heard is None else heard)[:, 0]
-    spread = beliefs.spread[:, 0]
-    if turn == "improvement":
-        best = float(targets.y[targets.feasible][:, 0].max())
-        return log_expected_improvement(mean, spread, best) + feasible
-    if turn == "optimism":
-        mean = mean + spread
+    deviates = torch.zeros_like(mean)
     if turn == "thompson":
-        mean = mean + spread * torch.from_numpy(rng.standard_normal(len(mean))).to(mean.dtype)
-    return mean + feasible
+        deviates = torch.from_numpy(rng.standard_normal(len(mean))).to(mean.dtype)
+    worth = acquired(turn, mean, beliefs.spread[:, 0], best=targets.best, deviates=deviates)
+    return worth + feasible
+
+
+def _acquisitions(field: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Raises InvalidValueError where `names` are no list of `ACQUISITIONS`."""
+    if isinstance(names, str) or not isinstance(names, Sequence) or not names:
+        raise invalid(field, names, f"give a list, of {', '.join(ACQUISITIONS)}")
+    for name in names:
+        if name not in ACQUISITIONS:
+            raise unknown(field, name, ACQUISITIONS)
+    return tuple(names)

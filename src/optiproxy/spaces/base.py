@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import InvalidValueError, OptiProxyError, invalid, unknown
+from optiproxy.errors import InvalidValueError, OptiProxyError, invalid, unknown, whole_number
 
 if TYPE_CHECKING:
     from torch import nn
@@ -277,7 +277,12 @@ class Space(ABC):
         return rows[:n]
 
     def sample(self, n: int, *, seed: int = 0) -> list[Architecture]:
-        """`n` architectures drawn uniformly, with replacement."""
+        """`n` architectures drawn uniformly, with replacement.
+
+        Raises:
+            InvalidValueError: `n` or `seed` is no whole number of 0 or more.
+        """
+        n, seed = whole_number("sample: n", n, 0), whole_number("sample: seed", seed, 0)
         return self.from_indices(self.random_indices(n, np.random.default_rng(seed)))
 
     def neighbour_indices(self, rows: Indices) -> Indices:
@@ -347,11 +352,21 @@ class Space(ABC):
         return np.array(rows, dtype=np.int64).reshape(-1, len(self.names))
 
     def from_indices(self, indices: Indices) -> list[Architecture]:
-        """Rows of option numbers (B, C) as architectures."""
+        """Rows of option numbers (B, C) as architectures.
+
+        Raises:
+            InvalidValueError: `indices` are no such rows.
+        """
+        rows = np.asarray(indices)
+        whole = rows.dtype.kind in "iu" and rows.ndim == 2 and rows.shape[1] == len(self.sizes)
+        if not whole or ((rows < 0) | (rows >= self.sizes)).any():
+            most = (self.sizes - 1).tolist()
+            remedy = f"give rows of {len(most)} option numbers from 0, at most {most}"
+            raise invalid("indices", indices, remedy)
         options = list(self.choices.values())
         return [
             Architecture(self.names, tuple(o[i] for o, i in zip(options, row, strict=True)))
-            for row in indices.tolist()
+            for row in rows.tolist()
         ]
 
     @cached_property

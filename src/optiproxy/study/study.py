@@ -256,8 +256,8 @@ class Study:
             callback: Called in this process with each result of this run.
 
         Raises:
-            InvalidValueError: `budget`, `cheap_budget` or `workers` can't be used, or the task
-                can't be sent to worker processes. No query is spent.
+            InvalidValueError: An argument can't be used, or the task can't be sent to worker
+                processes. No query is spent.
             DataError: The task's data are missing or broken. No query is spent.
             StudyError: The executor broke, or a worker can't load the task.
             KeyboardInterrupt: Ctrl-C.
@@ -266,6 +266,8 @@ class Study:
         kept = cheap_budget or self.cheap_budget or CHEAP_FACTOR * budget
         check_cheap_budget(self.task, cheap_budget, kept, budget)
         workers = workers_of(workers, executor)
+        if callback is not None and not callable(callback):
+            raise invalid("callback", callback, "give a function of one record")
         self.task.prepare()
         if not self.queries:
             self.task.look_over()
