@@ -153,3 +153,6 @@ def test_task_without_its_table_says_how_to_get_it(
         task.prepare()
     with pytest.raises(DataError, match="optiproxy data add FOLDER"):
         task.query(task.space.sample(1)[0])
+    limited = tasks.get("nasbench-graph-cora").replaced(constraints=["latency_ms<=60%"])
+    with pytest.raises(DataError, match="optiproxy data add FOLDER"):
+        limited.resolved()

@@ -207,9 +207,11 @@ class Task:
 
         Raises:
             InvalidValueError: A relative limit's metric is known by training alone.
+            DataError: See `prepare`.
         """
         if not any(constraint.relative for constraint in self.constraints):
             return self
+        self.prepare()
         task = self.replaced()
         task.constraints = resolved(self.constraints, self._sampled)
         return task
