@@ -12,12 +12,13 @@ from scipy.stats import norm
 from optiproxy.errors import InvalidValueError
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Beliefs
-from optiproxy.search._acquisition import log_expected_improvement
+from optiproxy.search._acquisition import ACQUISITIONS, log_expected_improvement
+from optiproxy.search._batch import worth_of
 from optiproxy.search._climb import climb, draw, relax, start
 from optiproxy.search._design import balanced
 from optiproxy.search._limits import Targets
 from optiproxy.search._threads import single_threaded
-from optiproxy.search.optiproxy import ACQUISITIONS, OptiProxy, _worth
+from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
 
 CELL = Cell(nodes=4, operations=NB201_OPERATIONS)
@@ -142,7 +143,7 @@ def test_what_each_acquisition_prefers() -> None:
     rng = np.random.default_rng(0)
 
     def favourite(turn: str) -> int:
-        worth = _worth(turn, 0, beliefs, torch.zeros(3), targets, None, rng)
+        worth = worth_of(turn, 0, beliefs, torch.zeros(3), targets, None, rng)
         return int(worth.argmax())
 
     assert [favourite(turn) for turn in ("mean", "improvement", "optimism")] == [0, 1, 1]

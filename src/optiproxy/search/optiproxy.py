@@ -20,10 +20,11 @@ from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies._earlier import Earlier
 from optiproxy.proxies._scores import Score, Scores
-from optiproxy.proxies.base import Beliefs, Proxy
+from optiproxy.proxies.base import Proxy
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.informed import Informed, Model
 from optiproxy.search._acquisition import ACQUISITIONS, acquired
+from optiproxy.search._batch import Scouted, fill
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
 from optiproxy.search._earlier import read_earlier
@@ -47,14 +48,9 @@ INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where
 RANDOM_CANDIDATES = 200
 # A space of so many is ranked as a whole: gradients find the slope of a space, not its few members.
 LOOKED_THROUGH = 3000
-# Which places of five hear a proxy's second opinion, the first of them first.
-SECOND_PLACES = (4, 1)
-# After so many queries without a new best the search is stalled, and every fifth place looks
-# elsewhere: at the favourite of a scout among what differs from each of the twenty best in half the
-# choices. With every third place NAS-Bench-Macro's best was found within 60 queries in 80 % of 30
-# seeds (development), with every fifth in 93 %; on NAS-Bench-201 the third was no better either.
+# After so many queries without a new best the search is stalled, and some places look elsewhere: at
+# the favourite of a scout among what differs from each of the twenty best in half the choices.
 PATIENCE = 12
-STALLED_EVERY = 5
 CROWD = 20
 # The scout is a deliberately coarse Gaussian process. A proxy with most of its data from one basin
 # sees only that basin; the scout, which knows how often options are chosen in all and along paths,
@@ -256,30 +252,21 @@ class OptiProxy(Optimizer):
         beliefs = proxy.beliefs(self._corners(rows, proxy.dtype))
         for index in range(len(pending)):
             beliefs.believe(index)
-        free = torch.arange(len(rows)) >= len(pending)
-        coarse = scout.beliefs(self._corners(rows, scout.dtype)) if scout is not None else None
-        far = free
-        if coarse is not None:
+        second = None
+        if scout is not None:
             far = torch.from_numpy(_distance(rows, crowd) >= len(self.space) / 2)
-        chosen: list[int] = []
+            second = Scouted(scout.beliefs(self._corners(rows, scout.dtype)), far)
         asked = len(self._queries) + len(pending)
-        for place in range(asked, asked + min(n, len(candidates))):
-            feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
-            if coarse is not None and place % STALLED_EVERY == 0 and bool((free & far).any()):
-                worth = _worth("optimism", place, coarse, feasible, targets, front, rng)
-                worth = worth.masked_fill(~far, -torch.inf)
-            else:
-                # By query, so that it is the same whether five are asked for at once or one by one.
-                turn = self._turns[place % len(self._turns)] if self._queries else "mean"
-                if place % 5 in SECOND_PLACES[: beliefs.share]:
-                    turn = "second"
-                worth = _worth(turn, place, beliefs, feasible, targets, front, rng)
-            index = int(worth.masked_fill(~free, -torch.inf).argmax())
-            chosen.append(index)
-            free[index] = False
-            beliefs.believe(index)
-            if front is not None:
-                front.add(beliefs.mean[index])
+        chosen = fill(
+            range(asked, asked + min(n, len(candidates))),
+            torch.arange(len(rows)) >= len(pending),
+            beliefs,
+            targets,
+            turns=self._turns if self._queries else ("mean",),
+            front=front,
+            scouted=second,
+            rng=rng,
+        )
         expected = targets.scales[0].inverse(beliefs.mean[chosen, 0].double().numpy())
         expected = self.objectives[0].sign * expected
         archs = self.space.from_indices(rows[chosen])
@@ -387,34 +374,6 @@ class OptiProxy(Optimizer):
 def _distance(rows: Indices, others: Indices) -> Indices:
     """The number of choices in which each row differs from the nearest of `others`, (B,)."""
     return np.asarray((rows[:, None] != others[None]).sum(-1).min(1))
-
-
-def _worth(
-    turn: str,
-    place: int,
-    beliefs: Beliefs,
-    feasible: Tensor,
-    targets: Targets,
-    front: Front | None,
-    rng: np.random.Generator,
-) -> Tensor:
-    """The score of every candidate for one place of the batch; (B,).
-
-    `feasible` is the proxy's log probability of meeting the limits, (B,), also where the scout's
-    `beliefs` rank: it is too coarse for a limit.
-    """
-    if len(targets.feasible) and not targets.feasible.any():
-        return feasible  # first of all find one that may be used
-    if front is not None:
-        beyond = place % 2 == 1
-        return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng, beyond=beyond)
-    heard = beliefs.second if turn == "second" else None
-    mean = (beliefs.mean if heard is None else heard)[:, 0]
-    deviates = torch.zeros_like(mean)
-    if turn == "thompson":
-        deviates = torch.from_numpy(rng.standard_normal(len(mean))).to(mean.dtype)
-    worth = acquired(turn, mean, beliefs.spread[:, 0], best=targets.best, deviates=deviates)
-    return worth + feasible
 
 
 def _acquisitions(field: str, names: Sequence[str]) -> tuple[str, ...]:
