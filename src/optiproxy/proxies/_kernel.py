@@ -27,6 +27,8 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Collection
+from functools import reduce
+from operator import mul
 
 import numpy as np
 import torch
@@ -44,6 +46,9 @@ VIEWS = ("choices", "paths", "counts", "pairs", "routes")
 MAX_PATHS = 24
 # Routes are compared each with each.
 MAX_ROUTES = 8
+# A list is compared in blocks of so many, whose arrays stay in the processor's cache: 2,500 candidates
+# of DARTS with 250 known ones take 0.09 s instead of 0.26 s.
+BLOCK = 64
 # Beyond this many counted pairs that view has nothing left to share between choices.
 MAX_PAIR_FEATURES = 1024
 
@@ -97,7 +102,9 @@ class Paths(View):
         self.size = len(self.paths)
 
     def _along(self, s: Tensor) -> Tensor:
-        return torch.stack([s[path].prod(0) for path in self.paths])
+        # A product of few is faster by hand, and so is its gradient: three times, in a climb.
+        agreements = s.unbind(0)
+        return torch.stack([reduce(mul, [agreements[c] for c in path]) for path in self.paths])
 
     def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
         return (1 - self._along(s))[:, :, None]
@@ -213,7 +220,7 @@ class Kernel:
         """
         first, second = torch.tril_indices(len(p), len(p))
         _, *features = self.features(p)
-        s = torch.einsum("pco,pco->cp", p[first], p[second])
+        s = torch.einsum("aco,bco->cab", p, p)[:, first, second]
         stacks = [
             view.distances(f[first], f[second], s).contiguous().numpy()
             for view, f in zip(self.views, features, strict=True)
@@ -237,6 +244,20 @@ class Kernel:
             a: Features of the first list.
             b: Features of the second.
         """
+        blocks = [
+            self._block(weights, amplitudes, scales, block, b)
+            for block in zip(*(f.split(BLOCK) for f in a), strict=True)
+        ]
+        return torch.cat(blocks) if len(blocks) > 1 else blocks[0]
+
+    def _block(
+        self,
+        weights: Tensor,
+        amplitudes: Tensor,
+        scales: list[Tensor],
+        a: tuple[Tensor, ...],
+        b: tuple[Tensor, ...],
+    ) -> Tensor:
         s = torch.einsum("aco,bco->cab", a[0], b[0])
         k: Tensor = torch.tensordot(weights, s, 1)
         for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
