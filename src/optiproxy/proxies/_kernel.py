@@ -46,8 +46,8 @@ VIEWS = ("choices", "paths", "counts", "pairs", "routes")
 MAX_PATHS = 24
 # Routes are compared each with each.
 MAX_ROUTES = 8
-# A list is compared in blocks of so many, whose arrays stay in the processor's cache: 2,500 candidates
-# of DARTS with 250 known ones take 0.09 s instead of 0.26 s.
+# A list is compared in blocks of so many, whose arrays stay in the cache: with 250 known ones
+# 2,500 candidates of DARTS take 0.09 s instead of 0.26 s.
 BLOCK = 64
 # Beyond this many counted pairs that view has nothing left to share between choices.
 MAX_PAIR_FEATURES = 1024
