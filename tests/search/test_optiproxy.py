@@ -273,3 +273,16 @@ def test_it_shows_what_it_is() -> None:
     opt = OptiProxy(SMALL, {"score": "max"})
     opt.tell(opt.ask(1), [4.5])
     assert repr(opt) == f"OptiProxy({SMALL!r}, score=max, 1 told, best {{'score': 4.5}})"
+
+
+def test_the_climb_is_stricter_after_violations() -> None:
+    """What the last batch broke weighs on the climb, not on the ranking."""
+
+    def violations(costs: list[float]) -> float:
+        opt = OptiProxy(CELL, "y=max", constraints="cost<=6", seed=1)
+        opt.tell(CELL.sample(len(costs)), [{"y": 1.0, "cost": cost} for cost in costs])
+        return opt._violations()
+
+    assert violations([]) == 0
+    assert violations([9.0, 1.0]) == 0.5
+    assert violations([9.0, 9.0, 1.0, 9.0, 1.0, 1.0, 1.0]) == 0.2

@@ -46,6 +46,9 @@ GROUPS = 40
 DRAWS = 30  # of each group; METHOD's verify ratio, 20 to 40 candidates for each query
 INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where groups start
 RANDOM_CANDIDATES = 200
+# The climb weighs the log probability of meeting the limits by this much and the last batch's share
+# of violations: once where half of it broke a limit. (The paper lets the penalty adapt, too.)
+LENIENT = 0.5
 # A space of so many is ranked as a whole: gradients find the slope of a space, not its few members.
 LOOKED_THROUGH = 3000
 # After so many queries without a new best the search is stalled, and some places look elsewhere: at
@@ -328,6 +331,7 @@ class OptiProxy(Optimizer):
         deviates = torch.zeros(len(alpha), m, dtype=model.dtype)
         if "thompson" in climbs:
             deviates = torch.from_numpy(rng.standard_normal((len(alpha), m))).to(model.dtype)
+        strictness = LENIENT + self._violations()
         # Without one best there is nothing to improve on.
         best = targets.best if m == 1 else None
 
@@ -342,13 +346,18 @@ class OptiProxy(Optimizer):
                     y[here] = acquired(name, *beliefs, best=best, deviates=deviates[here])
             worth = y[:, 0] if m == 1 else chebyshev(y, weights)
             if spread is not None:
-                worth = worth + log_feasible(mean, spread, targets.limits)
+                worth = worth + strictness * log_feasible(mean, spread, targets.limits)
             if avoided is not None:
                 agreement = torch.einsum("gco,kco->gk", p, avoided).amax(1)
                 worth = worth - torch.relu(agreement - len(self.space) / 2)
             return worth
 
         return draw(climb(alpha.to(model.dtype), score, mask, generator), DRAWS, mask, generator)
+
+    def _violations(self) -> float:
+        """The share of the last batch that broke a limit."""
+        last = [query for query in self._queries if query.metrics is not None][-BATCH:]
+        return sum(not query.feasible for query in last) / max(1, len(last))
 
     def _targets(self) -> Targets:
         return targets_of(
