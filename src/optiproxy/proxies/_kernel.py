@@ -244,25 +244,16 @@ class Kernel:
             a: Features of the first list.
             b: Features of the second.
         """
-        blocks = [
-            self._block(weights, amplitudes, scales, block, b)
-            for block in zip(*(f.split(BLOCK) for f in a), strict=True)
-        ]
-        return torch.cat(blocks) if len(blocks) > 1 else blocks[0]
 
-    def _block(
-        self,
-        weights: Tensor,
-        amplitudes: Tensor,
-        scales: list[Tensor],
-        a: tuple[Tensor, ...],
-        b: tuple[Tensor, ...],
-    ) -> Tensor:
-        s = torch.einsum("aco,bco->cab", a[0], b[0])
-        k: Tensor = torch.tensordot(weights, s, 1)
-        for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
-            k = k + amplitudes[i] * view.cross(scale, a[i + 1], b[i + 1], s)
-        return k
+        def block(part: tuple[Tensor, ...]) -> Tensor:
+            s = torch.einsum("aco,bco->cab", part[0], b[0])
+            k: Tensor = torch.tensordot(weights, s, 1)
+            for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
+                k = k + amplitudes[i] * view.cross(scale, part[i + 1], b[i + 1], s)
+            return k
+
+        blocks = [block(part) for part in zip(*(torch.split(f, BLOCK) for f in a), strict=True)]
+        return torch.cat(blocks) if len(blocks) > 1 else blocks[0]
 
     def diagonal(
         self, weights: Tensor, amplitudes: Tensor, scales: list[Tensor], a: tuple[Tensor, ...]
