@@ -29,11 +29,12 @@ def search(task: tasks.Task, options: argparse.Namespace, seed: int) -> tuple[li
     extra = {"proxy": options.proxy} if options.method == "optiproxy" else {}
     directions = {o.metric: o.direction for o in task.objectives}
     opt = METHODS.get(options.method)(task.space, directions, seed=seed, **extra)
-    batch = options.batch or opt.batch_size
     regrets: list[float] = []
     seconds = 0.0
     while len(opt.queries) < options.budget:
         start = time.perf_counter()
+        # The method's own size changes in the course of a search.
+        batch = options.batch or opt.batch_size
         archs = opt.ask(min(batch, options.budget - len(opt.queries)))
         seconds += time.perf_counter() - start
         results = [task.guiding(task.query(a).metrics) for a in archs]
