@@ -275,9 +275,7 @@ def test_it_shows_what_it_is() -> None:
     assert repr(opt) == f"OptiProxy({SMALL!r}, score=max, 1 told, best {{'score': 4.5}})"
 
 
-def test_the_climb_is_stricter_after_violations() -> None:
-    """What the last batch broke weighs on the climb, not on the ranking."""
-
+def test_the_share_of_violations_is_that_of_the_last_results() -> None:
     def violations(costs: list[float]) -> float:
         opt = OptiProxy(CELL, "y=max", constraints="cost<=6", seed=1)
         opt.tell(CELL.sample(len(costs)), [{"y": 1.0, "cost": cost} for cost in costs])
@@ -286,3 +284,28 @@ def test_the_climb_is_stricter_after_violations() -> None:
     assert violations([]) == 0
     assert violations([9.0, 1.0]) == 0.5
     assert violations([9.0, 9.0, 1.0, 9.0, 1.0, 1.0, 1.0]) == 0.2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_climb_keeps_a_limit_more_strictly_after_violations(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the same queries, groups and noise: more of what it draws meets the limit."""
+
+    class Watched(OptiProxy):
+        def _climbed(self, *arguments, **options):
+            drawn.append(super()._climbed(*arguments, **options))
+            return drawn[-1]
+
+    def kept(share: float) -> float:
+        drawn.clear()
+        monkeypatch.setattr(OptiProxy, "_violations", lambda self: share)
+        opt = Watched(CELL, "y=max", constraints="cost<=8", seed=seed, proxy="gp")
+        rows = CELL.to_indices(opt.ask(10))
+        told = [{"y": float(row.sum()), "cost": float(row.sum())} for row in rows]
+        opt.tell(CELL.from_indices(rows), told)
+        opt.ask(1)
+        return float((drawn[0].sum(1) <= 8).mean())
+
+    drawn: list[np.ndarray] = []
+    assert kept(1.0) > kept(0.0)

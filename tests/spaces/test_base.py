@@ -234,14 +234,21 @@ def test_what_is_no_architecture_is_told_by_neighbours_too() -> None:
         CHAIN.to_indices([3])  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize("rows", [[[0, 9]], [[-1, 0]], [[0]], [0, 0], "ab", [[0.5, 1]]])
-def test_what_are_no_rows_of_option_numbers_is_told(rows: object) -> None:
+@pytest.mark.parametrize("form", [list, np.array])
+@pytest.mark.parametrize("rows", [[[0, 2]], [[-1, 0]], [[0]], [0, 0], [[0.5, 1.0]]])
+def test_what_are_no_rows_of_option_numbers_is_told(rows: Any, form: Any) -> None:
     space = Chain({"depth": [1, 2, 3], "width": [16, 32]})
+    good = [[2, 1], [0, 0]]
+    assert space.to_indices(space.from_indices(form(good))).tolist() == good
     with pytest.raises(InvalidValueError, match=r"indices: .* 2 option numbers .*\[2, 1\]"):
-        space.from_indices(rows)  # type: ignore[arg-type]
+        space.from_indices(form(rows))
 
 
-@pytest.mark.parametrize(("n", "seed"), [("2", 0), (-1, 0), (2, "a")])
-def test_a_sample_of_no_number_is_told(n: object, seed: object) -> None:
-    with pytest.raises(InvalidValueError, match=r"sample: .*whole number of 0 or more"):
-        Chain({"width": [16, 32]}).sample(n, seed=seed)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("n", "seed", "field"), [("2", 0, "n"), (-1, 0, "n"), (2, "a", "seed"), (2, -1, "seed")]
+)
+def test_a_sample_of_no_number_is_told(n: Any, seed: Any, field: str) -> None:
+    space = Chain({"width": [16, 32]})
+    assert space.sample(0) == []
+    with pytest.raises(InvalidValueError, match=rf"sample: {field}: got .*whole number of 0 or"):
+        space.sample(n, seed=seed)

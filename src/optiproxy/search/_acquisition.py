@@ -43,12 +43,12 @@ def log_expected_improvement(mean: Tensor, spread: Tensor, best: float) -> Tenso
     the scaled complementary error function, as Ament et al. do (https://arxiv.org/abs/2310.20708).
     """
     z = (mean - best) / spread
-    least = torch.finfo(z.dtype)
+    numbers = torch.finfo(z.dtype)
     density = torch.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    direct = torch.log((density + z * torch.special.ndtr(z)).clamp(min=least.tiny))
+    direct = torch.log((density + z * torch.special.ndtr(z)).clamp(min=numbers.tiny))
     ratio = math.sqrt(math.pi / 2) * torch.special.erfcx(-z.clamp(max=-1.0) / math.sqrt(2))
     tail = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
-    tail = tail + torch.log1p((z.clamp(max=-1.0) * ratio).clamp(min=-1 + max(1e-12, least.eps)))
+    tail = tail + torch.log1p((z.clamp(max=-1.0) * ratio).clamp(min=-1 + max(1e-12, numbers.eps)))
     return torch.where(z > -5, direct, tail) + torch.log(spread)
 
 

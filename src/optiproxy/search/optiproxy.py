@@ -46,8 +46,8 @@ GROUPS = 40
 DRAWS = 30  # of each group; METHOD's verify ratio, 20 to 40 candidates for each query
 INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where groups start
 RANDOM_CANDIDATES = 200
-# The climb weighs the log probability of meeting the limits by this much and the last batch's share
-# of violations: once where half of it broke a limit. (The paper lets the penalty adapt, too.)
+# The climb weighs the log probability of meeting the limits by this much and the share of the last
+# five results that broke one: once where it is half. (The paper lets the penalty adapt, too.)
 LENIENT = 0.5
 # A space of so many is ranked as a whole: gradients find the slope of a space, not its few members.
 LOOKED_THROUGH = 3000
@@ -355,7 +355,7 @@ class OptiProxy(Optimizer):
         return draw(climb(alpha.to(model.dtype), score, mask, generator), DRAWS, mask, generator)
 
     def _violations(self) -> float:
-        """The share of the last batch that broke a limit."""
+        """The share of the last five results that broke a limit."""
         last = [query for query in self._queries if query.metrics is not None][-BATCH:]
         return sum(not query.feasible for query in last) / max(1, len(last))
 
