@@ -1,14 +1,14 @@
-"""The figures and the tables of docs/experiments.md, from the newest result of each experiment.
+"""Figures and tables of docs/experiments.md, from the newest result of each of these experiments.
 
     python benchmarks/experiments/figures.py
 
-Draws into docs/figures and prints the tables; an experiment that has no result is left out.
+Draws docs/figures/variants.svg and gap.svg and prints the tables; an experiment without a result is
+left out. The other two figures are those that `optiproxy compare` drew.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,4 +130,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
