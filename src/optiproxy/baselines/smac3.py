@@ -50,8 +50,14 @@ class SMAC(Optimizer):
         """What SMAC's maximiser finds, the best first, (B, C)."""
         from ConfigSpace import Categorical, Configuration, ConfigurationSpace
         from smac.acquisition.function import EI
-        from smac.acquisition.maximizer import LocalAndSortedRandomSearch
+        from smac.acquisition.maximizer import LocalAndSortedRandomSearch, LocalSearch
         from smac.model.random_forest import RandomForest
+
+        class Ordered(LocalSearch):
+            # SMAC takes the starting points out of a set, whose order is another in each process.
+            def _get_init_points_from_previous_configs(self, *arguments: Any) -> list[Any]:
+                points = super()._get_init_points_from_previous_configs(*arguments)
+                return sorted(points, key=lambda config: config.get_array().tolist())
 
         seeds = rng.integers(2**31, size=3).tolist()
         space = ConfigurationSpace(seed=seeds[0])
@@ -72,6 +78,7 @@ class SMAC(Optimizer):
         acquisition = EI(log=True)
         acquisition.update(model=model, eta=float(y.min()), X=x, num_data=len(x))
         search = LocalAndSortedRandomSearch(space, acquisition, challengers=1000, seed=seeds[2])
+        search._local_search = Ordered(space, acquisition, seed=seeds[2])
         found = search.maximize(told, n_points=1000)
         rows = [[config[name] for name in names] for config in found]
         return np.array(rows, dtype=np.int64).reshape(-1, len(self.space))
