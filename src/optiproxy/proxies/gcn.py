@@ -104,6 +104,13 @@ def _propagate(graph: Tensor, h: Tensor) -> Tensor:
     return torch.einsum("sbnm,kmbh->ksnbh", graph, h)
 
 
+def _join(w: Weights, name: str, forth: Tensor, back: Tensor) -> Tensor:
+    """`linear` of both directions side by side, (K, N, B, H) each, without a copy of them."""
+    first, second = w[f"{name}.w"].chunk(2, 1)
+    half = torch.baddbmm(w[f"{name}.b"], forth.flatten(1, 2), first)
+    return torch.baddbmm(half, back.flatten(1, 2), second).view(*forth.shape[:-1], -1)
+
+
 def _forward(
     w: Weights, graph: Tensor, x: Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -115,8 +122,7 @@ def _forward(
         # The rows of the graph sum to one, so that a layer's bias may be added behind it.
         z = _propagate(graph, h).expand(members, -1, -1, -1, -1).flatten(0, 1)  # (2K, N, B, ·)
         z = F.relu(linear(w, f"{layer}.directions", z))
-        z = z.view(members, 2, *z.shape[1:])
-        h = linear(w, f"{layer}.join", torch.cat([z[:, 0], z[:, 1]], -1))  # (K, N, B, H)
+        h = _join(w, f"{layer}.join", *z.view(members, 2, *z.shape[1:]).unbind(1))
         h = F.layer_norm(h, h.shape[-1:])
         if generator is not None:
             # One mask for all vertices of an architecture: as good, and drawn N times faster.

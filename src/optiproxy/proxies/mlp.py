@@ -1,4 +1,4 @@
-"""A multilayer perceptron over the one-hot encoding and option counts, as a batched ensemble.
+"""Multilayer perceptrons over any encoding, as batched ensembles.
 
 White et al., BANANAS, https://arxiv.org/abs/1910.11858, predict accuracies by an ensemble of plain
 networks; Lyu et al., OptiProxy-NAS, https://arxiv.org/abs/2509.05656, climb such a network as one
@@ -61,17 +61,22 @@ class MLPEnsemble(Ensemble):
 
     members = MEMBERS
     training = TRAINING
+    #: The encoding that is read, and whether the counts are read beside it.
+    encoding = "onehot"
+    counts = True
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        self._encoder = encodings.make("onehot", space)
+        self._encoder = encodings.make(self.encoding, space)
         self._shares = _shares(space)
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
         """Choice probabilities (B, C, O) → (B, features)."""
-        (onehot,) = self._encoder.relaxed(p)
-        counts = (p.transpose(1, 2) @ self._shares).flatten(1)  # (B, O · shared kinds)
-        return (INPUT_SCALE * torch.cat([onehot, COUNT_SCALE * counts], -1),)
+        parts = [part.flatten(1) for part in self._encoder.relaxed(p)]
+        if self.counts:
+            counts = (p.transpose(1, 2) @ self._shares).flatten(1)  # (B, O · shared kinds)
+            parts.append(COUNT_SCALE * counts)
+        return (INPUT_SCALE * torch.cat(parts, -1),)
 
     def _initial(
         self, inputs: tuple[Tensor, ...], metrics: int, generator: torch.Generator
@@ -83,6 +88,26 @@ class MLPEnsemble(Ensemble):
     ) -> Tensor:
         (x,) = inputs
         return _forward(weights, x, generator)
+
+
+class OneHotMLP(MLPEnsemble):
+    """The same networks on the one-hot encoding alone."""
+
+    counts = False
+
+
+class AdjacencyMLP(MLPEnsemble):
+    """The same networks on the entries of the adjacency matrix and of the vertices' features."""
+
+    encoding = "adjacency"
+    counts = False
+
+
+class PathMLP(MLPEnsemble):
+    """The same networks on the path encoding, as BANANAS reads it."""
+
+    encoding = "path"
+    counts = False
 
 
 def _shares(space: Space) -> Tensor:
