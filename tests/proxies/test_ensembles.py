@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from optiproxy.encodings import corners
-from optiproxy.proxies import gcn, transformer
+from optiproxy.encodings import ENCODINGS, corners
+from optiproxy.encodings import make as make_encoder
+from optiproxy.proxies import PROXIES, gcn, transformer
 from optiproxy.proxies._ensemble import (
     HINGE_MARGIN,
     HINGE_WEIGHT,
@@ -23,7 +24,7 @@ from optiproxy.proxies._ensemble import (
     train,
 )
 from optiproxy.proxies.gcn import GCNEnsemble
-from optiproxy.proxies.mlp import MLPEnsemble
+from optiproxy.proxies.mlp import INPUT_SCALE, MLPEnsemble
 from optiproxy.proxies.transformer import TransformerEnsemble
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
 
@@ -129,6 +130,14 @@ def test_another_seed_is_another_fit(make: type[MLPEnsemble]) -> None:
         proxy.fit(rows(20), y)
         means.append(proxy.predict(rows(20))[0])
     assert not torch.equal(*means)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS.names())
+def test_a_network_on_one_encoding_reads_it_alone(encoding: str) -> None:
+    proxy = PROXIES.get(f"mlp-{encoding}")(CELL)
+    (read,) = proxy._inputs(rows(7))
+    encoded = [part.flatten(1) for part in make_encoder(encoding, CELL).relaxed(rows(7))]
+    assert torch.equal(read, INPUT_SCALE * torch.cat(encoded, 1))
 
 
 # ---- graphs ----
