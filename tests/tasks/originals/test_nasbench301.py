@@ -1,4 +1,4 @@
-"""NAS-Bench-301's XGBoost ensemble, written here in the published layout."""
+"""NAS-Bench-301's ensembles, written here in the published layouts."""
 
 from __future__ import annotations
 
@@ -93,6 +93,29 @@ def snapshot(model: dict[str, Any]) -> bytes:
     return json.dumps({"Config": {}, "Model": model}).encode()
 
 
+def timed(monkeypatch: pytest.MonkeyPatch, text: Any = TEXT, **attributes: Any) -> bytes:
+    """The pickle of a `lightgbm.Booster` with the attributes that LightGBM 2.3.1's have."""
+    basic = types.ModuleType("lightgbm.basic")
+
+    class Booster:
+        pass
+
+    Booster.__module__, Booster.__qualname__ = "lightgbm.basic", "Booster"
+    basic.Booster = Booster  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lightgbm", types.ModuleType("lightgbm"))
+    monkeypatch.setitem(sys.modules, "lightgbm.basic", basic)
+    made = Booster()
+    best = collections.defaultdict(collections.OrderedDict)
+    best["valid_0"]["rmse"] = np.float64(50.5)
+    made.__dict__.update(
+        handle=text, network=False, best_iteration=0, best_score=best,
+        older_best_score=collections.defaultdict(dict), pandas_categorical=None,
+        params={"objective": "regression", "bananas_enc": False}, name_valid_sets=["valid_0"],
+    )  # fmt: skip
+    made.__dict__.update(attributes)
+    return pickle.dumps(made)
+
+
 def ensemble(folder: Path, members: list[bytes], kind: str = "xgb") -> Path:
     for number, content in enumerate(members):
         place = folder / str(number)
@@ -134,9 +157,12 @@ def test_the_zip_has_other_surrogates_too(
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("nb_models/xgb_v0.9/0/surrogate_model.model", content)
         archive.writestr("nb_models/gnn_gin_v0.9/0/surrogate_model.model", b"weights")
-        archive.writestr("nb_models/lgb_runtime_v0.9/0/surrogate_model.model", b"trees")
+        archive.writestr("nb_models/lgb_runtime_v0.9/0/surrogate_model.model", timed(monkeypatch))
     assert originals.recognise(path) == originals.original("nasbench301")
-    assert len(convert("nasbench301", path)["nasbench301_xgb"]) == 4
+    tables = convert("nasbench301", path)
+    assert {name: len(rows) for name, rows in tables.items()} == {
+        "nasbench301_xgb": 4, "nasbench301_lgb_runtime": 27,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("layout", ["binary", "json"])
@@ -183,7 +209,7 @@ def test_what_can_not_be_read_is_told_with_the_reason(
 
 def test_other_surrogates_are_refused(tmp_path: Path, convert) -> None:
     folder = ensemble(tmp_path / "nb_models" / "gnn_gin_v1.0", [b"weights"], "gnn_gin")
-    with pytest.raises(DataError, match=r"\(gnn_gin_v1.0\) none is the XGBoost ensemble"):
+    with pytest.raises(DataError, match=r"\(gnn_gin_v1.0\) none is the XGBoost ensemble or"):
         convert("nasbench301", folder.parent)
     for version in ("xgb_v0.9", "xgb_v1.0"):
         ensemble(tmp_path / "both" / version, [b""])
