@@ -82,7 +82,7 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
                 raise
             alone = _kind(accuracy[0][0])
             raise DataError(
-                f"{error}; without run times: unpack it and add {alone} alone"
+                f"{error}; to do without run times add the folder {alone} alone"
             ) from None
 
 
