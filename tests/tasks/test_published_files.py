@@ -219,6 +219,30 @@ def test_nb301_task() -> None:
     assert task.query(high).metrics == {"val_accuracy": (92.5 + 84) / 2}
 
 
+def test_nb301_seconds_where_their_table_is_here() -> None:
+    from optiproxy.tasks.originals.nasbench301 import COLUMNS, RUNTIME_COLUMNS
+
+    columns = _trees()
+    rows = [
+        {name: column[i].item() for name, column in columns.items()}
+        for i in range(len(columns["node"]))
+    ]
+    write("nasbench301_xgb", COLUMNS, rows)
+    limited = tasks.get("nb301-cifar10").replaced(constraints="train_seconds<=4500")
+    arch = limited.space.sample(1, seed=0)[0]
+    with pytest.raises(DataError, match=r"no nasbench301_lgb_runtime.* data fetch nasb"):
+        limited.prepare()
+    # Leaves in double precision: the seconds are not those of a single.
+    leaf = {**rows[-1], "member": 0, "threshold": 4227.3000472757085, "base_score": 0.0}
+    write("nasbench301_lgb_runtime", RUNTIME_COLUMNS, [leaf, {**leaf, "member": 1}])
+    metrics = limited.query(arch).metrics
+    assert metrics["train_seconds"] == 4227.3000472757085
+    assert limited.feasible(metrics)
+    fresh = tasks.get("nb301-cifar10")
+    assert set(fresh.query(arch).metrics) == {"val_accuracy", "train_seconds"}
+    assert fresh.metrics == ("val_accuracy", "train_seconds")
+
+
 def test_hw_nas_bench_tasks_join_accuracy_and_costs(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

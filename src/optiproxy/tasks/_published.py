@@ -243,6 +243,14 @@ CONVERTED = (
         "automl/nasbench301",
     ),
     _converted(
+        "nasbench301_lgb_runtime",
+        "nasbench301",
+        0,
+        "NAS-Bench-301: the trees of the surrogate of run times",
+        "Apache-2.0",
+        "automl/nasbench301",
+    ),
+    _converted(
         "nasbench_nlp_ptb",
         "nasbench-nlp",
         0,

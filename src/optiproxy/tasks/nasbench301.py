@@ -1,9 +1,11 @@
-"""NAS-Bench-301: the published XGBoost surrogate of DARTS cells on CIFAR-10.
+"""NAS-Bench-301: the published surrogates of DARTS cells on CIFAR-10.
 
-A query is a prediction: the mean of the ensemble's members, in %, of the validation accuracy after
-100 epochs (without the noise that the benchmark's own software may add). The surrogate's trees are
-read from the authors' file; its features are those of the configuration space it was trained on:
-the operation of each edge, and each node's pair of inputs; -1 for an edge that is not there.
+A query is a prediction: the mean of the XGBoost ensemble's members, in %, of the validation
+accuracy after 100 epochs (without the noise that the benchmark's own software may add). Where the
+LightGBM ensemble of run times is here too, its mean is ``train_seconds``: the seconds of that
+training on the benchmark's GPUs. The trees are read from the authors' files; their features are
+those of the configuration space that both were trained on: the operation of each edge, and each
+node's pair of inputs; -1 for an edge that is not there.
 
 Reference: Zela et al., Surrogate NAS Benchmarks, ICLR 2022, https://arxiv.org/abs/2008.09777.
 """
@@ -27,6 +29,8 @@ from optiproxy.tasks.base import Task
 from optiproxy.tasks.origin import Origin
 
 TABLE = "nasbench301_xgb"
+RUNTIMES = "nasbench301_lgb_runtime"
+SECONDS = "train_seconds"
 FEATURES = 56
 _TREE_COLUMNS = ("member", "node", "feature", "threshold", "left", "right", "base_score")
 
@@ -88,7 +92,8 @@ class Trees:
     def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
         member, node = columns["member"], columns["node"]
         self._feature = columns["feature"].astype(np.int16)
-        self._threshold = columns["threshold"].astype(np.float32)
+        # Single in xgboost, double in LightGBM: each compares as its own library does.
+        self._threshold = columns["threshold"]
         # A tree's nodes follow each other; its root is node 0.
         self._roots = np.flatnonzero(node == 0).astype(np.int32)
         here = np.arange(len(node), dtype=np.int32)
@@ -130,39 +135,67 @@ class Trees:
 
 
 class Surrogate:
-    """An evaluator: the ensemble's mean. Loads the trees when they are first needed."""
+    """An evaluator: the ensembles' means. Loads the trees when they are first needed."""
 
     def __init__(self, space: Darts) -> None:
         self.space = space
-        self._trees: Trees | None = None
+        self._trees: dict[str, Trees] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_trees": None}
+        return {**self.__dict__, "_trees": {}}
 
     def __call__(self, arch: Architecture) -> dict[str, float]:
         x = features(self.space, self.space.to_indices([arch]))
-        return {"val_accuracy": float(self.load().predict(x).mean())}
+        self.load()
+        return {metric: float(t.predict(x).mean()) for metric, t in self._trees.items()}
 
-    def load(self) -> Trees:
-        """The trees, read once.
+    def load(self) -> None:
+        """Reads the trees once: of accuracies, and of run times where they are here.
 
         Raises:
-            DataError: They are missing, broken, or another surrogate's.
+            DataError: The accuracies' are missing; or any are broken, or another surrogate's.
         """
-        if self._trees is None:
-            path = data.find(TABLE)
-            table = read_columns(path, _TREE_COLUMNS)
-            columns = {name: _column(table[name]) for name in _TREE_COLUMNS}
-            try:
-                self._trees = Trees(columns)
-            except DataError as error:
-                raise DataError(f"{path}: {error}") from None
-        return self._trees
+        if self._trees:
+            return
+        trees = {"val_accuracy": _read(TABLE)}
+        if data.status(RUNTIMES).path is not None:
+            trees[SECONDS] = _read(RUNTIMES)
+        self._trees = trees
+
+    def load_seconds(self) -> None:
+        """Reads the trees once, those of run times too.
+
+        Raises:
+            DataError: Any are missing, broken, or another surrogate's.
+        """
+        self.load()
+        if SECONDS not in self._trees:
+            self._trees[SECONDS] = _read(RUNTIMES)
+
+
+class Predicted(Task):
+    """The task of a `Surrogate`, whose run times must be here only if the search asks for them."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        if SECONDS in self.needed and isinstance(self.evaluate, Surrogate):
+            self.evaluate.load_seconds()
+
+
+def _read(table: str) -> Trees:
+    path = data.find(table)
+    columns = read_columns(path, _TREE_COLUMNS)
+    try:
+        return Trees({name: _column(columns[name]) for name in _TREE_COLUMNS})
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def _column(column: Any) -> NDArray[Any]:
     """A column without empty cells in its own type."""
-    kinds: dict[str, type[np.generic]] = {"int16": np.int16, "int32": np.int32}
+    kinds: dict[str, type[np.generic]] = {
+        "int16": np.int16, "int32": np.int32, "double": np.float64,
+    }  # fmt: skip
     kind = kinds.get(str(column.type), np.float32)
     return np.concatenate([_array(chunk, kind) for chunk in column.chunks])
 
@@ -172,17 +205,17 @@ def cifar10() -> Task:
     space = Darts()
     surrogate = Surrogate(space)
     file = data.known(TABLE)
-    return Task(
+    return Predicted(
         "nb301-cifar10",
         space,
         surrogate,
         objectives={"val_accuracy": "max"},
-        metrics=["val_accuracy"],
+        metrics=["val_accuracy", SECONDS],
         prepare=surrogate.load,
         in_memory=True,
         description=(
             "NAS-Bench-301 on CIFAR-10: validation accuracy in % as its XGBoost surrogate predicts "
-            "it, mean of the ensemble"
+            "it, mean of the ensemble; where the one of run times is here, seconds of training"
         ),
         origin=Origin(file.source, file.licence, _CITATION, TABLE),
     )

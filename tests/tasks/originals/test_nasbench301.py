@@ -1,7 +1,8 @@
-"""NAS-Bench-301's XGBoost ensemble, written here in the published layout."""
+"""NAS-Bench-301's ensembles, written here in the published layouts."""
 
 from __future__ import annotations
 
+import collections
 import json
 import pickle
 import struct
@@ -11,11 +12,16 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from optiproxy.errors import DataError
 from optiproxy.tasks import originals
+from optiproxy.tasks.nasbench301 import FEATURES, Trees
 from optiproxy.tasks.originals._xgboost import read
+
+# A model of three trees with five leaves each, as LightGBM 2.3.1 wrote it.
+TEXT = (Path(__file__).parent / "lightgbm-2.3.1.txt").read_text("utf-8")
 
 
 def learner(base: str = "5E-1", objective: str = "reg:squarederror") -> dict[str, Any]:
@@ -93,6 +99,29 @@ def snapshot(model: dict[str, Any]) -> bytes:
     return json.dumps({"Config": {}, "Model": model}).encode()
 
 
+def timed(monkeypatch: pytest.MonkeyPatch, text: Any = TEXT, **attributes: Any) -> bytes:
+    """The pickle of a `lightgbm.Booster` with the attributes that LightGBM 2.3.1's have."""
+    basic = types.ModuleType("lightgbm.basic")
+
+    class Booster:
+        pass
+
+    Booster.__module__, Booster.__qualname__ = "lightgbm.basic", "Booster"
+    basic.Booster = Booster  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lightgbm", types.ModuleType("lightgbm"))
+    monkeypatch.setitem(sys.modules, "lightgbm.basic", basic)
+    made = Booster()
+    best = collections.defaultdict(collections.OrderedDict)
+    best["valid_0"]["rmse"] = np.float64(50.5)
+    made.__dict__.update(
+        handle=text, network=False, best_iteration=0, best_score=best,
+        older_best_score=collections.defaultdict(dict), pandas_categorical=None,
+        params={"objective": "regression", "bananas_enc": False}, name_valid_sets=["valid_0"],
+    )  # fmt: skip
+    made.__dict__.update(attributes)
+    return pickle.dumps(made)
+
+
 def ensemble(folder: Path, members: list[bytes], kind: str = "xgb") -> Path:
     for number, content in enumerate(members):
         place = folder / str(number)
@@ -134,9 +163,12 @@ def test_the_zip_has_other_surrogates_too(
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("nb_models/xgb_v0.9/0/surrogate_model.model", content)
         archive.writestr("nb_models/gnn_gin_v0.9/0/surrogate_model.model", b"weights")
-        archive.writestr("nb_models/lgb_runtime_v0.9/0/surrogate_model.model", b"trees")
+        archive.writestr("nb_models/lgb_runtime_v0.9/0/surrogate_model.model", timed(monkeypatch))
     assert originals.recognise(path) == originals.original("nasbench301")
-    assert len(convert("nasbench301", path)["nasbench301_xgb"]) == 4
+    tables = convert("nasbench301", path)
+    assert {name: len(rows) for name, rows in tables.items()} == {
+        "nasbench301_xgb": 4, "nasbench301_lgb_runtime": 27,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("layout", ["binary", "json"])
@@ -183,7 +215,7 @@ def test_what_can_not_be_read_is_told_with_the_reason(
 
 def test_other_surrogates_are_refused(tmp_path: Path, convert) -> None:
     folder = ensemble(tmp_path / "nb_models" / "gnn_gin_v1.0", [b"weights"], "gnn_gin")
-    with pytest.raises(DataError, match=r"\(gnn_gin_v1.0\) none is the XGBoost ensemble"):
+    with pytest.raises(DataError, match=r"\(gnn_gin_v1.0\) none is the XGBoost ensemble or"):
         convert("nasbench301", folder.parent)
     for version in ("xgb_v0.9", "xgb_v1.0"):
         ensemble(tmp_path / "both" / version, [b""])
@@ -210,3 +242,79 @@ def test_an_altered_binary_model_is_told() -> None:
     count = whole.index(struct.pack("<4i", 2, 1, 56, 0))
     with pytest.raises(DataError, match=r"-1 is no number of trees|cut short"):
         read(whole[:count] + struct.pack("<i", -1) + whole[count + 4 :])
+
+
+def test_run_times_become_rows(tmp_path: Path, convert, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The second stopped early: it predicts with its first tree.
+    members = [timed(monkeypatch), timed(monkeypatch, best_iteration=1)]
+    folder = ensemble(tmp_path / "lgb_runtime_v1.0", members, "lgb_time")
+    assert originals.recognise(folder) == originals.original("nasbench301")
+    tables = convert("nasbench301", folder)
+    assert list(tables) == ["nasbench301_lgb_runtime"]
+    rows = tables["nasbench301_lgb_runtime"]
+    assert [row["member"] for row in rows] == [0] * 27 + [1] * 9
+    assert rows[0] == {
+        "member": 0, "tree": 0, "node": 0, "feature": 12,
+        "threshold": np.nextafter(2.5000000000000004, 3), "left": 2, "right": 1, "base_score": 0,
+    }  # fmt: skip
+    leaf = {"node": 4, "feature": -1, "threshold": 4227.3000472757085, "left": -1, "right": -1}
+    assert rows[4].items() >= leaf.items()
+
+
+def test_run_times_of_lightgbm_itself(tmp_path: Path, convert) -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    rng = np.random.default_rng(0)
+    x = np.zeros((300, FEATURES))
+    x[:, 10:14], x[:, 15:21] = rng.integers(-1, 7, (300, 4)), rng.integers(0, 10, (300, 6))
+    y = 4000 + 200 * x[:, 12] - 80 * x[:, 11] * (x[:, 15] > 3) + rng.normal(0, 50, 300)
+    settings = {"objective": "regression", "num_leaves": 9, "num_threads": 1, "verbose": -1}
+    booster = lightgbm.train(settings, lightgbm.Dataset(x, label=y), num_boost_round=20)
+    folder = ensemble(tmp_path / "lgb_runtime_v1.0", [pickle.dumps(booster)], "lgb_time")
+    rows = convert("nasbench301", folder)["nasbench301_lgb_runtime"]
+    trees = Trees({name: np.array([row[name] for row in rows]) for name in rows[0]})
+    found = trees.predict(x.astype(np.float32))[:, 0]
+    np.testing.assert_allclose(found, booster.predict(x, num_threads=1), rtol=1e-14)
+
+
+def test_what_can_not_be_read_of_run_times_is_told(
+    tmp_path: Path, convert, hostile, nothing_left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = [
+        (pickle.dumps(hostile), "0/surrogate_model.model: .*could run code"),
+        (timed(monkeypatch, params=hostile), "could run code"),
+        (timed(monkeypatch)[:-40], "cut short or no pickle"),
+        (timed(monkeypatch, TEXT.encode()), "no booster of LightGBM"),
+        (timed(monkeypatch, None), "no booster of LightGBM"),
+        (timed(monkeypatch, best_iteration="all"), "no booster of LightGBM"),
+        (booster(monkeypatch, binary()), "names xgboost.core.Booster, which could run"),
+        (timed(monkeypatch, TEXT[:1500]), "the model is cut short"),
+    ]
+    for number, (member, message) in enumerate(cases):
+        folder = ensemble(tmp_path / str(number) / "lgb_runtime_v1.0", [member])
+        with pytest.raises(DataError, match=message):
+            convert("nasbench301", folder)
+        assert nothing_left()
+    assert not (tmp_path / "it-ran").exists()
+
+
+def test_of_a_folder_with_unreadable_run_times_nothing_is_added_and_the_way_out_is_told(
+    tmp_path: Path, convert, hostile, nothing_left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "nb_models_1.0"
+    ensemble(models / "xgb_v1.0", [booster(monkeypatch, binary())])
+    times = ensemble(models / "lgb_runtime_v1.0", [timed(monkeypatch, "tree\nversion=v9")])
+    with pytest.raises(DataError, match=r"cut short; to do without .* xgb_v1.0 alone"):
+        convert("nasbench301", models)
+    assert nothing_left()
+    (times / "0" / "surrogate_model.model").write_bytes(pickle.dumps(hostile))
+    with pytest.raises(DataError, match="could run code; nothing was converted"):
+        convert("nasbench301", models)
+    assert len(convert("nasbench301", models / "xgb_v1.0")["nasbench301_xgb"]) == 4
+
+
+def test_a_split_on_what_no_vector_has_is_told() -> None:
+    bent = learner()
+    trees = bent["learner"]["gradient_booster"]["model"]["trees"]
+    trees[0]["split_indices"][0] = 40_000
+    with pytest.raises(DataError, match="tree 0 is none: it splits on a feature"):
+        read(snapshot(bent))

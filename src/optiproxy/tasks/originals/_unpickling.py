@@ -144,6 +144,7 @@ class _Unpickler(pickle.Unpickler):
             "builtins.set": self._set,
             "builtins.frozenset": self._set,
             "builtins.list": self._list,
+            "builtins.dict": self._dict,
             "builtins.bytearray": self._bytes,
             "builtins.bytes": self._bytes,
             "collections.OrderedDict": self._dict,

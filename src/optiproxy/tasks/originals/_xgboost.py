@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optiproxy.errors import DataError
+from optiproxy.tasks.originals._trees import Model, Tree, checked
 
 _CONFIG = b"CONFIG-offset:"
 _BINARY = b"binf"
@@ -27,31 +26,6 @@ _LEARNER, _MODEL, _TREE, _STATISTICS = 136, 160, 148, 16
 _FEATURE = 0x7FFFFFFF
 # A model of more trees or nodes is a broken one.
 _MOST = 10_000_000
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One tree. In a leaf `left` and `right` are -1, and `value` is what it predicts.
-
-    Attributes:
-        feature: (nodes,), what an inner node splits on.
-        value: (nodes,), below which the left child is taken.
-        left: (nodes,).
-        right: (nodes,).
-    """
-
-    feature: NDArray[np.int64]
-    value: NDArray[np.float32]
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Model:
-    """An ensemble of trees whose predictions are added to `base_score`."""
-
-    base_score: float
-    trees: list[Tree]
 
 
 def read(content: bytes) -> Model:
@@ -78,7 +52,10 @@ def read(content: bytes) -> Model:
         raise DataError(f"its objective is {objective!r}, not a regression's")
     if weights is not None and len(weights) != len(trees):
         raise DataError("its trees and their weights differ in number")
-    return Model(base, [_checked(n, tree, weights) for n, tree in enumerate(trees)])
+    trees = [checked(number, tree) for number, tree in enumerate(trees)]
+    if weights is not None:
+        trees = [_weighted(*pair) for pair in zip(trees, weights, strict=True)]
+    return Model(base, trees)
 
 
 _Parts = tuple[str, str, float, list[Tree], "list[float] | None"]
@@ -163,19 +140,6 @@ class _Reader:
         return self.take(size).decode("ascii")
 
 
-def _checked(number: int, tree: Tree, weights: list[float] | None) -> Tree:
-    size = len(tree.left)
-    leaf = tree.left < 0
-    here = np.arange(size)
-    sound = size > 0 and len(tree.right) == len(tree.feature) == len(tree.value) == size
-    if sound:
-        # A child comes after its parent, so that every walk ends.
-        for child in (tree.left, tree.right):
-            sound &= bool((leaf | ((child > here) & (child < size))).all())
-    if not sound:
-        raise DataError(f"tree {number} is none: one of its nodes leads nowhere")
-    feature = np.where(leaf, -1, tree.feature)
-    value = tree.value
-    if weights is not None:
-        value = np.where(leaf, value * np.float32(weights[number]), value)
-    return Tree(feature, value, np.where(leaf, -1, tree.left), np.where(leaf, -1, tree.right))
+def _weighted(tree: Tree, weight: float) -> Tree:
+    value = np.where(tree.left < 0, tree.value * np.float32(weight), tree.value)
+    return Tree(tree.feature, value, tree.left, tree.right)

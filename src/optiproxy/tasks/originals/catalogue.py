@@ -76,10 +76,10 @@ ORIGINALS = (
     ),
     Original(
         "nasbench301",
-        ("models_0.9.zip", "models_1.0.zip", "nb_models*", "xgb_v0.9", "xgb_v1.0"),
+        ("models_0.9.zip", "models_1.0.zip", "nb_models*", "xgb_v*", "lgb_runtime_v*"),
         f"{_HERE}.nasbench301",
-        {"nasbench301_xgb": 0},
-        "NAS-Bench-301 v0.9, the XGBoost surrogate",
+        {"nasbench301_xgb": 0, "nasbench301_lgb_runtime": 0},
+        "NAS-Bench-301 v0.9, the surrogates of accuracy (XGBoost) and run time (LightGBM)",
         url="https://ndownloader.figshare.com/files/24693026",
     ),
     Original(
