@@ -15,8 +15,8 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import _results
 import numpy as np
+from _results import write
 from scipy import stats
 
 from optiproxy import tasks
@@ -108,4 +108,4 @@ def run(
                 line = ", ".join(f"{q}: {r['mean_regret']:.3f}" for q, r in rows.items())
                 print(f"{name} {variant}: mean regret {line}; {seconds} s", flush=True)
     label = "experiment-" + Path(sys.argv[0]).stem.replace("_", "-")
-    print(_results.write(label, vars(options), results))
+    print(write(label, vars(options), results))

@@ -8,6 +8,7 @@ left out. The other two figures are those that `optiproxy compare` drew.
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,7 @@ def draw_gap(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     FIGURES.mkdir(parents=True, exist_ok=True)
     results = {label: found for label in VARIANTS if (found := newest(label)) is not None}
     for label, result in results.items():

@@ -14,10 +14,9 @@ import argparse
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
-import _results
 import numpy as np
 import torch
-from _run import directions  # before torch: it bounds the threads
+from _run import directions, write  # before torch: it bounds the threads
 from scipy.stats import spearmanr
 from torch import Tensor
 
@@ -141,7 +140,7 @@ def main() -> None:
             jobs = [(name, options.proxy, seed, options.budget) for seed in seeds]
             results[name] = summary(list(pool.map(search, jobs)))
             print(name, results[name]["rank_correlation_on_queries"], flush=True)
-    print(_results.write(f"experiment-gap-{options.proxy}", vars(options), results))
+    print(write(f"experiment-gap-{options.proxy}", vars(options), results))
 
 
 if __name__ == "__main__":
