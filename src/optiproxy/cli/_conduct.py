@@ -20,7 +20,9 @@ from optiproxy.study import Study
 
 def default_storage(name: str) -> str:
     """The journal file of a study that was given no storage, in the working folder."""
-    return f"./{re.sub(r'[^A-Za-z0-9_.+-]+', '-', name)}.journal"
+    # Letters of all languages stay: names that differ in them alone would share their files.
+    stem = re.sub(r"[^\w.+-]+", "-", name)
+    return f"./{stem}.journal"
 
 
 def conduct(
