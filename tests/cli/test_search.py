@@ -183,3 +183,37 @@ def test_a_reason_of_several_lines_is_told_in_one(folder, capfd):
     assert f"failed: 2 of 2 evaluations: {said}" in out
     assert f"2 of them: {said}" in out
     assert f"2 of them: {said}" in err
+
+
+LOUD = """
+import os
+import optiproxy as op
+
+print("reading the data set", flush=True)
+os.write(1, b"a library written in C\\n")
+
+
+def train(arch, seed):
+    raise RuntimeError("out of memory")
+
+
+task = op.Task(
+    "loud", op.spaces.Chain({"a": [1, 2]}), lambda arch: float(arch["a"]), objectives="v=max",
+    build=lambda arch: None, train=train,
+)
+"""
+
+
+def test_a_file_that_prints_when_it_is_read(folder, answer):
+    (folder / "loud.py").write_text(LOUD)
+    found = answer("search", "loud.py:task", "--method", "random")
+    assert course(answer("resume", "loud-random-0")) == course(found)
+
+
+def test_what_was_found_is_told_although_the_network_can_not_be_trained_again(folder, capfd):
+    (folder / "loud.py").write_text(LOUD)
+    assert run(["search", "loud.py:task", "--method", "random"]) == 1
+    out, err = capfd.readouterr()
+    assert 'best: {"a": 2}' in out
+    assert "loud-random-0.png" in out
+    assert "error: RuntimeError: out of memory" in err
