@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from optiproxy.cli._conduct import default_storage
 from optiproxy.cli.app import run
 
 
@@ -163,3 +164,56 @@ def test_a_limit_that_nothing_meets_by_its_exact_metric(folder, capfd):
     assert "none that has size <= 0 could be asked for" in capfd.readouterr().out
     assert run(["search", "strict.py:task", "--constraint", "size<=1"]) == 0
     assert "val   1e+302" in capfd.readouterr().out
+
+
+def test_letters_of_all_languages_stay_in_file_names():
+    assert default_storage("täsk/1 – 搜索") == "./täsk-1-搜索.journal"
+
+
+def test_a_reason_of_several_lines_is_told_in_one(folder, capfd):
+    (folder / "lines.py").write_text(
+        "import optiproxy as op\n"
+        "def evaluate(arch):\n"
+        "    raise RuntimeError('no kernel\\n  for this\\ndevice')\n"
+        "task = op.Task('lines', op.spaces.Chain({'a': [1, 2]}), evaluate, objectives='v=max')\n"
+    )
+    assert run(["search", "lines.py:task", "--method", "random"]) == 1
+    out, err = capfd.readouterr()
+    said = "RuntimeError: no kernel for this device\n"
+    assert f"failed: 2 of 2 evaluations: {said}" in out
+    assert f"2 of them: {said}" in out
+    assert f"2 of them: {said}" in err
+
+
+LOUD = """
+import os
+import optiproxy as op
+
+print("reading the data set", flush=True)
+os.write(1, b"a library written in C\\n")
+
+
+def train(arch, seed):
+    raise RuntimeError("out of memory")
+
+
+task = op.Task(
+    "loud", op.spaces.Chain({"a": [1, 2]}), lambda arch: float(arch["a"]), objectives="v=max",
+    build=lambda arch: None, train=train,
+)
+"""
+
+
+def test_a_file_that_prints_when_it_is_read(folder, answer):
+    (folder / "loud.py").write_text(LOUD)
+    found = answer("search", "loud.py:task", "--method", "random")
+    assert course(answer("resume", "loud-random-0")) == course(found)
+
+
+def test_what_was_found_is_told_although_the_network_can_not_be_trained_again(folder, capfd):
+    (folder / "loud.py").write_text(LOUD)
+    assert run(["search", "loud.py:task", "--method", "random"]) == 1
+    out, err = capfd.readouterr()
+    assert 'best: {"a": 2}' in out
+    assert "loud-random-0.png" in out
+    assert "error: RuntimeError: out of memory" in err

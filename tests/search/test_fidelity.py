@@ -10,7 +10,8 @@ from optiproxy.encodings import corners
 from optiproxy.proxies import PROXIES
 from optiproxy.search import METHODS
 from optiproxy.search._fidelity import PROMOTED, TwoFidelities
-from optiproxy.spaces import Cell
+from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.spaces import Cell, Chain
 
 SPACE = Cell(nodes=4, operations=["none", "skip", "conv"])
 ROWS = SPACE.random_indices(200, np.random.default_rng(0))
@@ -86,3 +87,13 @@ def test_the_best_cheap_answers_are_asked_first_and_are_not_known(method: str) -
     opt.restore([])
     assert opt.queries == ()
     assert opt._low == []
+
+
+def test_many_cheap_answers_beside_an_exact_limit() -> None:
+    space = Chain({"a": list(range(8)), "b": list(range(8)), "c": [0, 1]})
+    archs = space.sample(50, seed=0)
+    exact = {"size": lambda arch: float(arch["b"])}
+    optimizer = OptiProxy(space, "score=max", constraints="size<=6", exact=exact, seed=0)
+    told = [(arch, float(arch["a"] + arch["c"])) for arch in archs]
+    optimizer.restore(told[:6], low=told)  # More than the default's second look needs.
+    assert len(optimizer.ask(2)) == 2

@@ -129,3 +129,20 @@ def test_what_can_not_be_used_is_told(study: object, words: str) -> None:
         OptiProxy(SPACE, {"score": "max"}, warm_start=[study])
     with pytest.raises(InvalidValueError, match="give a list"):
         OptiProxy(Chain({"a": [1, 2]}), {"score": "max"}, warm_start="runs.journal")
+
+
+def test_what_broke_a_limit_before_it_was_trained_is_left_out() -> None:
+    earlier = OptiProxy(SPACE, "score=max", constraints="latency<=2", seed=0)
+    archs = earlier.ask(8)
+    earlier.tell(
+        archs, [{"score": float(i), "latency": 1.0} for i in range(6)] + [{"latency": 3}] * 2
+    )
+    (study,) = OptiProxy(SPACE, "score=max", warm_start=[earlier])._earlier_studies
+    assert list(study.values("score")) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("bad", ["x", {"score": None}, {"score": "x"}, 10**400])
+def test_what_is_no_number_is_told(bad: object) -> None:
+    pairs = [(arch, bad) for arch in SPACE.sample(5, seed=0)]
+    with pytest.raises(InvalidValueError, match=r"study 1: score: got .*; give a number"):
+        OptiProxy(SPACE, "score=max", warm_start=[pairs])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import optiproxy as op
@@ -65,6 +66,18 @@ def test_less_is_better_where_the_objective_says_so() -> None:
 def test_bad_epochs_are_told(epoch: object) -> None:
     with pytest.raises(InvalidValueError, match="report: epoch"):
         Curve({}, 1.0)(epoch, 1.0)  # type: ignore[arg-type]
+
+
+def test_epochs_of_numpy_are_kept(tmp_path: Path) -> None:
+    def train(arch: op.Architecture, report) -> float:
+        for epoch in np.arange(1, 3):
+            report(epoch, np.float32(0.5))
+        return 1.0
+
+    given = op.Task("numpy", SPACE, train, objectives={"val": "max"})
+    study = Study.of(given, method="random", storage=tmp_path / "runs.journal")
+    study.run(1)
+    assert study.queries[0].metrics == {"val": 1.0}
 
 
 def test_a_resumed_search_stops_the_same_ones(tmp_path: Path) -> None:

@@ -171,6 +171,30 @@ def test_numeric_parameters_are_drawn_beside_it():
     assert all(1e-4 <= rate <= 1e-1 for rate in rates)
 
 
+@pytest.mark.parametrize("always", [False, True])
+@pytest.mark.parametrize("none", [[], [None]])
+def test_choices_that_others_switch_on(always, none):
+    space = op.spaces.Conditional(
+        {"block": ["conv", "attention"], "kernel": [3, 5, 7], "heads": [2, 4]},
+        when={"kernel": {"block": ["conv"]}, "heads": {"block": ["attention"]}},
+    )
+
+    def objective(trial):
+        block = trial.suggest_categorical("block", ["conv", "attention"])
+        found = {
+            name: trial.suggest_categorical(name, [*none, *options])
+            for name, options in (("kernel", [3, 5, 7]), ("heads", [2, 4]))
+            if always or block in space.when[name]["block"]
+        }
+        return found["kernel"] if block == "conv" else 10 + found["heads"]
+
+    sampler = op.OptiProxySampler(space, seed=1)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.enqueue_trial({"block": "conv", "kernel": 3})  # nothing of heads
+    study.optimize(objective, n_trials=space.count)
+    assert sorted(trial.value for trial in study.trials) == [3, 5, 7, 12, 14]
+
+
 def test_pruned_and_infinite_results_do_not_stop_it():
     def odd(trial):
         value = objective(trial)

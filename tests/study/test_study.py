@@ -183,6 +183,19 @@ def test_a_frame_has_one_row_a_query():
     assert Study.of(toys.task(), method="random").dataframe().empty
 
 
+def test_a_frame_keeps_names_that_stand_twice():
+    space = op.spaces.Chain({"query": [4, 8], "value": [2]})  # of an attention, say
+    found = {"val": 1.0, "value": 3.0, "failed": 5.0}
+    study = Study("names", space, lambda arch: found, objectives="val=max", method="random")
+    study.run(2)
+    frame = study.dataframe()
+    assert list(frame["query"]) == [1, 2]
+    assert sorted(frame["choice:query"]) == [4, 8]
+    assert list(frame["value"]) == [2, 2]
+    assert list(frame["metric:value"]) == [3, 3]
+    assert list(frame["metric:failed"]) == [5, 5]
+
+
 def test_the_callback_hears_each_result_once():
     heard = []
     study = Study.of(toys.task(), method="climber")

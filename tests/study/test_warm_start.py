@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from optiproxy.errors import InvalidValueError, StudyError
@@ -50,6 +51,17 @@ def test_another_warm_start_is_another_search(tmp_path: Path) -> None:
     make("cold", storage).run(2)
     with pytest.raises(StudyError, match="another warm start"):
         make("cold", storage, warm_start=[earlier])
+
+
+def test_what_an_earlier_study_has_not_measured_is_no_other_warm_start(tmp_path: Path) -> None:
+    pairs = [
+        (arch, {"score": np.float32(i), "ms": np.nan if i else 1})
+        for i, arch in enumerate(SPACE.sample(5, seed=0))
+    ]
+    limited = {"warm_start": [pairs], "constraints": "ms<=5"}
+    first = make("s", tmp_path / "runs.journal", **limited)
+    again = make("s", tmp_path / "runs.journal", **limited)
+    assert again.identity == first.identity
 
 
 def test_a_method_that_can_not_use_one() -> None:

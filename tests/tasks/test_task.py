@@ -50,6 +50,7 @@ def _raise(error: BaseException) -> Callable[..., float]:
         pytest.param(lambda arch: math.nan, "score is nan", id="nan"),
         pytest.param(lambda arch: {"score": math.inf}, "score is inf", id="inf"),
         pytest.param(lambda arch: {"score": None}, "score is None, which is no number", id="null"),
+        pytest.param(lambda arch: {"score": 10**400}, "number too large", id="too large"),
         pytest.param(lambda arch: {"scor": 1.0}, "no 'score', only scor", id="other metric"),
         pytest.param(lambda arch: {}, "no 'score', only an empty mapping", id="empty"),
         pytest.param(lambda arch: None, "returned None", id="nothing"),

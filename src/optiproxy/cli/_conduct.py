@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from optiproxy.study import Study
 
 def default_storage(name: str) -> str:
     """The journal file of a study that was given no storage, in the working folder."""
-    return f"./{re.sub(r'[^A-Za-z0-9_.+-]+', '-', name)}.journal"
+    # Letters of all languages stay: names that differ in them alone would share their files.
+    stem = re.sub(r"[^\w.+-]+", "-", name)
+    return f"./{stem}.journal"
 
 
 def conduct(
@@ -39,6 +42,7 @@ def conduct(
         state = f"goes on after {done} queries" if done else "the same command again goes on"
         print(f"study {study.name} in {place}: {state}", file=sys.stderr)
     files: list[tuple[str, Path | str]] = []
+    problem: BaseException | None = None
     with kept_for_the_answer():
         try:
             with SearchProgress(study, budget) as progress:
@@ -53,18 +57,22 @@ def conduct(
             print(_how_to_resume(study, place), file=sys.stderr)
             return INTERRUPTED
         if place is not None and not json:
-            files = _files(study, place)
+            files.append(("study", place))
+            try:
+                files.extend(_files(study, place))
+            except (Exception, KeyboardInterrupt) as error:
+                problem = error  # Told after what was found: that is there, whatever is not.
     print(answer_text(study, budget) if json else summary(study, files))
+    if problem is not None:
+        raise problem
     failed = all(record.metrics is None for record in (*study.queries, *study.dropped))
     return FAILED if failed else 0
 
 
-def _files(study: Study, place: str) -> list[tuple[str, Path | str]]:
-    files: list[tuple[str, Path | str]] = [("study", place)]
+def _files(study: Study, place: str) -> Iterator[tuple[str, Path]]:
     if not study.task.in_memory and study.queries:
         folder = Path() if "://" in place else Path(place).parent
-        files += write_files(study, folder, Path(default_storage(study.name)).stem)
-    return files
+        yield from write_files(study, folder, Path(default_storage(study.name)).stem)
 
 
 def _how_to_resume(study: Study, place: str | None) -> str:

@@ -15,19 +15,18 @@ from optiproxy.study import Study
 from optiproxy.study._identity import constraint_text, objective_text
 
 
-def write_files(study: Study, folder: Path, stem: str) -> list[tuple[str, Path]]:
+def write_files(study: Study, folder: Path, stem: str) -> Iterator[tuple[str, Path]]:
     """Writes what a study of a real training leaves: what it is, and where it was written."""
-    written = [("figure", _figure(study, folder / f"{stem}.png"))]
+    yield "figure", _figure(study, folder / f"{stem}.png")
     if study.pareto:
-        written.append(("front", _front(study, folder / f"{stem}-front.png")))
+        yield "front", _front(study, folder / f"{stem}-front.png")
     best = study.best
     if study.task.train is not None and best is not None:
         model, _ = network(study, best)
         path = folder / f"{stem}.pt"
         with whole(path) as unfinished:
             write_state(model, study, best, unfinished)
-        written.append(("network", path))
-    return written
+        yield "network", path
 
 
 def _figure(study: Study, path: Path) -> Path:

@@ -133,6 +133,7 @@ def _failures(records: Sequence[Record]) -> Iterator[str]:
     reasons = Counter(r.reason for r in records if r.metrics is None)
     if reasons:
         reason, count = reasons.most_common(1)[0]
+        reason = " ".join(reason.split())  # Errors of torch have several lines.
         most = "" if len(reasons) == 1 else f" ({count} of them)"
         yield f"failed: {reasons.total()} of {len(records)} evaluations{most}: {reason}"
 

@@ -31,6 +31,7 @@ def resume(
     """
     from optiproxy.cli._conduct import conduct, default_storage
     from optiproxy.cli._evaluators import evaluators
+    from optiproxy.cli._stdout import kept_for_the_answer
     from optiproxy.errors import whole_number
     from optiproxy.study import Study
 
@@ -38,7 +39,8 @@ def resume(
         whole_number("budget", budget)
     if workers is not None:
         whole_number("workers", workers)
-    study = Study.load(name, storage or default_storage(name))
+    with kept_for_the_answer():  # A user's file may print when it is read.
+        study = Study.load(name, storage or default_storage(name))
     total = budget or study.budget or 100
     with evaluators(dask, workers) as (executor, at_once):
         return conduct(

@@ -59,6 +59,7 @@ def search(
     from optiproxy.cli._conduct import conduct, default_storage
     from optiproxy.cli._earlier import earlier_searches
     from optiproxy.cli._evaluators import evaluators
+    from optiproxy.cli._stdout import kept_for_the_answer
     from optiproxy.errors import whole_number
     from optiproxy.study import Study
     from optiproxy.study._checks import check_cheap_budget
@@ -68,25 +69,27 @@ def search(
     whole_number("budget", budget)
     if workers is not None:
         whole_number("workers", workers)
-    loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
-    if cheap_budget is not None:
-        check_cheap_budget(loaded, cheap_budget, cheap_budget, budget)
-    loaded.prepare()  # Data that are missing are told before a file is made.
-    loaded.look_over()
-    name = name or default_name(loaded, method, seed)
-    if storage is None and not loaded.in_memory:
-        storage = default_storage(name)
-    earlier = earlier_searches(warm_start or [], storage)
+    with kept_for_the_answer():  # A user's file may print when it is read.
+        loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
+        if cheap_budget is not None:
+            check_cheap_budget(loaded, cheap_budget, cheap_budget, budget)
+        loaded.prepare()  # Data that are missing are told before a file is made.
+        loaded.look_over()
+        name = name or default_name(loaded, method, seed)
+        if storage is None and not loaded.in_memory:
+            storage = default_storage(name)
+        earlier = earlier_searches(warm_start or [], storage)
     with evaluators(dask, workers) as (executor, at_once):
-        study = Study.of(
-            loaded,
-            name=name,
-            method=method,
-            proxy=proxy,
-            storage=storage,
-            seed=seed,
-            warm_start=earlier,
-        )
+        with kept_for_the_answer():
+            study = Study.of(
+                loaded,
+                name=name,
+                method=method,
+                proxy=proxy,
+                storage=storage,
+                seed=seed,
+                warm_start=earlier,
+            )
         return conduct(
             study, budget, at_once, cheap_budget=cheap_budget, executor=executor, json=json
         )

@@ -60,7 +60,13 @@ def read_earlier(
 
 def _study(field: str, space: Space, study: Any, objectives: Sequence[Objective]) -> EarlierStudy:
     if hasattr(study, "queries"):
-        pairs = [(query.architecture, query.metrics) for query in study.queries]
+        # What broke a limit before it was measured further tells nothing of the objectives.
+        wanted = {objective.metric for objective in objectives}
+        pairs = [
+            (query.architecture, query.metrics)
+            for query in study.queries
+            if query.feasible or wanted <= set(query.metrics or ())
+        ]
     else:
         try:
             pairs = [(arch, metrics) for arch, metrics in study]
@@ -73,12 +79,12 @@ def _study(field: str, space: Space, study: Any, objectives: Sequence[Objective]
         if metrics is None:
             continue
         if not isinstance(metrics, Mapping):
-            metrics = {objectives[0].metric: float(metrics)}
+            metrics = {objectives[0].metric: metrics}
         try:
             archs.append(space.architecture(arch))
         except InvalidValueError as error:
             raise InvalidValueError(f"{field}: it is of another space: {error}") from None
-        told.append(metrics)
+        told.append({name: _number(field, name, value) for name, value in metrics.items()})
     if not told:
         raise invalid(field, "no successful query", "it can teach nothing; leave it out")
     for objective in objectives:
@@ -90,3 +96,12 @@ def _study(field: str, space: Space, study: Any, objectives: Sequence[Objective]
     if len(told) < FEWEST:
         raise invalid(field, f"{len(told)} queries", f"give one of {FEWEST} or more")
     return EarlierStudy(space.to_indices(archs), tuple(told))
+
+
+def _number(field: str, metric: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise invalid(
+            f"{field}: {metric}", value, "give a number, or None for the metrics if it failed"
+        ) from None

@@ -317,7 +317,7 @@ class Optimizer(ABC):
 def _number(metric: str, value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise invalid(
             f"tell: result: {metric}", value, "give a number, or None for the result if it failed"
         ) from None

@@ -280,7 +280,7 @@ class OptiProxy(Optimizer):
 
     def _informed(self, seed: int, outputs: list[int]) -> Proxy:
         """A fresh proxy of some outputs, informed by earlier searches and by cheap answers."""
-        if not self._low:
+        if not self._low or not outputs:  # None: an `Outputs` asks what it computes in.
             return self._alone(seed, outputs)
         cheap = self.at_low_fidelity()
         y = cheap._targets().y[:, outputs]

@@ -50,8 +50,12 @@ def _feasible(queries: Iterable[Record], task: Task) -> list[Found]:
     ]
 
 
+# Columns of a table that are neither choices nor metrics.
+_COLUMNS = ("query", "feasible", "failed", "seconds")
+
+
 def dataframe(queries: Sequence[Record]) -> pd.DataFrame:
-    """One row a query.
+    """One row a query; a name that is taken already is written ``choice:NAME``, ``metric:NAME``.
 
     Raises:
         OptiProxyError: pandas is not installed.
@@ -60,11 +64,19 @@ def dataframe(queries: Sequence[Record]) -> pd.DataFrame:
         import pandas
     except ImportError:
         raise OptiProxyError("dataframe: pandas is missing; pip install pandas") from None
+    choices = list(queries[0].architecture) if queries else []
+
+    def choice(name: str) -> str:
+        return f"choice:{name}" if name in _COLUMNS else name
+
+    def metric(name: str) -> str:
+        return f"metric:{name}" if name in _COLUMNS or name in choices else name
+
     rows: list[dict[str, Any]] = [
         {
             "query": r.query,
-            **r.architecture,
-            **(r.metrics or {}),
+            **{choice(name): option for name, option in r.architecture.items()},
+            **{metric(name): value for name, value in (r.metrics or {}).items()},
             "feasible": r.feasible,
             "failed": r.reason,
             "seconds": r.seconds,

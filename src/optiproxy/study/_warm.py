@@ -41,7 +41,8 @@ def _plain(task: Task, earlier: EarlierStudy) -> dict[str, Any]:
     metrics = {
         metric: [m[metric] for m in earlier.metrics]
         for metric in task.needed
-        if all(metric in m for m in earlier.metrics)
+        # NaN is unequal to itself: with it no warm start would be the stored one.
+        if np.isfinite(earlier.values(metric)).all()
     }
     return {"rows": earlier.rows.tolist(), "metrics": metrics}
 

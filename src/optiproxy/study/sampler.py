@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optiproxy.search import Optimizer
 from optiproxy.search.optiproxy import OptiProxy
-from optiproxy.spaces import Chain, Space
+from optiproxy.spaces import Chain, Conditional, Space
 from optiproxy.study._ledger import PREFIX
 
 #: The whole proposal, written before the objective suggests its first choice: a trial that runs
@@ -48,8 +48,8 @@ class OptiProxySampler(BaseSampler):
     numeric ones, are drawn at random.
 
     Args:
-        space: What is searched. The objective suggests each choice with the space's options. None:
-            the categorical parameters that all completed trials have in common.
+        space: What is searched. The objective suggests each choice with the space's options, of a
+            `Conditional` space the active ones. None: what completed trials have in common.
         seed: Same seed and same trials give the same proposals, on one machine.
         proxy: The model: ``"auto"``, ``"gp"`` or another registered name.
 
@@ -71,8 +71,8 @@ class OptiProxySampler(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         if self._space is not None:
-            choices = self._space.choices.items()
-            return {name: CategoricalDistribution(options) for name, options in choices}
+            choices, conditional = self._space.choices, _conditional(self._space)
+            return {n: CategoricalDistribution(choices[n]) for n in choices if n not in conditional}
         common = intersection_search_space(study.get_trials(deepcopy=False))
         return {
             name: distribution
@@ -99,6 +99,9 @@ class OptiProxySampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
+        proposed = trial.system_attrs.get(PROPOSED, {}).get(param_name)
+        if proposed in getattr(param_distribution, "choices", ()):
+            return proposed  # A conditional choice, suggested with or without None.
         key = [self._seed, trial.number, zlib.crc32(param_name.encode())]
         (seed,) = np.random.SeedSequence(key).generate_state(1)
         drawn = RandomSampler(seed=int(seed))
@@ -113,7 +116,7 @@ class OptiProxySampler(BaseSampler):
         optimizer, results = self._optimizer(study, trials, space)
         told, pending, silent = [], [], 0
         for other in trials:
-            row = _row(other, choices)
+            row = _row(other, choices, space)
             if row is None or not space.valid(row[None])[0]:
                 # Ours that has begun just now and has not said yet what it got.
                 silent += other.state is TrialState.RUNNING and other.number < trial.number
@@ -176,9 +179,14 @@ def _limits(trials: Iterable[FrozenTrial]) -> dict[str, str]:
     return {name: f"constraint:{i}" for i, name in enumerate(names)}
 
 
-def _row(trial: FrozenTrial, choices: _Choices) -> Any:
+def _conditional(space: Space) -> tuple[str, ...]:
+    return tuple(space.when) if isinstance(space, Conditional) else ()
+
+
+def _row(trial: FrozenTrial, choices: _Choices, space: Space) -> Any:
     """The options of a trial by number, (C,); None where it lacks one or has another."""
     known = {
+        **dict.fromkeys(_conditional(space)),  # Inactive, where nobody says otherwise.
         **trial.system_attrs.get(PROPOSED, {}),
         **trial.system_attrs.get("fixed_params", {}),  # Of `study.enqueue_trial`.
         **trial.params,
@@ -187,4 +195,5 @@ def _row(trial: FrozenTrial, choices: _Choices) -> Any:
         numbers = [choice.to_internal_repr(known[name]) for name, choice in choices.items()]
     except (KeyError, ValueError):
         return None
-    return np.array(numbers, dtype=np.int64)
+    row = np.array(numbers, dtype=np.int64)
+    return space.repair(row[None])[0] if isinstance(space, Conditional) else row

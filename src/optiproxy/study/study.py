@@ -391,6 +391,9 @@ class Study:
     def dataframe(self) -> pd.DataFrame:
         """One row a query: its number, the choices, the metrics, `feasible`, `failed`, `seconds`.
 
+        A choice or a metric whose name is taken by another column is ``choice:NAME`` or
+        ``metric:NAME``.
+
         Raises:
             OptiProxyError: pandas is not installed.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 
 from optiproxy.errors import EvaluationFailed, invalid
@@ -41,8 +42,9 @@ class Curve:
             InvalidValueError: The epoch is no whole number above the last one.
         """
         last = self.points[-1][0] if self.points else 0
-        if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch <= last:
+        if isinstance(epoch, bool) or not isinstance(epoch, numbers.Integral) or epoch <= last:
             raise invalid("report: epoch", epoch, f"give a whole number above {last}")
+        epoch = int(epoch)  # numpy's are no JSON
         value = float(value)
         if math.isfinite(value):
             self.points.append((epoch, value))

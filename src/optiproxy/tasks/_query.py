@@ -73,6 +73,8 @@ def number(metric: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise EvaluationFailed(f"{metric} is {value!r}, which is no number") from None
+    except OverflowError:
+        raise EvaluationFailed(f"{metric} is a whole number too large for a float") from None
 
 
 def _before(task: Task, arch: Architecture) -> dict[str, Any]:

@@ -229,6 +229,7 @@ class Task:
                 f"Metric({metric!r}, function, cheap=True))",
             )
         values: list[float] = []
+        problem = ""
         begun, told = time.monotonic(), False
         for arch in self.space.sample(size, seed=0):
             took = time.monotonic() - begun
@@ -241,8 +242,15 @@ class Task:
                 )
             try:
                 values.append(_query.number(metric, function(arch)))
-            except Exception:
+            except Exception as error:
                 values.append(math.nan)  # One failed measurement is no reason to stop.
+                problem = f"{type(error).__name__}: {error}"
+        if problem and not any(map(math.isfinite, values)):
+            raise invalid(
+                "constraint",
+                f"a share of {metric}",
+                f"no value could be measured ({problem}); see to that, or give a number",
+            )
         return values
 
     def _known(self, metric: str) -> Function | None:
