@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from optiproxy.report.significance import holm, signed_rank
 from optiproxy.study import Study, compare
 from optiproxy.study._cells import Cell
 from optiproxy.study.comparison import budgets
+from optiproxy.tasks import load
 
 NUMBERS = ["task", "method", "seed", "query", "feasible", "best", "regret", "val", "test"]
 
@@ -236,3 +238,19 @@ def test_a_method_with_a_model_of_ones_choice(tmp_path):
     assert mlp["val"][:10] == gp["val"][:10]
     assert mlp["val"] != gp["val"]
     assert gp["val"] == default["val"]
+
+
+def test_a_task_whose_file_was_edited_is_searched_anew(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    text = (
+        "import optiproxy as op\n"
+        "task = op.Task('mine', op.spaces.Chain({'a': [1, 2, 3]}), lambda arch: {'y': arch['a']},\n"
+        "               objectives={'y': 'max'})\n"
+    )
+    best = []
+    for written in (text, text.replace("arch['a']}", "-arch['a']}"), text):
+        file.write_text(written)
+        found = compare([load(f"{file}:task")], ["random"], tmp_path / "c", seeds=1, budget=3)
+        best.append(found.results["best"].to_pylist()[-1])
+    assert best == [3, -1, 3]
+    assert len(list((tmp_path / "c" / "cells").glob("*.parquet"))) == 2

@@ -48,7 +48,9 @@ class Cell:
         method, proxy = _parts(self.method)
         identity = Identity.of(self.task, method, proxy, self.seed, version=version)
         same = {**asdict(identity), "reference": None}  # It may lie in another folder now.
-        text = json.dumps([same, self.budget], sort_keys=True)
+        reference = self.task.reference
+        source = "" if reference is None else reference.source()  # Edited, it is another task.
+        text = json.dumps([same, self.budget, source], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         stem = re.sub(r"[^A-Za-z0-9_.+-]+", "-", f"{self.task.name}-{self.method}-{self.seed}")
         return folder / f"{stem}-{digest}.parquet"

@@ -41,6 +41,20 @@ class Reference:
         """The task; loaded once in each process."""
         return _loaded(self)
 
+    def source(self) -> str:
+        """The user's file that the task is read from; empty where that is not known.
+
+        A registered task has none: it is a part of this package.
+        """
+        place, colon, _ = self.text.rpartition(":")
+        if not colon:
+            return ""
+        if _is_file(place):
+            path = Path(self.folder, place).expanduser()
+        else:
+            path = Path(getattr(sys.modules.get(place), "__file__", None) or "")
+        return path.read_text(errors="replace") if path.is_file() else ""
+
 
 def load(text: str) -> Task:
     """Finds a task by a registered name, ``my_module:task`` or ``path/to/file.py:task``.
@@ -107,14 +121,18 @@ def _resolve(reference: Reference) -> Task:
             raise _no_colon(reference)
         if not place or not attribute:
             raise invalid("task", text, _REMEDY)
-        is_file = place.endswith(".py") or os.sep in place or "/" in place
-        module = _from_file(reference, place) if is_file else _from_module(reference, place)
+        find = _from_file if _is_file(place) else _from_module
+        module = find(reference, place)
         found = _attribute(text, module, place, attribute)
     task = _called(text, found)
     # A copy: a module's own object is left as its author made it.
     task = task.replaced()
     task.reference = reference
     return task
+
+
+def _is_file(place: str) -> bool:
+    return place.endswith(".py") or os.sep in place or "/" in place
 
 
 def _no_colon(reference: Reference) -> InvalidValueError:
