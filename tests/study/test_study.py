@@ -146,8 +146,8 @@ def test_a_search_in_which_all_fails_ends_and_says_so():
     assert len(study.queries) == 14
     assert study.best is None
     assert study.notes == [
-        "all 10 evaluations failed; 10 of them: ValueError: no such file: data.npy",
-        "all 14 evaluations failed; 14 of them: ValueError: no such file: data.npy",
+        "no evaluation succeeded (10 so far, 10 of them: ValueError: no such file: data.npy)",
+        "no evaluation succeeded (14 so far, 14 of them: ValueError: no such file: data.npy)",
     ]
 
 

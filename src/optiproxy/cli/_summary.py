@@ -123,7 +123,8 @@ def _nothing(study: Study, records: Sequence[Record]) -> Iterator[str]:
 
 def _front(study: Study) -> Iterator[str]:
     names = [objective.metric for objective in study.task.objectives]
-    yield f"not beaten in both or all of {', '.join(names)}: {len(study.pareto)} architectures"
+    size = f"{len(study.pareto)} architecture{'s' if len(study.pareto) > 1 else ''}"
+    yield f"Pareto front of {', '.join(names)}: {size}"
     for found in study.pareto:
         values = ", ".join(f"{name} {number(found.metrics[name])}" for name in names)
         yield f"  {values}: {found}"

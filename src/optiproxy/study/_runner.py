@@ -297,7 +297,7 @@ class Runner:
     def _note_failures(self) -> None:
         reason, count = self._failures.most_common(1)[0]
         reason = " ".join(reason.split())
-        self._note(f"all {self._results} evaluations failed; {count} of them: {reason}")
+        self._note(f"no evaluation succeeded ({self._results} so far, {count} of them: {reason})")
 
     def _warn_of_repeats(self, entries: list[Entry]) -> None:
         for entry in entries:
