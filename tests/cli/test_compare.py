@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 
@@ -39,10 +40,14 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     out, err = capfd.readouterr()
     names = {path.name for path in (folder / "out").iterdir()}
     assert names == {
-        "cells", "results.parquet", "summary.csv", "tests.csv", "ranks.csv",
+        "cells", "results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json",
         "convergence.png", "ranks.png",
     }  # fmt: skip
     assert len(list((folder / "out" / "cells").iterdir())) == 4
+    assert json.loads((folder / "out" / "run.json").read_text())["command"] == (
+        "optiproxy compare mine.py:table --methods random,local --seeds 2 --first-seed 0 "
+        "--budget 8 --workers 1 --out out"
+    )
     assert "Traceback" not in err
     for name in names - {"cells"}:
         assert f"out/{name}" in err

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib.metadata
+import json
 import math
 import os
+import platform
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import study_toys as toys
 
+import optiproxy
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.report.significance import holm, signed_rank
-from optiproxy.study import Study, compare
-from optiproxy.study._cells import Cell
+from optiproxy.study import Study, _environment, compare, comparison
+from optiproxy.study._cells import Cell, compute
 from optiproxy.study.comparison import budgets
 
 NUMBERS = ["task", "method", "seed", "query", "feasible", "best", "regret", "val", "test"]
@@ -176,6 +180,44 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     # Another budget is another search.
     found = compare([task], ["random"], tmp_path / "c", seeds=1, budget=5)
     assert found.results.num_rows == 5
+
+
+def test_it_says_what_was_run_where_and_when(tmp_path, monkeypatch):
+    methods, arguments = ["random", "local"], {"first_seed": 4, "budget": 2}
+    compare([toys.known()], methods, tmp_path, seeds=1, workers=1, **arguments)
+    first = json.loads((tmp_path / "run.json").read_text())
+    assert (first["methods"], first["seeds"], first["first_seed"]) == (methods, 1, 4)
+    assert (first["budget"], first["workers"]) == (2, 1)
+    [task] = first["tasks"]
+    assert (task["name"], task["objectives"]) == (toys.known().name, ["val=max"])
+    assert first["command"] is None  # The task was made here: no command line names it.
+    assert first["machine"]["cores"] >= 1
+    assert {"processor", "system"} < set(first["machine"])
+    for package in ("torch", "numpy", "scipy", "optuna"):
+        assert first["versions"][package] == importlib.metadata.version(package)
+    assert first["versions"]["optiproxy"] == optiproxy.__version__
+    assert first["versions"]["python"] == platform.python_version()
+    [here] = first["searches"]
+    assert (here["searches"], here["machine"]) == (2, first["machine"])
+    assert here["versions"] == first["versions"]
+    assert here["first"] <= here["last"] <= first["date"]
+    # Two searches more on another machine; one that is kept has lost what it said.
+    kept = next((tmp_path / "cells").iterdir())
+    pq.write_table(pq.read_table(kept).replace_schema_metadata(None), kept)
+    monkeypatch.setattr(_environment, "processor", lambda: "another")
+    monkeypatch.setattr(comparison, "_computed", computed_here)
+    found = compare([toys.known()], methods, tmp_path, seeds=2, workers=1, **arguments)
+    second = json.loads((tmp_path / "run.json").read_text())
+    assert second["machine"]["processor"] == "another"
+    counts = {(of["machine"] or {}).get("processor"): of["searches"] for of in second["searches"]}
+    assert counts == {None: 1, first["machine"]["processor"]: 1, "another": 2}
+    assert found.results.schema.metadata is None
+
+
+def computed_here(missing, workers):
+    for path, cell in missing.items():
+        compute(cell, path)
+        yield path
 
 
 def test_tasks_with_unlike_metrics_failures_and_no_known_optimum(tmp_path):

@@ -22,6 +22,7 @@ from optiproxy.errors import OptiProxyError
 from optiproxy.report.statistics import best_so_far
 from optiproxy.study._identity import Identity
 from optiproxy.study._method import Method
+from optiproxy.study._provenance import marked
 from optiproxy.study.study import Study
 from optiproxy.tasks import Task
 
@@ -104,7 +105,7 @@ def _parts(text: str) -> tuple[str, str | None]:
 
 def compute(cell: Cell, path: Path) -> None:
     """Runs a cell and keeps it, whole or not at all."""
-    table = cell.run()
+    table = marked(cell.run())
     with whole(path) as unfinished:
         pq.write_table(table, unfinished)
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
-from optiproxy.study import _worker
+from optiproxy.study import _provenance, _worker
 from optiproxy.study._cells import Cell, check_method, compute, whole
 from optiproxy.study._pool import thread_limits
 from optiproxy.tasks import Task, load
@@ -68,8 +68,9 @@ def compare(
             ``"optiproxy:gcn"``; the first one is tested against the others.
         out: A folder, made where it is missing. It gets ``results.parquet`` (one row a query),
             ``summary.csv`` (one row per task, method and budget: a quarter, a half, all of it),
-            ``tests.csv`` (the first method against each other one) and ``ranks.csv`` (all methods
-            over all tasks).
+            ``tests.csv`` (the first method against each other one), ``ranks.csv`` (all methods
+            over all tasks) and ``run.json`` (what was asked for, the machine, the versions, and
+            where and when the searches were made).
         seeds: How many.
         first_seed: The first of them; the others follow.
         budget: Queries of a search.
@@ -102,7 +103,7 @@ def compare(
             callback(done, len(files))
     # In the order task, method, seed, whichever was finished first.
     tables = [pq.read_table(path) for path in files]
-    results = pa.concat_tables(tables, promote_options="default")
+    results = pa.concat_tables(map(_provenance.unmarked, tables), promote_options="default")
     directions = {task.name: task.objectives[0].direction for task in loaded}
     said = analyse(results, budgets(budget), directions=directions)
     with whole(folder / "results.parquet") as unfinished:
@@ -110,6 +111,10 @@ def compare(
     _write_csv(folder / "summary.csv", SummaryRow, said.summary)
     _write_csv(folder / "tests.csv", DifferenceRow, said.differences)
     _write_csv(folder / "ranks.csv", RankRow, said.ranks)
+    settings = {"seeds": seeds, "first_seed": first_seed, "budget": budget, "workers": workers}
+    content = _provenance.run(tasks, loaded, methods, os.fspath(out), settings, tables)
+    with whole(folder / "run.json") as unfinished:
+        _provenance.write(unfinished, content)
     return Comparison(results, said.summary, said.differences, said.ranks)
 
 
