@@ -13,7 +13,10 @@ import pytest
 from optiproxy import report
 from optiproxy.cli import compare as command
 from optiproxy.cli.app import run
+from optiproxy.spaces import Chain
 from optiproxy.study import Comparison
+from optiproxy.study._cells import Cell
+from optiproxy.tasks import Task
 
 FEW = "fewer than 20 seeds"
 TOO_FEW = "no difference on a single task can be significant"
@@ -61,6 +64,13 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     assert TOO_FEW in out
     # The rows of the table stand unfolded in 80 columns.
     assert max(map(len, lines[:8])) <= 80
+
+
+def test_what_a_search_warns_of_is_told_with_its_name(caplog):
+    task = Task("broken", Chain({"a": [1, 2, 3]}), lambda arch: 1 / 0, objectives="x=max")
+    Cell(task, "random", 7, 3).run()
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith("broken, random, seed 7: all 3 evaluations failed")
 
 
 def test_one_method_is_told_without_a_comparison(folder, capfd):

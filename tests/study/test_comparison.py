@@ -214,6 +214,27 @@ def test_it_says_what_was_run_where_and_when(tmp_path, monkeypatch):
     assert found.results.schema.metadata is None
 
 
+def test_a_task_that_was_changed_is_told_and_its_searches_are_kept(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(comparison, "_computed", computed_here)
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import optiproxy as op\n"
+        "space = op.spaces.Chain({'a': [1, 2, 3]})\n"
+        "task = op.Task('mine', space, lambda arch: arch['a'], objectives='x=max')\n"
+    )
+
+    def said(seeds):
+        caplog.clear()
+        compare([f"{file}:task"], ["random"], tmp_path / "out", seeds=seeds, budget=2)
+        return [record.getMessage() for record in caplog.records]
+
+    assert said(2) == said(2) == []
+    file.write_text(file.read_text() + "# another evaluator\n")
+    [warning] = said(3)
+    assert warning.startswith("mine: its file has changed since 2 of its 3 searches were made")
+    assert str(tmp_path / "out" / "cells") in warning
+
+
 def computed_here(missing, workers):
     for path, cell in missing.items():
         compute(cell, path)

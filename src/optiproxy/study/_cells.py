@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import logging
 import math
 import os
 import re
@@ -60,12 +61,13 @@ class Cell:
         Raises:
             OptiProxyError: Of the search, saying which cell it was.
         """
+        where = f"{self.task.name}, {self.method}, seed {self.seed}"
         try:
             method, proxy = _parts(self.method)
-            study = Study.of(self.task, method=method, proxy=proxy, seed=self.seed)
-            study.run(self.budget)
+            with _said_of(where):
+                study = Study.of(self.task, method=method, proxy=proxy, seed=self.seed)
+                study.run(self.budget)
         except OptiProxyError as error:
-            where = f"{self.task.name}, {self.method}, seed {self.seed}"
             raise type(error)(f"{where}: {error}") from None
         return self._table(study)
 
@@ -105,9 +107,25 @@ def _parts(text: str) -> tuple[str, str | None]:
 
 def compute(cell: Cell, path: Path) -> None:
     """Runs a cell and keeps it, whole or not at all."""
-    table = marked(cell.run())
+    table = marked(cell.run(), cell.task)
     with whole(path) as unfinished:
         pq.write_table(table, unfinished)
+
+
+@contextmanager
+def _said_of(where: str) -> Iterator[None]:
+    """What a study warns of is told with the search that it is said of: there are many."""
+
+    def named(record: logging.LogRecord) -> bool:
+        record.msg, record.args = f"{where}: {record.getMessage()}", ()
+        return True
+
+    logger = logging.getLogger("optiproxy.study")
+    logger.addFilter(named)
+    try:
+        yield
+    finally:
+        logger.removeFilter(named)
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +19,11 @@ from optiproxy.tasks import Task
 _MADE = b"optiproxy"
 
 
-def marked(table: pa.Table) -> pa.Table:
-    """A search's rows, with where and when they were made."""
+def marked(table: pa.Table, task: Task) -> pa.Table:
+    """A search's rows, with where, when and of what they were made."""
     made = {
         "date": _environment.now(),
+        "code": _code(task),
         "machine": _environment.machine(),
         "versions": _environment.versions(),
     }
@@ -40,8 +42,7 @@ def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
     is put together from them. Of those that do not tell, the machine and the versions are None.
     """
     groups: dict[str, dict[str, Any]] = {}
-    for table in tables:
-        made = json.loads((table.schema.metadata or {}).get(_MADE, b"{}"))
+    for made in map(_made, tables):
         where = {"machine": made.get("machine"), "versions": made.get("versions")}
         empty = {"searches": 0, "first": None, "last": None, **where}
         group = groups.setdefault(json.dumps(where, sort_keys=True), empty)
@@ -50,6 +51,23 @@ def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
             group["first"] = min(group["first"] or date, date)
             group["last"] = max(group["last"] or date, date)
     return list(groups.values())
+
+
+def changed(tables: Iterable[pa.Table], task: Task) -> int:
+    """How many of a task's searches were made before its file was changed."""
+    now = _code(task)
+    return sum(made["code"] != now for made in map(_made, tables) if made.get("code"))
+
+
+def _made(table: pa.Table) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_MADE, b"{}"))
+    return made
+
+
+def _code(task: Task) -> str | None:
+    """A hash of the user's file that a task is in; None where it is in none."""
+    file = None if task.reference is None else task.reference.file
+    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def run(

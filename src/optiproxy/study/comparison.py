@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,8 @@ from optiproxy.study import _provenance, _worker
 from optiproxy.study._cells import Cell, check_method, compute, whole
 from optiproxy.study._pool import thread_limits
 from optiproxy.tasks import Task, load
+
+_logger = logging.getLogger("optiproxy.study")
 
 __all__ = ["Comparison", "SummaryRow", "budgets", "compare"]
 
@@ -59,7 +62,8 @@ def compare(
     """Searches each task by each method with each seed.
 
     Finished searches are kept in ``OUT/cells``; the same call again, after an interruption or with
-    more seeds, computes what is missing. The numbers do not depend on `workers`: each search runs
+    more seeds, computes what is missing. Where the file of a task of one's own has changed since,
+    a warning says so. The numbers do not depend on `workers`: each search runs
     in a worker process of one thread, also when there is only one.
 
     Args:
@@ -103,6 +107,14 @@ def compare(
             callback(done, len(files))
     # In the order task, method, seed, whichever was finished first.
     tables = [pq.read_table(path) for path in files]
+    for task in loaded:
+        own = [t for t, cell in zip(tables, files.values(), strict=True) if cell.task is task]
+        if old := _provenance.changed(own, task):
+            _logger.warning(
+                "%s: its file has changed since %d of its %d searches were made, which are kept; "
+                "remove %s to make them anew",
+                *(task.name, old, len(own), folder / "cells"),
+            )
     results = pa.concat_tables(map(_provenance.unmarked, tables), promote_options="default")
     directions = {task.name: task.objectives[0].direction for task in loaded}
     said = analyse(results, budgets(budget), directions=directions)

@@ -41,6 +41,17 @@ class Reference:
         """The task; loaded once in each process."""
         return _loaded(self)
 
+    @property
+    def file(self) -> Path | None:
+        """The Python file that is named; None for a registered task, and where there is none."""
+        place, colon, _ = self.text.rpartition(":")
+        if self.text in TASKS.names() or not colon:
+            return None
+        if _is_file(place):
+            return Path(self.folder, place).expanduser().resolve()
+        found = getattr(sys.modules.get(place), "__file__", None)
+        return None if found is None else Path(found)
+
 
 def load(text: str) -> Task:
     """Finds a task by a registered name, ``my_module:task`` or ``path/to/file.py:task``.
@@ -107,14 +118,17 @@ def _resolve(reference: Reference) -> Task:
             raise _no_colon(reference)
         if not place or not attribute:
             raise invalid("task", text, _REMEDY)
-        is_file = place.endswith(".py") or os.sep in place or "/" in place
-        module = _from_file(reference, place) if is_file else _from_module(reference, place)
+        module = (_from_file if _is_file(place) else _from_module)(reference, place)
         found = _attribute(text, module, place, attribute)
     task = _called(text, found)
     # A copy: a module's own object is left as its author made it.
     task = task.replaced()
     task.reference = reference
     return task
+
+
+def _is_file(place: str) -> bool:
+    return place.endswith(".py") or os.sep in place or "/" in place
 
 
 def _no_colon(reference: Reference) -> InvalidValueError:
