@@ -183,6 +183,7 @@ def test_what_is_finished_is_not_run_again(tmp_path):
 
 
 def test_it_says_what_was_run_where_and_when(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison, "_computed", computed_here)
     methods, arguments = ["random", "local"], {"first_seed": 4, "budget": 2}
     compare([toys.known()], methods, tmp_path, seeds=1, workers=1, **arguments)
     first = json.loads((tmp_path / "run.json").read_text())
@@ -205,7 +206,6 @@ def test_it_says_what_was_run_where_and_when(tmp_path, monkeypatch):
     kept = next((tmp_path / "cells").iterdir())
     pq.write_table(pq.read_table(kept).replace_schema_metadata(None), kept)
     monkeypatch.setattr(_environment, "processor", lambda: "another")
-    monkeypatch.setattr(comparison, "_computed", computed_here)
     found = compare([toys.known()], methods, tmp_path, seeds=2, workers=1, **arguments)
     second = json.loads((tmp_path / "run.json").read_text())
     assert second["machine"]["processor"] == "another"
@@ -275,6 +275,13 @@ def test_bad_input_runs_nothing(tmp_path, change, said):
     with pytest.raises(InvalidValueError, match=said):
         compare([toys.known()], arguments.pop("methods"), tmp_path / "c", **arguments)
     assert not (tmp_path / "c").exists()
+
+
+def test_a_file_is_no_folder_for_the_results(tmp_path):
+    (tmp_path / "notes").touch()
+    for place in ("notes", "notes/here"):
+        with pytest.raises(InvalidValueError, match="out: got .*; it is a file, or in one"):
+            compare([toys.known()], ["random"], tmp_path / place)
 
 
 def test_a_worker_that_dies_is_told(tmp_path):

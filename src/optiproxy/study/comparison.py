@@ -91,7 +91,10 @@ def compare(
     for task in loaded:
         task.prepare()
     folder = Path(out)
-    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / "cells").mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise invalid("out", str(out), "it is a file, or in one; give a folder") from None
     cells = [
         Cell(task, method, seed, budget)
         for task in loaded
