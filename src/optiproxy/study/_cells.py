@@ -45,7 +45,7 @@ class Cell:
     budget: int
 
     def file(self, folder: Path) -> Path:
-        """Where it is kept: the name changes with whatever of ours may change its numbers."""
+        """Where it is kept: the name changes with the version and with the code that proposes."""
         version = f"{optiproxy.__version__} {_code()}"
         method, proxy = _parts(self.method)
         identity = Identity.of(self.task, method, proxy, self.seed, version=version)
