@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("smac")
 
 from optiproxy.baselines.smac3 import SMAC, _log_scaled
-from optiproxy.spaces import Chain, GnnDag
+from optiproxy.spaces import Chain
 
 SPACE = Chain({f"c{i}": [0, 1, 2, 3] for i in range(6)})
 
@@ -27,16 +27,6 @@ def test_learns() -> None:
         best.append(opt.values("y").max())
     # Of 18; the best of 50 random draws is 15.0 on average; three reach a mean of 16.5 in 1 of 100.
     assert np.mean(best) >= 16.5
-
-
-def test_asks_for_what_the_space_allows() -> None:
-    """Less than half of the combinations of NAS-Bench-Graph are its architectures."""
-    space = GnnDag()
-    opt = SMAC(space, "y=max", seed=0)
-    for _ in range(3):
-        archs = opt.ask(8)
-        assert space.valid(space.to_indices(archs)).all()
-        opt.tell(archs, space.to_indices(archs).sum(1).astype(float).tolist())
 
 
 def test_log_scaling_keeps_the_order_and_spreads_the_best() -> None:
