@@ -29,9 +29,11 @@ def table() -> str:
     lines = ["| tasks | architectures | guided by | other metrics |", "|---|---|---|---|"]
     for rows in families.values():
         first = rows[0]
+        # The tasks of a family may be guided by metrics of their own.
+        guides = " or ".join(dict.fromkeys(_code(row.objectives) for row in rows))
         guided = [objective.partition("=")[0] for objective in first.objectives]
         others = [m for m in first.metrics if m not in guided and m not in first.reported]
-        cells = (_names(rows), _size(first), _code(first.objectives), _code(others))
+        cells = (_names(rows), _size(first), guides, _code(others))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from optiproxy.baselines.optuna_samplers import NSGA2, TPE, GPSampler
-from optiproxy.spaces import Chain
+from optiproxy.spaces import Chain, Pool
 
 SPACE = Chain({f"c{i}": [0, 1, 2, 3] for i in range(6)})
 SMALL = Chain({"a": [1, 2, 3], "b": ["x", None], "only": [True]})
@@ -97,6 +97,25 @@ def test_a_model_is_told_what_it_repeats() -> None:
         opt._repeat(study, trial, SMALL.all_indices[row])
         assert study.trials[-1].state == state
     assert study.trials[3].values == [1.0]
+
+
+def test_a_pool_is_searched_by_the_sampler_and_not_at_random() -> None:
+    """A pool holds 60 of 4,096: what a sampler proposes stands for the nearest that is listed."""
+    pool = Pool(SPACE, SPACE.sample(60, seed=5))
+    opt = TPE(pool, {"y": "max"}, seed=3)
+    started = pool.sample(20, seed=1)
+    opt.tell(started, [total(arch) for arch in started])
+    seed = int(np.random.default_rng([3, 20, 0]).integers(2**31))
+    study = opt._study(seed)
+    known = set(started)
+    while True:
+        trial = study.ask(opt._distributions)
+        row = np.array([[trial.params[name] for name in pool.names]])
+        [meant] = pool.from_indices(pool.repair(row))
+        if meant not in known:
+            break
+        study.tell(trial, state=TrialState.FAIL)
+    assert opt.ask(1) == [meant]
 
 
 def test_optunas_log_is_left_as_it_was(caplog: pytest.LogCaptureFixture) -> None:

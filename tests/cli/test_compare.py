@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 
@@ -12,7 +13,10 @@ import pytest
 from optiproxy import report
 from optiproxy.cli import compare as command
 from optiproxy.cli.app import run
+from optiproxy.spaces import Chain
 from optiproxy.study import Comparison
+from optiproxy.study._cells import Cell
+from optiproxy.tasks import Task
 
 FEW = "fewer than 20 seeds"
 TOO_FEW = "no difference on a single task can be significant"
@@ -39,10 +43,14 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     out, err = capfd.readouterr()
     names = {path.name for path in (folder / "out").iterdir()}
     assert names == {
-        "cells", "results.parquet", "summary.csv", "tests.csv", "ranks.csv",
+        "cells", "results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json",
         "convergence.png", "ranks.png",
     }  # fmt: skip
     assert len(list((folder / "out" / "cells").iterdir())) == 4
+    assert json.loads((folder / "out" / "run.json").read_text())["command"] == (
+        "optiproxy compare mine.py:table --methods random,local --seeds 2 --first-seed 0 "
+        "--budget 8 --workers 1 --out out"
+    )
     assert "Traceback" not in err
     for name in names - {"cells"}:
         assert f"out/{name}" in err
@@ -56,6 +64,13 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     assert TOO_FEW in out
     # The rows of the table stand unfolded in 80 columns.
     assert max(map(len, lines[:8])) <= 80
+
+
+def test_what_a_search_warns_of_is_told_with_its_name(caplog):
+    task = Task("broken", Chain({"a": [1, 2, 3]}), lambda arch: 1 / 0, objectives="x=max")
+    Cell(task, "random", 7, 3).run()
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith("broken, random, seed 7: all 3 evaluations failed")
 
 
 def test_one_method_is_told_without_a_comparison(folder, capfd):

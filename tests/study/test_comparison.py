@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib.metadata
+import json
 import math
 import os
-from pathlib import Path
+import platform
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import study_toys as toys
 
+import optiproxy
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.report.significance import holm, signed_rank
-from optiproxy.study import Study, compare
-from optiproxy.study._cells import Cell
+from optiproxy.study import Study, _environment, compare, comparison
+from optiproxy.study._cells import Cell, compute
 from optiproxy.study.comparison import budgets
-from optiproxy.tasks import load
 
 NUMBERS = ["task", "method", "seed", "query", "feasible", "best", "regret", "val", "test"]
 
@@ -180,6 +182,65 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     assert found.results.num_rows == 5
 
 
+def test_it_says_what_was_run_where_and_when(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison, "_computed", computed_here)
+    methods, arguments = ["random", "local"], {"first_seed": 4, "budget": 2}
+    compare([toys.known()], methods, tmp_path, seeds=1, workers=1, **arguments)
+    first = json.loads((tmp_path / "run.json").read_text())
+    assert (first["methods"], first["seeds"], first["first_seed"]) == (methods, 1, 4)
+    assert (first["budget"], first["workers"]) == (2, 1)
+    [task] = first["tasks"]
+    assert (task["name"], task["objectives"]) == (toys.known().name, ["val=max"])
+    assert first["command"] is None  # The task was made here: no command line names it.
+    assert first["machine"]["cores"] >= 1
+    assert {"processor", "system"} < set(first["machine"])
+    for package in ("torch", "numpy", "scipy", "optuna"):
+        assert first["versions"][package] == importlib.metadata.version(package)
+    assert first["versions"]["optiproxy"] == optiproxy.__version__
+    assert first["versions"]["python"] == platform.python_version()
+    [here] = first["searches"]
+    assert (here["searches"], here["machine"]) == (2, first["machine"])
+    assert here["versions"] == first["versions"]
+    assert here["first"] <= here["last"] <= first["date"]
+    # Two searches more on another machine; one that is kept has lost what it said.
+    kept = next((tmp_path / "cells").iterdir())
+    pq.write_table(pq.read_table(kept).replace_schema_metadata(None), kept)
+    monkeypatch.setattr(_environment, "processor", lambda: "another")
+    found = compare([toys.known()], methods, tmp_path, seeds=2, workers=1, **arguments)
+    second = json.loads((tmp_path / "run.json").read_text())
+    assert second["machine"]["processor"] == "another"
+    counts = {(of["machine"] or {}).get("processor"): of["searches"] for of in second["searches"]}
+    assert counts == {None: 1, first["machine"]["processor"]: 1, "another": 2}
+    assert found.results.schema.metadata is None
+
+
+def test_a_task_that_was_changed_is_told_and_its_searches_are_kept(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(comparison, "_computed", computed_here)
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import optiproxy as op\n"
+        "space = op.spaces.Chain({'a': [1, 2, 3]})\n"
+        "task = op.Task('mine', space, lambda arch: arch['a'], objectives='x=max')\n"
+    )
+
+    def said(seeds):
+        caplog.clear()
+        compare([f"{file}:task"], ["random"], tmp_path / "out", seeds=seeds, budget=2)
+        return [record.getMessage() for record in caplog.records]
+
+    assert said(2) == said(2) == []
+    file.write_text(file.read_text() + "# another evaluator\n")
+    [warning] = said(3)
+    assert warning.startswith("mine: its file has changed since 2 of its 3 searches were made")
+    assert str(tmp_path / "out" / "cells") in warning
+
+
+def computed_here(missing, workers):
+    for path, cell in missing.items():
+        compute(cell, path)
+        yield path
+
+
 def test_tasks_with_unlike_metrics_failures_and_no_known_optimum(tmp_path):
     moody = toys.task(toys.moody)
     found = compare([moody, toys.known()], ["random"], tmp_path, seeds=2, budget=8)
@@ -216,6 +277,13 @@ def test_bad_input_runs_nothing(tmp_path, change, said):
     assert not (tmp_path / "c").exists()
 
 
+def test_a_file_is_no_folder_for_the_results(tmp_path):
+    (tmp_path / "notes").touch()
+    for place in ("notes", "notes/here"):
+        with pytest.raises(InvalidValueError, match="it is a file, or in one"):
+            compare([toys.known()], ["random"], tmp_path / place)
+
+
 def test_a_worker_that_dies_is_told(tmp_path):
     task = toys.task(lambda arch: os.abort())
     with pytest.raises(StudyError, match="a worker process died"):
@@ -238,19 +306,3 @@ def test_a_method_with_a_model_of_ones_choice(tmp_path):
     assert mlp["val"][:10] == gp["val"][:10]
     assert mlp["val"] != gp["val"]
     assert gp["val"] == default["val"]
-
-
-def test_a_task_whose_file_was_edited_is_searched_anew(tmp_path: Path) -> None:
-    file = tmp_path / "mine.py"
-    text = (
-        "import optiproxy as op\n"
-        "task = op.Task('mine', op.spaces.Chain({'a': [1, 2, 3]}), lambda arch: {'y': arch['a']},\n"
-        "               objectives={'y': 'max'})\n"
-    )
-    best = []
-    for written in (text, text.replace("arch['a']}", "-arch['a']}"), text):
-        file.write_text(written)
-        found = compare([load(f"{file}:task")], ["random"], tmp_path / "c", seeds=1, budget=3)
-        best.append(found.results["best"].to_pylist()[-1])
-    assert best == [3, -1, 3]
-    assert len(list((tmp_path / "c" / "cells").glob("*.parquet"))) == 2

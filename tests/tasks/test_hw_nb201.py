@@ -53,6 +53,21 @@ def test_the_optimum_and_a_share_refer_to_the_joined_rows(joined: Table) -> None
     assert half.optimum == 60
 
 
+def test_a_named_task_joins_with_a_table_of_ones_own(published: Path, tmp_path: Path) -> None:
+    """Its full trainings; in another process too, where a named task is found by its name."""
+    task = tasks.get("nb201-cifar10").replaced(low_fidelity=12)
+    arch = task.space.sample(1, seed=0)[0]
+    pq.write_table(pa.table({"arch": [task.space.to_text(arch)], "ms": [5.0]}), tmp_path / "m")
+    mine = Table(task.space, tmp_path / "m", key="arch", columns=["ms"])
+    both = task.joined(mine, name="both")
+    assert both.fidelities == ()
+    full = task.query(arch).metrics
+    assert full is not None
+    for same in (both, pickle.loads(pickle.dumps(both))):
+        assert same.name == "both"
+        assert same.query(arch).metrics == {**full, "ms": 5.0}
+
+
 def test_tables_that_do_not_join(joined: Table, tmp_path: Path) -> None:
     with pytest.raises(InvalidValueError, match="metric: got 'acc'"):
         joined.joined(joined, name="twice")

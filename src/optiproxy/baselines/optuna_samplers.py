@@ -56,11 +56,13 @@ class _OptunaMethod(Optimizer):
             while len(rows) < n and repeats <= self.retries:
                 trial = study.ask(self._distributions)
                 row = np.array([trial.params[name] for name in self.space.names], dtype=np.int64)
-                longer = np.concatenate([rows, row[None]])
-                if self.space.valid(row[None])[0] and self.is_new(longer)[-1]:
+                # The samplers know no conditions and no list: of a pool hardly a row is theirs.
+                meant = self.space.repair(row[None])
+                longer = np.concatenate([rows, meant])
+                if len(meant) and self.is_new(longer)[-1]:
                     rows, repeats = longer, 0  # its trial goes on running
                 else:
-                    self._repeat(study, trial, row)
+                    self._repeat(study, trial, meant[0] if len(meant) else row)
                     repeats += 1
         if len(rows) < n:
             rows = np.concatenate([rows, self.random_new(2 * n, rng)])

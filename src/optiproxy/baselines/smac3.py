@@ -37,7 +37,7 @@ class SMAC(Optimizer):
         if known < N_INIT or not any(query.metrics is not None for query in self._queries):
             return self.random_new(n, rng)
         spare = self.random_new(2 * n, rng)
-        guided = self._guided(rng)
+        guided = self.space.repair(self._guided(rng))  # SMAC knows no conditions and no list.
         guided = guided[self.is_new(guided)]
         # A place is random by lot, or where the maximiser has nothing new left.
         chosen = np.concatenate([guided[:n], spare[: max(0, n - len(guided))]])[:n]

@@ -36,14 +36,15 @@ def compare(
 
     Writes results.parquet (one row a query), summary.csv (one row per task, method and budget),
     tests.csv (the first method against each other one), ranks.csv (all methods over all tasks),
-    convergence.png and ranks.png. Finished searches are kept in OUT/cells.
+    run.json (the command, the machine, the versions), convergence.png and ranks.png. Finished
+    searches are kept in OUT/cells.
 
     Args:
         tasks: Names of `optiproxy tasks`, or your own: my_module:task.
         methods: Names with commas between; the first one is tested against the others. optiproxy,
-            random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; nsga2-pymoo and smac
-            where they are installed. METHOD:PROXY takes another model: optiproxy:gp, :gcn, :mlp,
-            :mlp-onehot, :mlp-adjacency, :mlp-path, :transformer.
+            paper, random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; nsga2-pymoo and
+            smac where they are installed. METHOD:PROXY takes another model: optiproxy:gp, :gcn,
+            :mlp, :mlp-onehot, :mlp-adjacency, :mlp-path, :transformer.
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
         budget: Queries of each search.
@@ -82,7 +83,8 @@ def compare(
             workers=cores() if workers is None else workers,
             callback=tell,
         )
-    files = [out / name for name in ("results.parquet", "summary.csv", "tests.csv", "ranks.csv")]
+    names = ("results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json")
+    files = [out / name for name in names]
     files.append(report.convergence_figure(comparison.results, out / "convergence.png"))
     if comparison.ranks:
         files.append(report.rank_figure(comparison.ranks, out / "ranks.png"))

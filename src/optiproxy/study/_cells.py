@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import logging
 import math
 import os
 import re
@@ -22,6 +23,7 @@ from optiproxy.errors import OptiProxyError
 from optiproxy.report.statistics import best_so_far
 from optiproxy.study._identity import Identity
 from optiproxy.study._method import Method
+from optiproxy.study._provenance import marked
 from optiproxy.study.study import Study
 from optiproxy.tasks import Task
 
@@ -43,14 +45,12 @@ class Cell:
     budget: int
 
     def file(self, folder: Path) -> Path:
-        """Where it is kept: the name changes with whatever of ours may change its numbers."""
+        """Where it is kept: the name changes with the version and with the code that proposes."""
         version = f"{optiproxy.__version__} {_code()}"
         method, proxy = _parts(self.method)
         identity = Identity.of(self.task, method, proxy, self.seed, version=version)
         same = {**asdict(identity), "reference": None}  # It may lie in another folder now.
-        reference = self.task.reference
-        source = "" if reference is None else reference.source()  # Edited, it is another task.
-        text = json.dumps([same, self.budget, source], sort_keys=True)
+        text = json.dumps([same, self.budget], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         stem = re.sub(r"[^A-Za-z0-9_.+-]+", "-", f"{self.task.name}-{self.method}-{self.seed}")
         return folder / f"{stem}-{digest}.parquet"
@@ -61,12 +61,13 @@ class Cell:
         Raises:
             OptiProxyError: Of the search, saying which cell it was.
         """
+        where = f"{self.task.name}, {self.method}, seed {self.seed}"
         try:
             method, proxy = _parts(self.method)
-            study = Study.of(self.task, method=method, proxy=proxy, seed=self.seed)
-            study.run(self.budget)
+            with _said_of(where):
+                study = Study.of(self.task, method=method, proxy=proxy, seed=self.seed)
+                study.run(self.budget)
         except OptiProxyError as error:
-            where = f"{self.task.name}, {self.method}, seed {self.seed}"
             raise type(error)(f"{where}: {error}") from None
         return self._table(study)
 
@@ -106,9 +107,25 @@ def _parts(text: str) -> tuple[str, str | None]:
 
 def compute(cell: Cell, path: Path) -> None:
     """Runs a cell and keeps it, whole or not at all."""
-    table = cell.run()
+    table = marked(cell.run(), cell.task)
     with whole(path) as unfinished:
         pq.write_table(table, unfinished)
+
+
+@contextmanager
+def _said_of(where: str) -> Iterator[None]:
+    """What a study warns of is told with the search that it is said of: there are many."""
+
+    def named(record: logging.LogRecord) -> bool:
+        record.msg, record.args = f"{where}: {record.getMessage()}", ()
+        return True
+
+    logger = logging.getLogger("optiproxy.study")
+    logger.addFilter(named)
+    try:
+        yield
+    finally:
+        logger.removeFilter(named)
 
 
 @functools.cache

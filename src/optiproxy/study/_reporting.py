@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import optuna
 
 from optiproxy.errors import OptiProxyError
 from optiproxy.report.html import Search
+from optiproxy.study import _environment
 from optiproxy.study._identity import Identity, constraint_text, objective_text
 from optiproxy.study._ledger import Ledger
 from optiproxy.study._results import records
@@ -20,9 +19,6 @@ from optiproxy.tasks import load
 
 if TYPE_CHECKING:
     from optiproxy.study.study import Study
-
-# Whose versions may change a search.
-_PACKAGES = ("optiproxy", "torch", "numpy", "scipy", "optuna")
 
 
 def searched(study: Study) -> Search:
@@ -50,7 +46,7 @@ def searched(study: Study) -> Search:
         seconds=vars(study.seconds),
         seeds=_seeds(study),
         command=command(study),
-        versions=_versions(),
+        versions={**_environment.versions(), "system": _environment.system()},
     )
 
 
@@ -106,13 +102,3 @@ def _seeds(study: Study) -> Mapping[int, Sequence[dict[str, Any]]]:
         if queries:
             found[identity.seed] = [record.plain() for record in queries]
     return found
-
-
-def _versions() -> dict[str, str]:
-    versions = {"Python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:  # A checkout on the path, not installed.
-            continue
-    return {**versions, "system": f"{platform.system()} {platform.machine()}"}

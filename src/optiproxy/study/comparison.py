@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +17,12 @@ import pyarrow.parquet as pq
 
 from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
-from optiproxy.study import _worker
+from optiproxy.study import _provenance, _worker
 from optiproxy.study._cells import Cell, check_method, compute, whole
 from optiproxy.study._pool import thread_limits
 from optiproxy.tasks import Task, load
+
+_logger = logging.getLogger("optiproxy.study")
 
 __all__ = ["Comparison", "SummaryRow", "budgets", "compare"]
 
@@ -59,7 +62,8 @@ def compare(
     """Searches each task by each method with each seed.
 
     Finished searches are kept in ``OUT/cells``; the same call again, after an interruption or with
-    more seeds, computes what is missing. The numbers do not depend on `workers`: each search runs
+    more seeds, computes what is missing. Where the file of a task of one's own has changed since,
+    a warning says so. The numbers do not depend on `workers`: each search runs
     in a worker process of one thread, also when there is only one.
 
     Args:
@@ -68,8 +72,9 @@ def compare(
             ``"optiproxy:gcn"``; the first one is tested against the others.
         out: A folder, made where it is missing. It gets ``results.parquet`` (one row a query),
             ``summary.csv`` (one row per task, method and budget: a quarter, a half, all of it),
-            ``tests.csv`` (the first method against each other one) and ``ranks.csv`` (all methods
-            over all tasks).
+            ``tests.csv`` (the first method against each other one), ``ranks.csv`` (all methods
+            over all tasks) and ``run.json`` (what was asked for, the machine, the versions, and
+            where and when the searches were made).
         seeds: How many.
         first_seed: The first of them; the others follow.
         budget: Queries of a search.
@@ -86,7 +91,10 @@ def compare(
     for task in loaded:
         task.prepare()
     folder = Path(out)
-    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / "cells").mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise invalid("out", str(out), "it is a file, or in one; give a folder") from None
     cells = [
         Cell(task, method, seed, budget)
         for task in loaded
@@ -102,7 +110,15 @@ def compare(
             callback(done, len(files))
     # In the order task, method, seed, whichever was finished first.
     tables = [pq.read_table(path) for path in files]
-    results = pa.concat_tables(tables, promote_options="default")
+    for task in loaded:
+        own = [t for t, cell in zip(tables, files.values(), strict=True) if cell.task is task]
+        if old := _provenance.changed(own, task):
+            _logger.warning(
+                "%s: its file has changed since %d of its %d searches were made, which are kept; "
+                "remove %s to make them anew",
+                *(task.name, old, len(own), folder / "cells"),
+            )
+    results = pa.concat_tables(map(_provenance.unmarked, tables), promote_options="default")
     directions = {task.name: task.objectives[0].direction for task in loaded}
     said = analyse(results, budgets(budget), directions=directions)
     with whole(folder / "results.parquet") as unfinished:
@@ -110,6 +126,10 @@ def compare(
     _write_csv(folder / "summary.csv", SummaryRow, said.summary)
     _write_csv(folder / "tests.csv", DifferenceRow, said.differences)
     _write_csv(folder / "ranks.csv", RankRow, said.ranks)
+    settings = {"seeds": seeds, "first_seed": first_seed, "budget": budget, "workers": workers}
+    content = _provenance.run(tasks, loaded, methods, os.fspath(out), settings, tables)
+    with whole(folder / "run.json") as unfinished:
+        _provenance.write(unfinished, content)
     return Comparison(results, said.summary, said.differences, said.ranks)
 
 

@@ -41,19 +41,16 @@ class Reference:
         """The task; loaded once in each process."""
         return _loaded(self)
 
-    def source(self) -> str:
-        """The user's file that the task is read from; empty where that is not known.
-
-        A registered task has none: it is a part of this package.
-        """
+    @property
+    def file(self) -> Path | None:
+        """The Python file that is named; None for a registered task, and where there is none."""
         place, colon, _ = self.text.rpartition(":")
-        if not colon:
-            return ""
+        if self.text in TASKS.names() or not colon:
+            return None
         if _is_file(place):
-            path = Path(self.folder, place).expanduser()
-        else:
-            path = Path(getattr(sys.modules.get(place), "__file__", None) or "")
-        return path.read_text(errors="replace") if path.is_file() else ""
+            return Path(self.folder, place).expanduser().resolve()
+        found = getattr(sys.modules.get(place), "__file__", None)
+        return None if found is None else Path(found)
 
 
 def load(text: str) -> Task:
@@ -121,8 +118,7 @@ def _resolve(reference: Reference) -> Task:
             raise _no_colon(reference)
         if not place or not attribute:
             raise invalid("task", text, _REMEDY)
-        find = _from_file if _is_file(place) else _from_module
-        module = find(reference, place)
+        module = (_from_file if _is_file(place) else _from_module)(reference, place)
         found = _attribute(text, module, place, attribute)
     task = _called(text, found)
     # A copy: a module's own object is left as its author made it.

@@ -137,7 +137,8 @@ class Table(Task):
         """This task with the metrics of another table of the same architectures beside its own.
 
         Objectives and constraints stay this table's; what either only reports stays reported. An
-        architecture that one of the tables lacks is a failed evaluation.
+        architecture that one of the tables lacks is a failed evaluation. Of a table with fidelities
+        it has the full trainings alone: of the other's metrics there are no short ones.
 
         Args:
             other: A table of the same space.
@@ -157,6 +158,8 @@ class Table(Task):
         assert isinstance(task, Table)
         task._lookup = Joined(self._lookup, other._lookup)
         task.evaluate, task._prepare = task._lookup, task._lookup.load
+        task.fidelities, task.low_fidelity = (), None
+        task.reference = None  # By it another process would find this table without the other.
         task.metrics = (*self.metrics, *other.metrics)
         task.reported = (*self.reported, *other.reported)
         task.name, task.description = name, description

@@ -11,9 +11,16 @@ import pytest
 
 from optiproxy.errors import InvalidValueError
 from optiproxy.search import Optimizer
-from optiproxy.spaces import Architecture, Cell, Chain
+from optiproxy.spaces import Architecture, Cell, Chain, Conditional
 
 CELL = Cell(nodes=4, operations=["none", "skip", "conv"])
+# Of 288 combinations 26 are allowed.
+BRANCHES = Conditional(
+    {"block": ["conv", "attention", "skip"], "kernel": [3, 5, 7], "heads": [2, 4, 8],
+     "norm": ["batch", "layer"], "width": [16, 32]},
+    when={"kernel": {"block": ["conv"]}, "heads": {"block": ["attention"]},
+          "norm": {"block": ["conv", "attention"]}},
+)  # fmt: skip
 CHAIN = Chain({"depth": [1, 2, 3], "width": [16, 32], "kernel": [3, 5, 7]})
 
 Make = Callable[..., Optimizer]
@@ -58,6 +65,13 @@ class OptimizerCases:
         assert CELL.valid(CELL.to_indices(archs)).all()
         assert opt.best is not None
         assert opt.best.metrics == {"score": max(map(score, archs))}
+
+    def test_proposals_are_allowed_where_most_combinations_are_not(self, make: Make) -> None:
+        opt = make(BRANCHES, SCORE, seed=0)
+        while archs := opt.ask(5):
+            assert BRANCHES.valid(BRANCHES.to_indices(archs)).all()
+            opt.tell(archs, [{"score": score(arch)} for arch in archs])
+        assert len(opt.queries) == BRANCHES.count
 
     def test_same_seed_same_search_other_seed_other_search(self, make: Make) -> None:
         first, again, other = (run(make(CELL, SCORE, seed=seed), 30) for seed in (3, 3, 4))

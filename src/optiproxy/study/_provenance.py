@@ -1,0 +1,126 @@
+"""Where the searches of a comparison were made, and the ``run.json`` that tells it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from optiproxy.study import _environment
+from optiproxy.study._identity import constraint_text, objective_text
+from optiproxy.tasks import Task
+
+# The key of a cell's file under which it says where it was made.
+_MADE = b"optiproxy"
+
+
+def marked(table: pa.Table, task: Task) -> pa.Table:
+    """A search's rows, with where, when and of what they were made."""
+    made = {
+        "date": _environment.now(),
+        "code": _code(task),
+        "machine": _environment.machine(),
+        "versions": _environment.versions(),
+    }
+    return table.replace_schema_metadata({_MADE: json.dumps(made).encode()})
+
+
+def unmarked(table: pa.Table) -> pa.Table:
+    """The rows alone: several searches' may be joined."""
+    return table.replace_schema_metadata(None)
+
+
+def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
+    """How many searches were made on each machine with the same versions, and when.
+
+    Kept searches may be of another day, another machine or other packages than the comparison that
+    is put together from them. Of those that do not tell, the machine and the versions are None.
+    """
+    groups: dict[str, dict[str, Any]] = {}
+    for made in map(_made, tables):
+        where = {"machine": made.get("machine"), "versions": made.get("versions")}
+        empty = {"searches": 0, "first": None, "last": None, **where}
+        group = groups.setdefault(json.dumps(where, sort_keys=True), empty)
+        group["searches"] += 1
+        if date := made.get("date"):
+            group["first"] = min(group["first"] or date, date)
+            group["last"] = max(group["last"] or date, date)
+    return list(groups.values())
+
+
+def changed(tables: Iterable[pa.Table], task: Task) -> int:
+    """How many of a task's searches were made before its file was changed."""
+    now = _code(task)
+    return sum(made["code"] != now for made in map(_made, tables) if made.get("code"))
+
+
+def _made(table: pa.Table) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_MADE, b"{}"))
+    return made
+
+
+def _code(task: Task) -> str | None:
+    """A hash of the user's file that a task is in; None where it is in none."""
+    file = None if task.reference is None else task.reference.file
+    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def run(
+    given: Sequence[Task | str],
+    tasks: Sequence[Task],
+    methods: Sequence[str],
+    out: str,
+    settings: Mapping[str, int],
+    tables: Iterable[pa.Table],
+) -> dict[str, Any]:
+    """The content of ``run.json``.
+
+    Args:
+        given: The tasks as they were asked for; with names alone a command line says the same.
+        tasks: What they are.
+        methods: Their names.
+        out: The folder, as it was given.
+        settings: The other options of ``optiproxy compare``, such as ``seeds``.
+        tables: The searches, as `marked` left them.
+    """
+    return {
+        "date": _environment.now(),
+        "command": _command(given, methods, out, settings),
+        "tasks": [_task(task) for task in tasks],
+        "methods": list(methods),
+        **settings,
+        "machine": _environment.machine(),
+        "versions": _environment.versions(),
+        "searches": origins(tables),
+    }
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _task(task: Task) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "objectives": [objective_text(o) for o in task.objectives],
+        "constraints": [constraint_text(c) for c in task.constraints],
+        "source": task.origin.source,
+    }
+
+
+def _command(
+    given: Sequence[Task | str], methods: Sequence[str], out: str, settings: Mapping[str, int]
+) -> str | None:
+    """The command line that makes the comparison again; None where a task is a program's own."""
+    names = [task for task in given if isinstance(task, str)]
+    if len(names) < len(given):
+        return None
+    words = ["optiproxy", "compare", *names, "--methods", ",".join(methods)]
+    for name, value in settings.items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join([*words, "--out", out])
