@@ -70,7 +70,7 @@ def test_what_a_search_warns_of_is_told_with_its_name(caplog):
     task = Task("broken", Chain({"a": [1, 2, 3]}), lambda arch: 1 / 0, objectives="x=max")
     Cell(task, "random", 7, 3).run()
     [said] = [record.getMessage() for record in caplog.records]
-    assert said.startswith("broken, random, seed 7: all 3 evaluations failed")
+    assert said.startswith("broken, random, seed 7: no evaluation succeeded (3 so far")
 
 
 def test_one_method_is_told_without_a_comparison(folder, capfd):
