@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -146,3 +148,23 @@ def test_what_is_no_number_is_told(bad: object) -> None:
     pairs = [(arch, bad) for arch in SPACE.sample(5, seed=0)]
     with pytest.raises(InvalidValueError, match=r"study 1: score: got .*; give a number"):
         OptiProxy(SPACE, "score=max", warm_start=[pairs])
+
+
+def test_short_trainings_are_a_study_of_their_own() -> None:
+    archs = SPACE.sample(13, seed=0)
+    queries = [
+        SimpleNamespace(architecture=a, metrics={"score": float(i)}, feasible=True, epochs=epochs)
+        for i, (a, epochs) in enumerate(zip(archs, [4] * 7 + [None] * 6, strict=True))
+    ]
+    short, full = queries[:7], queries[7:]
+    for given, expected in (
+        (short + full, [full, short]),
+        (short + full[:4], [short]),
+        (full, [full]),
+    ):
+        study = SimpleNamespace(queries=given)
+        found = OptiProxy(SPACE, "score=max", warm_start=[study])._earlier_studies
+        values = [[q.metrics["score"] for q in part] for part in expected]
+        assert [list(part.values("score")) for part in found] == values
+    with pytest.raises(InvalidValueError, match="4 queries"):
+        OptiProxy(SPACE, "score=max", warm_start=[SimpleNamespace(queries=full[:4] + short[:3])])

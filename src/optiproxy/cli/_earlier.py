@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from optiproxy.errors import OptiProxyError, invalid
@@ -25,7 +26,7 @@ def _earlier(name: str, storage: str | None) -> Any:
     if path.is_file():
         try:
             answer = json.loads(path.read_text(encoding="utf-8"))
-            return [(q["architecture"], q["metrics"] or None) for q in answer["trajectory"]]
+            return SimpleNamespace(queries=[_query(q) for q in answer["trajectory"]])
         except (ValueError, KeyError, TypeError):
             raise invalid(
                 "--warm-start", name, "give a file that `optiproxy search --json` wrote"
@@ -37,3 +38,13 @@ def _earlier(name: str, storage: str | None) -> Any:
         return Study.load(name, storage)
     except OptiProxyError as error:
         raise invalid("--warm-start", name, f"{error}; {remedy}") from None
+
+
+def _query(entry: dict[str, Any]) -> SimpleNamespace:
+    """One of the trajectory; those of one fidelity belong together, whichever it is."""
+    return SimpleNamespace(
+        architecture=entry["architecture"],
+        metrics=entry["metrics"] or None,
+        feasible=entry["feasible"],
+        epochs=entry.get("fidelity"),
+    )

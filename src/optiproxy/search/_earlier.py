@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Objective
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.base import Indices
+
+_Pairs: TypeAlias = list[tuple[Any, Any]]
 
 # Fewer say nothing that a Gaussian process could learn and check.
 FEWEST = 5
@@ -46,34 +48,46 @@ def read_earlier(
 ) -> tuple[EarlierStudy, ...]:
     """Reads each study: an object with `queries`, or pairs (architecture, metrics).
 
+    Short trainings among its queries are a study of their own, beside the full ones: their values
+    are others. Of the two, one with fewer than five successful queries is left out.
+
     Raises:
         InvalidValueError: One can't be read, is of another space, has not got an objective's
             metric, or has fewer than five successful queries.
     """
     if isinstance(studies, Mapping | str) or not isinstance(studies, Iterable):
         raise invalid("warm_start", studies, "give a list of earlier studies")
-    return tuple(
-        _study(f"warm_start: study {number}", space, study, objectives)
-        for number, study in enumerate(studies, start=1)
-    )
+    found = []
+    for number, study in enumerate(studies, start=1):
+        field = f"warm_start: study {number}"
+        parts = _parts(field, study, objectives)
+        large = [part for part in parts if sum(m is not None for _, m in part) >= FEWEST]
+        found += [_study(field, space, part, objectives) for part in large or [max(parts, key=len)]]
+    return tuple(found)
 
 
-def _study(field: str, space: Space, study: Any, objectives: Sequence[Objective]) -> EarlierStudy:
-    if hasattr(study, "queries"):
-        # What broke a limit before it was measured further tells nothing of the objectives.
-        wanted = {objective.metric for objective in objectives}
-        pairs = [
-            (query.architecture, query.metrics)
-            for query in study.queries
-            if query.feasible or wanted <= set(query.metrics or ())
-        ]
-    else:
+def _parts(field: str, study: Any, objectives: Sequence[Objective]) -> list[_Pairs]:
+    """Its pairs (architecture, metrics); of a study with queries apart by their epochs."""
+    if not hasattr(study, "queries"):
         try:
-            pairs = [(arch, metrics) for arch, metrics in study]
+            return [[(arch, metrics) for arch, metrics in study]]
         except (TypeError, ValueError):
             raise invalid(
                 field, study, "give a study, or a list of pairs (architecture, metrics)"
             ) from None
+    # What broke a limit before it was measured further tells nothing of the objectives.
+    wanted = {objective.metric for objective in objectives}
+    parts: dict[int | None, _Pairs] = {None: []}  # None: trained in full.
+    for query in study.queries:
+        if query.feasible or wanted <= set(query.metrics or ()):
+            part = parts.setdefault(getattr(query, "epochs", None), [])
+            part.append((query.architecture, query.metrics))
+    return list(parts.values())
+
+
+def _study(
+    field: str, space: Space, pairs: _Pairs, objectives: Sequence[Objective]
+) -> EarlierStudy:
     archs, told = [], []
     for arch, metrics in pairs:
         if metrics is None:
