@@ -18,9 +18,11 @@ import study_toys as toys
 import optiproxy
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.report.significance import holm, signed_rank
+from optiproxy.spaces import Chain
 from optiproxy.study import Study, _environment, compare, comparison
 from optiproxy.study._cells import Cell, compute
 from optiproxy.study.comparison import budgets
+from optiproxy.tasks import Task
 
 NUMBERS = ["task", "method", "seed", "query", "feasible", "best", "regret", "val", "test"]
 
@@ -275,6 +277,18 @@ def test_bad_input_runs_nothing(tmp_path, change, said):
     with pytest.raises(InvalidValueError, match=said):
         compare([toys.known()], arguments.pop("methods"), tmp_path / "c", **arguments)
     assert not (tmp_path / "c").exists()
+
+
+def test_short_trainings_are_not_compared_with_full_ones(tmp_path):
+    def evaluate(arch, epochs):
+        return arch["a"] * epochs
+
+    task = Task(
+        "short", Chain({"a": [1, 2, 3]}), evaluate, objectives="x=max", fidelities=(1, 5)
+    ).replaced(low_fidelity=1)
+    with pytest.raises(InvalidValueError, match="tasks: short: low fidelity: got 1; compare full"):
+        compare([task], ["random"], tmp_path / "out", seeds=1, budget=2)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_is_no_folder_for_the_results(tmp_path):

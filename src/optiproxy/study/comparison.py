@@ -149,6 +149,12 @@ def _check(
     for kind, names in (("tasks", [task.name for task in tasks]), ("methods", list(methods))):
         if not names or len(set(names)) < len(names):
             raise invalid(kind, names, "give at least one, and each once")
+    for task in tasks:
+        if task.low_fidelity is not None:
+            # A short training is another question: neither a query of the budget nor a best.
+            raise invalid(
+                f"tasks: {task.name}: low fidelity", task.low_fidelity, "compare full trainings"
+            )
     for method in methods:
         check_method(method)
     for field, value in (("seeds", seeds), ("budget", budget), ("workers", workers)):
