@@ -89,6 +89,7 @@ def main() -> None:
         print(name, results[name], flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     label = options.method if options.method != "optiproxy" else options.proxy
+    label += f"-batches-of-{options.batch}" if options.batch else ""
     path = _results.write(
         f"nb201-{label}", vars(options), {"tasks": results, "peak_memory_mb": round(peak)}
     )

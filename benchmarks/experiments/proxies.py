@@ -1,4 +1,4 @@
-"""Proxy ablation: the search with each proxy, all else equal.
+"""Proxy ablation: the search with each proxy, all else equal, in batches of five.
 
 python benchmarks/experiments/proxies.py --seeds 30
 """
@@ -9,8 +9,14 @@ from optiproxy.proxies import PROXIES
 from optiproxy.search.optiproxy import OptiProxy
 
 
+class Fives(OptiProxy):
+    """All of them are fitted equally often."""
+
+    batch_size = 5
+
+
 def with_proxy(name):
-    return lambda task, seed: OptiProxy(task.space, directions(task), seed=seed, proxy=name)
+    return lambda task, seed: Fives(task.space, directions(task), seed=seed, proxy=name)
 
 
 VARIANTS = {name: with_proxy(name) for name in PROXIES.names()}

@@ -309,3 +309,22 @@ def test_the_climb_keeps_a_limit_more_strictly_after_violations(
 
     drawn: list[np.ndarray] = []
     assert kept(1.0) > kept(0.0)
+
+
+@pytest.mark.parametrize(("proxy", "sizes"), [("gp", {3}), ("gcn", {5})])
+def test_a_proxy_that_is_slow_to_fit_asks_for_more_at_once(proxy: str, sizes: set[int]) -> None:
+    opt = OptiProxy(CELL, "y=max", seed=0, proxy=proxy)
+    found = set()
+    while len(opt.queries) < 12:
+        found.add(opt.batch_size)
+        opt.tell(archs := opt.ask(opt.batch_size), [float(i) for i in range(len(archs))])
+    assert found == sizes
+
+
+def test_after_a_hundred_queries_batches_are_larger() -> None:
+    space = Chain({f"c{i}": [0, 1, 2, 3] for i in range(6)})
+    opt = OptiProxy(space, "y=max", seed=0)
+    opt.tell(space.sample(99, seed=0), [float(i) for i in range(99)])
+    assert opt.batch_size == 3
+    opt.tell(opt.ask(1), [0.0])
+    assert opt.batch_size == 5

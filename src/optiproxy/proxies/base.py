@@ -28,6 +28,8 @@ class Proxy(ABC):
 
     #: Number type of ``p`` and of the targets; small Gaussian processes want double precision.
     dtype: torch.dtype = torch.float32
+    #: Whether a fit takes about a tenth of a second: then the search fits after few queries.
+    quick: bool = True
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         self.space = space

@@ -51,6 +51,7 @@ class GCNEnsemble(Ensemble):
     members = MEMBERS
     hidden = HIDDEN
     training = TRAINING
+    quick = False
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)

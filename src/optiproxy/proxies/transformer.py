@@ -57,6 +57,7 @@ class TransformerEnsemble(Ensemble):
 
     members = MEMBERS
     training = TRAINING
+    quick = False
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)

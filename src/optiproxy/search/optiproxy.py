@@ -155,9 +155,11 @@ class OptiProxy(Optimizer):
     def batch_size(self) -> int:
         """Few at first, when each answer tells much; then as many as the published method.
 
-        Not after cheap answers: of a few full ones, batches of five left less regret than smaller.
+        Not with a proxy that is slow to fit; nor after cheap answers: of a few full ones, batches
+        of five left less regret than smaller.
         """
-        return EARLY_BATCH if len(self._queries) < EARLY and not self._low else BATCH
+        few = self._proxy.quick and len(self._queries) < EARLY and not self._low
+        return EARLY_BATCH if few else BATCH
 
     def predictions(self, archs: Sequence[Architecture]) -> list[float] | None:
         """What the proxy expected of the first objective, in its unit, for what was just asked for.
