@@ -179,10 +179,10 @@ def test_a_reason_of_several_lines_is_told_in_one(folder, capfd):
     )
     assert run(["search", "lines.py:task", "--method", "random"]) == 1
     out, err = capfd.readouterr()
-    said = "RuntimeError: no kernel for this device\n"
-    assert f"failed: 2 of 2 evaluations: {said}" in out
-    assert f"2 of them: {said}" in out
-    assert f"2 of them: {said}" in err
+    said = "RuntimeError: no kernel for this device"
+    assert f"failed: 2 of 2 evaluations: {said}\n" in out
+    assert f"2 of them: {said})\n" in out
+    assert f"2 of them: {said})\n" in err
 
 
 LOUD = """
