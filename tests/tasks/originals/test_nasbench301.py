@@ -79,20 +79,27 @@ def binary(
     return b"CONFIG-offset:" + struct.pack("<q", len(model)) + model + b'{"learner": {}}'
 
 
-def booster(monkeypatch: pytest.MonkeyPatch, handle: bytes) -> bytes:
-    """The pickle of an `xgboost.Booster` whose buffer is `handle`."""
-    core = types.ModuleType("xgboost.core")
+def pickled(monkeypatch: pytest.MonkeyPatch, place: str, **attributes: Any) -> bytes:
+    """The pickle of a ``Booster`` of the module `place`, which need not be installed."""
+    module: Any = types.ModuleType(place)
 
     class Booster:
         pass
 
-    Booster.__module__, Booster.__qualname__ = "xgboost.core", "Booster"
-    core.Booster = Booster  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "xgboost", types.ModuleType("xgboost"))
-    monkeypatch.setitem(sys.modules, "xgboost.core", core)
+    Booster.__module__, Booster.__qualname__ = place, "Booster"
+    module.Booster = Booster
+    library = place.partition(".")[0]
+    monkeypatch.setitem(sys.modules, library, types.ModuleType(library))
+    monkeypatch.setitem(sys.modules, place, module)
     made = Booster()
-    made.__dict__.update(handle=bytearray(handle), feature_names=None, best_iteration=7)
+    made.__dict__.update(attributes)
     return pickle.dumps(made)
+
+
+def booster(monkeypatch: pytest.MonkeyPatch, handle: bytes) -> bytes:
+    """The pickle of an `xgboost.Booster` whose buffer is `handle`."""
+    attributes = {"handle": bytearray(handle), "feature_names": None, "best_iteration": 7}
+    return pickled(monkeypatch, "xgboost.core", **attributes)
 
 
 def snapshot(model: dict[str, Any]) -> bytes:
@@ -101,25 +108,14 @@ def snapshot(model: dict[str, Any]) -> bytes:
 
 def timed(monkeypatch: pytest.MonkeyPatch, text: Any = TEXT, **attributes: Any) -> bytes:
     """The pickle of a `lightgbm.Booster` with the attributes that LightGBM 2.3.1's have."""
-    basic = types.ModuleType("lightgbm.basic")
-
-    class Booster:
-        pass
-
-    Booster.__module__, Booster.__qualname__ = "lightgbm.basic", "Booster"
-    basic.Booster = Booster  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "lightgbm", types.ModuleType("lightgbm"))
-    monkeypatch.setitem(sys.modules, "lightgbm.basic", basic)
-    made = Booster()
     best = collections.defaultdict(collections.OrderedDict)
     best["valid_0"]["rmse"] = np.float64(50.5)
-    made.__dict__.update(
-        handle=text, network=False, best_iteration=0, best_score=best,
-        older_best_score=collections.defaultdict(dict), pandas_categorical=None,
-        params={"objective": "regression", "bananas_enc": False}, name_valid_sets=["valid_0"],
-    )  # fmt: skip
-    made.__dict__.update(attributes)
-    return pickle.dumps(made)
+    usual = {
+        "handle": text, "network": False, "best_iteration": 0, "best_score": best,
+        "older_best_score": collections.defaultdict(dict), "pandas_categorical": None,
+        "params": {"objective": "regression", "bananas_enc": False}, "name_valid_sets": ["valid_0"],
+    }  # fmt: skip
+    return pickled(monkeypatch, "lightgbm.basic", **{**usual, **attributes})
 
 
 def ensemble(folder: Path, members: list[bytes], kind: str = "xgb") -> Path:
@@ -262,7 +258,10 @@ def test_run_times_become_rows(tmp_path: Path, convert, monkeypatch: pytest.Monk
 
 
 def test_run_times_of_lightgbm_itself(tmp_path: Path, convert) -> None:
-    lightgbm = pytest.importorskip("lightgbm")
+    try:
+        import lightgbm
+    except OSError as error:  # Its wheel wants the system's OpenMP.
+        pytest.skip(f"lightgbm can't be loaded: {error}")
     rng = np.random.default_rng(0)
     x = np.zeros((300, FEATURES))
     x[:, 10:14], x[:, 15:21] = rng.integers(-1, 7, (300, 4)), rng.integers(0, 10, (300, 6))
