@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Objective
+from optiproxy.search.base import number
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.base import Indices
 
@@ -58,8 +59,8 @@ def read_earlier(
     if isinstance(studies, Mapping | str) or not isinstance(studies, Iterable):
         raise invalid("warm_start", studies, "give a list of earlier studies")
     found = []
-    for number, study in enumerate(studies, start=1):
-        field = f"warm_start: study {number}"
+    for i, study in enumerate(studies, start=1):
+        field = f"warm_start: study {i}"
         parts = _parts(field, study, objectives)
         large = [part for part in parts if sum(m is not None for _, m in part) >= FEWEST]
         found += [_study(field, space, part, objectives) for part in large or [max(parts, key=len)]]
@@ -98,7 +99,7 @@ def _study(
             archs.append(space.architecture(arch))
         except InvalidValueError as error:
             raise InvalidValueError(f"{field}: it is of another space: {error}") from None
-        told.append({name: _number(field, name, value) for name, value in metrics.items()})
+        told.append({m: number(f"{field}: {m}", value) for m, value in metrics.items()})
     if not told:
         raise invalid(field, "no successful query", "it can teach nothing; leave it out")
     for objective in objectives:
@@ -110,12 +111,3 @@ def _study(
     if len(told) < FEWEST:
         raise invalid(field, f"{len(told)} queries", f"give one of {FEWEST} or more")
     return EarlierStudy(space.to_indices(archs), tuple(told))
-
-
-def _number(field: str, metric: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise invalid(
-            f"{field}: {metric}", value, "give a number, or None for the metrics if it failed"
-        ) from None

@@ -293,7 +293,7 @@ class Optimizer(ABC):
                     "tell: result", result, "there are several objectives; give a mapping"
                 )
             result = {self.objectives[0].metric: result}
-        metrics = {name: _number(name, value) for name, value in result.items()}
+        metrics = {name: number(f"tell: result: {name}", value) for name, value in result.items()}
         for metric in self.exact.metrics:
             metrics.setdefault(metric, self.exact.value(metric, arch))
         limited = [c.metric for c in self.constraints]
@@ -314,10 +314,9 @@ class Optimizer(ABC):
         return sum(max(0.0, c.violation(query.metrics[c.metric])) for c in known)
 
 
-def _number(metric: str, value: object) -> float:
+def number(field: str, value: object) -> float:
+    """A metric that somebody gives as a float; one that is none is told with its `field`."""
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        raise invalid(
-            f"tell: result: {metric}", value, "give a number, or None for the result if it failed"
-        ) from None
+        raise invalid(field, value, "give a number, or None for the result if it failed") from None
