@@ -104,6 +104,19 @@ def test_a_limit_that_one_in_hundreds_meets_is_found_downhill() -> None:
     assert len(opt.ask(5)) == 5
 
 
+@pytest.mark.parametrize(
+    ("objectives", "limit"), [("score=max", "cost>=1"), (["score=max", "cost=min"], None)]
+)
+def test_an_exact_metric_may_be_zero_where_no_query_was(
+    objectives: list[str] | str, limit: str | None
+) -> None:
+    space = Chain({"depth": [0, 1, 2, 3], "width": [0, 8, 16, 64], "kernel": [3, 5, 7, 9]})
+    opt = OptiProxy(space, objectives, constraints=limit, seed=1, exact={"cost": cost})
+    archs = [arch for arch in space.enumerate() if cost(arch)][:12]
+    opt.tell(archs, [{"score": arch["depth"] / arch["kernel"]} for arch in archs])
+    assert len(opt.ask(3)) == 3
+
+
 def test_a_share_of_an_exact_metric() -> None:
     limits = [
         OptiProxy(

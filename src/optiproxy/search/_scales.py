@@ -8,7 +8,7 @@ take none of a model's attention: with no limit, it is `_targets.sharpen`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ Array = NDArray[np.float64]
 # A limited metric is about linear up to so many times the median distance from its bound: nearly
 # all is; only networks without a path, whose latency is next to nothing, are drawn in.
 BULK = 3.0
+
+# On a logarithm all counts as equal below this part of the least known value: an exact metric may
+# be zero for a candidate where it is not for any query.
+LEAST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Scale:
         unit: How far from there it is about linear; infinite for all over.
         mean: Of the targets it was made from, before they were standardised.
         deviation: Likewise.
+        least: What smaller values are read as by the logarithm; above zero where there is one.
     """
 
     sign: float
@@ -41,6 +46,7 @@ class Scale:
     unit: float
     mean: float = 0.0
     deviation: float = 1.0
+    least: float = 0.0
 
     def __call__(self, values: Array) -> Array:
         return (self._curved(values) - self.mean) / self.deviation
@@ -54,8 +60,7 @@ class Scale:
         return np.asarray(self.sign * np.exp(self.sign * off) if self.log else off)
 
     def _curved(self, values: Array) -> Array:
-        with np.errstate(divide="ignore"):
-            off = self.sign * (np.log(np.maximum(values, 0.0)) if self.log else values)
+        off = self.sign * (np.log(np.maximum(values, self.least)) if self.log else values)
         off = off - self.centre
         if math.isinf(self.unit):
             return np.asarray(off)
@@ -68,7 +73,7 @@ class Scale:
         deviation = float(curved.std()) if len(curved) else 1.0
         if deviation <= 1e-12 * max(1.0, abs(mean)):
             deviation = 1.0
-        return Scale(self.sign, self.log, self.centre, self.unit, mean, deviation)
+        return replace(self, mean=mean, deviation=deviation)
 
 
 def of_objective(values: Array, sign: float, feasible: NDArray[np.bool_]) -> Scale:
@@ -104,7 +109,8 @@ def of_limit(values: Array, sign: float, bound: float) -> Scale:
     centre = sign * (math.log(bound) if log else bound)
     off = np.abs(sign * (np.log(known) if log else known) - centre)
     unit = BULK * float(np.median(off)) if len(off) else 1.0
-    return Scale(sign, log, centre, unit if unit > 0 else 1.0).standardised(values)
+    least = LEAST * known.min(initial=bound) if log else 0.0
+    return Scale(sign, log, centre, unit if unit > 0 else 1.0, least=least).standardised(values)
 
 
 def of_front(values: Array, sign: float) -> Scale:
@@ -113,5 +119,5 @@ def of_front(values: Array, sign: float) -> Scale:
     """
     known = values[np.isfinite(values)]
     if sign < 0 and len(known) and known.min() > 0:
-        return Scale(sign, True, 0.0, math.inf).standardised(values)
+        return Scale(sign, True, 0.0, math.inf, least=LEAST * known.min()).standardised(values)
     return of_objective(values, sign, np.ones(len(values), dtype=bool))
