@@ -22,6 +22,8 @@ BRANCHES = Conditional(
           "norm": {"block": ["conv", "attention"]}},
 )  # fmt: skip
 CHAIN = Chain({"depth": [1, 2, 3], "width": [16, 32], "kernel": [3, 5, 7]})
+# Fewer than an initial design has.
+FEW = Chain({"depth": [1, 2, 3, 4, 5, 6, 7]})
 
 Make = Callable[..., Optimizer]
 SCORE = {"score": "max"}
@@ -95,9 +97,11 @@ class OptimizerCases:
         rebuilt.restore(told, pending=out)
         assert not set(rebuilt.ask(5)) & set(out)
 
-    def test_the_space_is_used_up_exactly(self, make: Make) -> None:
-        opt = make(CHAIN, SCORE, seed=0)
-        assert len(run(opt, 100)) == CHAIN.count
+    @pytest.mark.parametrize("space", [CHAIN, FEW], ids=["18", "7"])
+    def test_the_space_is_used_up_exactly(self, make: Make, space: Chain) -> None:
+        opt = make(space, SCORE, seed=0)
+        archs = run(opt, 100, batch=3)
+        assert len(archs) == len(set(archs)) == space.count
         assert opt.ask(3) == []
 
     def test_failures_are_no_end(self, make: Make) -> None:
