@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from optiproxy.errors import InvalidValueError, OptiProxyError
-from optiproxy.spaces import Architecture, Cell, Chain, Space
+from optiproxy.spaces import Architecture, Cell, Chain, Space, check
 from optiproxy.spaces.base import ENUMERABLE, Indices
 
 CHAIN = Chain({"depth": [1, 2, 3], "width": [16, 32], "kernel": [3, 5, 7], "norm": [None, "batch"]})
@@ -60,6 +60,18 @@ def test_two_seeds_sample_differently() -> None:
 def test_sampling_where_nothing_is_valid_is_refused() -> None:
     with pytest.raises(InvalidValueError, match=r"too few architectures are valid"):
         Nothing({"a": [1, 2]}).sample(1)
+
+
+def test_five_of_a_million_are_sampled() -> None:
+    class Equal(Chain):
+        """The same option at every choice, of the first five."""
+
+        def valid(self, indices: Indices) -> NDArray[np.bool_]:
+            return np.asarray((indices == indices[:, :1]).all(1) & (indices[:, 0] < 5))
+
+    space = Equal({f"c{i}": range(10) for i in range(6)})
+    assert len(np.unique(space.random_indices(60, np.random.default_rng(0)), axis=0)) == 5
+    check(space)
 
 
 # ---- restricted spaces ----

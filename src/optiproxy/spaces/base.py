@@ -272,6 +272,10 @@ class Space(ABC):
             draw = rng.integers(0, self.sizes, size=(max(n, 16), len(self.sizes)))
             found.append(draw[self.valid(draw)])
         rows = np.concatenate(found) if found else np.empty((0, len(self.sizes)), np.int64)
+        if len(rows) < n and math.prod(map(int, self.sizes)) <= ENUMERABLE:
+            # Too few to be met by chance, but listed soon.
+            listed = self.all_indices
+            rows = listed[rng.integers(0, len(listed), size=n)] if len(listed) else rows
         if len(rows) < n:
             raise invalid("space", repr(self), "too few architectures are valid; check `valid`")
         return rows[:n]
