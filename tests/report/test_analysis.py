@@ -145,6 +145,22 @@ def test_the_verdict_is_that_of_the_test_and_not_of_the_mean() -> None:
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", [1e-12, 1e-3, 1e15])
+def test_nothing_depends_on_the_unit_of_a_metric(unit: float) -> None:
+    bests = {
+        ("t", "a"): [90.1, 73.5, 100.0, 91.2, 88.0, 95.5, 99.7, 98.0],
+        ("t", "b"): [90.0, 73.4, 99.9, 91.2, 87.0, 95.0, 100.0, 60.0],
+    }
+    expected = report.analyse(_table({k: _ends(v) for k, v in bests.items()}, 100.0), [1])
+    scaled = {key: _ends([unit * best for best in ends]) for key, ends in bests.items()}
+    said = report.analyse(_table(scaled, unit * 100.0), [1])
+    assert [row.hit_rate for row in said.summary] == [1 / 8, 1 / 8]
+    for row, other in zip(said.differences, expected.differences, strict=True):
+        assert (row.p, row.verdict) == (other.p, other.verdict)
+        assert row.mean_difference == pytest.approx(unit * other.mean_difference)
+    assert [row.mean_rank for row in said.ranks] == [row.mean_rank for row in expected.ranks]
+
+
 def test_a_seed_without_anything_feasible_is_the_worst() -> None:
     values = [5.0, 4.0, 3.0, 2.0, 6.0, 7.0]
     table = _table({("t", "a"): _ends(values), ("t", "b"): _ends([*values[:5], math.nan])})

@@ -147,15 +147,19 @@ def analyse(
             raise invalid("directions", {task: direction}, "give max or min, of tasks of the table")
         signs[task] = DIRECTIONS[direction]
     methods = list(dict.fromkeys(method for courses in tasks.values() for method in courses))
+    units = {task: _unit(courses) for task, courses in tasks.items()}
     summary = [
-        _summary(task, method, budget, course, signs[task], _optimum(courses, signs[task]))
+        _summary(task, method, budget, course, units[task], _optimum(courses, signs[task]))
         for task, courses in tasks.items()
         for method, course in courses.items()
         for budget in budgets
     ]
     scores = [
         {
-            task: {method: _scores(course, budget, signs[task]) for method, course in own.items()}
+            task: {
+                method: _scores(course, budget, signs[task], units[task])
+                for method, course in own.items()
+            }
             for task, own in tasks.items()
         }
         for budget in budgets
@@ -163,7 +167,7 @@ def analyse(
     differences = [
         row
         for budget, at in zip(budgets, scores, strict=True)
-        for row in _corrected(list(_differences(at, methods, budget)))
+        for row in _corrected(list(_differences(at, methods, budget, units)))
     ]
     ranks = [
         row
@@ -174,7 +178,7 @@ def analyse(
 
 
 def _summary(
-    task: str, method: str, budget: int, course: Course, sign: float, optimum: float
+    task: str, method: str, budget: int, course: Course, unit: float, optimum: float
 ) -> SummaryRow:
     until = course.until(budget)
     if not len(until.queries):
@@ -186,10 +190,10 @@ def _summary(
     rate = to_optimum = to_near = math.nan
     if not math.isnan(optimum):
         # A seed without a feasible query has a regret of NaN and has reached nothing.
-        found = until.regret <= HIT
+        found = until.regret <= HIT * unit
         rate = float(found[:, -1].mean())
         to_optimum = median_queries(found, until.queries)
-        near = until.regret <= NEAR * abs(optimum) + HIT
+        near = until.regret <= NEAR * abs(optimum) + HIT * unit
         to_near = median_queries(near, until.queries)
     return SummaryRow(
         task,
@@ -217,22 +221,34 @@ def _optimum(courses: Mapping[str, Course], sign: float) -> float:
     return math.nan
 
 
-# The score of each seed, greater is better.
+def _unit(courses: Mapping[str, Course]) -> float:
+    """What rounding is told by, so that no verdict depends on a metric's unit: the median size of
+    the values, to the next power of two, by which dividing is exact.
+    """
+    sizes = np.concatenate([np.abs(course.best[course.best != 0]) for course in courses.values()])
+    known = sizes[np.isfinite(sizes)]
+    return math.ldexp(1.0, math.frexp(np.median(known))[1]) if len(known) else 1.0
+
+
+# The score of each seed in the unit of its task, greater is better.
 _Scores = dict[int, float]
 
 
-def _scores(course: Course, budget: int, sign: float) -> _Scores:
+def _scores(course: Course, budget: int, sign: float, unit: float) -> _Scores:
     """The best at a budget; that of a seed without a feasible query is worse than any other."""
     until = course.until(budget)
     if not len(until.queries):
         return {}
-    values = sign * until.best[:, -1]
+    values = sign * until.best[:, -1] / unit
     values[np.isnan(values)] = -math.inf
     return dict(zip(course.seeds.tolist(), values.tolist(), strict=True))
 
 
 def _differences(
-    scores: Mapping[str, Mapping[str, _Scores]], methods: Sequence[str], budget: int
+    scores: Mapping[str, Mapping[str, _Scores]],
+    methods: Sequence[str],
+    budget: int,
+    units: Mapping[str, float],
 ) -> Iterator[DifferenceRow]:
     first, *others = methods
     for other in others:
@@ -243,9 +259,9 @@ def _differences(
         }
         strata = {task: differences for task, differences in strata.items() if len(differences)}
         for task, differences in strata.items():
-            yield _difference(task, budget, first, other, [differences])
+            yield _difference(task, budget, first, other, {task: differences}, units)
         if len(strata) > 1:
-            yield _difference(ALL, budget, first, other, list(strata.values()))
+            yield _difference(ALL, budget, first, other, strata, units)
 
 
 def _paired(one: _Scores, other: _Scores) -> NDArray[np.float64]:
@@ -260,10 +276,15 @@ def _paired(one: _Scores, other: _Scores) -> NDArray[np.float64]:
 
 
 def _difference(
-    task: str, budget: int, first: str, other: str, strata: Sequence[NDArray[np.float64]]
+    task: str,
+    budget: int,
+    first: str,
+    other: str,
+    strata: Mapping[str, NDArray[np.float64]],
+    units: Mapping[str, float],
 ) -> DifferenceRow:
-    statistic, p = signed_rank(strata)
-    every = np.concatenate(strata)
+    statistic, p = signed_rank(list(strata.values()))
+    every = np.concatenate([units[task] * differences for task, differences in strata.items()])
     mean = float(mean_std(every)[0]) if np.isfinite(every).all() else math.nan
     # The verdict of a p-value that survives the correction, see `_corrected`.
     verdict = BETTER if statistic > 0 else WORSE

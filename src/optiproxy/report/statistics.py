@@ -16,7 +16,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Two values of a metric are the same, and an optimum is found, within rounding.
+# Two values of a metric are the same, and an optimum is found, within rounding: this part of the
+# metric's own size.
 HIT = 1e-9
 
 # "Near the optimum": within 0.1 % of its value.
