@@ -23,7 +23,9 @@ def test_a_share_is_resolved_against_the_largest_value() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["ms <= 12.5%", "ms >= 0.1", "ms <= 3.0000000000000004"])
+@pytest.mark.parametrize(
+    "text", ["ms <= 12.5%", "ms >= 0.1", "ms <= 3.0000000000000004", "latency (ms) <= 5.0"]
+)
 def test_text_reads_back(text: str) -> None:
     (constraint,) = parse_constraints(text)
     (again,) = parse_constraints(constraint.text)

@@ -143,7 +143,7 @@ def parse_objectives(objectives: Mapping[str, str] | Sequence[str] | str) -> tup
     return tuple(parsed)
 
 
-_CONSTRAINT = re.compile(r"^\s*([^<>=\s]*)\s*(<=|>=|<|>)\s*(\S+)\s*$")
+_CONSTRAINT = re.compile(r"^\s*([^<>=]*?)\s*(<=|>=|<|>)\s*(\S+)\s*$")
 
 
 def parse_constraints(
