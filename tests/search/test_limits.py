@@ -104,6 +104,17 @@ def test_a_limit_that_one_in_hundreds_meets_is_found_downhill() -> None:
     assert len(opt.ask(5)) == 5
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e9])
+def test_what_breaks_limits_is_ranked_alike_in_all_units(unit: float) -> None:
+    opt = METHODS.get("evolution")(
+        SPACE, "score=max", constraints=["ms<=10", f"flops<={10 * unit}"], seed=0
+    )
+    told = [(9, 13), (20, 9), (14, 11), (11, 11), (9, 9)]  # 0.3, 1.0, 0.5, 0.2 beyond, and within
+    results = [{"score": 1.0, "ms": ms, "flops": flops * unit} for ms, flops in told]
+    opt.tell(SPACE.sample(5), results)
+    assert opt.scores() == pytest.approx([-0.3, -1.0, -0.5, -0.2, 1.0])
+
+
 @pytest.mark.parametrize(
     ("objectives", "limit"), [("score=max", "cost>=1"), (["score=max", "cost=min"], None)]
 )

@@ -217,7 +217,7 @@ class Optimizer(ABC):
 
         Feasible queries rank by the objective; of several objectives, by how many fronts of better
         queries lie before them (non-dominated sorting). Infeasible ones rank below all of them, by
-        the sum of their violations.
+        the sum of their violations, each taken relative to its bound.
         """
         scores = self._ranking()
         scores[np.isnan(scores)] = -np.inf
@@ -314,7 +314,10 @@ class Optimizer(ABC):
         if query.metrics is None:
             return math.inf
         known = [c for c in self.constraints if c.metric in query.metrics]
-        return sum(max(0.0, c.violation(query.metrics[c.metric])) for c in known)
+        # Relative to the bounds, as limits have unlike units: milliseconds, parameters.
+        return sum(
+            max(0.0, c.violation(query.metrics[c.metric])) / (abs(c.bound) or 1.0) for c in known
+        )
 
 
 def number(field: str, value: object) -> float:
