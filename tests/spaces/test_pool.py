@@ -122,3 +122,9 @@ def test_the_list_is_part_of_the_identity() -> None:
     assert Pool(CHAIN, archs).fingerprint == Pool(CHAIN, archs[::-1]).fingerprint
     assert Pool(CHAIN, archs).fingerprint != Pool(CHAIN, archs[:3]).fingerprint
     assert Pool(CHAIN, list(CHAIN.enumerate())).fingerprint != CHAIN.fingerprint
+
+
+def test_it_has_networks_where_its_space_has_some() -> None:
+    cell = Cell(4, NB201_OPERATIONS)
+    assert Pool(cell, cell.sample(2)).can_build
+    assert not POOL.can_build

@@ -203,6 +203,11 @@ class Space(ABC):
         width = max(len(name) for name in self.names)
         return "\n".join(f"{name:<{width}}  {option}" for name, option in arch.items())
 
+    @property
+    def can_build(self) -> bool:
+        """Whether the space has networks of its own."""
+        return type(self).build is not Space.build
+
     def build(self, arch: Architecture) -> nn.Module:
         """The network as a plain module, where the space defines one.
 

@@ -176,5 +176,9 @@ class Pool(Space):
     def picture(self, arch: Architecture) -> str:
         return self.space.picture(arch)
 
+    @property
+    def can_build(self) -> bool:
+        return self.space.can_build
+
     def build(self, arch: Architecture) -> nn.Module:
         return self.space.build(arch)

@@ -297,7 +297,7 @@ class Task:
     @property
     def can_build(self) -> bool:
         """Whether there is a `build`, of the task or of its space."""
-        return self._build is not None or type(self.space).build is not Space.build
+        return self._build is not None or self.space.can_build
 
     def build(self, arch: Architecture) -> nn.Module:
         """The untrained network of `arch`: the task's own `build`, or else the space's."""
