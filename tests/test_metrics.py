@@ -54,6 +54,8 @@ def test_shares_that_are_none(text: str) -> None:
         ({"name": "ms", "cheap": True}, "give a function"),
         ({"name": "ms", "function": len, "cheap": True, "exact": True}, "choose one"),
         ({"name": "ms", "function": 3, "exact": True}, "a function of an architecture"),
+        ({"name": "ms", "function": len, "exact": "no"}, "exact: got 'no'; give True or False"),
+        ({"name": "ms", "function": len, "cheap": 1}, "cheap: got 1; give True or False"),
     ],
 )
 def test_metrics_that_are_none(arguments: dict[str, Any], said: str) -> None:

@@ -55,6 +55,17 @@ def whole_number(field: str, got: object, least: int = 1) -> int:
     return int(got)
 
 
+def truth(field: str, got: object) -> bool:
+    """`got`, where it is True or False: of a text such as "no" Python makes True.
+
+    Raises:
+        InvalidValueError: It is neither.
+    """
+    if not isinstance(got, bool):
+        raise invalid(field, got, "give True or False")
+    return got
+
+
 def unknown(field: str, got: object, allowed: Iterable[object]) -> InvalidValueError:
     """The error for a name that is not among `allowed`; the nearest ones come first."""
     allowed = list(allowed)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-from optiproxy.errors import invalid, unknown
+from optiproxy.errors import invalid, truth, unknown
 
 if TYPE_CHECKING:
     from optiproxy.spaces import Architecture
@@ -65,6 +65,8 @@ class Metric:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise invalid("Metric: name", self.name, "give a short text")
+        truth(f"Metric {self.name!r}: exact", self.exact)
+        truth(f"Metric {self.name!r}: cheap", self.cheap)
         if self.exact and self.cheap:
             raise invalid(f"Metric {self.name!r}", "exact and cheap", "choose one of them")
         if (self.function is not None) != (self.exact or self.cheap):

@@ -219,11 +219,13 @@ def test_the_improvement_can_be_climbed_from_anywhere(dtype: torch.dtype) -> Non
     assert bool(spread.grad.isfinite().all())
 
 
-def test_unknown_proxy_and_bad_n_init() -> None:
+def test_bad_options_of_its_own() -> None:
     with pytest.raises(InvalidValueError, match="did you mean 'gcn'"):
         OptiProxy(CELL, "y=max", proxy="gcnn")
     with pytest.raises(InvalidValueError, match="n_init: got 1"):
         OptiProxy(CELL, "y=max", n_init=1)
+    with pytest.raises(InvalidValueError, match="distinct: got 'no'; give True or False"):
+        OptiProxy(CELL, "y=max", distinct="no")  # type: ignore[arg-type]
 
 
 def test_fewer_than_two_results_is_no_fit() -> None:

@@ -148,6 +148,8 @@ def test_task_of_importable_functions_is_pickled() -> None:
         ({"evaluate": 3}, "Task: evaluate"),
         ({"objectives": {"score": "up"}}, "give a direction"),
         ({"objectives": {"test": "max"}, "reported": ["test"]}, "only reported"),
+        ({"distinct": "yes"}, "Task: distinct: got 'yes'; give True or False"),
+        ({"in_memory": 1}, "Task: in_memory: got 1; give True or False"),
     ],
 )
 def test_bad_argument_is_named(keywords: dict[str, Any], message: str) -> None:

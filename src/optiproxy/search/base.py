@@ -18,7 +18,7 @@ import numpy as np
 from moocore import pareto_rank
 from numpy.typing import NDArray
 
-from optiproxy.errors import invalid, whole_number
+from optiproxy.errors import invalid, truth, whole_number
 from optiproxy.metrics import (
     Constraint,
     Function,
@@ -59,12 +59,11 @@ class Optimizer(ABC):
         exact: Metric → function of an architecture, for objectives and limited metrics that cost
             nothing to compute: they need not be told, and what breaks their limit is never
             proposed.
-
         distinct: Whether architectures that come to the same network (`Space.canonical`) count as
             one, so that none is asked for twice. Off for a table that lists them one by one.
 
     Raises:
-        InvalidValueError: An objective, a constraint or the seed can't be read.
+        InvalidValueError: An argument can't be used; the message names it.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class Optimizer(ABC):
         self.exact = Exact(space, exact or {}, needed)
         self.constraints: tuple[Constraint, ...] = resolved(limits, self.exact.sampled)
         self.seed = seed
-        self.distinct = distinct
+        self.distinct = truth("distinct", distinct)
         self._rows: list[Indices] = []
         self._queries: list[Query] = []
         self._pending: list[Indices] = []

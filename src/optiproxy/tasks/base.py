@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
-from optiproxy.errors import invalid
+from optiproxy.errors import invalid, truth
 from optiproxy.metrics import (
     Constraint,
     Function,
@@ -144,8 +144,8 @@ class Task:
         self.metrics = tuple(given) if complete else ()
         self.exact = {name: m.function for name, m in given.items() if m.exact and m.function}
         self.cheap = {name: m.function for name, m in given.items() if m.cheap and m.function}
-        self.in_memory = in_memory
-        self.distinct = not in_memory if distinct is None else distinct
+        self.in_memory = truth("Task: in_memory", in_memory)
+        self.distinct = not in_memory if distinct is None else truth("Task: distinct", distinct)
         self.description = description
         self.origin = origin or Origin()
         self.train = train
