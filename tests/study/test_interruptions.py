@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -251,6 +252,36 @@ def test_any_executor_will_do(tmp_path):
     assert len({r.architecture for r in study.queries}) == 12
     with pytest.raises(InvalidValueError, match="workers"):
         study.run(13, executor=object())
+
+
+def test_jobs_that_are_no_futures_are_waited_for():
+    class Job:
+        """As submitit's: `result` waits, and raises an error of its own where the job died."""
+
+        def __init__(self, evaluate):
+            self.result = evaluate
+
+    class Cluster:
+        def submit(self, function, arch, **kwargs):
+            jobs.append(arch)
+            dies = len(jobs) == 3
+            return Job(partial(int, "died") if dies else partial(function, arch, **kwargs))
+
+    jobs = []
+    study = Study.of(toys.task(), method="climber")
+    study.run(9, workers=3, executor=Cluster())
+    assert len({r.architecture for r in study.queries}) == len(jobs) == 9
+    (failed,) = (r for r in study.queries if r.metrics is None)
+    assert failed.architecture == jobs[2]
+    assert "died" in failed.reason
+
+
+def test_submitit_evaluates(tmp_path):
+    submitit = pytest.importorskip("submitit", reason="needs the extra submitit")
+    executor = submitit.AutoExecutor(tmp_path / "logs", cluster="local")
+    study = Study.of(toys.task(), method="random")
+    study.run(3, workers=2, executor=executor)
+    assert all(r.metrics == study.task.query(r.architecture).metrics for r in study.queries)
 
 
 def test_an_executor_that_gives_up_ends_the_search_and_spends_nothing():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError
 from optiproxy.spaces import Architecture
@@ -130,9 +131,10 @@ class Borrowed:
     def submit(
         self, arch: Architecture, epochs: int | None, medians: Medians
     ) -> Future[Evaluation | str]:
-        return self._executor.submit(
+        job: Any = self._executor.submit(
             self._task.query, arch, seed=self._seed, epochs=epochs, medians=medians
         )
+        return job if isinstance(job, Future) else _awaited(job)
 
     def renew(self) -> None:
         raise StudyError("executor: it broke and can't be used any more; run again with a new one")
@@ -155,6 +157,21 @@ def pool_of(
 def thread_limits(threads: int) -> dict[str, str]:
     """The environment of a process that is to compute with so many threads."""
     return dict.fromkeys(_THREADS, str(threads))
+
+
+def _awaited(job: Any) -> Answer:
+    """The future of a job that is none, as submitit's are: a thread waits for its result."""
+    future: Answer = Future()
+
+    def wait() -> None:
+        try:
+            future.set_result(job.result())
+        except BaseException as error:
+            future.set_exception(error)
+
+    # A daemon: after Ctrl-C Python does not stay for a job that waits in a queue.
+    threading.Thread(target=wait, daemon=True, name="optiproxy-job").start()
+    return future
 
 
 def result(future: Answer) -> Evaluation:

@@ -251,8 +251,8 @@ class Study:
             workers: How many evaluations run at once, by default 1: in this process. More run in
                 processes of their own; one that dies is recorded as a failure.
             executor: Any ``concurrent.futures.Executor`` to evaluate on, such as
-                ``client.get_executor()`` of ``dask.distributed``; `workers` says how many
-                evaluations it is given at once.
+                ``client.get_executor()`` of ``dask.distributed``, or one of submitit's; `workers`
+                says how many evaluations it is given at once.
             callback: Called in this process with each result of this run.
 
         Raises:
