@@ -10,6 +10,7 @@ import pytest
 
 from optiproxy.cli.app import run
 from optiproxy.study import Study
+from optiproxy.study._identity import BUDGET as BUDGET_KEPT
 
 BUDGET = 14
 
@@ -82,6 +83,10 @@ def test_a_dask_cluster_evaluates(scheduler, folder, capfd):
     assert run(["resume", "mine-random-0", "--storage", "s.journal", "--budget", "12",
                 "--dask", address, "--workers", "1"]) == 0  # fmt: skip
     assert len(study.queries) == 12
+    study.optuna.set_user_attr(BUDGET_KEPT, 14)
+    capfd.readouterr()
+    assert run(["worker", "mine-random-0", "--storage", "s.journal", "--dask", address]) == 0
+    assert "14 queries, 2 of them by this worker" in capfd.readouterr().out
 
 
 def test_an_address_where_nobody_answers(refused, folder, monkeypatch):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 
-def worker(name: str, /, *, storage: str, workers: int = 1) -> int:
+def worker(
+    name: str, /, *, storage: str, workers: int | None = None, dask: str | None = None
+) -> int:
     """One more worker on a stored study, until the study's budget is spent.
 
     Any number may run at once, on any machine that reaches the storage; together they never repeat
@@ -12,23 +14,28 @@ def worker(name: str, /, *, storage: str, workers: int = 1) -> int:
     Args:
         name: The study's name; optiproxy search begins it.
         storage: A journal file on a disk that all workers see, or a database.
-        workers: How many evaluations this one runs at once.
+        workers: How many evaluations this one runs at once: by default 1, and with --dask one for
+            each of the cluster's threads.
+        dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
     """
     import sys
 
+    from optiproxy.cli._evaluators import evaluators
     from optiproxy.cli._progress import SearchProgress
     from optiproxy.cli._stdout import kept_for_the_answer
     from optiproxy.cli.app import FAILED, INTERRUPTED
     from optiproxy.errors import StudyError, whole_number
     from optiproxy.study import Record, Study
 
-    whole_number("workers", workers)
-    study = Study.load(name, storage)
+    if workers is not None:
+        whole_number("workers", workers)
+    with kept_for_the_answer():  # A user's file may print when it is read.
+        study = Study.load(name, storage)
     budget = study.budget
     if not budget:
         raise StudyError(f"study {name!r} in {storage} has no budget yet; begin it by a search")
     mine: list[Record] = []
-    with kept_for_the_answer():
+    with kept_for_the_answer(), evaluators(dask, workers) as (executor, at_once):
         try:
             with SearchProgress(study, budget) as progress:
 
@@ -36,7 +43,7 @@ def worker(name: str, /, *, storage: str, workers: int = 1) -> int:
                     mine.append(record)
                     progress(record)
 
-                study.run(budget, workers=workers, callback=finished)
+                study.run(budget, workers=at_once, executor=executor, callback=finished)
         except KeyboardInterrupt:
             print(f"stopped after {len(mine)} queries of its own", file=sys.stderr)
             return INTERRUPTED
