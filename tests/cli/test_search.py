@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 
@@ -82,8 +83,13 @@ def test_the_summary_and_the_files(folder, capfd):
 
 def test_several_objectives_leave_a_figure_of_the_front(folder, capfd):
     goals = ["--objective", "val=max", "--objective", "params=min"]
-    assert run(["search", "mine.py:task", "--budget", "4", "--method", "random", *goals]) == 0
-    assert "mine-random-0-front.png" in capfd.readouterr().out
+    assert run(["search", "mine.py:task", "--budget", "12", "--method", "random", *goals]) == 0
+    out = capfd.readouterr().out
+    assert "mine-random-0-front.png" in out
+    # The front is told along the first objective, best first.
+    values = [float(value) for value in re.findall(r"^  val (\S+), params", out, re.M)]
+    assert len(values) > 1
+    assert values == sorted(values, reverse=True)
     assert (folder / "mine-random-0-front.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -125,7 +125,8 @@ def _front(study: Study) -> Iterator[str]:
     names = [objective.metric for objective in study.task.objectives]
     size = f"{len(study.pareto)} architecture{'s' if len(study.pareto) > 1 else ''}"
     yield f"Pareto front of {', '.join(names)}: {size}"
-    for found in study.pareto:
+    first = study.task.objectives[0]  # Along the front, not as they were found.
+    for found in sorted(study.pareto, key=lambda f: -first.sign * f.metrics[first.metric]):
         values = ", ".join(f"{name} {number(found.metrics[name])}" for name in names)
         yield f"  {values}: {found}"
 
