@@ -37,6 +37,13 @@ def test_the_design_does_not_depend_on_how_it_is_asked() -> None:
     assert len(set(OptiProxy(CELL, "y=max", seed=5).ask(25))) == 25
 
 
+def test_a_batch_beyond_the_design_is_whole_where_networks_are_distinct() -> None:
+    space = Cell(nodes=3, operations=["none", "conv", "pool"])
+    for seed in range(30):
+        opt = OptiProxy(space, "y=max", seed=seed, n_init=6, distinct=True)
+        assert [len(opt.ask(5)), len(opt.ask(4))] == [5, 4]
+
+
 def test_relaxed_samples_lie_in_the_simplex_and_sharpen() -> None:
     space = Chain({"a": [1, 2, 3], "b": [1, 2]})
     mask = torch.from_numpy(space.mask)

@@ -180,9 +180,14 @@ class OptiProxy(Optimizer):
             if self._may_be_guided():
                 return np.concatenate([first, self._guided(n - len(first), rng, first)])
         # What is asked for beyond the design can't be better than random: nothing is told yet.
-        rest = self.random_new(n, rng)
-        rest = rest[~(rest[:, None] == first[None]).all(-1).any(1)]
+        rest = self._beside(self.random_new(n, rng), first)
         return np.concatenate([first, rest])[:n]
+
+    def _beside(self, rows: Indices, also: Indices) -> Indices:
+        """Those of `rows` that are none of `also`, nor come to the same network."""
+        taken = set(self.keys(also))
+        others = np.array([key not in taken for key in self.keys(rows)], dtype=bool)
+        return np.asarray(rows[others])
 
     def _design_places(self, asked: int, n: int) -> int:
         """How many of the next `n` places belong to the initial design."""
@@ -248,11 +253,9 @@ class OptiProxy(Optimizer):
         candidates = self.space.repair(np.concatenate(sources))
         if self.space.count <= LOOKED_THROUGH:
             candidates = self.space.all_indices
-        beside = set(self.keys(also))
-        known = np.array([key in beside for key in self.keys(candidates)], dtype=bool)
-        candidates = candidates[self.is_new(candidates) & ~known]
+        candidates = self._beside(candidates[self.is_new(candidates)], also)
         if len(candidates) == 0:
-            return self.random_new(n, rng)
+            return self._beside(self.random_new(n + len(also), rng), also)[:n]
         # Pending ones come first: they are believed at their mean before the batch is filled.
         pending = np.array([*self._pending, *also], dtype=np.int64).reshape(-1, len(self.space))
         rows = np.concatenate([pending, candidates])
