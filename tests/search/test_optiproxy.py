@@ -160,6 +160,23 @@ def test_what_each_acquisition_prefers() -> None:
     assert drawn[2] < 0.01
 
 
+def test_what_each_acquisition_asks_of_a_limit() -> None:
+    """A sure one that is good, a doubtful one that is better, a hopeless one that is best."""
+    beliefs = Beliefs(
+        torch.tensor([[0.0], [0.3], [1.0]], dtype=torch.float64),
+        torch.full((3, 1), 0.5, dtype=torch.float64),
+    )
+    chances = torch.tensor([0.95, 0.2, 1e-6], dtype=torch.float64)
+    targets = Targets(torch.tensor([[0.0]]), 1, ((1, 0.0),), torch.tensor([True]))
+    rng = np.random.default_rng(0)
+
+    def favourite(turn: str) -> int:
+        return int(worth_of(turn, 0, beliefs, chances.log(), targets, None, rng).argmax())
+
+    # By expected improvement it is 0.95 * 0.199 against 0.2 * 0.384.
+    assert [favourite(turn) for turn in ("mean", "optimism", "improvement")] == [1, 1, 0]
+
+
 @pytest.mark.parametrize("acquisition", [[name] for name in ACQUISITIONS])
 def test_every_acquisition_gives_new_architectures_again(acquisition: list[str]) -> None:
     def proposals() -> list[str]:

@@ -2,9 +2,10 @@
 
 METHOD of the paper: candidates whose predicted metric exceeds the limit by a slack are ranked out,
 and the slack follows the share of violations. Here the log probability of meeting the limit takes
-the slack's place. It is not weighed by that share: in 12 searches of NAS-Bench-201 on
-ImageNet16-120 weights from 0.25 to 4 that followed it left 0.64 points of regret, a weight of 1
-left 0.14, for a small one lets accurate networks far beyond the limit draw the search away.
+the slack's place, in the climb and, where it is less than fair, in the ranking by means (`_batch`).
+It is not weighed by that share: in 12 searches of NAS-Bench-201 on ImageNet16-120 weights from 0.25
+to 4 that followed it left 0.64 points of regret, a weight of 1 left 0.14, for a small one lets
+accurate networks far beyond the limit draw the search away.
 """
 
 from __future__ import annotations

@@ -97,7 +97,8 @@ class OptiProxy(Optimizer):
         objectives: Metric → ``"max"`` or ``"min"``. With several, every group climbs towards a
             trade-off of its own, and the batch is filled by expected hypervolume improvement.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``. A limited metric is a proxy output
-            too; the climb and the ranking add the log probability of meeting its limit.
+            too; the climb adds the log probability of meeting its limit, expected improvement is
+            multiplied by it, and the mean asks for a fair one.
         seed: Same seed and same history give the same proposals, on one machine.
         proxy: ``"auto"`` (a Gaussian process, and a network for some places of a batch: more of
             them where it predicts the queries better), ``"gp"``, ``"gcn"``, ``"mlp"``,
