@@ -117,6 +117,14 @@ def test_a_limit_that_nothing_meets_is_told_once():
     assert run(budget=20).diagnoses == []
 
 
+def test_a_text_beside_the_metrics_is_told_once():
+    study = run(toys.task(lambda arch: {"val": toys.score(arch), "host": "a"}), budget=5)
+    assert [r.metrics for r in study.queries] == [
+        {"val": toys.score(r.architecture)} for r in study.queries
+    ]
+    assert study.notes == ["'host' is no number in some evaluations; it is left out there"]
+
+
 def test_failures_are_recorded_told_and_counted(tmp_path):
     told = []
 

@@ -73,6 +73,29 @@ def test_metric_that_is_not_needed_may_be_missing() -> None:
     assert task.query(ARCH).metrics == {"score": 1.0}
 
 
+@pytest.mark.parametrize(
+    ("odd", "left_out"),
+    [
+        ("a text", ("odd",)),
+        (1 + 2j, ("odd",)),
+        ([0.1, 0.2], ("odd",)),
+        (torch.zeros(2), ("odd",)),
+        (10**400, ("odd",)),
+        (None, ()),
+        (math.nan, ()),
+    ],
+    ids=["text", "complex", "list", "tensor", "huge", "null", "nan"],
+)
+@pytest.mark.parametrize("reported", [[], ["odd"]])
+def test_what_is_no_number_and_not_asked_for_is_left_out(
+    odd: object, left_out: tuple[str, ...], reported: list[str]
+) -> None:
+    task = _task(lambda arch: {"score": 1.0, "odd": odd, "ms": 2.0}, reported=reported)
+    evaluation = task.query(ARCH)
+    assert evaluation.metrics == {"score": 1.0, "ms": 2.0}
+    assert evaluation.left_out == left_out
+
+
 def test_interruption_passes_through() -> None:
     with pytest.raises(KeyboardInterrupt):
         _task(_raise(KeyboardInterrupt())).query(ARCH)

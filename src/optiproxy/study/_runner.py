@@ -253,6 +253,8 @@ class Runner:
         self._mark = now
         if evaluation.dropped:
             return
+        for name in evaluation.left_out:
+            self._note(f"{name!r} is no number in some evaluations; it is left out there")
         self._results += 1
         if evaluation.metrics is None:
             self._failures[evaluation.reason] += 1

@@ -42,7 +42,7 @@ def answer(
             return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
         # By what was known before it was decided whether to train.
         found = {**_mapping(task, task.evaluate(arch, **keywords)), **known}
-        metrics = _checked(task, found)
+        metrics, left_out = _checked(task, found)
     except Stopped as error:
         # Its whole length, or that of the longest before where the task does not say.
         length = keywords.get("epochs") or max(medians, default=1)
@@ -60,7 +60,9 @@ def answer(
         reason = f"{type(error).__name__}: {error}"
         return Evaluation(None, time.perf_counter() - start, reason)
     seconds = time.perf_counter() - start
-    return Evaluation(metrics, seconds, measured=_how(found), curve=tuple(curve.points))
+    return Evaluation(
+        metrics, seconds, measured=_how(found), curve=tuple(curve.points), left_out=left_out
+    )
 
 
 def number(metric: str, value: Any) -> float:
@@ -71,7 +73,7 @@ def number(metric: str, value: Any) -> float:
     """
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # torch's, for a tensor of several numbers.
         raise EvaluationFailed(f"{metric} is {value!r}, which is no number") from None
     except OverflowError:
         raise EvaluationFailed(f"{metric} is a whole number too large for a float") from None
@@ -113,8 +115,18 @@ def _mapping(task: Task, result: object) -> dict[str, Any]:
     return {str(name): value for name, value in result.items()}
 
 
-def _checked(task: Task, found: Mapping[str, Any]) -> dict[str, float]:
-    metrics = {name: number(name, value) for name, value in found.items()}
+def _checked(task: Task, found: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The metrics that are numbers, and the names of those that are none and not asked for."""
+    metrics, left_out = {}, []
+    for name, value in found.items():
+        try:
+            metrics[name] = number(name, value)
+        except EvaluationFailed:
+            if name in task.needed:
+                raise
+            # What nobody asked for is no reason to lose a training. None: it was not measured.
+            if value is not None:
+                left_out.append(name)
     for metric in task.needed:
         value = metrics.get(metric)
         if value is None:
@@ -125,7 +137,7 @@ def _checked(task: Task, found: Mapping[str, Any]) -> dict[str, float]:
         if not math.isfinite(value):
             raise EvaluationFailed(f"{metric} is {value}")
     # Of the others, what was not measured is left out: NaN is no number in JSON.
-    return _finite(metrics)
+    return _finite(metrics), tuple(left_out)
 
 
 def _how(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

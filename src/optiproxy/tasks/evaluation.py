@@ -23,6 +23,7 @@ class Evaluation:
         curve: What it reported, (epoch, value) in order.
         stopped: Whether it was stopped there.
         cost: Which part of its training that was.
+        left_out: Names of what the evaluator returned besides, and is no number.
     """
 
     metrics: dict[str, float] | None
@@ -33,6 +34,7 @@ class Evaluation:
     curve: tuple[tuple[int, float], ...] = ()
     stopped: bool = False
     cost: float = 1.0
+    left_out: tuple[str, ...] = ()
 
 
 def evaluation_seed(study_seed: int, arch: Architecture) -> int:
