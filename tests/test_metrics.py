@@ -46,6 +46,13 @@ def test_shares_that_are_none(text: str) -> None:
         parse_constraints(text)
 
 
+@pytest.mark.parametrize("values", [[-4.0, -1.0], [0.0, 0.0]])
+def test_a_share_of_nothing_above_zero_is_told(values: list[float]) -> None:
+    # 50 % of -1 would be -0.5, which every one of them meets.
+    with pytest.raises(InvalidValueError, match=r"'ms <= 50%'; the largest .* give a number"):
+        resolved(parse_constraints("ms<=50%"), lambda metric: values)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

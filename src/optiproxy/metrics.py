@@ -229,7 +229,8 @@ def resolved(
         sampled: Metric → its values in a random sample of the space; NaN where there is none.
 
     Raises:
-        InvalidValueError: No value is finite, or `sampled` raised it for an unknown metric.
+        InvalidValueError: No value is finite or none is above 0, or `sampled` raised it for an
+            unknown metric.
     """
     found = []
     for constraint in constraints:
@@ -238,6 +239,13 @@ def resolved(
             if not values:
                 raise invalid(
                     "constraint", str(constraint), "no value could be measured; give a number"
+                )
+            if max(values) <= 0:
+                raise invalid(
+                    "constraint",
+                    str(constraint),
+                    f"the largest value in the sample is {max(values):g}, and a share is of one "
+                    "above 0; give a number",
                 )
             bound = constraint.share * max(values)
             constraint = Constraint(constraint.metric, constraint.sign, bound)
