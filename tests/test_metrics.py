@@ -53,6 +53,12 @@ def test_a_share_of_nothing_above_zero_is_told(values: list[float]) -> None:
         resolved(parse_constraints("ms<=50%"), lambda metric: values)
 
 
+@pytest.mark.parametrize("sense", ["<", ">"])
+def test_a_strict_limit_is_told_and_not_widened(sense: str) -> None:
+    with pytest.raises(InvalidValueError, match=f"write {sense}=, the bound itself is allowed"):
+        parse_constraints(f"depth{sense}5")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

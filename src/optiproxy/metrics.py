@@ -181,7 +181,9 @@ def parse_constraints(
             raise invalid("constraint", text, f"{number!r} is not a number; {remedy}") from None
         if not math.isfinite(bound):
             raise invalid("constraint", text, f"the bound must be finite; {remedy}")
-        sign = 1.0 if sense[0] == "<" else -1.0
+        if len(sense) == 1:  # Of whole numbers, 4 < 5 is not 4 <= 5.
+            raise invalid("constraint", text, f"write {sense}=, the bound itself is allowed")
+        sign = 1.0 if sense == "<=" else -1.0
         if share and bound <= 0:
             raise invalid("constraint", text, "give a share above 0 %, for example latency_ms<=60%")
         relative = Constraint(metric, sign, math.nan, bound / 100)
