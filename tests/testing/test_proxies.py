@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
+from torch import Tensor
 
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Proxy
@@ -18,3 +20,43 @@ class TestProxies(ProxyCases):
     @pytest.fixture
     def make(self, name: str) -> Callable[..., Proxy]:
         return PROXIES.get(name)  # type: ignore[no-any-return]
+
+
+class Ridge(Proxy):
+    """Linear, and everywhere equally sure: `learnt` says whether its spread is a parameter."""
+
+    learnt = False
+
+    def fit(self, p: Tensor, y: Tensor) -> None:
+        x = p.flatten(1)
+        eye = torch.eye(x.shape[1])
+        self.weights = torch.linalg.solve(x.T @ x + eye, x.T @ y)
+        self.noise = torch.ones(y.shape[1], requires_grad=self.learnt)
+
+    def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
+        mean = p.flatten(1) @ self.weights
+        return mean, self.noise.expand_as(mean)
+
+
+class Learnt(Ridge):
+    learnt = True
+
+
+class Cut(Ridge):
+    """What it predicts has lost its way back to p."""
+
+    def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
+        mean, spread = super().predict(p)
+        return mean.detach(), spread
+
+
+@pytest.mark.parametrize("name", ["Ridge", "Learnt"])
+class TestOwnWithAConstantSpread(ProxyCases):
+    @pytest.fixture
+    def make(self, name: str) -> Callable[..., Proxy]:
+        return {"Ridge": Ridge, "Learnt": Learnt}[name]
+
+
+def test_a_mean_without_a_gradient_is_told() -> None:
+    with pytest.raises(AssertionError, match="the mean has to depend on p"):
+        ProxyCases().test_gradients_reach_the_choices(Cut)

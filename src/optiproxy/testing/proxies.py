@@ -36,6 +36,14 @@ def correlation(a: Tensor, b: Tensor) -> float:
     return float(torch.corrcoef(ranks)[0, 1])
 
 
+def gradient(output: Tensor, p: Tensor) -> Tensor:
+    """Of the sum of `output`, (B, C, O); zeros where it does not depend on p (B, C, O)."""
+    if not output.requires_grad:
+        return torch.zeros_like(p)
+    (found,) = torch.autograd.grad(output.sum(), p, retain_graph=True, materialize_grads=True)
+    return found
+
+
 class ProxyCases:
     """The protocol of `optiproxy.proxies.base.Proxy`. The fixture `make` gives its class.
 
@@ -81,10 +89,10 @@ class ProxyCases:
         p, y = data(CELL, 30, proxy)
         proxy.fit(p, y)
         inside = (0.8 * p[:4] + 0.2 / 5).requires_grad_()
-        for output in proxy.predict(inside):
-            (gradient,) = torch.autograd.grad(output.sum(), inside, retain_graph=True)
-            assert bool(torch.isfinite(gradient).all())
-            assert float(gradient.abs().max()) > 0
+        mean, spread = (gradient(output, inside) for output in proxy.predict(inside))
+        assert bool(torch.isfinite(mean).all())
+        assert float(mean.abs().max()) > 0, "the mean has to depend on p, also for autograd"
+        assert bool(torch.isfinite(spread).all())  # Zero where it is the same everywhere.
 
     def test_a_batch_is_its_rows_and_its_mean(self, make: Make) -> None:
         proxy = make(CHAIN)
