@@ -212,6 +212,7 @@ def test_a_network_that_ignores_its_input(tmp_path: Path) -> None:
         ({"threads": 0}, "threads: got 0"),
         ({"threads": 1.5}, "threads: got"),
         ({"time_limit_s": 0}, "time_limit_s: got 0"),
+        ({"cached": "no"}, "cached: got 'no'; give True or False"),
         ({"runtime": "tflite"}, "runtime: got 'tflite'"),
         ({"input_shape": (1, 0)}, "input_shape: got"),
         ({"input_shape": ()}, "input_shape: got"),

@@ -50,3 +50,8 @@ def test_what_is_predicted_far_beyond_a_limit_is_ranked_out() -> None:
 def test_a_share_is_a_share() -> None:
     with pytest.raises(InvalidValueError, match="exploration"):
         Paper(SPACE, {"score": "max"}, exploration=1.5)
+
+
+def test_a_switch_is_a_switch() -> None:
+    with pytest.raises(InvalidValueError, match="climbs: got 'no'; give True or False"):
+        Paper(SPACE, {"score": "max"}, climbs="no")  # type: ignore[arg-type]

@@ -162,3 +162,6 @@ def test_what_can_not_be_built_is_told() -> None:
         space.build(space.sample(1)[0])
     with pytest.raises(InvalidValueError, match="build: width: got 9; gat has 2 heads"):
         SPACE.build(SPACE.listed([0, 1, 2, 3], ["gat"] * 4), width=9)
+    for switch in ("before", "after"):
+        with pytest.raises(InvalidValueError, match=f"{switch}: got 'no'; give True or False"):
+            SPACE.build(SPACE.sample(1)[0], **{switch: "no"})  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
+from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid, truth
 from optiproxy.hardware._cache import keep, kept
 from optiproxy.hardware._modes import Inputs, deployed
 from optiproxy.hardware._process import ask
@@ -126,6 +126,7 @@ def measure(
         raise invalid("threads", threads, "give a whole number of 1 or more")
     if not time_limit_s > 0:
         raise invalid("time_limit_s", time_limit_s, "give a number of seconds above 0")
+    cached = truth("cached", cached)
     inputs = _inputs(input_shape)
     if not isinstance(model, nn.Module):
         model = _onnx_file(model, runtime)

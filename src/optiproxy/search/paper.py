@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from optiproxy.encodings import corners
-from optiproxy.errors import invalid
+from optiproxy.errors import invalid, truth
 from optiproxy.metrics import Function
 from optiproxy.proxies._ensemble import Training
 from optiproxy.proxies.gcn import GCNEnsemble
@@ -81,7 +81,7 @@ class Paper(Optimizer):
         )
         if not 0 <= exploration <= 1:
             raise invalid("exploration", exploration, "give a share between 0 and 1")
-        self.climbs = climbs
+        self.climbs = truth("climbs", climbs)
         self.exploration = exploration
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import invalid
+from optiproxy.errors import invalid, truth
 from optiproxy.spaces._operations import operation_problems, refuse
 from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
 
@@ -203,6 +203,7 @@ class GnnDag(Space):
         link, *operations = (str(option) for option in self.architecture(arch).values())
         if "gat" in operations and width % HEADS:
             raise invalid("build: width", width, f"gat has {HEADS} heads; give an even number")
+        before, after = truth("build: before", before), truth("build: after", after)
         return GraphNetwork(
             _tree(link).parents, operations, features, classes, width, before, after, dropout
         )
