@@ -6,6 +6,8 @@ import dataclasses
 import json
 import math
 import re
+import signal
+import time
 
 import pyarrow as pa
 import pytest
@@ -64,6 +66,29 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     assert TOO_FEW in out
     # The rows of the table stand unfolded in 80 columns.
     assert max(map(len, lines[:8])) <= 80
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_says_how_to_go_on_and_does(start, folder, monkeypatch, stop):
+    monkeypatch.setenv("MINE_SECONDS", "0.1")
+    arguments = ["mine.py:table", "--methods", "random,local", "--seeds", 3, "--budget", 8]
+    command = ["compare", *arguments, "--out", "out", "--workers", 1]
+    process, cells = start(*command), folder / "out" / "cells"
+    end = time.monotonic() + 60
+    while not any(cells.glob("*.parquet")):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(stop)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("stopped; finished searches are kept, and the same")
+    kept = {path: path.stat().st_mtime_ns for path in cells.iterdir()}
+    assert 0 < len(kept) < 6
+    monkeypatch.setenv("MINE_SECONDS", "0")
+    assert start(*command).wait(60) == 0
+    assert len(list(cells.iterdir())) == 6
+    assert all(path.stat().st_mtime_ns == changed for path, changed in kept.items())
 
 
 def test_what_a_search_warns_of_is_told_with_its_name(caplog):

@@ -107,7 +107,12 @@ def test_the_same_command_goes_on_and_resume_extends(answer):
 
 
 @pytest.mark.parametrize(
-    ("stop", "method"), [(signal.SIGINT, "evolution"), (signal.SIGKILL, "optiproxy")]
+    ("stop", "method"),
+    [
+        (signal.SIGINT, "evolution"),
+        (signal.SIGTERM, "evolution"),
+        (signal.SIGKILL, "optiproxy"),
+    ],
 )
 def test_stopped_and_resumed(start, answer, folder, monkeypatch, stop, method):
     monkeypatch.setenv("MINE_SECONDS", "0.1")
@@ -121,7 +126,7 @@ def test_stopped_and_resumed(start, answer, folder, monkeypatch, stop, method):
         time.sleep(0.01)
     process.send_signal(stop)
     _, err = process.communicate(timeout=30)
-    if stop is signal.SIGINT:
+    if stop is not signal.SIGKILL:
         assert process.returncode == 130
         assert f"go on with: optiproxy resume mine-{method}-0" in err
         assert "Traceback" not in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -177,6 +178,8 @@ def _read(kind: Any, tokens: Sequence[Token]) -> Any:
 
 def main() -> None:
     """The entry point of the command ``optiproxy``."""
+    # What a cluster sends before it takes the machine away stops a command as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -189,6 +192,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader has left (`optiproxy tasks | head -1`); nor may Python's exit write any more.

@@ -58,6 +58,7 @@ def compare(
 
     from optiproxy import report, study
     from optiproxy.cli._stdout import kept_for_the_answer
+    from optiproxy.cli.app import INTERRUPTED
     from optiproxy.study._pool import cores
 
     console = Console(stderr=True)
@@ -73,16 +74,21 @@ def compare(
             if not console.is_terminal and 10 * done // total > 10 * (done - 1) // total:
                 console.print(f"{done}/{total} searches", highlight=False)
 
-        comparison = study.compare(
-            tasks,
-            [name.strip() for name in methods.split(",")],
-            out,
-            seeds=seeds,
-            first_seed=first_seed,
-            budget=budget,
-            workers=cores() if workers is None else workers,
-            callback=tell,
-        )
+        try:
+            comparison = study.compare(
+                tasks,
+                [name.strip() for name in methods.split(",")],
+                out,
+                seeds=seeds,
+                first_seed=first_seed,
+                budget=budget,
+                workers=cores() if workers is None else workers,
+                callback=tell,
+            )
+        except KeyboardInterrupt:
+            kept = "finished searches are kept, and the same command again goes on"
+            print(f"stopped; {kept}", file=sys.stderr)
+            return INTERRUPTED
     names = ("results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json")
     files = [out / name for name in names]
     files.append(report.convergence_figure(comparison.results, out / "convergence.png"))

@@ -1,4 +1,7 @@
-"""Ctrl-C at a moment that suits: never in the middle of a write."""
+"""Ctrl-C at a moment that suits: never in the middle of a write.
+
+So with SIGTERM, where its handler is that of Ctrl-C, as on the command line.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +21,20 @@ class Interrupts:
     def __init__(self) -> None:
         self._requested = False
         self._open = False
-        self._previous: signal.Handlers | None = None
+        self._taken: list[signal.Signals] = []
 
     def __enter__(self) -> Interrupts:
         # A handler that is not Python's own belongs to somebody (an editor, a job runner).
         mine = threading.current_thread() is threading.main_thread()
-        if mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._previous = signal.signal(signal.SIGINT, self._handle)  # type: ignore[assignment]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if mine and signal.getsignal(number) is signal.default_int_handler:
+                signal.signal(number, self._handle)
+                self._taken.append(number)
         return self
 
     def __exit__(self, *raised: object) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        while self._taken:
+            signal.signal(self._taken.pop(), signal.default_int_handler)
 
     @contextmanager
     def open(self) -> Iterator[None]:
