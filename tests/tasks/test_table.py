@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -183,11 +184,21 @@ def test_folder_is_no_table(tmp_path: Path) -> None:
         _table(tmp_path)
 
 
+def test_csv_is_told_how_it_becomes_a_table(parquet: Path) -> None:
+    csv = parquet.with_suffix(".csv")
+    rows = pd.read_parquet(parquet)
+    rows.to_csv(csv, index=False)
+    with pytest.raises(DataError, match=r"small\.csv: it is no .*read_csv\(FILE\)\.to_parquet\("):
+        _table(csv)
+    pd.read_csv(csv).to_parquet(parquet)
+    assert _table(parquet).optimum == rows["top1"].max()
+
+
 @pytest.mark.parametrize("part", [0, 3, 0.5, -1])
 def test_truncated_file(parquet: Path, part: float) -> None:
     content = parquet.read_bytes()
     parquet.write_bytes(content[: int(part * len(content)) if part == 0.5 else int(part)])
-    with pytest.raises(DataError, match=r"small\.parquet: it is no readable Parquet file"):
+    with pytest.raises(DataError, match=r"small\.parquet: it is no readable .* by a whole copy"):
         _table(parquet)
 
 

@@ -179,9 +179,10 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(
-            f"{path}: it is no readable Parquet file ({reason}); replace it by a whole copy"
-        ) from None
+        remedy = "replace it by a whole copy"
+        if path.suffix.lower() == ".csv":
+            remedy = "make one of it by pandas: read_csv(FILE).to_parquet(OTHER_FILE)"
+        raise DataError(f"{path}: it is no readable Parquet file ({reason}); {remedy}") from None
 
 
 def _read(keys: Keys, columns: tuple[str, ...]) -> Any:
