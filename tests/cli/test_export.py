@@ -58,6 +58,21 @@ def test_weights_are_those_of_the_training(study, folder, capfd):
         assert torch.equal(model.state_dict()[name], value)
 
 
+def test_untrained_weights_are_the_same_in_every_file(study, folder):
+    (folder / "own.py").write_text(
+        "import mine, optiproxy as op\n"
+        "task = op.Task('own', mine.space, lambda arch: 1.0 * arch['width'], build=mine.build,\n"
+        "               objectives='val=max')\n"
+    )
+    own = Study.of(op.tasks.load("own.py:task"), method="random", storage="own-random-0.journal")
+    own.run(2)
+    kept = []
+    for name in ("one.pt", "two.pt"):
+        assert run(["export", "own-random-0", "--out", name]) == 0
+        kept.append(torch.load(name, weights_only=True)["state_dict"])
+    assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())
+
+
 def test_whole_networks_compute_the_same(study, folder, capfd):
     width = study.best.architecture["width"]
     x = torch.randn(1, width, generator=torch.Generator().manual_seed(0))

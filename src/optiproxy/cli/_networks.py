@@ -21,12 +21,17 @@ def network(study: Study, found: Found) -> tuple[nn.Module, bool]:
     Raises:
         OptiProxyError: Neither the task nor its space says how a network is built.
     """
+    import torch
+
     train = study.task.train
+    seed = evaluation_seed(study.seed, found.architecture)
     if train is None:
-        return found.build(), False
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # The same initial weights in every file that is written.
+            return found.build(), False
     # Once more as it was trained: the same seed makes the same network.
     print(f"training the architecture of query {found.query} once more", file=sys.stderr)
-    return train(found.architecture, evaluation_seed(study.seed, found.architecture)), True
+    return train(found.architecture, seed), True
 
 
 def write_state(model: nn.Module, study: Study, found: Found, path: Path) -> None:
