@@ -236,6 +236,26 @@ def test_what_can_not_be_exported_is_a_failed_measurement() -> None:
         hardware.measure(Raises(), SHAPE)
 
 
+def test_networks_of_graphs_are_exported_but_for_attention(tmp_path) -> None:
+    import onnxruntime
+
+    space = op.spaces.GnnDag()
+
+    def network(*operations: str) -> nn.Module:
+        arch = space.listed([0, 1, 1, 2], operations)
+        return space.build(arch, features=4, classes=2, width=4).eval()
+
+    x, edges = torch.randn(3, 4), torch.tensor([[0, 1, 2, 0], [1, 2, 0, 2]])
+    file = tmp_path / "network.onnx"
+    given = network("gcn", "sage", "gin", "cheb")
+    hardware.export_onnx(given, (x, edges), file)
+    session = onnxruntime.InferenceSession(file)
+    (found,) = session.run(None, {"input_0": x.numpy(), "input_1": edges.numpy()})
+    assert found == pytest.approx(given(x, edges).detach().numpy(), abs=1e-5)
+    with pytest.raises(MeasurementFailed, match=r"does not support .*index_add"):
+        hardware.export_onnx(network(*["gat"] * 4), (x, edges), file)
+
+
 # ---- in a task ----
 
 

@@ -144,3 +144,12 @@ def test_a_task_builds_the_networks_of_its_data_set(name: str, classes: int) -> 
     with torch.device("meta"):
         network = task.build(task.space.sample(1)[0])
     assert [*network.modules()][-1].out_features == classes
+
+
+def test_networks_of_graphs_can_be_exported() -> None:
+    task = tasks.get("nasbench-graph-pubmed")
+    assert task.example_input is not None
+    x, edges = task.example_input()
+    network = task.build(task.space.architecture("0-1-1-2|gat|cheb|fc|gin")).eval()
+    program = torch.export.export(network, (x, edges)).module()
+    assert torch.equal(program(x, edges), network(x, edges))

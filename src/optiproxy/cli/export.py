@@ -57,6 +57,8 @@ def export(
         print(f"{out}: {found} (query {found.query})")
         return 0
     program = format == "onnx" or out.suffix == ".pt2"
+    if study.task.train is None and not study.task.can_build:
+        found.build()  # That there is none is told before what it would read.
     inputs = example_input(study, input_shape) if program else ()  # Told before any training.
     model, trained = network(study, found)
     with whole(out) as unfinished:

@@ -18,7 +18,7 @@ SLOPE = 0.2  # of the leaky ReLU of the attention, GAT section 2.1
 
 def total(x: Tensor, edges: Tensor) -> Tensor:
     """At each vertex the sum of its in-neighbours' features, (V, F)."""
-    return torch.zeros_like(x).index_add(0, edges[1], x[edges[0]])
+    return _sums(x[edges[0]], edges[1], len(x))
 
 
 def mean(x: Tensor, edges: Tensor) -> Tensor:
@@ -33,7 +33,14 @@ def normalised(x: Tensor, edges: Tensor) -> Tensor:
 
 
 def _degrees(x: Tensor, edges: Tensor) -> Tensor:
-    return torch.zeros_like(x[:, 0]).index_add(0, edges[1], torch.ones_like(x[edges[1], 0]))
+    return _sums(torch.ones_like(x[edges[1]][:, :1]), edges[1], len(x))[:, 0]
+
+
+def _sums(values: Tensor, target: Tensor, vertices: int) -> Tensor:
+    """Of what each edge brings (E, F), the sum at each vertex, (V, F)."""
+    # Not index_add, which the export to ONNX refuses.
+    rows = target[:, None].expand_as(values)
+    return values.new_zeros(vertices, values.shape[1]).scatter_add(0, rows, values)
 
 
 def _with_loops(x: Tensor, edges: Tensor) -> Tensor:

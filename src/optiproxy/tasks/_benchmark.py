@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.tasks import data
@@ -29,6 +29,7 @@ def benchmark(
     where: Mapping[str, Option] | None = None,
     scale: Mapping[str, float] | None = None,
     build: Callable[[Architecture], nn.Module] | None = None,
+    example_input: Callable[[], Any] | None = None,
     family: str = "",
 ) -> Table:
     """The task of a known table, with its pinned checksum, rows, source and licence.
@@ -58,6 +59,7 @@ def benchmark(
         where=where,
         scale=scale,
         build=build,
+        example_input=example_input,
         description=description,
         origin=Origin(file.source, file.licence, citation, table, family),
     )

@@ -12,10 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from optiproxy.spaces import GnnDag
 from optiproxy.tasks._benchmark import benchmark
 from optiproxy.tasks.table import Table
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TABLE = "nasbench_graph"
 
@@ -72,6 +76,7 @@ def task(data_set: str) -> Table:
         where={"dataset": data_set},
         scale=_SCALE,
         build=partial(space.build, **settings),
+        example_input=partial(_example, settings["features"]),
         description=(
             f"NAS-Bench-Graph on {title}: accuracy in %, mean of 3 seeds; latency in ms, "
             "parameters in millions"
@@ -79,6 +84,15 @@ def task(data_set: str) -> Table:
         citation=_CITATION,
         family="nasbench-graph",
     )
+
+
+def _example(features: int) -> tuple[Tensor, Tensor]:
+    """What a network reads: the features of a ring of 16 vertices, and its edges both ways."""
+    import torch
+
+    vertex = torch.arange(16)
+    there = torch.stack([vertex, vertex.roll(-1)])
+    return torch.zeros(16, features), torch.cat([there, there.flip(0)], 1)
 
 
 def __getattr__(attribute: str) -> Callable[[], Table]:
