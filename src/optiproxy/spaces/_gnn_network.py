@@ -121,6 +121,7 @@ class Attention(nn.Module):
         rows = target[:, None].expand_as(scores)
         most = torch.full_like(h[:, :, 0], -torch.inf).scatter_reduce(0, rows, scores, "amax")
         weights = (scores - most.detach()[target]).exp()
+        # index_add, so that the export to ONNX refuses: it gets the maximum's shape wrong.
         sums = torch.zeros_like(most).index_add(0, target, weights)
         messages = h[source] * (weights / sums[target])[:, :, None]
         return torch.zeros_like(h).index_add(0, target, messages).flatten(1) + self.bias
