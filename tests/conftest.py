@@ -23,4 +23,4 @@ def published() -> Path:
     folder = os.environ.get("OPTIPROXY_DATA")
     if not folder:
         pytest.skip("set OPTIPROXY_DATA to the folder of the published tables")
-    return Path(folder)
+    return Path(folder).resolve()  # it is linked to from other folders

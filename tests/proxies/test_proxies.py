@@ -26,7 +26,7 @@ def test_another_seed_is_another_ensemble() -> None:
 def test_gp_gradient_of_the_likelihood() -> None:
     """RW 2006 eq. 5.9 against central differences."""
     p, y = data(CELL, 25, GaussianProcess(CELL))
-    loss = _Likelihood(kernel := Kernel(CELL), *kernel.distances(p), y[:, 0].numpy())
+    loss = _Likelihood(kernel := Kernel(CELL), *kernel.compared(p), y[:, 0].numpy())
     theta = loss._mean + 0.3 * np.random.default_rng(1).normal(size=len(loss._mean))
     numeric = [
         (loss(theta + 1e-5 * e)[0] - loss(theta - 1e-5 * e)[0]) / 2e-5 for e in np.eye(len(theta))
@@ -39,34 +39,66 @@ def test_gp_kernel_is_positive_definite_inside_the_simplex() -> None:
     generator = torch.Generator().manual_seed(0)
     p = torch.rand(60, 6, 5, generator=generator, dtype=torch.float64).softmax(-1)
     assert [view.name for view in kernel.views] == list(VIEWS)
-    scales = [torch.full((view.size,), 0.5, dtype=torch.float64) for view in kernel.views]
+    scales = [torch.full((1, view.size), 0.5, dtype=torch.float64) for view in kernel.views]
     features = kernel.features(p)
-    ones = torch.ones(6, dtype=torch.float64), torch.ones(len(VIEWS), dtype=torch.float64)
-    k = kernel.cross(*ones, scales, features, features)
+    ones = [torch.ones(1, n, dtype=torch.float64) for n in (6, len(VIEWS))]
+    k = kernel.cross(*ones, scales, features, kernel.known(features))[0]
     assert float(torch.linalg.eigvalsh(k).min()) > -1e-10
-    assert torch.allclose(k.diagonal(), kernel.diagonal(*ones, scales, features))
+    assert torch.allclose(k.diagonal(), kernel.diagonal(*ones, scales, features)[0])
+
+
+def test_gp_gradients_of_the_kernel_are_those_of_differences() -> None:
+    kernel = Kernel(CELL)
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.rand(2, 3, 6, 5, generator=generator, dtype=torch.float64).softmax(-1)
+    sizes = [6, len(VIEWS), *(view.size for view in kernel.views)]
+    weights, amplitudes, *scales = (
+        torch.rand(2, n, generator=generator, dtype=torch.float64) for n in sizes
+    )
+    known = kernel.known(kernel.features(b))
+
+    def k(p: torch.Tensor) -> torch.Tensor:
+        return kernel.cross(weights, amplitudes, scales, kernel.features(p), known)
+
+    assert torch.autograd.gradcheck(k, a.requires_grad_())
 
 
 def test_gp_fit_and_prediction_use_one_kernel() -> None:
-    """The stacks of distances that the fit works on give the kernel that predicts."""
+    """The views of all pairs that the fit works on give the kernel that predicts."""
     kernel = Kernel(CELL)
     p = corners(CELL, torch.from_numpy(CELL.all_indices[::997]), torch.float64)
-    distances, agreements = kernel.distances(p)
+    views, agreements = kernel.compared(p)
     rng = np.random.default_rng(0)
     scales = [rng.uniform(0.1, 1.0, view.size) for view in kernel.views]
     weights, amplitudes = rng.uniform(size=6), rng.uniform(size=len(kernel.views))
     fitted = weights @ agreements
-    for amplitude, scale, d in zip(amplitudes, scales, distances, strict=True):
-        fitted = fitted + amplitude * np.exp(-np.tensordot(scale, d, 1)).mean(1)
+    for amplitude, scale, view in zip(amplitudes, scales, views, strict=True):
+        fitted = fitted + amplitude * view(scale)[0]
     features = kernel.features(p)
     predicted = kernel.cross(
-        torch.from_numpy(weights),
-        torch.from_numpy(amplitudes),
-        [torch.from_numpy(scale) for scale in scales],
+        torch.from_numpy(weights)[None],
+        torch.from_numpy(amplitudes)[None],
+        [torch.from_numpy(scale)[None] for scale in scales],
         features,
-        features,
-    )
+        kernel.known(features),
+    )[0]
     assert np.allclose(fitted, predicted[np.tril_indices(len(p))])
+
+
+def test_gp_of_several_metrics_is_one_of_each() -> None:
+    together, alone = GaussianProcess(CELL), GaussianProcess(CELL)
+    p, y = data(CELL, 40, together)
+    assert y.shape[1] > 1
+    together.fit(p[:30], y[:30])
+    mean, spread = together.predict(p[30:])
+    left_out = GaussianProcess(CELL).left_out(p, y, torch.arange(40) % 5)
+    for m in range(y.shape[1]):
+        alone.fit(p[:30], y[:30, m, None])
+        assert torch.allclose(mean[:, m, None], alone.predict(p[30:])[0], atol=1e-10)
+        assert torch.allclose(mean[:, m, None], alone.mean(p[30:]), atol=1e-10)
+        assert torch.allclose(spread[:, m, None], alone.predict(p[30:])[1], atol=1e-10)
+        one = GaussianProcess(CELL).left_out(p, y[:, m, None], torch.arange(40) % 5)
+        assert torch.allclose(left_out[:, m, None], one, atol=1e-10)
 
 
 def test_gp_of_many_queries_learns_from_some_and_knows_all() -> None:
@@ -76,7 +108,7 @@ def test_gp_of_many_queries_learns_from_some_and_knows_all() -> None:
     spaced = np.linspace(0, 299, LEARNT_FROM).round().astype(int)
     some.fit(p[spaced], y[spaced])
     assert torch.equal(whole.evidence, some.evidence)
-    assert len(whole._posteriors[0].alpha) == 300
+    assert whole._fitted.alpha.shape == (y.shape[1], 300)
     # Where it was told a value it is surer than a model that was not.
     untold = np.setdiff1d(np.arange(300), spaced)
     assert bool((whole.predict(p[untold])[1] < some.predict(p[untold])[1]).all())
@@ -93,17 +125,18 @@ def test_gp_beliefs_equal_a_refit_posterior() -> None:
     assert torch.allclose(beliefs.spread, spread)
     beliefs.believe(3)
     beliefs.believe(5)
-    for m, post in enumerate(proxy._posteriors):
+    post, kernel = proxy._fitted, proxy._kernel
 
-        def k(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-            f = proxy._kernel.features
-            return proxy._kernel.cross(*post.parameters, f(a), f(b))  # noqa: B023
+    def k(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        known = kernel.known(kernel.features(b))
+        return kernel.cross(*post.parameters, kernel.features(a), known)
 
-        known = torch.cat([p[:30], p[33:34], p[35:36]])
-        full = k(known, known) + post.noise * torch.eye(32)
-        cross = k(known, p[30:])
-        variance = k(p[30:], p[30:]).diagonal() - (cross * torch.linalg.solve(full, cross)).sum(0)
-        assert torch.allclose(beliefs.spread[:, m] ** 2, variance.clamp(min=1e-6), atol=1e-8)
+    known = torch.cat([p[:30], p[33:34], p[35:36]])
+    full = k(known, known) + post.noise[:, None, None] * torch.eye(32)
+    cross = k(known, p[30:])
+    gain = (cross * torch.linalg.solve(full, cross)).sum(1)
+    variance = k(p[30:], p[30:]).diagonal(dim1=1, dim2=2) - gain
+    assert torch.allclose(beliefs.spread.T**2, variance.clamp(min=1e-6), atol=1e-8)
 
 
 def test_gp_interpolates_where_there_is_no_noise() -> None:

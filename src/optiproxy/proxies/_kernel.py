@@ -20,15 +20,18 @@ routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``
 The last three need choices that share their options, as the edges of a cell do. All views are
 exponentials, or means of such, of inner products and distances of (multi)linear features, so the
 kernel is positive definite inside the simplex too, and differentiable.
+
+What is compared with stays the same throughout a climb, so it is prepared once (`Kernel.known`).
 """
 
 from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import reduce
 from operator import mul
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +42,9 @@ from optiproxy.spaces import Space
 
 Array = NDArray[np.float64]
 Path = tuple[int, ...]
+# For the fit: scales (size,) to a view of all pairs (P,), and what turns a gradient by that into
+# one by the scales.
+Compared = Callable[[Array], tuple[Array, Callable[[Array], Array]]]
 
 VIEWS = ("choices", "paths", "counts", "pairs", "routes")
 
@@ -46,9 +52,9 @@ VIEWS = ("choices", "paths", "counts", "pairs", "routes")
 MAX_PATHS = 24
 # Routes are compared each with each.
 MAX_ROUTES = 8
-# A list is compared in blocks of so many, whose arrays stay in the cache: with 250 known ones
+# Lists are compared in blocks of so many pairs, whose arrays stay in the cache: with 250 known ones
 # 2,500 candidates of DARTS take 0.09 s instead of 0.26 s.
-BLOCK = 64
+BLOCK = 16_000
 # Beyond this many counted pairs that view has nothing left to share between choices.
 MAX_PAIR_FEATURES = 1024
 
@@ -63,19 +69,25 @@ class View(ABC):
         """What the view reads of p (B, C, O), computed once a list; (B, ...)."""
         return p.new_zeros(len(p), 0)
 
+    def known(self, f: Tensor) -> Any:
+        """The features f (B, ...) of what others are compared with."""
+        return f
+
     @abstractmethod
-    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        """For the fit: (size, P, R), R terms whose exponentials are averaged, of P pairs with the
-        features a and b (P, ...) and the agreements s (C, P).
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        """For the fit: of architectures with features f (T, ...), the pairs (2, P), whose
+        agreements are s (C, P).
         """
 
     @abstractmethod
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        """The view (A, B) of two lists with features a, b and agreements s (C, A, B)."""
+    def cross(self, scale: Tensor, a: Tensor, b: Any, s: Tensor) -> Tensor:
+        """The view (M, A, B) of features a and known ones b, with agreements s (C, A, B), by the
+        scales (M, size) of each metric.
+        """
 
     def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        """The view of each architecture with itself, (A,); s (C, A) is its own agreement."""
-        return torch.ones_like(s[0])
+        """The view of each architecture with itself, (M, A); s (C, A) is its own agreement."""
+        return s.new_ones(len(scale), s.shape[1])
 
 
 class Choices(View):
@@ -84,8 +96,8 @@ class Choices(View):
     def __init__(self, space: Space) -> None:
         self.size = len(space)
 
-    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return (1 - s)[:, :, None]
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        return _apart(1 - s)
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
         return torch.exp(torch.tensordot(scale, s - 1, 1))
@@ -106,8 +118,8 @@ class Paths(View):
         agreements = s.unbind(0)
         return torch.stack([reduce(mul, [agreements[c] for c in path]) for path in self.paths])
 
-    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return (1 - self._along(s))[:, :, None]
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        return _apart(1 - self._along(s))
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
         return torch.exp(torch.tensordot(scale, self._along(s) - 1, 1))
@@ -126,11 +138,13 @@ class Counts(View):
     def features(self, p: Tensor) -> Tensor:
         return _typed(p, self.kind).sum(1)
 
-    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return ((a - b) ** 2).T[:, :, None]
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        first, second = pairs
+        return _apart(((f[first] - f[second]) ** 2).T)
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return torch.exp(-_squared_distance(a * scale.sqrt(), b * scale.sqrt()))
+        root = scale.sqrt()[:, None]
+        return _gaussian(a * root, b * root)
 
 
 class Pairs(View):
@@ -146,11 +160,25 @@ class Pairs(View):
         follow = torch.einsum("blx,bly->bxy", typed[:, self.first], typed[:, self.second])
         return follow.flatten(1)
 
-    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return ((a - b) ** 2).sum(1).view(1, -1, 1)
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        first, second = pairs
+        return _apart(((f[first] - f[second]) ** 2).sum(1)[None])
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return torch.exp(-scale * _squared_distance(a, b))
+        root = scale.sqrt()[:, None]
+        return _gaussian(a * root, b * root)
+
+
+class _Distinct(NamedTuple):
+    """The paths of a list of architectures, each once: many run over the same operations.
+
+    Attributes:
+        paths: (D, kinds·O), the options along each.
+        shares: (B, D), which part of an architecture's paths each is.
+    """
+
+    paths: Tensor
+    shares: Tensor
 
 
 class Routes(View):
@@ -166,18 +194,39 @@ class Routes(View):
     def features(self, p: Tensor) -> Tensor:
         return self.member @ _typed(p, self.kind)  # (B, R, kinds·O)
 
-    def distances(self, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        gaps = (a[:, :, None] - b[:, None, :]) ** 2  # (P, R, R, size)
-        return gaps.flatten(1, 2).permute(2, 0, 1)
+    def known(self, f: Tensor) -> _Distinct:
+        paths, number = torch.unique(f.flatten(0, 1), dim=0, return_inverse=True)
+        shares = f.new_zeros(len(f), len(paths))
+        each = f.new_full(f.shape[:2], 1 / f.shape[1])
+        return _Distinct(paths, shares.scatter_add_(1, number.view(f.shape[:2]), each))
 
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        root = scale.sqrt()
-        k = torch.exp(-_squared_distance((a * root).flatten(0, 1), (b * root).flatten(0, 1)))
-        return k.view(*a.shape[:2], *b.shape[:2]).mean((1, 3))
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        paths, shares = self.known(f)
+        distances = ((paths[:, None] - paths[None]) ** 2).permute(2, 0, 1).contiguous().numpy()
+        share, (first, second) = shares.numpy(), pairs.numpy()
+
+        def at(scale: Array) -> tuple[Array, Callable[[Array], Array]]:
+            between = np.exp(-np.tensordot(scale, distances, 1))  # (D, D)
+
+            def back(gradient: Array) -> Array:
+                whole = np.zeros((len(share), len(share)))
+                whole[first, second] = gradient
+                weighted = (share.T @ whole @ share) * between
+                return -np.tensordot(distances, weighted, 2)
+
+            return (share @ between @ share.T)[first, second], back
+
+        return at
+
+    def cross(self, scale: Tensor, a: Tensor, b: _Distinct, s: Tensor) -> Tensor:
+        root = scale.sqrt()[:, None]
+        # One route after the other, so that the mean over them runs along whole rows.
+        k = _gaussian(a.transpose(0, 1).flatten(0, 1) * root, b.paths * root)
+        return k.view(len(scale), a.shape[1], len(a), -1).mean(1) @ b.shares.T
 
     def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        gaps = ((f[:, :, None] - f[:, None, :]) ** 2) @ scale
-        return torch.exp(-gaps).mean((1, 2))
+        gaps = ((f[:, :, None] - f[:, None, :]) ** 2).flatten(1, 2) @ scale.T  # (A, R·R, M)
+        return torch.exp(-gaps).mean(1).T
 
 
 class Kernel:
@@ -211,21 +260,23 @@ class Kernel:
         """p (B, C, O) itself, then what each view reads of it."""
         return (p, *(view.features(p) for view in self.views))
 
-    def distances(self, p: Tensor) -> tuple[list[Array], Array]:
-        """For the fit: what the pairs of architectures p (T, C, O) differ in, each pair once.
+    def known(self, features: tuple[Tensor, ...]) -> tuple[Any, ...]:
+        """Features of a list that others are compared with."""
+        p, *rest = features
+        return (p, *(view.known(f) for view, f in zip(self.views, rest, strict=True)))
+
+    def compared(self, p: Tensor) -> tuple[list[Compared], Array]:
+        """For the fit: the pairs of architectures p (T, C, O), each once.
 
         Returns:
-            Each view's distances (size, P, R), and the agreements (C, P), of the P = T (T + 1) / 2
-            pairs of the lower triangle, row by row.
+            Each view of the P = T (T + 1) / 2 pairs of the lower triangle, row by row, and their
+            agreements (C, P).
         """
-        first, second = torch.tril_indices(len(p), len(p))
+        pairs = torch.tril_indices(len(p), len(p))
         _, *features = self.features(p)
-        s = torch.einsum("aco,bco->cab", p, p)[:, first, second]
-        stacks = [
-            view.distances(f[first], f[second], s).contiguous().numpy()
-            for view, f in zip(self.views, features, strict=True)
-        ]
-        return stacks, s.contiguous().numpy()
+        s = torch.einsum("aco,bco->cab", p, p)[:, pairs[0], pairs[1]].contiguous()
+        views = [v.compared(f, s, pairs) for v, f in zip(self.views, features, strict=True)]
+        return views, s.numpy()
 
     def cross(
         self,
@@ -233,36 +284,37 @@ class Kernel:
         amplitudes: Tensor,
         scales: list[Tensor],
         a: tuple[Tensor, ...],
-        b: tuple[Tensor, ...],
+        b: tuple[Any, ...],
     ) -> Tensor:
-        """The kernel (A, B) between two lists of features.
+        """The kernels (M, A, B) of M metrics between two lists of features.
 
         Args:
-            weights: (C,), of the additive effects.
-            amplitudes: (views,).
-            scales: For each view (size,).
+            weights: (M, C), of the additive effects.
+            amplitudes: (M, views).
+            scales: For each view (M, size).
             a: Features of the first list.
-            b: Features of the second.
+            b: The second, `known`.
         """
 
         def block(part: tuple[Tensor, ...]) -> Tensor:
             s = torch.einsum("aco,bco->cab", part[0], b[0])
             k: Tensor = torch.tensordot(weights, s, 1)
             for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
-                k = k + amplitudes[i] * view.cross(scale, part[i + 1], b[i + 1], s)
+                k = k + amplitudes[:, i, None, None] * view.cross(scale, part[i + 1], b[i + 1], s)
             return k
 
-        blocks = [block(part) for part in zip(*(torch.split(f, BLOCK) for f in a), strict=True)]
-        return torch.cat(blocks) if len(blocks) > 1 else blocks[0]
+        rows = max(1, BLOCK // len(b[0]))
+        blocks = [block(part) for part in zip(*(torch.split(f, rows) for f in a), strict=True)]
+        return torch.cat(blocks, 1) if len(blocks) > 1 else blocks[0]
 
     def diagonal(
         self, weights: Tensor, amplitudes: Tensor, scales: list[Tensor], a: tuple[Tensor, ...]
     ) -> Tensor:
-        """The kernel of each architecture with itself, (A,)."""
+        """The kernels of each architecture with itself, (M, A)."""
         s = (a[0] ** 2).sum(-1).T  # (C, A)
         k = weights @ s
         for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
-            k = k + amplitudes[i] * view.diagonal(scale, a[i + 1], s)
+            k = k + amplitudes[:, i, None] * view.diagonal(scale, a[i + 1], s)
         return k
 
 
@@ -271,6 +323,34 @@ def _typed(p: Tensor, kind: Tensor) -> Tensor:
     return (kind[:, :, None] * p[:, :, None, :]).flatten(2)
 
 
-def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
-    square = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2 * a @ b.T
-    return square.clamp(min=0)
+def _apart(distances: Tensor) -> Compared:
+    """A view that is the exponential of the distances (size, P)."""
+    d = distances.contiguous().numpy()
+
+    def at(scale: Array) -> tuple[Array, Callable[[Array], Array]]:
+        view = np.exp(-(scale @ d))
+        return view, lambda gradient: -(d @ (gradient * view))
+
+    return at
+
+
+def _gaussian(a: Tensor, b: Tensor) -> Tensor:
+    """``exp(-|a - b|^2)``, (M, A, B), of a (M, A, F) and b (M, B, F); differentiable by a alone."""
+    return _Gaussian.apply(a, b)  # type: ignore[no-any-return,no-untyped-call]
+
+
+class _Gaussian(torch.autograd.Function):
+    """By hand, for it is most of a climb: in a third of the time that torch's own parts take."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        k = torch.baddbmm((b * b).sum(2)[:, None], a, b.mT, beta=-1, alpha=2)
+        k.sub_((a * a).sum(2)[:, :, None]).clamp_(max=0).exp_()
+        ctx.save_for_backward(a, b, k)
+        return k
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        a, b, k = ctx.saved_tensors
+        weighted = gradients[0] * k
+        return 2 * (weighted @ b - weighted.sum(2)[:, :, None] * a), None

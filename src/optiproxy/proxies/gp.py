@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from torch import Tensor
 
-from optiproxy.proxies._kernel import VIEWS, Array, Kernel
+from optiproxy.proxies._kernel import VIEWS, Array, Compared, Kernel
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.spaces import Space
 
@@ -43,15 +44,15 @@ BOUND = 5.0  # a log parameter stays within so many deviations of its prior
 
 @dataclass(frozen=True)
 class _Posterior:
-    """One metric: what is needed to predict it."""
+    """Of M metrics: what is needed to predict them."""
 
-    weights: Tensor
-    amplitudes: Tensor
-    scales: list[Tensor]
-    noise: float
-    factor: Tensor  # (T, T), lower Cholesky factor of K + noise
-    alpha: Tensor  # (T,), (K + noise)^-1 y
-    y: Tensor  # (T,)
+    weights: Tensor  # (M, C)
+    amplitudes: Tensor  # (M, views)
+    scales: list[Tensor]  # for each view (M, size)
+    noise: Tensor  # (M,)
+    factor: Tensor  # (M, T, T), lower Cholesky factors of K + noise
+    alpha: Tensor  # (M, T), (K + noise)^-1 y
+    y: Tensor  # (T, M)
 
     @property
     def parameters(self) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -80,43 +81,34 @@ class GaussianProcess(Proxy):
     def __init__(self, space: Space, *, seed: int = 0, views: Collection[str] = VIEWS) -> None:
         super().__init__(space, seed=seed)
         self._kernel = Kernel(space, views)
-        self._train: tuple[Tensor, ...] = ()
-        self._posteriors: list[_Posterior] = []
+        self._train: tuple[Any, ...] = ()
+        self._posterior: _Posterior | None = None
         #: (M,), the penalised log marginal likelihood of each metric; what fits are compared by.
         self.evidence = torch.zeros(0, dtype=self.dtype)
 
     def fit(self, p: Tensor, y: Tensor) -> None:
-        self._train = self._kernel.features(p)
+        features = self._kernel.features(p)
+        self._train = self._kernel.known(features)
         some = np.linspace(0, len(p) - 1, min(len(p), LEARNT_FROM)).round().astype(int)
-        distances, agreements = self._kernel.distances(p[some])
-        evidence = []
-        self._posteriors = []
-        for metric in y.T:
-            likelihood = _Likelihood(self._kernel, distances, agreements, metric[some].numpy())
+        views, agreements = self._kernel.compared(p[some])
+        evidence, fitted = [], []
+        for metric in y[some].numpy().T:
+            likelihood = _Likelihood(self._kernel, views, agreements, metric)
             theta, value = likelihood.maximise()
             evidence.append(value)
-            self._posteriors.append(self._posterior(likelihood.split(theta), metric))
+            fitted.append(likelihood.split(theta))
         self.evidence = torch.tensor(evidence, dtype=self.dtype)
+        self._posterior = self._known(fitted, features, y)
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         features = self._kernel.features(p)
-        means, spreads = [], []
-        for posterior in self._posteriors:
-            k, solved = self._cross(posterior, features)
-            variance = self._diagonal(posterior, features) - (solved**2).sum(0)
-            means.append(k @ posterior.alpha)
-            spreads.append(variance.clamp(min=JITTER).sqrt())
-        return torch.stack(means, 1), torch.stack(spreads, 1)
+        mean, variance, _ = self._conditional(features)
+        return mean, variance.clamp(min=JITTER).sqrt()
 
     def mean(self, p: Tensor) -> Tensor:
-        features = self._kernel.features(p)
-        return torch.stack(
-            [
-                self._kernel.cross(*post.parameters, features, self._train) @ post.alpha
-                for post in self._posteriors
-            ],
-            1,
-        )
+        post = self._fitted
+        k = self._kernel.cross(*post.parameters, self._kernel.features(p), self._train)
+        return (k @ post.alpha[:, :, None])[:, :, 0].T
 
     def beliefs(self, p: Tensor) -> Beliefs:
         with torch.no_grad():
@@ -128,60 +120,66 @@ class GaussianProcess(Proxy):
         RW 2006 eq. 5.12.
         """
         self.fit(p, y)
-        columns = []
-        for post in self._posteriors:
-            inverse = torch.cholesky_inverse(post.factor)
-            error = torch.zeros_like(post.alpha)
-            for fold in range(int(folds.max()) + 1):
-                inside = folds == fold
-                error[inside] = torch.linalg.solve(inverse[inside][:, inside], post.alpha[inside])
-            columns.append(post.y - error)
-        return torch.stack(columns, 1)
+        post = self._fitted
+        inverse = torch.cholesky_inverse(post.factor)
+        error = torch.zeros_like(post.alpha)
+        for fold in range(int(folds.max()) + 1):
+            inside = folds == fold
+            error[:, inside] = torch.linalg.solve(
+                inverse[:, inside][:, :, inside], post.alpha[:, inside]
+            )
+        return post.y - error.T
 
-    def _posterior(self, fitted: dict[str, Array], y: Tensor) -> _Posterior:
-        split = {name: torch.from_numpy(np.exp(v)) for name, v in fitted.items()}
-        scales = [split[view.name] for view in self._kernel.views]
-        noise = float(split["noise"]) + JITTER
-        parameters = split["weights"], split["amplitudes"], scales
-        k = self._kernel.cross(*parameters, self._train, self._train)
-        factor = torch.linalg.cholesky(k + noise * torch.eye(len(y), dtype=k.dtype))
-        alpha = torch.cholesky_solve(y[:, None], factor)[:, 0]
+    @property
+    def _fitted(self) -> _Posterior:
+        assert self._posterior is not None, "fit comes before predict"
+        return self._posterior
+
+    def _known(
+        self, fitted: list[dict[str, Array]], features: tuple[Tensor, ...], y: Tensor
+    ) -> _Posterior:
+        def stacked(name: str) -> Tensor:
+            return torch.from_numpy(np.exp(np.stack([one[name] for one in fitted])))
+
+        scales = [stacked(view.name) for view in self._kernel.views]
+        noise = stacked("noise")[:, 0] + JITTER
+        parameters = stacked("weights"), stacked("amplitudes"), scales
+        k = self._kernel.cross(*parameters, features, self._train)
+        k.diagonal(dim1=1, dim2=2).add_(noise[:, None])
+        factor = torch.linalg.cholesky(k)
+        alpha = torch.cholesky_solve(y.T[:, :, None], factor)[:, :, 0]
         return _Posterior(*parameters, noise, factor, alpha, y)
 
-    def _cross(self, post: _Posterior, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """k (B, T) and the whitened (T, B), whose squares are the variance that data takes away."""
-        assert self._train, "fit comes before predict"
+    def _conditional(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Means and variances (B, M), and the whitened (M, T, B), whose squares are the variance
+        that the data takes away.
+        """
+        post = self._fitted
         k = self._kernel.cross(*post.parameters, features, self._train)
-        return k, torch.linalg.solve_triangular(post.factor, k.T, upper=False)
-
-    def _diagonal(self, post: _Posterior, features: tuple[Tensor, ...]) -> Tensor:
-        return self._kernel.diagonal(*post.parameters, features)
+        whitened = torch.linalg.solve_triangular(post.factor, k.mT, upper=False)
+        prior = self._kernel.diagonal(*post.parameters, features)
+        mean = (k @ post.alpha[:, :, None])[:, :, 0]
+        return mean.T, (prior - (whitened**2).sum(1)).T, whitened
 
 
 class _Conditioned(Beliefs):
     """Beliefs whose variances are updated by rank one, RW 2006 eq. 2.26 applied to one point."""
 
     def __init__(self, gp: GaussianProcess, features: tuple[Tensor, ...]) -> None:
-        self._gp = gp
+        self._kernel, self._post = gp._kernel, gp._fitted
         self._features = features
-        self._whitened: list[Tensor] = []
-        means, variances = [], []
-        for post in gp._posteriors:
-            k, solved = gp._cross(post, features)
-            means.append(k @ post.alpha)
-            variances.append(gp._diagonal(post, features) - (solved**2).sum(0))
-            self._whitened.append(solved)
-        self._variance = torch.stack(variances, 1)
-        super().__init__(torch.stack(means, 1), self._variance.clamp(min=JITTER).sqrt())
+        mean, self._variance, self._whitened = gp._conditional(features)
+        super().__init__(mean, self._variance.clamp(min=JITTER).sqrt())
 
     def believe(self, index: int) -> None:
-        one = tuple(f[index, None] for f in self._features)
-        for m, post in enumerate(self._gp._posteriors):
-            prior = self._gp._kernel.cross(*post.parameters, one, self._features)[0]
-            covariance = prior - self._whitened[m][:, index] @ self._whitened[m]  # (B,)
-            row = covariance / (covariance[index].clamp(min=JITTER) + post.noise).sqrt()
-            self._whitened[m] = torch.cat([self._whitened[m], row[None]])
-            self._variance[:, m] -= row**2
+        one = self._kernel.known(tuple(f[index, None] for f in self._features))
+        prior = self._kernel.cross(*self._post.parameters, self._features, one)[:, :, 0]
+        shared = (self._whitened[:, None, :, index] @ self._whitened)[:, 0]
+        covariance = prior - shared  # (M, B)
+        spread = covariance[:, index, None].clamp(min=JITTER) + self._post.noise[:, None]
+        row = covariance / spread.sqrt()
+        self._whitened = torch.cat([self._whitened, row[:, None]], 1)
+        self._variance = self._variance - (row**2).T
         self.spread = self._variance.clamp(min=JITTER).sqrt()
 
 
@@ -192,12 +190,12 @@ class _Likelihood:
 
     Args:
         kernel: Whose parameters are fitted.
-        distances: For each view (size, P, R).
+        views: Of the pairs.
         agreements: (C, P).
         y: (T,), the metric, standardised.
     """
 
-    def __init__(self, kernel: Kernel, distances: list[Array], agreements: Array, y: Array) -> None:
+    def __init__(self, kernel: Kernel, views: list[Compared], agreements: Array, y: Array) -> None:
         sizes = {"amplitudes": len(kernel.views), "noise": 1, "weights": kernel.choices}
         sizes |= {view.name: view.size for view in kernel.views}
         ends = np.cumsum(list(sizes.values())).tolist()
@@ -208,7 +206,7 @@ class _Likelihood:
         priors = np.array([PRIORS[name] for name, size in sizes.items() for _ in range(size)])
         self._mean, self._deviation = priors.T.copy()
         self._mean[self._slices["weights"]] -= np.log(kernel.choices / WEIGHT_UNIT)
-        self._views = [(v.name, d) for v, d in zip(kernel.views, distances, strict=True)]
+        self._views = [(v.name, at) for v, at in zip(kernel.views, views, strict=True)]
         self._agreements = agreements
         self._y = y
         self._pairs = np.tril_indices(len(y))
@@ -233,13 +231,13 @@ class _Likelihood:
     def __call__(self, theta: Array) -> tuple[float, Array]:
         value = {name: np.exp(v) for name, v in self.split(theta).items()}
         n = len(self._y)
-        terms = [  # (P, R) for each view
-            amplitude * np.exp(-np.tensordot(value[name], d, 1)) / d.shape[2]
-            for (name, d), amplitude in zip(self._views, value["amplitudes"], strict=True)
-        ]
+        terms = [at(value[name]) for name, at in self._views]
         noise = value["noise"][0] + JITTER
         k = np.zeros((n, n))
-        k[self._pairs] = value["weights"] @ self._agreements + sum(term.sum(1) for term in terms)
+        k[self._pairs] = value["weights"] @ self._agreements + sum(
+            amplitude * term
+            for amplitude, (term, _) in zip(value["amplitudes"], terms, strict=True)
+        )
         k[np.diag_indices(n)] += noise
         factor = cholesky(k, lower=True, overwrite_a=True, check_finite=False)
         inverse, _ = dpotri(factor, lower=True)  # its lower triangle
@@ -255,8 +253,8 @@ class _Likelihood:
         gradient[self._slices["noise"]] += value["noise"][0] * g[self._diagonal].sum()
         gradient[self._slices["weights"]] += value["weights"] * (self._agreements @ g)
         amplitudes = gradient[self._slices["amplitudes"]]
-        for i, ((name, d), term) in enumerate(zip(self._views, terms, strict=True)):
-            weighted = (g[:, None] * term).ravel()
-            amplitudes[i] += weighted.sum()
-            gradient[self._slices[name]] -= value[name] * (d.reshape(len(d), -1) @ weighted)
+        for i, ((name, _), (term, back)) in enumerate(zip(self._views, terms, strict=True)):
+            weighted = value["amplitudes"][i] * g
+            amplitudes[i] += weighted @ term
+            gradient[self._slices[name]] += value[name] * back(weighted)
         return float(loss), gradient
