@@ -11,6 +11,7 @@ import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.search import METHODS
 from optiproxy.study import Study
+from optiproxy.tasks._loading import load
 
 
 def run(task=None, budget=12, **options):
@@ -278,6 +279,28 @@ def test_bad_names_are_told_with_the_nearest(tmp_path):
         Study.load("edge-sell", tmp_path / "s.journal")
     with pytest.raises(StudyError, match="made in a program"):
         Study.load("edge-cell", tmp_path / "s.journal")
+
+
+def test_a_task_file_that_was_changed_is_told_and_its_queries_are_kept(tmp_path, caplog):
+    file, storage = tmp_path / "mine.py", tmp_path / "s.journal"
+    file.write_text(
+        "import optiproxy as op\n"
+        "space = op.spaces.Chain({'a': list(range(9))})\n"
+        "task = op.Task('mine', space, lambda arch: arch['a'], objectives='x=max')\n"
+    )
+    study = Study.of(load(f"{file}:task"), method="random", storage=storage, name="s")
+    study.run(2)
+    Study.load("s", storage).run(3)
+    assert not caplog.records
+    file.write_text(file.read_text().replace("arch['a'],", "-arch['a'],"))
+    study = Study.load("s", storage)
+    study.run(3)  # nothing is left to do, and it is told all the same
+    study.run(6)
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert warning.startswith("the file of task 'mine' has changed since this study was begun")
+    assert study.notes == [warning]
+    values = [record.metrics["x"] for record in study.queries]
+    assert min(values[:3]) >= 0 >= max(values[3:])
 
 
 def test_storage_that_is_none(tmp_path):

@@ -50,6 +50,7 @@ class Cell:
         method, proxy = _parts(self.method)
         identity = Identity.of(self.task, method, proxy, self.seed, version=version)
         same = {**asdict(identity), "reference": None}  # It may lie in another folder now.
+        del same["code"]  # Searches of a file that was changed are kept, and it is told.
         text = json.dumps([same, self.budget], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         stem = re.sub(r"[^A-Za-z0-9_.+-]+", "-", f"{self.task.name}-{self.method}-{self.seed}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -20,7 +21,7 @@ CHEAP_BUDGET = PREFIX + "cheap_budget"
 
 @dataclass(frozen=True)
 class Identity:
-    """All that has to be equal for a search to go on, but for the last three fields.
+    """All that has to be equal for a search to go on, but for the last four fields.
 
     Attributes:
         reference: The text and the folder that the task is loaded by; None for one that was made in
@@ -28,6 +29,7 @@ class Identity:
         version: The version of OptiProxy that began the study.
         asked: The constraints as they were given, where some are relative; `constraints` has their
             absolute bounds, which are found once.
+        code: A hash of the user's file that the task is in; None where it is in none.
     """
 
     task: str
@@ -43,6 +45,7 @@ class Identity:
     reference: tuple[str, str] | None = None
     version: str = ""
     asked: list[str] = field(default_factory=list)
+    code: str | None = None
 
     @classmethod
     def of(
@@ -70,6 +73,7 @@ class Identity:
             reference=None if reference is None else (reference.text, reference.folder),
             version=version,
             asked=list(asked),
+            code=code_of(task),
         )
 
     @classmethod
@@ -86,11 +90,11 @@ class Identity:
         return all(
             getattr(self, field.name) == getattr(other, field.name)
             for field in fields(self)
-            if field.name not in ("seed", "reference", "version")
+            if field.name not in ("seed", "reference", "version", "code")
         )
 
-    def claim(self, study: optuna.Study, place: str) -> None:
-        """Writes itself to a new study, and compares itself with an old one.
+    def claim(self, study: optuna.Study, place: str) -> Identity:
+        """Writes itself to a new study, and compares itself with an old one, which is returned.
 
         Raises:
             StudyError: The stored study is another search; every field that differs is told.
@@ -109,18 +113,25 @@ class Identity:
             for name, theirs, ours in (
                 (f.name, getattr(found, f.name), getattr(self, f.name)) for f in fields(self)
             )
-            if theirs != ours and name not in ("reference", "version", "asked")
+            if theirs != ours and name not in ("reference", "version", "asked", "code")
         ]
         if different:
             raise StudyError(
                 f"study {study.study_name!r} in {place} is another search "
                 f"({'; '.join(different)}); give the same values, or another name"
             )
+        return found
 
 
 def default_name(task: Task, method: str, seed: int) -> str:
     """The name of a study that was given none."""
     return f"{task.name}-{method}-{seed}"
+
+
+def code_of(task: Task) -> str | None:
+    """A hash of the user's file that a task is in; None where it is in none."""
+    file = None if task.reference is None else task.reference.file
+    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def objective_text(objective: Objective) -> str:

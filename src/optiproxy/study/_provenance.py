@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from optiproxy.study import _environment
-from optiproxy.study._identity import constraint_text, objective_text
+from optiproxy.study._identity import code_of, constraint_text, objective_text
 from optiproxy.tasks import Task
 
 # The key of a cell's file under which it says where it was made.
@@ -23,7 +22,7 @@ def marked(table: pa.Table, task: Task) -> pa.Table:
     """A search's rows, with where, when and of what they were made."""
     made = {
         "date": _environment.now(),
-        "code": _code(task),
+        "code": code_of(task),
         "machine": _environment.machine(),
         "versions": _environment.versions(),
     }
@@ -55,19 +54,13 @@ def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
 
 def changed(tables: Iterable[pa.Table], task: Task) -> int:
     """How many of a task's searches were made before its file was changed."""
-    now = _code(task)
+    now = code_of(task)
     return sum(made["code"] != now for made in map(_made, tables) if made.get("code"))
 
 
 def _made(table: pa.Table) -> dict[str, Any]:
     made: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_MADE, b"{}"))
     return made
-
-
-def _code(task: Task) -> str | None:
-    """A hash of the user's file that a task is in; None where it is in none."""
-    file = None if task.reference is None else task.reference.file
-    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def run(

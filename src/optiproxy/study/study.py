@@ -217,7 +217,10 @@ class Study:
                 sampler=optuna.samplers.RandomSampler(seed=0),
                 pruner=optuna.pruners.NopPruner(),
             )
-            self.identity.claim(self.optuna, f"{storage}" if storage is not None else "memory")
+            begun = self.identity.claim(
+                self.optuna, f"{storage}" if storage is not None else "memory"
+            )
+            self._changed = begun.code not in (None, self.identity.code)
             earlier = keep_earlier(self.optuna, task, earlier)
         if earlier:
             self._optimizer = chosen.optimizer(task, seed, earlier)
@@ -271,6 +274,11 @@ class Study:
         self.task.prepare()
         if not self.queries:
             self.task.look_over()
+        elif self._changed:
+            self._note(
+                f"the file of task {self.task.name!r} has changed since this study was begun; what "
+                "was measured before is kept as it is"
+            )
         with storage_errors(self.storage):
             self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
             if cheap_budget is not None:
