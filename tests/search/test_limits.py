@@ -12,7 +12,13 @@ from optiproxy.errors import InvalidValueError
 from optiproxy.metrics import Constraint
 from optiproxy.search import METHODS
 from optiproxy.search._exact import Exact
-from optiproxy.search._scales import of_front, of_limit, of_objective
+from optiproxy.search._scales import (
+    of_front,
+    of_limit,
+    of_objective,
+    on_logarithm,
+    without_logarithm,
+)
 from optiproxy.search._targets import sharpen
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Architecture, Chain
@@ -35,6 +41,8 @@ VALUES = np.array([3.0, 1.0, 4.0, 1.5, 9.0, 2.6])
 def test_scales_keep_the_order_and_can_be_undone(sign: float) -> None:
     for scale in (
         of_limit(VALUES, sign, 2.0),
+        on_logarithm(VALUES, sign, 2.0).standardised(VALUES),
+        without_logarithm(VALUES, sign, 2.0).standardised(VALUES),
         of_objective(VALUES, sign, VALUES < 4.5),
         of_front(VALUES, sign),
     ):
@@ -54,6 +62,28 @@ def test_a_limit_is_finest_at_its_bound() -> None:
     scale = of_limit(np.geomspace(1, 1000, 31), 1.0, 50.0)
     near, far = scale(np.array([50.0, 55.0, 500.0, 550.0])).reshape(2, 2)
     assert near[1] - near[0] > 1.2 * (far[1] - far[0])
+
+
+def test_a_limited_metric_is_on_the_logarithm_where_it_looks_more_normal_so() -> None:
+    rng = np.random.default_rng(0)
+    normal, deviates = rng.normal(20, 4, 60), rng.normal(0, 0.8, 60)
+    assert of_limit(np.exp(deviates), 1.0, 2.0).log
+    assert not of_limit(normal, 1.0, 18.0).log
+    # Networks without a path, next to nothing where all others take 20.
+    assert not of_limit(np.r_[normal, 0.01, 0.02], 1.0, 18.0).log
+    # What is zero or below has no logarithm, and neither has a bound.
+    assert not of_limit(np.r_[np.exp(deviates), 0.0], 1.0, 2.0).log
+    assert not of_limit(np.exp(deviates), 1.0, -1.0).log
+
+
+def test_the_likelihood_of_a_scale_is_that_of_its_density() -> None:
+    values = np.exp(np.random.default_rng(1).normal(0, 0.7, 40))
+    densities = []
+    for scale in (on_logarithm(values, -1.0, 1.5), without_logarithm(values, -1.0, 1.5)):
+        standard = scale.standardised(values)
+        slopes = (standard(values + 1e-6) - standard(values - 1e-6)) / 2e-6
+        densities.append(float((np.log(np.abs(slopes)) - standard(values) ** 2 / 2).sum()))
+        assert scale.log_likelihood(values) - 20 == pytest.approx(densities[-1], abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -128,17 +128,28 @@ def of_limit(values: Array, sign: float, bound: float) -> Scale:
         bound: In the metric's unit.
     """
     known = values[np.isfinite(values)]
-    plain = _drawn_in(Scale(sign, False, sign * bound, math.inf), known)
+    scale = without_logarithm(values, sign, bound)
     if bound > 0 and bool((known > 0).all()):
-        least = LEAST * known.min(initial=bound)
-        log = _drawn_in(Scale(sign, True, sign * math.log(bound), math.inf, least=least), known)
-        if len(known) == 0 or log.log_likelihood(known) > plain.log_likelihood(known):
-            plain = log
-    return plain.standardised(values)
+        other = on_logarithm(values, sign, bound)
+        if len(known) == 0 or other.log_likelihood(known) > scale.log_likelihood(known):
+            scale = other
+    return scale.standardised(values)
 
 
-def _drawn_in(scale: Scale, known: Array) -> Scale:
+def without_logarithm(values: Array, sign: float, bound: float) -> Scale:
+    """One of the scales that `of_limit` chooses from, not standardised."""
+    return _drawn_in(Scale(sign, False, sign * bound, math.inf), values)
+
+
+def on_logarithm(values: Array, sign: float, bound: float) -> Scale:
+    """The other one, of positive values and a positive bound."""
+    least = LEAST * float(values[np.isfinite(values)].min(initial=bound))
+    return _drawn_in(Scale(sign, True, sign * math.log(bound), math.inf, least=least), values)
+
+
+def _drawn_in(scale: Scale, values: Array) -> Scale:
     """The same, linear up to `BULK` median distances from its centre."""
+    known = values[np.isfinite(values)]
     unit = BULK * float(np.median(scale.distance(known))) if len(known) else 1.0
     return replace(scale, unit=unit if unit > 0 else 1.0)
 

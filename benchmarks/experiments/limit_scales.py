@@ -1,0 +1,103 @@
+"""The scale on which a limited metric is learnt: always logarithmic, never, or as `of_limit` picks.
+
+    python benchmarks/experiments/limit_scales.py
+
+A Gaussian process is fitted to a metric of some random architectures, and says of others with what
+probability they keep a limit at the 10, 30 and 60 % quantile. What counts is the mean logarithm of
+the probability that it gave to what was the case (log loss, in nats), over the quantiles and seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import _results
+import numpy as np
+import torch
+from scipy.stats import norm
+
+from optiproxy import tasks
+from optiproxy.encodings import corners
+from optiproxy.proxies.gp import GaussianProcess
+from optiproxy.search._scales import Array, Scale, of_limit, on_logarithm, without_logarithm
+
+METRICS = [
+    *(
+        (f"hw-nb201-cifar10-{device}", "latency_ms")
+        for device in ("pixel2", "essential_ph_1", "silver_4114", "2080ti_1", "raspi4", "pixel3")
+    ),
+    ("accel-nasbench", "latency_zcu102_ms"),
+    ("accel-nasbench", "params_m"),
+    ("accel-nasbench", "train_seconds"),
+    ("nasbench-graph-cora", "latency_ms"),
+    ("nasbench-graph-computers", "params_m"),
+    ("nasbench-macro", "params"),
+    ("nasbench-macro", "flops"),
+    ("nasbench-mr-cls-10c", "params_m"),
+    ("nasbench-mr-cls-10c", "flops_g"),
+    ("oncenas-cifar10", "latency_gpu"),
+    ("oncenas-cifar10", "latency_mcu"),
+]
+QUANTILES = (0.1, 0.3, 0.6)
+QUERIES = (30, 80)
+LISTED, ASKED = 4000, 800
+
+
+def always(values: Array, sign: float, bound: float) -> Scale:
+    return on_logarithm(values, sign, bound).standardised(values)
+
+
+def never(values: Array, sign: float, bound: float) -> Scale:
+    return without_logarithm(values, sign, bound).standardised(values)
+
+
+SCALES = {"logarithm": always, "none": never, "picked": of_limit}
+
+
+def log_loss(gp: GaussianProcess, p: torch.Tensor, bound: float, kept: Array) -> float:
+    mean, spread = gp.predict(p)
+    chance = norm.cdf((bound - mean[:, 0].numpy()) / spread[:, 0].numpy()).clip(1e-6, 1 - 1e-6)
+    return -float(np.log(np.where(kept, chance, 1 - chance)).mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    results = {}
+    for name, metric in METRICS:
+        task = tasks.get(name)
+        rows = np.random.default_rng(0).permutation(task.space.all_indices)[:LISTED]
+        found = [task.query(arch).metrics or {} for arch in task.space.from_indices(rows)]
+        values = np.array([metrics.get(metric, math.nan) for metrics in found])
+        rows, values = rows[np.isfinite(values)], values[np.isfinite(values)]
+        p = corners(task.space, torch.from_numpy(rows), torch.float64)
+        losses: dict[str, list[float]] = {}
+        for seed, queries in itertools.product(range(options.seeds), QUERIES):
+            order = np.random.default_rng(seed).permutation(len(rows))
+            told, asked = order[:queries], order[queries : queries + ASKED]
+            for quantile, (label, make) in itertools.product(QUANTILES, SCALES.items()):
+                limit = float(np.quantile(values, quantile))
+                scale = make(values[told], 1.0, limit)
+                gp = GaussianProcess(task.space)
+                gp.fit(p[told], torch.from_numpy(scale(values[told]))[:, None])
+                bound = float(scale(np.array([limit]))[0])
+                loss = log_loss(gp, p[asked], bound, values[asked] <= limit)
+                losses.setdefault(f"{label} at {queries}", []).append(loss)
+        row = {label: round(float(np.mean(found)), 3) for label, found in losses.items()}
+        results[f"{name} {metric}"] = row
+        print(name, metric, row, flush=True)
+    print(_results.write("experiment-limit-scales", vars(options), results))
+
+
+if __name__ == "__main__":
+    main()
