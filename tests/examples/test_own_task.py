@@ -81,12 +81,13 @@ def test_it_is_searched_by_path_and_by_module(folder: Path, task: str, inside: s
 def test_training_learns_and_is_fixed_by_the_seed() -> None:
     task = _load()
     arch = task.space.architecture({"depth": 3, "width": 16, "activation": "gelu", "norm": "batch"})
-    first, again, other = (task.query(arch, seed=seed).metrics for seed in (0, 0, 1))
-    assert first is not None
-    assert first == again != other
-    # Measured 97.2 with this architecture; a guess is right in 33 of 100 cases.
-    assert 90 < first["val_accuracy"] <= 100
-    assert math.isclose(first["val_accuracy"], first["test_accuracy"], abs_tol=4)
+    found = [task.query(arch, seed=seed).metrics or {} for seed in (0, 0, 1, 2, 3, 4)]
+    assert found[0] == found[1] != found[2]
+    for metrics in found:
+        assert math.isclose(metrics["val_accuracy"], metrics["test_accuracy"], abs_tol=4)
+    # Ten seeds: 54.6 to 98.7 with this architecture, 86 on average; a guess is right in 33 of 100
+    # cases. On another processor a seed is another training.
+    assert 60 < sum(metrics["val_accuracy"] for metrics in found[1:]) / 5 <= 100
 
 
 def test_built_networks_have_the_parameters_that_are_reported() -> None:
