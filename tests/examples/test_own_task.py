@@ -84,7 +84,7 @@ def test_training_learns_and_is_fixed_by_the_seed() -> None:
     found = [task.query(arch, seed=seed).metrics or {} for seed in (0, 0, 1, 2, 3, 4)]
     assert found[0] == found[1] != found[2]
     for metrics in found:
-        assert math.isclose(metrics["val_accuracy"], metrics["test_accuracy"], abs_tol=4)
+        assert math.isclose(metrics["val_accuracy"], metrics["test_accuracy"], abs_tol=8)
     # Ten seeds: 54.6 to 98.7 with this architecture, 86 on average; a guess is right in 33 of 100
     # cases. On another processor a seed is another training.
     assert 60 < sum(metrics["val_accuracy"] for metrics in found[1:]) / 5 <= 100
