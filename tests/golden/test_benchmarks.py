@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -137,29 +134,3 @@ def test_every_proposal_has_a_row(published: Path, name: str, method: str) -> No
         opt.tell(archs, [task.guiding(metrics) for metrics in found if metrics])
     assert len({query.architecture for query in opt.queries}) == 30
     assert task.space.valid(opt.rows).all()
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["nasbench-graph-computers", "nasbench-macro", "spikenas-cifar10", "nasbench-mr-seg",
-     "nasbench-nlp-wikitext2", "oncenas-cifar10", "nb201-runs-cifar10"],
-)  # fmt: skip
-def test_a_table_is_loaded_in_no_time(published: Path, name: str) -> None:
-    """From nothing, in a process of its own, the best of three: another's work on the machine is no
-    regression. Measured: 0.06 to 0.28 s; see benchmarks/results.
-    """
-    code = (
-        "import json, time, pyarrow.parquet\n"
-        "from optiproxy import tasks\n"
-        f"task = tasks.get({name!r})\n"
-        "start = time.process_time()\n"
-        "task.prepare()\n"
-        "print(json.dumps(time.process_time() - start))\n"
-    )
-
-    def seconds() -> float:
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return float(json.loads(done.stdout))
-
-    assert any(seconds() < 2 for _ in range(3))

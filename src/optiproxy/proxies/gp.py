@@ -98,7 +98,7 @@ class GaussianProcess(Proxy):
             evidence.append(value)
             fitted.append(likelihood.split(theta))
         self.evidence = torch.tensor(evidence, dtype=self.dtype)
-        self._posterior = self._known(fitted, features, y)
+        self._posterior = self._posterior_of(fitted, features, y)
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         features = self._kernel.features(p)
@@ -135,7 +135,7 @@ class GaussianProcess(Proxy):
         assert self._posterior is not None, "fit comes before predict"
         return self._posterior
 
-    def _known(
+    def _posterior_of(
         self, fitted: list[dict[str, Array]], features: tuple[Tensor, ...], y: Tensor
     ) -> _Posterior:
         def stacked(name: str) -> Tensor:

@@ -118,9 +118,9 @@ def of_limit(values: Array, sign: float, bound: float) -> Scale:
     normal on it.
 
     Latencies of one space add up, those of another multiply. With the logarithm throughout,
-    networks without a path (0.01 ms on raspi4 and pixel3 of NAS-Bench-201, where others take 20)
-    hid all else; on the accelerators of Accel-NASBench it is the better one, and is taken
-    (``benchmarks/experiments/limit_scales.py``).
+    networks without a path hid all else (on raspi4 and pixel3 of NAS-Bench-201 most of them take
+    less than a hundredth of the median); on the accelerators of Accel-NASBench it is the better
+    one, and is taken (``benchmarks/experiments/limit_scales.py``).
 
     Args:
         values: (T,), NaN where not measured.
