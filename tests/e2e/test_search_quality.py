@@ -10,7 +10,7 @@ import pytest
 from optiproxy import tasks
 from optiproxy.search import METHODS
 
-SEEDS = range(20)
+SEEDS = range(12)
 
 
 def regrets(task: tasks.Task, method: str, budget: int) -> np.ndarray:

@@ -112,10 +112,10 @@ def test_no_global_generator_is_read_or_set() -> None:
 
 @pytest.mark.parametrize("proxy", PROXIES.names())
 def test_every_proxy_beats_random_draws(proxy: str) -> None:
-    """A separable goal: after 25 queries of 4^8 architectures the search is near the top."""
+    """A separable goal: after 40 queries of 4^8 architectures the search is near the top."""
     space = Chain({f"c{i}": [0, 1, 2, 3] for i in range(8)})
     reached = []
-    for seed in range(5):
+    for seed in range(5 if PROXIES.get(proxy).quick else 2):
         opt = OptiProxy(space, "y=max", seed=seed, proxy=proxy)
         for _ in range(8):
             archs = opt.ask(5)

@@ -36,8 +36,12 @@ class SMAC(Optimizer):
         known = len(self._queries) + len(self._pending)
         if known < N_INIT or not any(query.metrics is not None for query in self._queries):
             return self.random_new(n, rng)
+        from joblib import parallel_config  # what scikit-learn, and so SMAC, grows its trees with
+
         spare = self.random_new(2 * n, rng)
-        guided = self.space.repair(self._guided(rng))  # SMAC knows no conditions and no list.
+        # Ten small trees are grown and asked in half the time without threads, and come out equal.
+        with parallel_config(backend="sequential"):
+            guided = self.space.repair(self._guided(rng))  # It knows no conditions and no list.
         guided = guided[self.is_new(guided)]
         # A place is random by lot, or where the maximiser has nothing new left.
         chosen = np.concatenate([guided[:n], spare[: max(0, n - len(guided))]])[:n]
