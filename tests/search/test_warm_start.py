@@ -16,7 +16,8 @@ from optiproxy.proxies.informed import Informed
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Cell, Chain
 
-SPACE = Cell(nodes=4, operations=["none", "skip", "conv1", "conv3"])
+# Sums of effects, so every edge counts: none of them can be closed and leave others dead.
+SPACE = Cell(nodes=4, operations=["pool", "skip", "conv1", "conv3"])
 RNG = np.random.default_rng(7)
 EFFECTS = RNG.normal(size=(len(SPACE), 4))
 

@@ -68,6 +68,10 @@ def test_all_that_is_wrong_is_told_together() -> None:
         def paths(self) -> tuple[tuple[int, ...], ...]:
             return ((0, 1), (2,))
 
+        @cached_property
+        def cuts(self) -> Any:
+            return [True, False]
+
         def valid(self, indices: Indices) -> Any:
             return [True] * 2
 
@@ -90,6 +94,7 @@ def test_all_that_is_wrong_is_told_together() -> None:
     told = _told(Wrong(CHOICES))
     for part in (
         "paths: (2,) is no row of different choice numbers from 0 to 1",
+        "cuts: it must be booleans, (2, 3); it has shape (2,)",
         "valid: it must give one boolean for each row, (64,); it gave (2,)",
         "random_indices: it gave rows that are no option numbers",
         "neighbour_indices: it gave shape (4, 1); it must be (B, 2)",

@@ -9,6 +9,7 @@ choices    ``1 - s_c``: every choice has a relevance of its own.
 paths      ``1 - prod_{c in r} s_c``: the same for whole source-to-sink paths r.
 counts     ``(h_o - h'_o)^2``, where h counts how often an option is chosen, wherever: what is
            learnt on one edge speaks for the others.
+living     the same of what is alive.
 pairs      ``|b - b'|^2``, where b counts pairs of options that follow each other along a path:
            the first step of a Weisfeiler-Lehman kernel, https://arxiv.org/abs/2006.07556.
 routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``, where h counts the
@@ -17,9 +18,11 @@ routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``
            path, and that one missing edge does.
 =========  ======================================================================================
 
-The last three need choices that share their options, as the edges of a cell do. All views are
-exponentials, or means of such, of inner products and distances of (multi)linear features, so the
-kernel is positive definite inside the simplex too, and differentiable.
+Counts, living, pairs and routes need choices that share their options, as the edges of a cell do.
+Where a space has options that hand on nothing, `choices` and `living` read an architecture without
+what is dead (`_living`), which an accuracy does not know of; a latency may, so the other views read
+it as it is. All views are exponentials, or means of such, of inner products and distances of
+features, so the kernel is positive definite inside the simplex too, and differentiable.
 
 What is compared with stays the same throughout a climb, so it is prepared once (`Kernel.known`).
 """
@@ -38,6 +41,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from optiproxy.proxies._living import Living
 from optiproxy.spaces import Space
 
 Array = NDArray[np.float64]
@@ -46,7 +50,7 @@ Path = tuple[int, ...]
 # one by the scales.
 Compared = Callable[[Array], tuple[Array, Callable[[Array], Array]]]
 
-VIEWS = ("choices", "paths", "counts", "pairs", "routes")
+VIEWS = ("choices", "paths", "counts", "living", "pairs", "routes")
 
 # The path view costs one array a path; a space with more is served by its shortest ones.
 MAX_PATHS = 24
@@ -65,8 +69,10 @@ class View(ABC):
     name: str
     size: int
 
-    def features(self, p: Tensor) -> Tensor:
-        """What the view reads of p (B, C, O), computed once a list; (B, ...)."""
+    def features(self, p: Tensor, living: Tensor) -> Tensor:
+        """What the view reads of p (B, C, O), or of what is `living` of it (B, C, O + 1), computed
+        once a list; (B, ...).
+        """
         return p.new_zeros(len(p), 0)
 
     def known(self, f: Tensor) -> Any:
@@ -106,6 +112,21 @@ class Choices(View):
         return torch.exp(scale @ (s - 1))
 
 
+class LivingChoices(Choices):
+    def features(self, p: Tensor, living: Tensor) -> Tensor:
+        return living
+
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        first, second = pairs
+        return _apart(1 - _agreements(f, f)[:, first, second])
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return super().cross(scale, a, b, _agreements(a, b))
+
+    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
+        return super().diagonal(scale, f, _own_agreement(f))
+
+
 class Paths(View):
     name = "paths"
 
@@ -135,7 +156,7 @@ class Counts(View):
         self.kind = kind
         self.size = kind.shape[1] * options
 
-    def features(self, p: Tensor) -> Tensor:
+    def features(self, p: Tensor, living: Tensor) -> Tensor:
         return _typed(p, self.kind).sum(1)
 
     def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
@@ -147,6 +168,16 @@ class Counts(View):
         return _gaussian(a * root, b * root)
 
 
+class LivingCounts(Counts):
+    name = "living"
+
+    def __init__(self, kind: Tensor, options: int) -> None:
+        super().__init__(kind, options + 1)
+
+    def features(self, p: Tensor, living: Tensor) -> Tensor:
+        return super().features(living, living)
+
+
 class Pairs(View):
     name = "pairs"
     size = 1
@@ -155,7 +186,7 @@ class Pairs(View):
         self.kind = kind
         self.first, self.second = torch.tensor(links).T
 
-    def features(self, p: Tensor) -> Tensor:
+    def features(self, p: Tensor, living: Tensor) -> Tensor:
         typed = _typed(p, self.kind)
         follow = torch.einsum("blx,bly->bxy", typed[:, self.first], typed[:, self.second])
         return follow.flatten(1)
@@ -191,7 +222,7 @@ class Routes(View):
         for r, path in enumerate(paths):
             self.member[r, list(path)] = 1.0
 
-    def features(self, p: Tensor) -> Tensor:
+    def features(self, p: Tensor, living: Tensor) -> Tensor:
         return self.member @ _typed(p, self.kind)  # (B, R, kinds·O)
 
     def known(self, f: Tensor) -> _Distinct:
@@ -245,11 +276,14 @@ class Kernel:
         kind = torch.nn.functional.one_hot(torch.tensor(numbers)).double()  # (C, kinds)
         long = [path for path in space.paths if len(path) > 1]
         links = sorted({pair for path in long for pair in itertools.pairwise(path)})
-        possible: list[View] = [Choices(space)]
+        self._living = Living(space) if space.cuts.any() else None
+        possible: list[View] = [LivingChoices(space) if self._living else Choices(space)]
         if long:
             possible.append(Paths(long))
         if len(kinds) < self.choices:
             possible.append(Counts(kind, options))
+            if self._living:
+                possible.append(LivingCounts(kind, options))
             if links and (len(kinds) * options) ** 2 <= MAX_PAIR_FEATURES:
                 possible.append(Pairs(kind, links))
             if 1 < len(long) <= MAX_ROUTES:
@@ -258,7 +292,8 @@ class Kernel:
 
     def features(self, p: Tensor) -> tuple[Tensor, ...]:
         """p (B, C, O) itself, then what each view reads of it."""
-        return (p, *(view.features(p) for view in self.views))
+        living = self._living(p) if self._living else p
+        return (p, *(view.features(p, living) for view in self.views))
 
     def known(self, features: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Features of a list that others are compared with."""
@@ -274,7 +309,7 @@ class Kernel:
         """
         pairs = torch.tril_indices(len(p), len(p))
         _, *features = self.features(p)
-        s = torch.einsum("aco,bco->cab", p, p)[:, pairs[0], pairs[1]].contiguous()
+        s = _agreements(p, p)[:, pairs[0], pairs[1]].contiguous()
         views = [v.compared(f, s, pairs) for v, f in zip(self.views, features, strict=True)]
         return views, s.numpy()
 
@@ -297,7 +332,7 @@ class Kernel:
         """
 
         def block(part: tuple[Tensor, ...]) -> Tensor:
-            s = torch.einsum("aco,bco->cab", part[0], b[0])
+            s = _agreements(part[0], b[0])
             k: Tensor = torch.tensordot(weights, s, 1)
             for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
                 k = k + amplitudes[:, i, None, None] * view.cross(scale, part[i + 1], b[i + 1], s)
@@ -311,11 +346,21 @@ class Kernel:
         self, weights: Tensor, amplitudes: Tensor, scales: list[Tensor], a: tuple[Tensor, ...]
     ) -> Tensor:
         """The kernels of each architecture with itself, (M, A)."""
-        s = (a[0] ** 2).sum(-1).T  # (C, A)
+        s = _own_agreement(a[0])
         k = weights @ s
         for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
             k = k + amplitudes[:, i, None] * view.diagonal(scale, a[i + 1], s)
         return k
+
+
+def _agreements(a: Tensor, b: Tensor) -> Tensor:
+    """Of a (A, C, O) with b (B, C, O), choice by choice, (C, A, B)."""
+    return torch.einsum("aco,bco->cab", a, b)
+
+
+def _own_agreement(a: Tensor) -> Tensor:
+    """Of each of a (A, C, O) with itself, (C, A)."""
+    return (a**2).sum(-1).T
 
 
 def _typed(p: Tensor, kind: Tensor) -> Tensor:

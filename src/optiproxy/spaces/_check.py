@@ -18,8 +18,8 @@ def check(space: Space) -> None:
     """Finds the mistakes of a space's definition and tells them together.
 
     Looked at are the shapes and the order of the graph template, whether its last vertex can be
-    reached, the paths, and on a sample `valid`, `random_indices`, `neighbour_indices`, `canonical`,
-    `repair` and the text form.
+    reached, the paths, the cuts, and on a sample `valid`, `random_indices`, `neighbour_indices`,
+    `canonical`, `repair` and the text form.
 
     >>> from optiproxy.spaces import Chain
     >>> class Twisted(Chain):
@@ -92,6 +92,14 @@ def _paths(space: Space) -> Iterator[str]:
             return
 
 
+def _cuts(space: Space) -> Iterator[str]:
+    cuts: Any = space.cuts
+    if np.shape(cuts) != space.mask.shape or np.asarray(cuts).dtype != bool:
+        yield f"it must be booleans, {space.mask.shape}; it has shape {np.shape(cuts)}"
+    elif np.any(cuts & ~space.mask):
+        yield "it marks options that do not exist"
+
+
 def _sample(space: Space) -> Indices:
     return space.random_indices(SAMPLES, np.random.default_rng(0))
 
@@ -148,5 +156,6 @@ def _to_text(space: Space) -> Iterator[str]:
 
 
 _PARTS = (
-    _graph, _paths, _valid, _random_indices, _neighbour_indices, _repair, _canonical, _to_text,
+    _graph, _paths, _cuts, _valid, _random_indices, _neighbour_indices, _repair, _canonical,
+    _to_text,
 )  # fmt: skip

@@ -158,6 +158,15 @@ class Space(ABC):
         """Source-to-sink paths, each a row of choice numbers: choices that interact."""
         return tuple((c,) for c in range(len(self.names)))
 
+    @cached_property
+    def cuts(self) -> NDArray[np.bool_]:
+        """(C, O), true where an option hands on nothing, so that it closes all paths through it.
+
+        What then lies on no open path is dead: it changes nothing of what the network computes. By
+        default no option does.
+        """
+        return np.zeros_like(self.mask)
+
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
         """Which rows of (B, C) are architectures of the space; (B,). By default all."""
         return np.ones(len(indices), dtype=bool)

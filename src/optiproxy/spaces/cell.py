@@ -147,6 +147,12 @@ class Cell(Space):
                     return tuple(found)
         return tuple(found)
 
+    @cached_property
+    def cuts(self) -> NDArray[np.bool_]:
+        """``none`` (see `CUTS`), on every edge."""
+        cut = np.array([op in CUTS for op in self.operations])
+        return np.tile(cut, (len(self.edges), 1))
+
     def to_text(self, arch: Architecture) -> str:
         """NAS-Bench-201's string: ``|op~0|+|op~0|op~1|+…``, a group for each node."""
         groups = (

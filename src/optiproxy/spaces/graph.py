@@ -285,6 +285,13 @@ class Graph(Space):
                 found.append(tuple(path))
         return tuple(found)
 
+    @cached_property
+    def cuts(self) -> NDArray[np.bool_]:
+        """Edges that are not there."""
+        cuts = np.zeros_like(self.mask)
+        cuts[: len(self.edges), 0] = True
+        return cuts
+
     # ---- reading and writing ----
 
     def cell(self, matrix: Sequence[Sequence[int]], operations: Sequence[str]) -> Architecture:

@@ -164,6 +164,10 @@ class Pool(Space):
     def paths(self) -> tuple[tuple[int, ...], ...]:
         return self.space.paths
 
+    @cached_property
+    def cuts(self) -> NDArray[np.bool_]:
+        return self.space.cuts
+
     def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         return self.space.complete(mapping)
 

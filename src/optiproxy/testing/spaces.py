@@ -86,6 +86,9 @@ class SpaceCases:
         if graph.adjacency_terms is not None:
             assert graph.adjacency_terms.shape == (c, o, n, n)
         assert all(0 <= choice < c for path in space.paths for choice in path)
+        assert space.cuts.dtype == bool
+        assert space.cuts.shape == (c, o)
+        assert not (space.cuts & ~space.mask).any()
 
     @pytest.mark.parametrize("name", ["onehot", "adjacency", "path"])
     def test_corners_of_the_relaxation_are_the_architectures(self, space: Space, name: str) -> None:
