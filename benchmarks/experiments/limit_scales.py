@@ -11,21 +11,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
-import os
-import sys
-from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import _results
 import numpy as np
 import torch
+from _measured import measured
 from scipy.stats import norm
 
-from optiproxy import tasks
-from optiproxy.encodings import corners
+import _results  # isort: skip - after _measured, which finds it
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.search._scales import Array, Scale, of_limit, on_logarithm, without_logarithm
 
@@ -48,7 +40,7 @@ METRICS = [
 ]
 QUANTILES = (0.1, 0.3, 0.6)
 QUERIES = (30, 80)
-LISTED, ASKED = 4000, 800
+ASKED = 800
 
 
 def always(values: Array, sign: float, bound: float) -> Scale:
@@ -75,20 +67,15 @@ def main() -> None:
     torch.set_num_threads(1)
     results = {}
     for name, metric in METRICS:
-        task = tasks.get(name)
-        rows = np.random.default_rng(0).permutation(task.space.all_indices)[:LISTED]
-        found = [task.query(arch).metrics or {} for arch in task.space.from_indices(rows)]
-        values = np.array([metrics.get(metric, math.nan) for metrics in found])
-        rows, values = rows[np.isfinite(values)], values[np.isfinite(values)]
-        p = corners(task.space, torch.from_numpy(rows), torch.float64)
+        space, p, values = measured(name, metric)
         losses: dict[str, list[float]] = {}
         for seed, queries in itertools.product(range(options.seeds), QUERIES):
-            order = np.random.default_rng(seed).permutation(len(rows))
+            order = np.random.default_rng(seed).permutation(len(values))
             told, asked = order[:queries], order[queries : queries + ASKED]
             for quantile, (label, make) in itertools.product(QUANTILES, SCALES.items()):
                 limit = float(np.quantile(values, quantile))
                 scale = make(values[told], 1.0, limit)
-                gp = GaussianProcess(task.space)
+                gp = GaussianProcess(space)
                 gp.fit(p[told], torch.from_numpy(scale(values[told]))[:, None])
                 bound = float(scale(np.array([limit]))[0])
                 loss = log_loss(gp, p[asked], bound, values[asked] <= limit)
