@@ -148,7 +148,7 @@ def test_a_graph_has_no_order_of_vertices(make: type[GCNEnsemble]) -> None:
     """A network that pools over vertices can't tell a renumbered graph from the first."""
     proxy = make(CELL)
     proxy.fit(rows(20), torch.randn(20, 1, generator=generator()))
-    a, x = proxy._encoder.relaxed(rows(5, seed=3))
+    a, x = proxy._read(rows(5, seed=3))
     order = torch.randperm(a.shape[-1], generator=generator(4))
     outputs = []
     for adjacency, vertices in ((a, x), (a[:, order][:, :, order], x[:, order])):
@@ -184,7 +184,7 @@ def test_gcn_equals_the_plain_formula() -> None:
     """Two directed convolutions as METHOD §1 has them, a member and an architecture at a time."""
     p, proxy = rows(4), GCNEnsemble(CELL)
     proxy.fit(rows(20), torch.randn(20, 1, generator=generator()))
-    adjacency, vertices = proxy._encoder.relaxed(p)
+    adjacency, vertices = proxy._read(p)
     w, out = proxy._weights, gcn._forward(proxy._weights, *proxy._graph(p))
     for k in range(gcn.MEMBERS):
         for b in range(4):

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from optiproxy import encodings
 from optiproxy.proxies._ensemble import (
     Ensemble,
     Training,
@@ -21,6 +20,7 @@ from optiproxy.proxies._ensemble import (
     linear,
     linear_weights,
 )
+from optiproxy.proxies._graphs import Graphs
 from optiproxy.spaces import Space
 
 HIDDEN = 32  # over ten seeds and three tasks better than 64 in half the time; published: 128 to 186
@@ -52,10 +52,12 @@ class GCNEnsemble(Ensemble):
     hidden = HIDDEN
     training = TRAINING
     quick = False
+    #: Whether vertices are told that they are dead, see `_graphs`.
+    dead = True
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        self._encoder = encodings.make("adjacency", space)
+        self._read = Graphs(space, dead=self.dead)
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
         return self._graph(p)
@@ -72,7 +74,7 @@ class GCNEnsemble(Ensemble):
         return _forward(weights, graph, x, generator)
 
     def _graph(self, p: Tensor) -> tuple[Tensor, Tensor]:
-        a, x = self._encoder.relaxed(p)
+        a, x = self._read(p)
         fixed = self.space.graph.adjacency_terms is None
         return _directions(a[0] if fixed else a), x
 

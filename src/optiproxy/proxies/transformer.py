@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from optiproxy import encodings
 from optiproxy.proxies._ensemble import (
     Ensemble,
     Training,
@@ -23,6 +22,7 @@ from optiproxy.proxies._ensemble import (
     linear,
     linear_weights,
 )
+from optiproxy.proxies._graphs import Graphs
 from optiproxy.spaces import Space
 
 HIDDEN = 32
@@ -61,7 +61,7 @@ class TransformerEnsemble(Ensemble):
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        self._encoder = encodings.make("adjacency", space)
+        self._read = Graphs(space)
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
         return self._graph(p)
@@ -79,7 +79,7 @@ class TransformerEnsemble(Ensemble):
 
     def _graph(self, p: Tensor) -> tuple[Tensor, Tensor]:
         """Successors, predecessors and self-loops (3, B or 1, N, N), and vertices (B, N, F)."""
-        a, x = self._encoder.relaxed(p)
+        a, x = self._read(p)
         if self.space.graph.adjacency_terms is None:
             a = a[:1]  # one graph for all
         loops = torch.eye(a.shape[-1], dtype=a.dtype).expand_as(a)
