@@ -51,7 +51,8 @@ def test_a_batch_is_its_rows(name: str, space: Space) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_different_architectures_differ(name: str) -> None:
-    space = SPACES[0]
+    # Those of a cell that differ in what is dead are the same to `living` (see `test_living`).
+    space = SPACES[0] if name != "living" else Cell(4, ["skip_connect", "conv", "pool"])
     rows = torch.from_numpy(space.all_indices[::7])
     flat = torch.cat([t.flatten(1) for t in encodings.make(name, space).discrete(rows)], 1)
     assert len(torch.unique(flat, dim=0)) == len(rows)

@@ -10,6 +10,7 @@ PROXIES = Registry(
         "gcn": "optiproxy.proxies.gcn:GCNEnsemble",
         "mlp": "optiproxy.proxies.mlp:MLPEnsemble",
         "mlp-adjacency": "optiproxy.proxies.mlp:AdjacencyMLP",
+        "mlp-living": "optiproxy.proxies.mlp:LivingMLP",
         "mlp-onehot": "optiproxy.proxies.mlp:OneHotMLP",
         "mlp-path": "optiproxy.proxies.mlp:PathMLP",
         "transformer": "optiproxy.proxies.transformer:TransformerEnsemble",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from optiproxy import encodings
-from optiproxy.proxies._living import Living
+from optiproxy.encodings.living import Living
 from optiproxy.spaces import Space
 
 
@@ -30,6 +30,7 @@ class Graphs:
     def __call__(self, p: Tensor) -> tuple[Tensor, Tensor]:
         a, x = self._encoder.relaxed(p)
         if self._living is not None:
-            _, alive = self._encoder.relaxed(self._living(p)[..., :-1])
+            (living,) = self._living.relaxed(p)
+            _, alive = self._encoder.relaxed(living[..., :-1])
             x = torch.cat([x, alive.sum(-1, keepdim=True)], -1)
         return a, x

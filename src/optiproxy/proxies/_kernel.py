@@ -20,8 +20,8 @@ routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``
 
 Counts, living, pairs and routes need choices that share their options, as the edges of a cell do.
 Where a space has options that hand on nothing, `choices` and `living` read an architecture without
-what is dead (`_living`), which an accuracy does not know of; a latency may, so the other views read
-it as it is. All views are exponentials, or means of such, of inner products and distances of
+what is dead (`encodings.living`): an accuracy does not know of it. A latency may, so the other
+views read it as it is. All views are exponentials, or means of such, of inner products and distances of
 features, so the kernel is positive definite inside the simplex too, and differentiable.
 
 What is compared with stays the same throughout a climb, so it is prepared once (`Kernel.known`).
@@ -41,7 +41,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from optiproxy.proxies._living import Living
+from optiproxy.encodings.living import Living
 from optiproxy.spaces import Space
 
 Array = NDArray[np.float64]
@@ -292,7 +292,7 @@ class Kernel:
 
     def features(self, p: Tensor) -> tuple[Tensor, ...]:
         """p (B, C, O) itself, then what each view reads of it."""
-        living = self._living(p) if self._living else p
+        living = self._living.relaxed(p)[0] if self._living else p
         return (p, *(view.features(p, living) for view in self.views))
 
     def known(self, features: tuple[Tensor, ...]) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from optiproxy import encodings
+from optiproxy.encodings.living import Living
 from optiproxy.proxies._ensemble import (
     Ensemble,
     Training,
@@ -22,7 +23,6 @@ from optiproxy.proxies._ensemble import (
     linear,
     linear_weights,
 )
-from optiproxy.proxies._living import Living
 from optiproxy.spaces import Space
 
 HIDDEN = 64
@@ -56,10 +56,10 @@ class MLPEnsemble(Ensemble):
     >>> mean.shape, bool(mean[5] > mean[0])
     (torch.Size([6, 1]), True)
 
-    Inputs are the one-hot encoding, without what is dead (see `_living`), and, where choices share
-    their options, how often each option is chosen: among all, which a latency may depend on, and
-    among what is alive. The Gaussian process has the same views, see `_kernel`. The spread is the
-    members' standard deviation.
+    Inputs are the one-hot encoding, without what is dead (`encodings.living`), and, where choices
+    share their options, how often each option is chosen: among all, which a latency may depend on,
+    and among what is alive. The Gaussian process has the same views, see `_kernel`. The spread is
+    the members' standard deviation.
     """
 
     members = MEMBERS
@@ -80,7 +80,7 @@ class MLPEnsemble(Ensemble):
             parts = [part.flatten(1) for part in self._encoder.relaxed(p)]
             counted = [] if self.alone else [p]
         else:
-            living = self._living(p)
+            (living,) = self._living.relaxed(p)
             parts, counted = [living.flatten(1)], [p, living]
         parts += [COUNT_SCALE * (q.mT @ self._shares).flatten(1) for q in counted]
         return (INPUT_SCALE * torch.cat(parts, -1),)
@@ -114,6 +114,13 @@ class PathMLP(MLPEnsemble):
     """The same networks on the path encoding, as BANANAS reads it."""
 
     encoding = "path"
+    alone = True
+
+
+class LivingMLP(MLPEnsemble):
+    """The same networks on the one-hot encoding without what is dead."""
+
+    encoding = "living"
     alone = True
 
 

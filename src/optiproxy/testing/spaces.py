@@ -90,7 +90,7 @@ class SpaceCases:
         assert space.cuts.shape == (c, o)
         assert not (space.cuts & ~space.mask).any()
 
-    @pytest.mark.parametrize("name", ["onehot", "adjacency", "path"])
+    @pytest.mark.parametrize("name", ["onehot", "adjacency", "path", "living"])
     def test_corners_of_the_relaxation_are_the_architectures(self, space: Space, name: str) -> None:
         rows = torch.from_numpy(space.to_indices(space.sample(SAMPLE)))
         encoder = make(name, space)

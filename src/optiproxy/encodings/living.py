@@ -1,40 +1,37 @@
-"""Architectures without what is dead: choices that lie on no open path.
+"""One-hot encoding without what is dead: choices that lie on no open path.
 
 An operation on an edge that leads nowhere is never seen in an accuracy, whatever it is. A model
-that compares choices one by one has to learn that from examples; here it is told.
+that compares choices one by one has to learn that from examples; by this encoding it is told.
 """
 
 from __future__ import annotations
 
 import itertools
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from optiproxy.encodings.base import Encoded, Encoder, check_relaxed, corners
 from optiproxy.spaces import Space
 
-Indices = NDArray[np.int64]
 
-
-class Living:
-    """Choice probabilities (B, C, O) → (B, C, O + 1): what is dead or cut moves to the last option.
+class Living(Encoder):
+    """One tensor (B, C, O + 1): the options of each choice, then nothing, for what is dead or cut.
 
     A choice is alive as far as one of the paths through it is open in all its other choices, and a
     choice is open as far as its option is none of `Space.cuts`. At the corners that is so or not;
     between them the paths count as independent.
 
-    >>> from optiproxy.encodings import corners
     >>> from optiproxy.spaces import Cell
-    >>> space = Cell(nodes=3, operations=["none", "conv"])  # 0>1, 0>2, 1>2
-    >>> cells = [["conv", "conv", "none"], ["none", "conv", "conv"]]
-    >>> rows = [[space.operations.index(op) for op in cell] for cell in cells]
-    >>> Living(space)(corners(space, torch.tensor(rows))).argmax(-1).tolist()  # both are 0>2 alone
+    >>> space = Cell(nodes=3, operations=["none", "conv"])  # edges 0>1, 0>2, 1>2
+    >>> cells = [["conv", "conv", "none"], ["none", "conv", "conv"]]  # both come to 0>2 alone
+    >>> archs = [space.architecture(dict(zip(space.names, cell))) for cell in cells]
+    >>> Living(space).encode(archs)[0].argmax(-1).tolist()
     [[2, 1, 2], [2, 1, 2]]
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(space, dtype)
         self._passing = torch.from_numpy(~space.cuts)
         # A way is a path through a choice without the choice; its places stand in a row that is
         # filled up with the number of a choice that is always open.
@@ -49,14 +46,25 @@ class Living:
         # What no path names can't be told to be dead.
         self._unknown = torch.tensor([not found for found in ways_of])
 
-    def __call__(self, p: Tensor) -> Tensor:
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        choices, options = self.space.mask.shape
+        return ((choices, options + 1),)
+
+    def discrete(self, indices: Tensor) -> Encoded:
+        return self.relaxed(corners(self.space, indices, self.dtype))
+
+    def relaxed(self, p: Tensor) -> Encoded:
+        check_relaxed(self.space, p)
+        if self._passing.all():  # then nothing is ever dead
+            return (torch.cat([p, torch.zeros_like(p[..., :1])], 2),)
         passing = p * self._passing
         ones = p.new_ones(len(p), 1)
         opened = torch.cat([passing.sum(-1), ones], 1)
         blocked = torch.cat([1 - opened[:, self._rests].prod(-1), ones], 1)
         alive = (1 - blocked[:, self._ways].prod(-1)).masked_fill(self._unknown, 1)
         living = alive[:, :, None] * passing
-        return torch.cat([living, 1 - living.sum(-1, keepdim=True)], 2)
+        return (torch.cat([living, 1 - living.sum(-1, keepdim=True)], 2),)
 
 
 def _table(rows: list[list[int]], filler: int) -> Tensor:
