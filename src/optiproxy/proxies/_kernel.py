@@ -21,8 +21,9 @@ routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``
 Counts, living, pairs and routes need choices that share their options, as the edges of a cell do.
 Where a space has options that hand on nothing, `choices` and `living` read an architecture without
 what is dead (`encodings.living`): an accuracy does not know of it. A latency may, so the other
-views read it as it is. All views are exponentials, or means of such, of inner products and distances of
-features, so the kernel is positive definite inside the simplex too, and differentiable.
+views read it as it is. All views are exponentials, or means of such, of inner products and
+distances of features, so the kernel is positive definite inside the simplex too, and
+differentiable.
 
 What is compared with stays the same throughout a climb, so it is prepared once (`Kernel.known`).
 """
