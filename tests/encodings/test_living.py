@@ -92,6 +92,21 @@ def test_the_gaussian_process_knows_equal_networks() -> None:
     assert (k[0, 3:] < 1.9).all()
 
 
+@pytest.mark.parametrize(
+    ("space", "told"),
+    [
+        (Cell(8, ["none", "a"]), True),
+        (Cell(9, ["none", "a"]), False),
+        (Cell(4, ["a", "b"]), False),
+        (Graph(7, ["a"]), True),
+        (Graph(10, ["a"]), False),
+    ],
+)
+def test_where_paths_are_left_out_nothing_is_told(space: Space, told: bool) -> None:
+    """What lies on a path that is left out would pass for dead."""
+    assert space.cuts.any() == told
+
+
 def test_a_pool_asks_its_space() -> None:
     pool = Pool(NB101, NB101.sample(5))
     assert (pool.cuts == NB101.cuts).all()

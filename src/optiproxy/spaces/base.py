@@ -163,7 +163,8 @@ class Space(ABC):
         """(C, O), true where an option hands on nothing, so that it closes all paths through it.
 
         What then lies on no open path is dead: it changes nothing of what the network computes. By
-        default no option does.
+        default no option does; nor may one where `paths` leaves some out, for what lies on those
+        alone would pass for dead.
         """
         return np.zeros_like(self.mask)
 

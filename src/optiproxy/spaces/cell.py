@@ -149,7 +149,9 @@ class Cell(Space):
 
     @cached_property
     def cuts(self) -> NDArray[np.bool_]:
-        """``none`` (see `CUTS`), on every edge."""
+        """``none`` (see `CUTS`) on every edge; in a cell too large for all its `paths`, nothing."""
+        if len(self.paths) < 2 ** (self.nodes - 2):
+            return super().cuts
         cut = np.array([op in CUTS for op in self.operations])
         return np.tile(cut, (len(self.edges), 1))
 

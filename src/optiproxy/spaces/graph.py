@@ -287,9 +287,10 @@ class Graph(Space):
 
     @cached_property
     def cuts(self) -> NDArray[np.bool_]:
-        """Edges that are not there."""
+        """Edges that are not there; in a graph too large for all its `paths`, nothing."""
         cuts = np.zeros_like(self.mask)
-        cuts[: len(self.edges), 0] = True
+        if len(self.paths) == 2 ** (self.vertices - 2):
+            cuts[: len(self.edges), 0] = True
         return cuts
 
     # ---- reading and writing ----
