@@ -53,13 +53,28 @@ def additive(p: Tensor) -> Tensor:
     return (p * EFFECTS).sum((1, 2))
 
 
+def test_rounds_take_turns_to_be_told_what_is_dead() -> None:
+    opt = OptiProxy(SPACE, "y=max", seed=0)
+    opt.tell(archs := opt.ask(10), [float(i) for i in range(len(archs))])
+    rounds = [opt._informed(seed, [0]) for seed in range(4)]
+    told = [[view.name for view in proxy._gp._kernel.views] for proxy in rounds]  # type: ignore[attr-defined]
+    assert ["living" in views for views in told] == [True, False, True, False]
+    p = data(30)
+    means = []
+    for proxy in rounds:
+        proxy.fit(p, additive(p)[:, None])
+        means.append(proxy.mean(data(20, seed=4)))
+    assert torch.equal(means[0], means[2])
+    assert not torch.allclose(means[0], means[1])
+
+
 def test_means_are_those_of_the_gaussian_process_and_the_network_is_heard(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(auto, "_look", lambda *arguments: 1)
     p, new = data(40), data(20, seed=4)
     y = additive(p)[:, None]
-    proxy, gp, network = Auto(SPACE, seed=3), GaussianProcess(SPACE), MLPEnsemble(SPACE, seed=3)
+    proxy, gp, network = Auto(SPACE, seed=2), GaussianProcess(SPACE), MLPEnsemble(SPACE, seed=2)
     proxy.fit(p, y)
     gp.fit(p, y)
     network.fit(p.float(), y.float())

@@ -20,12 +20,12 @@ class Graphs:
 
     Args:
         space: The search space.
-        dead: Whether that feature is read.
+        told: Whether that feature is read.
     """
 
-    def __init__(self, space: Space, *, dead: bool = True) -> None:
+    def __init__(self, space: Space, *, told: bool = True) -> None:
         self._encoder = encodings.make("adjacency", space)
-        self._living = Living(space) if dead and space.cuts.any() else None
+        self._living = Living(space) if told and space.cuts.any() else None
 
     def __call__(self, p: Tensor) -> tuple[Tensor, Tensor]:
         a, x = self._encoder.relaxed(p)

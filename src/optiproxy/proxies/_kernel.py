@@ -267,9 +267,10 @@ class Kernel:
     Args:
         space: The search space.
         views: Which of `VIEWS` to use where they apply.
+        told: Whether what is dead is told from what is alive, where the space has it.
     """
 
-    def __init__(self, space: Space, views: Collection[str] = VIEWS) -> None:
+    def __init__(self, space: Space, views: Collection[str] = VIEWS, *, told: bool = True) -> None:
         self.choices = len(space)
         options = int(space.sizes.max())
         kinds: dict[tuple[object, ...], int] = {}
@@ -277,7 +278,7 @@ class Kernel:
         kind = torch.nn.functional.one_hot(torch.tensor(numbers)).double()  # (C, kinds)
         long = [path for path in space.paths if len(path) > 1]
         links = sorted({pair for path in long for pair in itertools.pairwise(path)})
-        self._living = Living(space) if space.cuts.any() else None
+        self._living = Living(space) if told and space.cuts.any() else None
         possible: list[View] = [LivingChoices(space) if self._living else Choices(space)]
         if long:
             possible.append(Paths(long))

@@ -52,12 +52,12 @@ class GCNEnsemble(Ensemble):
     hidden = HIDDEN
     training = TRAINING
     quick = False
-    #: Whether vertices are told that they are dead, see `_graphs`.
-    dead = True
+    #: Whether it is told which vertices are dead, see `_graphs`.
+    told = True
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        self._read = Graphs(space, dead=self.dead)
+        self._read = Graphs(space, told=self.told)
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
         return self._graph(p)

@@ -79,9 +79,16 @@ class GaussianProcess(Proxy):
 
     dtype = torch.float64
 
-    def __init__(self, space: Space, *, seed: int = 0, views: Collection[str] = VIEWS) -> None:
+    def __init__(
+        self,
+        space: Space,
+        *,
+        seed: int = 0,
+        views: Collection[str] = VIEWS,
+        told: bool = True,
+    ) -> None:
         super().__init__(space, seed=seed)
-        self._kernel = Kernel(space, views)
+        self._kernel = Kernel(space, views, told=told)
         self._train: tuple[Any, ...] = ()
         self._posterior: _Posterior | None = None
         #: (M,), the penalised log marginal likelihood of each metric; what fits are compared by.

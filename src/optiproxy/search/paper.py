@@ -40,7 +40,7 @@ class PublishedGCN(GCNEnsemble):
 
     members = 1
     hidden = 128
-    dead = False
+    told = False
     training = Training(epochs=200, learning_rate=2e-3, weight_decay=1e-2)
 
 
