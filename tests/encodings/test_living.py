@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from optiproxy.encodings import corners
 from optiproxy.encodings.living import Living
@@ -66,8 +69,13 @@ def test_between_the_corners_it_is_smooth() -> None:
 
 def test_a_choice_that_no_path_names_is_not_dead() -> None:
     class Loose(Chain):
-        paths = ((0,),)  # type: ignore[assignment]
-        cuts = np.array([[True, False], [True, False]])  # type: ignore[assignment]
+        @cached_property
+        def paths(self) -> tuple[tuple[int, ...], ...]:
+            return ((0,),)
+
+        @cached_property
+        def cuts(self) -> NDArray[np.bool_]:
+            return np.array([[True, False], [True, False]])
 
     read = living(Loose({"a": [0, 1], "b": [0, 1]}), np.array([[0, 0], [1, 1]]))
     assert read.argmax(-1).tolist() == [[2, 2], [1, 1]]

@@ -53,17 +53,32 @@ def additive(p: Tensor) -> Tensor:
     return (p * EFFECTS).sum((1, 2))
 
 
-def test_rounds_take_turns_to_be_told_what_is_dead() -> None:
+def test_rounds_take_turns_to_be_told_what_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+    fit = Auto.fit
+
+    def recorded(proxy: Auto, p: Tensor, y: Tensor) -> None:
+        told.append("living" in [view.name for view in proxy._gp._kernel.views])
+        assert told[-1] == (proxy.seed % 2 == 0)
+        fit(proxy, p, y)
+
+    monkeypatch.setattr(Auto, "fit", recorded)
     opt = OptiProxy(SPACE, "y=max", seed=0)
-    opt.tell(archs := opt.ask(10), [float(i) for i in range(len(archs))])
-    rounds = [opt._informed(seed, [0]) for seed in range(4)]
-    told = [[view.name for view in proxy._gp._kernel.views] for proxy in rounds]  # type: ignore[attr-defined]
-    assert ["living" in views for views in told] == [True, False, True, False]
-    p = data(30)
+    for _ in range(10):
+        archs = opt.ask(5)
+        p = corners(SPACE, torch.from_numpy(SPACE.to_indices(archs)), torch.float64)
+        opt.tell(archs, additive(p).tolist())
+    assert len(told) == 8
+    assert set(told) == {True, False}
+
+
+def test_told_and_not_told_think_differently() -> None:
+    p, new = data(30), data(20, seed=4)
     means = []
-    for proxy in rounds:
+    for seed in range(3):
+        proxy = Auto(SPACE, seed=seed)
         proxy.fit(p, additive(p)[:, None])
-        means.append(proxy.mean(data(20, seed=4)))
+        means.append(proxy.mean(new))
     assert torch.equal(means[0], means[2])
     assert not torch.allclose(means[0], means[1])
 

@@ -13,10 +13,8 @@ from optiproxy.spaces import Space
 class Graphs:
     """Choice probabilities (B, C, O) → adjacency (B, N, N) and vertices (B, N, F).
 
-    Where a space has options that cut, a last feature says how far a vertex is alive. To learn that
-    from the operations alone takes more examples than a search has: rank correlations with
-    CIFAR-100 of NAS-Bench-201, after 40 random cells, are 0.81 without it and 0.85 with it for the
-    GCN, 0.79 and 0.87 for the transformer (three seeds).
+    Where a space has options that cut, a last feature says how far a vertex is alive: to learn that
+    from the operations takes more examples than a search has.
 
     Args:
         space: The search space.

@@ -36,8 +36,8 @@ DROPOUT = 0.1
 # What the inputs are multiplied by, the counts once more. A one-hot moves the first layer little
 # where most inputs are zero, and what holds for an option wherever it stands is learnt first where
 # it is the loudest input. On histories of NB201 searches (15 to 95 queries) the rank correlation
-# with the whole table went from 0.61 (one-hot alone) to 0.73; the path encoding had 0.45. (With
-# dead edges: told of those, networks fitted to 40 random cells went from 0.77 to 0.86.)
+# with the whole table went from 0.61 (one-hot alone) to 0.73; the path encoding had 0.45. (That
+# was before they were told of dead edges, see ``benchmarks/experiments/dead_edges.py``.)
 INPUT_SCALE = 2.0
 COUNT_SCALE = 2.5
 
