@@ -128,6 +128,36 @@ def test_a_look_is_kept_until_there_is_four_times_as_much(monkeypatch: pytest.Mo
     assert looks == [40, 160]
 
 
+@pytest.mark.parametrize("prior", ["features", "warm start", "short trainings"])
+def test_a_look_is_kept_also_where_a_prior_takes_its_part(
+    monkeypatch: pytest.MonkeyPatch, prior: str
+) -> None:
+    looks: list[int] = []
+
+    class Counted(Known):
+        def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
+            looks.append(len(p))
+            return super().left_out(p, y, folds)
+
+    monkeypatch.setattr(auto, "MLPEnsemble", Counted)
+    p = data(60, seed=3)
+    archs = SPACE.from_indices(p.argmax(-1).numpy())
+    told = list(zip(archs, noise(p).tolist(), strict=True))
+    features = {"kinds": lambda arch: float(len(set(arch.values())))}
+    opt = OptiProxy(
+        Cell(nodes=4, operations=SPACE.operations),  # What was found by a look is kept with it.
+        "y=max",
+        seed=0,
+        features=features if prior == "features" else {},
+        warm_start=[told[:20]] if prior == "warm start" else (),
+    )
+    low = told[20:30] if prior == "short trainings" else []
+    for n in (40, 45, 55):
+        opt.restore(told[:n], low=low)
+        opt.ask(3)
+    assert looks == [40]
+
+
 @pytest.mark.parametrize("limited", [False, True])
 def test_a_place_of_five_is_the_networks(monkeypatch: pytest.MonkeyPatch, limited: bool) -> None:
     """The network knows a metric by its noise, which no other model could find."""

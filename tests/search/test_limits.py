@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from optiproxy.errors import InvalidValueError
-from optiproxy.metrics import Constraint
+from optiproxy.metrics import Constraint, parse_objectives
+from optiproxy.proxies import PROXIES
 from optiproxy.search import METHODS
 from optiproxy.search._exact import Exact
+from optiproxy.search._limits import targets_of
 from optiproxy.search._scales import (
     of_front,
     of_limit,
@@ -19,7 +21,7 @@ from optiproxy.search._scales import (
     on_logarithm,
     without_logarithm,
 )
-from optiproxy.search._targets import sharpen
+from optiproxy.search._targets import sharpen, standardise
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Architecture, Chain
 
@@ -56,6 +58,28 @@ def test_scales_keep_the_order_and_can_be_undone(sign: float) -> None:
 def test_without_limits_the_scale_is_the_sharpened_one() -> None:
     scale = of_objective(VALUES, 1.0, np.ones(6, dtype=bool))
     assert scale(VALUES) == pytest.approx(sharpen(VALUES))
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+def test_targets_are_told_in_the_metric_s_unit_also_where_queries_failed(direction: str) -> None:
+    values = np.r_[VALUES, np.nan, np.nan, np.nan]
+    (objective,) = parse_objectives({"y": direction})
+    targets = targets_of(
+        lambda _: values, 9, (objective,), (), failed=np.isnan(values), feasible=~np.isnan(values)
+    )
+    told = objective.sign * targets.scales[0].inverse(targets.y[:, 0].numpy())
+    worst = VALUES.min() if direction == "max" else VALUES.max()
+    assert told == pytest.approx(np.r_[VALUES, [worst] * 3])
+
+
+@pytest.mark.parametrize("size", [1e-13, 1.0, 1e13])
+def test_targets_are_the_same_in_any_unit(size: float) -> None:
+    def unlimited(y: np.ndarray) -> np.ndarray:
+        return of_objective(y, 1.0, np.zeros(len(y), dtype=bool))(y)
+
+    for scale_of in (unlimited, standardise, sharpen):
+        assert scale_of(size * VALUES) == pytest.approx(scale_of(VALUES))
+        assert scale_of(np.full(9, size * 0.1)) == pytest.approx(0.0)
 
 
 def test_a_limit_is_finest_at_its_bound() -> None:
@@ -107,6 +131,25 @@ def test_exact_limits_are_never_broken(method: str) -> None:
     assert opt.queries[0].metrics is not None
     assert opt.queries[0].metrics["cost"] == cost(opt.queries[0].architecture)
     assert len(calls) == len(set(calls))  # once each
+
+
+@pytest.mark.parametrize("proxy", PROXIES.names())
+def test_every_proxy_can_be_climbed_within_an_exact_limit(proxy: str) -> None:
+    limit, exact = "cost<=300", {"cost": cost}
+    opt = OptiProxy(SPACE, "score=max", constraints=limit, exact=exact, proxy=proxy, n_init=6)
+    for _ in range(3):
+        archs = opt.ask(5)
+        assert all(cost(arch) <= 300 for arch in archs)
+        opt.tell(archs, [{"score": score(arch)} for arch in archs])
+
+
+def test_a_limit_on_what_hardly_varies_ends_no_search() -> None:
+    opt = OptiProxy(SPACE, "score=max", constraints="nearly<=0.999999", seed=0, proxy="mlp")
+    for _ in range(4):
+        archs = opt.ask(5)
+        nearly = [1 + 1e-5 * cost(arch) / 2304 for arch in archs]
+        told = zip(archs, nearly, strict=True)
+        opt.tell(archs, [{"score": score(a), "nearly": value} for a, value in told])
 
 
 def test_an_exact_objective_is_known_for_every_candidate() -> None:

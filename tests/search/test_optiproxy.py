@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from optiproxy.errors import InvalidValueError
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Beliefs
-from optiproxy.search._acquisition import ACQUISITIONS, log_expected_improvement
+from optiproxy.search._acquisition import (
+    ACQUISITIONS,
+    log_expected_improvement,
+    log_probability_below,
+)
 from optiproxy.search._batch import worth_of
 from optiproxy.search._climb import climb, draw, relax, start
 from optiproxy.search._design import balanced
@@ -96,6 +102,27 @@ def test_threads_are_bounded_and_put_back() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_threads_that_overlap_put_the_number_back_together() -> None:
+    def numbers() -> dict[str, int]:
+        return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+
+    def first() -> None:
+        with single_threaded():
+            begun.set()
+            second_is_in.wait()
+
+    with threadpool_limits(limits=2):
+        before, begun, second_is_in = numbers(), threading.Event(), threading.Event()
+        assert 2 in before.values()
+        other = threading.Thread(target=first)
+        other.start()
+        begun.wait()
+        with single_threaded():
+            second_is_in.set()
+            other.join()
+        assert numbers() == before
 
 
 def test_no_global_generator_is_read_or_set() -> None:
@@ -241,6 +268,16 @@ def test_the_improvement_can_be_climbed_from_anywhere(dtype: torch.dtype) -> Non
     assert bool(worth.isfinite().all())
     assert bool((mean.grad > 0).all())
     assert bool(spread.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_limit_can_be_climbed_from_anywhere(dtype: torch.dtype) -> None:
+    z = torch.tensor([-1e12, -1e8, -1e4, -30.0, -2.0, 0.0, 3.0, 50.0, 1e6], dtype=dtype)
+    mean = (-z).requires_grad_()
+    log_probability_below(mean, torch.ones_like(z), torch.zeros((), dtype=dtype)).sum().backward()
+    near = z.double()[2:]
+    exact = np.r_[-z[:2], np.exp(norm.logpdf(near) - norm.logcdf(near))]  # first what it tends to
+    assert -mean.grad.numpy() == pytest.approx(exact, rel=1e-3, abs=1e-6)
 
 
 def test_bad_options_of_its_own() -> None:

@@ -10,6 +10,7 @@ from scipy import stats
 
 from optiproxy import encodings
 from optiproxy.errors import InvalidValueError
+from optiproxy.search import METHODS
 from optiproxy.spaces import Conditional
 
 CHOICES = {
@@ -29,12 +30,30 @@ SPACE = Conditional(CHOICES, WHEN)
 def test_the_count_is_exact_and_so_is_the_list() -> None:
     """Convolution: 2 kernels, and batch or one of 3 groups; pooling: 2 kernels; skip: 1."""
     assert SPACE.count == 2 * (1 + 3) + 2 + 1 == len(SPACE.all_indices)
+    grid = np.stack(np.meshgrid(*map(np.arange, SPACE.sizes), indexing="ij"), -1).reshape(-1, 4)
+    assert (SPACE.all_indices == grid[SPACE.valid(grid)]).all()
     huge = Conditional(
         {f"{n}{i}": [1, 2, 3] for i in range(40) for n in "ab"},
         {f"b{i}": {f"a{i}": [3]} for i in range(40)},
     )
     assert huge.count == 5**40
     assert huge.valid(huge.random_indices(100, np.random.default_rng(0))).all()
+
+
+def test_few_architectures_are_listed_however_many_combinations_there_are() -> None:
+    """Ten blocks, each with a choice of its own: 10 times 4 of 10 times 5^10 combinations."""
+    blocks = [f"block{i}" for i in range(10)]
+    space = Conditional(
+        {"block": blocks, **{f"size of {block}": [1, 2, 4, 8] for block in blocks}},
+        {f"size of {block}": {"block": [block]} for block in blocks},
+    )
+    assert space.count == len(list(space.enumerate())) == len(set(space.enumerate())) == 40
+    assert space.valid(space.all_indices).all()
+    for method in ("optiproxy", "random"):
+        opt = METHODS.get(method)(space, "y=max", seed=0)
+        while archs := opt.ask(5):
+            opt.tell(archs, [float(len(arch.to_json())) for arch in archs])
+        assert len(opt.queries) == 40
 
 
 def test_sampling_is_uniform_over_architectures() -> None:

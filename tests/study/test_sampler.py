@@ -90,6 +90,24 @@ def test_without_a_space_it_searches_what_the_trials_have_in_common():
     assert {name: d.choices for name, d in space.items()} == dict(choices())
 
 
+def test_without_a_space_only_like_parameters_are_of_one_kind():
+    def objective(trial):
+        for name, options in {
+            "first": [1, 0], "second": [1, 0], "bias": [True, False], "norm": ["batch", "layer"],
+        }.items():  # fmt: skip
+            trial.suggest_categorical(name, options)
+        return 0.0
+
+    sampler = op.OptiProxySampler()
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(objective, n_trials=2)
+    asked = sampler.infer_relative_search_space(study, study.ask())
+    space, _ = sampler._searched(asked)
+    kinds = dict(zip(space.names, space.kinds.tolist(), strict=True))
+    assert kinds["first"] == kinds["second"]
+    assert len(set(kinds.values())) == 3
+
+
 def test_minimises():
     study = studied(16, direction="minimize")
     assert study.best_value == min(objective(optuna.trial.FixedTrial(dict(a)))

@@ -273,20 +273,19 @@ class Kernel:
     def __init__(self, space: Space, views: Collection[str] = VIEWS, *, told: bool = True) -> None:
         self.choices = len(space)
         options = int(space.sizes.max())
-        kinds: dict[tuple[object, ...], int] = {}
-        numbers = [kinds.setdefault(o, len(kinds)) for o in space.choices.values()]
-        kind = torch.nn.functional.one_hot(torch.tensor(numbers)).double()  # (C, kinds)
+        kind = torch.nn.functional.one_hot(torch.from_numpy(space.kinds)).double()  # (C, kinds)
+        kinds = kind.shape[1]
         long = [path for path in space.paths if len(path) > 1]
         links = sorted({pair for path in long for pair in itertools.pairwise(path)})
         self._living = Living(space) if told and space.cuts.any() else None
         possible: list[View] = [LivingChoices(space) if self._living else Choices(space)]
         if long:
             possible.append(Paths(long))
-        if len(kinds) < self.choices:
+        if kinds < self.choices:
             possible.append(Counts(kind, options))
             if self._living:
                 possible.append(LivingCounts(kind, options))
-            if links and (len(kinds) * options) ** 2 <= MAX_PAIR_FEATURES:
+            if links and (kinds * options) ** 2 <= MAX_PAIR_FEATURES:
                 possible.append(Pairs(kind, links))
             if 1 < len(long) <= MAX_ROUTES:
                 possible.append(Routes(kind, options, long))

@@ -39,6 +39,12 @@ class Proxy(ABC):
     def fit(self, p: Tensor, y: Tensor) -> None:
         """Fits to architectures p (T, C, O) and standardised metrics y (T, M), NaN-free."""
 
+    def look(self, p: Tensor, y: Tensor) -> None:  # noqa: B027 (most proxies need not look)
+        """Told before `fit`, where that is to learn what a prior leaves of y (T, M), as measured.
+
+        For what a proxy wants to know of the queries themselves; by default nothing.
+        """
+
     @abstractmethod
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and spread (one standard deviation), each (B, M), of p (B, C, O)."""

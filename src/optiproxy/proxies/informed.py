@@ -83,7 +83,11 @@ class Informed(Proxy):
         prior = torch.cat([1 - known.sum(0, keepdim=True), known])
         self.weights = _shares(prior * torch.exp(evidence - evidence.amax(0)))
         rest = y - self._prior(p)
+        self.look(p, y)
         self._proxy.fit(p.to(self._proxy.dtype), rest.to(self._proxy.dtype))
+
+    def look(self, p: Tensor, y: Tensor) -> None:
+        self._proxy.look(p.to(self._proxy.dtype), y.to(self._proxy.dtype))
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         prior = self._prior(p)

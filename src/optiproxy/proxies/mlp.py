@@ -7,8 +7,6 @@ of their proxies.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -126,12 +124,10 @@ class LivingMLP(MLPEnsemble):
 
 def _shares(space: Space) -> Tensor:
     """For each list of options that several choices share, how much each counts; (C, kinds)."""
-    kinds = list(space.choices.values())
-    columns = [[float(own == kind) for own in kinds] for kind in dict.fromkeys(kinds)]
-    shared = [c for c in columns if sum(c) > 1]
+    columns = F.one_hot(torch.from_numpy(space.kinds)).float()
+    shared = columns[:, columns.sum(0) > 1]
     # By the root of how many they are, so that a count varies as much in a space of any length.
-    scaled = [[v / math.sqrt(sum(c)) for v in c] for c in shared]
-    return torch.tensor(scaled).reshape(-1, len(space)).T
+    return shared / shared.sum(0).sqrt()
 
 
 def _initial(features: int, metrics: int, generator: torch.Generator) -> Weights:

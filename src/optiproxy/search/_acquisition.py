@@ -6,9 +6,11 @@ All is differentiable, so that it can be climbed.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 # The proxy's mean, expected improvement, one deviation above the mean, or a draw from the belief
 # (independent Thompson sampling, White et al., BANANAS, https://arxiv.org/abs/1910.11858).
@@ -54,5 +56,26 @@ def log_expected_improvement(mean: Tensor, spread: Tensor, best: float) -> Tenso
 
 def log_probability_below(mean: Tensor, spread: Tensor, bound: Tensor) -> Tensor:
     """log P(g <= bound) for independent normal g, elementwise."""
-    log_probability: Tensor = torch.special.log_ndtr((bound - mean) / spread)
+    log_probability: Tensor = _LogNormalBelow.apply((bound - mean) / spread)  # type: ignore[no-untyped-call]
     return log_probability
+
+
+class _LogNormalBelow(torch.autograd.Function):
+    """The logarithm of the normal distribution function, with a slope that is right everywhere.
+
+    That of torch is lost far below 0, from -1e4 on in single precision: it grows too fast, then is
+    zero, then infinite. What is known exactly has so small a spread that climbs begin there.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        value: Tensor = torch.special.log_ndtr(z)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        (z,) = ctx.saved_tensors
+        # Density over distribution: both underflow, what they are scaled by cancels.
+        ratio: Tensor = math.sqrt(2 / math.pi) / torch.special.erfcx(-z / math.sqrt(2))
+        return slope * ratio

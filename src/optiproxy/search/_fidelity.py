@@ -50,6 +50,7 @@ class TwoFidelities(Proxy):
         correlation = (correlation / (len(y) + PRIOR_ANSWERS)).clamp(min=0.0)
         self._scale = correlation / deviation
         self._shift = (y - self._scale * low).mean(0)
+        self._difference.look(p, y)
         self._difference.fit(p, y - self._scale * low - self._shift)
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:

@@ -97,15 +97,17 @@ def targets_of(
     limits = []
     for objective in objectives:
         y = values(objective.metric)
+        if len(objectives) == 1 and not constraints:
+            filled = fill(objective.sign * y)
+            scales.append(of_objective(objective.sign * filled, objective.sign, feasible))
+            columns.append(sharpen(filled))
+            continue
         if len(objectives) == 1:
             scale = of_objective(y, objective.sign, feasible)
         else:
             scale = of_front(y, objective.sign)
-        if len(objectives) == 1 and not constraints:
-            columns.append(sharpen(fill(objective.sign * y)))
-        else:
-            columns.append(_filled(scale(y), failed, -1.0))
         scales.append(scale)
+        columns.append(_filled(scale(y), failed, -1.0))
     for constraint in constraints:
         y = values(constraint.metric)
         scale = of_limit(y, constraint.sign, constraint.bound)

@@ -86,11 +86,12 @@ class Scale:
     def standardised(self, values: Array) -> Scale:
         """The same with zero mean and unit deviation over `values`, which may hold NaN."""
         curved = self._curved(values[np.isfinite(values)])
-        mean = float(curved.mean()) if len(curved) else 0.0
-        deviation = float(curved.std()) if len(curved) else 1.0
-        if deviation <= 1e-12 * max(1.0, abs(mean)):
+        if len(curved) == 0:
+            return replace(self, mean=0.0, deviation=1.0)
+        deviation = float(curved.std())
+        if deviation <= 1e-12 * np.abs(curved).max():
             deviation = 1.0
-        return replace(self, mean=mean, deviation=deviation)
+        return replace(self, mean=float(curved.mean()), deviation=deviation)
 
 
 def of_objective(values: Array, sign: float, feasible: NDArray[np.bool_]) -> Scale:

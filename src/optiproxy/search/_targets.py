@@ -40,6 +40,6 @@ def standardise(y: Array) -> Array:
     if len(y) == 0:
         return y
     deviation = y.std()
-    if deviation <= 1e-12 * max(1.0, float(np.abs(y).max())):
+    if deviation <= 1e-12 * np.abs(y).max():
         return np.zeros_like(y)
     return np.asarray((y - y.mean()) / deviation)

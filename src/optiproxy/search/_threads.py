@@ -7,12 +7,20 @@ bounds its own threads, and puts the setting back.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import torch
 from threadpoolctl import ThreadpoolController
+
+# BLAS has one number for all threads of a process, where OpenMP and torch have one for each: of
+# those that overlap in here the first bounds it and the last puts it back, or one of them would
+# save the other's bound as the earlier number.
+_lock = threading.Lock()
+_inside = 0
+_bound = ExitStack()
 
 
 @cache
@@ -24,10 +32,30 @@ def _controller() -> ThreadpoolController:
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """Runs its block on one thread: torch, BLAS and OpenMP; restores the earlier numbers."""
+    _enter()
     threads = torch.get_num_threads()
-    with _controller().limit(limits=1):
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    try:
+        with _controller().select(user_api="openmp").limit(limits=1):
+            torch.set_num_threads(1)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(threads)
+    finally:
+        _leave()
+
+
+def _enter() -> None:
+    global _inside
+    with _lock:
+        if _inside == 0:
+            _bound.enter_context(_controller().select(user_api="blas").limit(limits=1))
+        _inside += 1
+
+
+def _leave() -> None:
+    global _inside
+    with _lock:
+        _inside -= 1
+        if _inside == 0:
+            _bound.close()

@@ -30,7 +30,7 @@ from optiproxy.metrics import (
 )
 from optiproxy.search._exact import Exact
 from optiproxy.spaces import Architecture, Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.base import ENUMERABLE, Indices
 
 Result = Mapping[str, float] | float | None
 
@@ -133,15 +133,16 @@ class Optimizer(ABC):
             raise invalid("tell: archs", archs, "give a list of architectures, also for one")
         if isinstance(results, Mapping | str) or not isinstance(results, Iterable):
             raise invalid("tell: results", results, "give a list, one result for each architecture")
-        checked = [self.space.architecture(arch) for arch in archs]
+        checked = self.space.architectures(archs)
         told = list(results)
         if len(told) != len(checked):
             raise invalid("tell: results", f"{len(told)} results", f"give {len(checked)}, one each")
         queries = [self._query(a, r) for a, r in zip(checked, told, strict=True)]
         rows = self.space.to_indices(checked)
-        self._known.update(self.keys(rows))
-        over = {row.tobytes() for row in rows}
-        self._pending = [row for row in self._pending if row.tobytes() not in over]
+        over = set(self.keys(rows))
+        waiting = zip(self._pending, self.keys(np.array(self._pending)), strict=True)
+        self._pending = [row for row, key in waiting if key not in over]
+        self._known.update(over)
         self._rows.extend(rows)
         self._queries.extend(queries)
 
@@ -164,7 +165,7 @@ class Optimizer(ABC):
         self._rows, self._queries, self._pending, self._known = [], [], [], set()
         pairs = list(told)
         self.tell([arch for arch, _ in pairs], [result for _, result in pairs])
-        self._pending = list(self.space.to_indices([self.space.architecture(a) for a in pending]))
+        self._pending = list(self.space.to_indices(self.space.architectures(pending)))
         self._known.update(self.keys(np.array(self._pending).reshape(-1, len(self.space))))
 
     @abstractmethod
@@ -262,7 +263,9 @@ class Optimizer(ABC):
         return [row.tobytes() for row in np.ascontiguousarray(rows, dtype=np.int64)]
 
     def random_new(self, n: int, rng: np.random.Generator) -> Indices:
-        """Up to `n` distinct new rows drawn uniformly; fewer only when the space is used up."""
+        """Up to `n` distinct new rows drawn uniformly; fewer where few are left, none where none is
+        (in a space too large to be listed: where none is met).
+        """
         for draws in (4 * n + 16, 64 * n + 1024):
             rows = self.space.random_indices(draws, rng)
             rows = rows[self.is_new(rows)]
@@ -272,7 +275,10 @@ class Optimizer(ABC):
             # Enough is left: what is found so far, and what lies downhill to the allowed.
             below = self.exact.descend(self.space.random_indices(64, rng), self.constraints)
             rows = np.concatenate([rows, below])
-            return rows[self.is_new(rows)][:n]
+            rows = rows[self.is_new(rows)][:n]
+            # Of many architectures few may be networks of their own, or allowed.
+            if len(rows) or self.space.count > ENUMERABLE:
+                return rows
         # Nearly exhausted: list what is left, so that the last ones are found too.
         rows = self.space.all_indices
         rows = rows[self.is_new(rows)]

@@ -246,6 +246,14 @@ class Space(ABC):
         return len(self.all_indices)
 
     @cached_property
+    def kinds(self) -> Indices:
+        """(C,), a number for each choice, the same for choices that have the same options."""
+        found: dict[tuple[Any, ...], int] = {}
+        # True is equal to 1 and another option.
+        keys = [tuple((type(o), o) for o in options) for options in self.choices.values()]
+        return np.array([found.setdefault(key, len(found)) for key in keys], dtype=np.int64)
+
+    @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """(C, O), true where the option exists."""
         return np.arange(self.sizes.max())[None, :] < self.sizes[:, None]
@@ -258,15 +266,17 @@ class Space(ABC):
             InvalidValueError: The space is too large to be listed.
         """
         if math.prod(int(size) for size in self.sizes) > ENUMERABLE:
-            raise invalid(
-                "space", repr(self), f"it has over {ENUMERABLE:,} architectures; sample it instead"
-            )
+            raise self._too_large()
         grid = np.indices(tuple(self.sizes.tolist()), dtype=np.int64).reshape(len(self.sizes), -1).T
         return np.ascontiguousarray(grid[self.valid(grid)])
 
+    def _too_large(self) -> InvalidValueError:
+        remedy = f"it has over {ENUMERABLE:,} architectures; sample it instead"
+        return invalid("space", repr(self), remedy)
+
     def enumerate(self) -> Iterator[Architecture]:
         """Every architecture, one by one; also in a space too large for an array."""
-        if math.prod(int(size) for size in self.sizes) <= ENUMERABLE:
+        if self.count <= ENUMERABLE:
             yield from self.from_indices(self.all_indices)
             return
         for row in itertools.product(*(range(size) for size in self.sizes)):
@@ -325,9 +335,28 @@ class Space(ABC):
             InvalidValueError: A choice is missing or unknown, an option does not exist, or the
                 combination is not valid in this space.
         """
+        return self.architectures([value])[0]
+
+    def architectures(self, values: Iterable[Mapping[str, Any] | str]) -> list[Architecture]:
+        """The same of many, checked together: a rule of the space may cost as much for one.
+
+        Raises:
+            InvalidValueError: One of them can't be read, as in `architecture`.
+        """
+        mappings = [self._mapping(value) for value in values]
+        rows = np.array([self._row(mapping) for mapping in mappings], dtype=np.int64)
+        rows = rows.reshape(-1, len(self.names))
+        for index in np.flatnonzero(~self.valid(rows))[:1]:
+            raise invalid(
+                "architecture", dict(mappings[index]), "the space does not allow this combination"
+            )
+        return self.from_indices(rows)
+
+    def _mapping(self, value: Mapping[str, Any] | str) -> Mapping[str, Any]:
+        """A mapping, choice → option, with the choices of this space alone; some may be missing."""
         if isinstance(value, Architecture) and value._names == self.names:
-            mapping: Mapping[str, Any] = value
-        elif isinstance(value, str):
+            return value
+        if isinstance(value, str):
             try:
                 mapping = self.parse_text(value)
             except ValueError as error:
@@ -341,18 +370,17 @@ class Space(ABC):
         for name in mapping:
             if name not in self.choices:
                 raise unknown("architecture: choice", name, self.names)
+        return mapping
+
+    def _row(self, mapping: Mapping[str, Any]) -> list[int]:
+        """Its option numbers, (C,)."""
         full = self.complete(mapping)
         row = []
         for name, options in self.choices.items():
             if name not in full:
                 raise invalid("architecture", dict(mapping), f"choice {name!r} is missing")
             row.append(_index(name, full[name], options))
-        indices = np.array([row], dtype=np.int64)
-        if not self.valid(indices)[0]:
-            raise invalid(
-                "architecture", dict(mapping), "the space does not allow this combination"
-            )
-        return self.from_indices(indices)[0]
+        return row
 
     def to_indices(self, archs: Iterable[Mapping[str, Any]]) -> Indices:
         """Architectures as option numbers, (B, C).
@@ -366,7 +394,7 @@ class Space(ABC):
             rows = [[table[arch[name]] for name, table in lookup] for arch in archs]
         except (KeyError, TypeError):
             # None of this space's as it stands: read with care, which tells what is wrong.
-            checked = [self.architecture(arch) for arch in archs]
+            checked = self.architectures(archs)
             rows = [[table[arch[name]] for name, table in lookup] for arch in checked]
         return np.array(rows, dtype=np.int64).reshape(-1, len(self.names))
 

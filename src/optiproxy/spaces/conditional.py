@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces._refine import row_keys
-from optiproxy.spaces.base import GraphTemplate, Indices, Option
+from optiproxy.spaces.base import ENUMERABLE, GraphTemplate, Indices, Option
 from optiproxy.spaces.chain import Chain
 
 INACTIVE = None
@@ -109,6 +109,27 @@ class Conditional(Chain):
     def count(self) -> int:
         roots = set(range(len(self.names))) - {choice for choice, _, _ in self._conditions}
         return math.prod(sum(self._ways[choice]) for choice in roots)
+
+    @cached_property
+    def all_indices(self) -> Indices:
+        """Every architecture, (count, C), in lexicographic order; however many combinations of the
+        choices are none.
+        """
+        if self.count > ENUMERABLE:
+            raise self._too_large()
+        above = {choice: (parent, on) for choice, parent, on in self._conditions}
+        roots = [choice for choice in range(len(self.names)) if choice not in above]
+        rows = np.zeros((1, len(self.names)), dtype=np.int64)
+        for choice in [*roots, *above]:
+            options = np.arange(int(choice in above), self.sizes[choice])
+            active = np.ones(len(rows), dtype=bool)
+            if choice in above:
+                parent, on = above[choice]
+                active = on[rows[:, parent]]
+            chosen = np.repeat(rows[active], len(options), axis=0)
+            chosen[:, choice] = np.tile(options, int(active.sum()))
+            rows = np.concatenate([rows[~active], chosen])
+        return rows[np.lexsort(rows.T[::-1])]
 
     def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
         """`n` valid rows drawn uniformly over the architectures, with replacement; (n, C)."""

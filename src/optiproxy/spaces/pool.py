@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -54,16 +54,11 @@ class Pool(Space):
             raise invalid("Pool: space", space, "give the space the architectures are from")
         if isinstance(architectures, str | Mapping) or not isinstance(architectures, Iterable):
             raise invalid("Pool: architectures", architectures, "give a list of architectures")
-        listed: list[Architecture] = []
-        problems: list[str] = []
-        for number, value in enumerate(architectures):
-            try:
-                listed.append(space.architecture(value))
-            except InvalidValueError as error:
-                problems.append(f"entry {number}: {error}")
-        if problems:
-            more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-            raise InvalidValueError(f"Pool: architectures: {'; '.join(problems[:_TOLD])}{more}")
+        values = list(architectures)
+        try:
+            listed = space.architectures(values)
+        except InvalidValueError:
+            raise InvalidValueError(f"Pool: architectures: {_problems(space, values)}") from None
         if not listed:
             raise invalid("Pool: architectures", [], "list at least one architecture")
         super().__init__(space.choices)
@@ -186,3 +181,15 @@ class Pool(Space):
 
     def build(self, arch: Architecture) -> nn.Module:
         return self.space.build(arch)
+
+
+def _problems(space: Space, values: Sequence[Mapping[str, Any] | str]) -> str:
+    """Which of a list's entries are not in the space, the first of them in full."""
+    problems = []
+    for number, value in enumerate(values):
+        try:
+            space.architecture(value)
+        except InvalidValueError as error:
+            problems.append(f"entry {number}: {error}")
+    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+    return "; ".join(problems[:_TOLD]) + more

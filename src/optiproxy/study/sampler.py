@@ -142,8 +142,12 @@ class OptiProxySampler(BaseSampler):
         if self._space is not None:
             choices = self._space.choices.items()
             return self._space, {name: CategoricalDistribution(o) for name, o in choices}
-        # By number: Optuna's options may be anything.
-        return Chain({name: range(len(d.choices)) for name, d in asked.items()}), asked
+        # By number, for Optuna's options may be anything: the same numbers where they are the same.
+        kinds = [[(type(option), option) for option in d.choices] for d in asked.values()]
+        most = max(map(len, kinds))
+        starts = [most * kinds.index(kind) for kind in kinds]
+        numbered = zip(asked, starts, kinds, strict=True)
+        return Chain({name: range(s, s + len(kind)) for name, s, kind in numbered}), asked
 
     def _optimizer(
         self, study: Study, trials: Sequence[FrozenTrial], space: Space

@@ -309,7 +309,7 @@ def from_texts(keys: Mapping[str, list[Any]], space: Space) -> Indices:
 def as_written(keys: Mapping[str, list[Any]], space: Space) -> Indices:
     """The same in the form that each is published in, where no two are taken for one network."""
     (texts,) = keys.values()
-    return space.to_indices([space.architecture(text) for text in texts])
+    return space.to_indices(space.architectures(texts))
 
 
 def from_bytes(keys: Mapping[str, list[Any]], space: Space) -> Indices:

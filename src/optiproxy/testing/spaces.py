@@ -46,6 +46,8 @@ class SpaceCases:
                 # 1, 1.0 and True are equal, and not the same option.
                 assert [type(o) for o in again.values()] == [type(o) for o in arch.values()]
             assert "\n" not in space.to_text(arch)
+        assert space.architectures(map(space.to_text, archs)) == archs
+        assert space.architectures([]) == []
 
     def test_what_is_no_architecture_is_told(self, space: Space) -> None:
         arch = dict(space.sample(1)[0])
@@ -59,7 +61,7 @@ class SpaceCases:
             None,
         ):
             with pytest.raises(InvalidValueError, match=r"architecture|text|write"):
-                space.architecture(wrong)  # type: ignore[arg-type]
+                space.architectures([arch, wrong])  # type: ignore[list-item]
 
     def test_listing_has_every_valid_one_once(self, space: Space) -> None:
         if space.count > LISTED:
