@@ -7,7 +7,7 @@ import torch
 from scipy.stats import spearmanr
 
 from optiproxy.baselines import bananas
-from optiproxy.baselines.bananas import BANANAS, N_INIT, PARENTS
+from optiproxy.baselines.bananas import BANANAS, PARENTS
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
 
 CELL = Cell(nodes=4, operations=NB201_OPERATIONS)
@@ -54,7 +54,7 @@ def test_asks_for_mutations_of_the_best() -> None:
     opt = BANANAS(SPACE, "y=max", seed=0)
     for _ in range(10):
         archs = opt.ask(5)
-        if len(opt.queries) >= N_INIT:
+        if len(opt.queries) >= opt.n_init:
             best = opt.rows[np.argsort(-opt.scores(), kind="stable")[:PARENTS]]
             steps = (SPACE.to_indices(archs)[:, None] != best[None]).sum(-1)
             assert (steps == 1).any(1).all()

@@ -7,7 +7,7 @@ import torch
 from scipy.stats import spearmanr
 
 from optiproxy.baselines import npenas
-from optiproxy.baselines.npenas import N_INIT, NPENAS
+from optiproxy.baselines.npenas import NPENAS
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
 
 CELL = Cell(nodes=4, operations=NB201_OPERATIONS)
@@ -40,7 +40,7 @@ def test_asks_for_mutations_of_what_it_knows() -> None:
     opt = NPENAS(SPACE, "y=max", seed=0)
     for _ in range(10):
         archs = opt.ask(5)
-        if len(opt.queries) >= N_INIT:
+        if len(opt.queries) >= opt.n_init:
             steps = (SPACE.to_indices(archs)[:, None] != opt.rows[None]).sum(-1)
             assert (steps == 1).any(1).all()
         opt.tell(archs, [total(a) for a in archs])

@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from optiproxy.encodings import ENCODINGS, corners
 from optiproxy.encodings import make as make_encoder
-from optiproxy.proxies import PROXIES, gcn, transformer
+from optiproxy.proxies import PROXIES, _ensemble, gcn, transformer
 from optiproxy.proxies._ensemble import (
     HINGE_MARGIN,
     HINGE_WEIGHT,
+    PAIRED,
     Training,
     Weights,
     hinge,
@@ -79,6 +80,23 @@ def test_hinge_equals_the_loop_over_pairs() -> None:
     assert pairs == 2 * (15 - 1)
     assert torch.allclose(hinge(out, y, torch.ones(1, 6)), (total / pairs).sum())
     assert float(hinge(out, torch.zeros(6, 2), torch.ones(1, 6))) == 0
+
+
+def test_many_architectures_are_ranked_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranked: list[int] = []
+
+    def counted(out: Tensor, y: Tensor, learns: Tensor) -> Tensor:
+        ranked.append(len(y))
+        return hinge(out, y, learns)
+
+    monkeypatch.setattr(_ensemble, "hinge", counted)
+    draws, many = generator(1), PAIRED + 50
+    x, y = torch.randn(many, 3, generator=draws), torch.randn(many, 2, generator=draws)
+    training = Training(epochs=4, learning_rate=1e-2, weight_decay=1e-2)
+    for count in (PAIRED, many):
+        train(initial(3), lambda w, n=count: network(w, x[:n]), y[:count], training)
+    assert ranked[:4] == [PAIRED] * 4
+    assert ranked[4:] == [many // 2] * 4
 
 
 def test_members_do_not_influence_each_other() -> None:

@@ -86,6 +86,7 @@ def test_what_can_not_be_used_is_told() -> None:
 
     for features, words in (
         ({"flat": lambda arch: 1.0}, "flat"),
+        ({"flat": lambda arch: 0.1}, "flat"),  # Whose mean is rounded.
         ({"broken": broken}, "broken: it raised RuntimeError"),
         ({"none": 3}, "features"),
     ):

@@ -89,6 +89,19 @@ def test_the_best_cheap_answers_are_asked_first_and_are_not_known(method: str) -
     assert opt._low == []
 
 
+@pytest.mark.parametrize("answered", [0, 1])
+def test_hardly_any_cheap_answers_tell_nothing(answered: int) -> None:
+    """The others were dropped: their sizes break the limit."""
+    space = Chain({"a": list(range(8)), "b": list(range(8)), "c": [0, 1]})
+    archs = list(dict.fromkeys(space.sample(40, seed=0)))
+    low = [(arch, {"score": 1.0, "size": 1.0}) for arch in archs[:answered]]
+    low += [(arch, {"size": 9.0}) for arch in archs[answered:20]]
+    optimizer = OptiProxy(space, "score=max", constraints="size<=6", seed=0)
+    told = [(arch, {"score": float(arch["a"]), "size": float(arch["b"])}) for arch in archs[20:]]
+    optimizer.restore(told, low=low)
+    assert len(optimizer.ask(2)) == 2
+
+
 def test_many_cheap_answers_beside_an_exact_limit() -> None:
     space = Chain({"a": list(range(8)), "b": list(range(8)), "c": [0, 1]})
     archs = space.sample(50, seed=0)

@@ -50,6 +50,16 @@ def test_a_batch_beyond_the_design_is_whole_where_networks_are_distinct() -> Non
         assert [len(opt.ask(5)), len(opt.ask(4))] == [5, 4]
 
 
+def test_an_answer_to_an_equal_network_is_no_longer_waited_for() -> None:
+    space = Cell(nodes=4, operations=["none", "skip", "conv"])
+    opt = OptiProxy(space, "y=max", seed=0, distinct=True)
+    asked = space.to_indices(opt.ask(3))
+    equal = space.canonical(asked)
+    assert (equal != asked).any()
+    opt.tell(space.from_indices(equal), [1.0, 2.0, 3.0])
+    assert opt._pending == []
+
+
 def test_relaxed_samples_lie_in_the_simplex_and_sharpen() -> None:
     space = Chain({"a": [1, 2, 3], "b": [1, 2]})
     mask = torch.from_numpy(space.mask)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optiproxy.errors import InvalidValueError
-from optiproxy.search.paper import N_INIT, Paper
+from optiproxy.search.paper import Paper
 from optiproxy.spaces import Cell
 from optiproxy.spaces.base import Indices
 
@@ -28,8 +28,10 @@ def searched(budget: int = 25, **options: object) -> Paper:
 
 def test_climbs_where_draws_alone_do_not() -> None:
     """Six choices of four: a draw is the best one in 4,096."""
-    led = [searched(seed=s).values("score")[N_INIT:].mean() for s in range(2)]
-    ranked = [searched(seed=s, climbs=False).values("score")[N_INIT:].mean() for s in range(2)]
+    led = [searched(seed=s).values("score")[Paper.n_init :].mean() for s in range(2)]
+    ranked = [
+        searched(seed=s, climbs=False).values("score")[Paper.n_init :].mean() for s in range(2)
+    ]
     blind = [score(row) for row in SPACE.random_indices(500, np.random.default_rng(0))]
     assert np.mean(ranked) > np.mean(blind) + 0.5
     assert np.mean(led) > np.mean(ranked)
@@ -44,7 +46,7 @@ def test_what_is_predicted_far_beyond_a_limit_is_ranked_out() -> None:
     )
     worse, better = opt._ranked(mean)
     assert better > worse
-    assert np.mean([q.feasible for q in opt.queries[N_INIT:]]) > 0.5
+    assert np.mean([q.feasible for q in opt.queries[Paper.n_init :]]) > 0.5
 
 
 def test_a_share_is_a_share() -> None:

@@ -51,6 +51,23 @@ def test_neighbours_are_the_nearest_first() -> None:
     np.testing.assert_array_equal(distances, everything[:NEIGHBOURS])
 
 
+def test_what_is_not_listed_becomes_the_nearest_that_is() -> None:
+    space = Darts()
+    pool = Pool(space, space.sample(100, seed=1))
+    others = space.random_indices(50, np.random.default_rng(2))
+    rows = np.concatenate([pool.all_indices[[3, 70]], others])
+    repaired = pool.repair(rows)
+    assert (repaired[:2] == rows[:2]).all()
+    gaps = (rows[:, None] != pool.all_indices[None]).sum(-1)
+    np.testing.assert_array_equal((repaired != rows).sum(1), gaps.min(1))
+    assert pool.valid(repaired).all()
+    # Of equally near ones the first, as where everything is sorted.
+    row = pool.all_indices[5]
+    near = pool.neighbour_indices(row[None])
+    order = np.argsort((pool.all_indices != row).sum(1), kind="stable")[1 : len(near) + 1]
+    np.testing.assert_array_equal(near, pool.all_indices[order])
+
+
 def test_in_a_full_pool_neighbours_are_those_of_the_space() -> None:
     cell = Cell(4, NB201_OPERATIONS)
     pool = Pool(cell, cell.enumerate())

@@ -407,6 +407,9 @@ def test_who_is_gone_and_who_is_not(monkeypatch):
     elsewhere = replace(mine, host="elsewhere", pid=ended.pid)
     assert not elsewhere.gone
     assert replace(elsewhere, lease=time.time() - 1).gone
+    untold = replace(mine, started="")  # Where no system tells when a process began.
+    assert not untold.gone
+    assert replace(untold, lease=time.time() - 1).gone
     assert Owner.read({"pid": 1}) is None
     assert Owner.read(mine.to_json()) == mine
 

@@ -11,6 +11,7 @@ import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.search import METHODS
 from optiproxy.study import Study
+from optiproxy.study._storage import shown
 from optiproxy.tasks._loading import load
 
 
@@ -319,6 +320,14 @@ def test_storage_that_is_none(tmp_path):
     with pytest.raises(StudyError, match="no file"):
         Study.load("x", tmp_path / "missing.journal")
     assert not (tmp_path / "missing.journal").exists()
+
+
+def test_passwords_are_in_no_message(tmp_path):
+    with pytest.raises(StudyError, match=r"nosuch://me:\*\*\*@host/db") as told:
+        Study.of(toys.task(), method="random", storage="nosuch://me:secret@host/db")
+    assert "secret" not in str(told.value)
+    assert shown(None) == "memory"
+    assert shown(tmp_path / "a b.journal") == str(tmp_path / "a b.journal")
 
 
 def test_a_half_written_last_line_is_cut_off(tmp_path):

@@ -164,6 +164,14 @@ def test_optimum_is_the_best_feasible_value(
         assert task.regret({"top1": worse, "ms": 1.0}) == 2
 
 
+def test_a_column_is_no_measurement_before_a_training(parquet: Path) -> None:
+    task = _table(parquet, columns=["top1", "ms"])
+    assert not task.replaced(constraints={"ms": "<= 4"}).drops
+    known = task.replaced(constraints={"ms": "<= 4"})
+    known.cheap = {"ms": lambda arch: 1.0}
+    assert known.drops
+
+
 def test_replaced_task_has_its_own_optimum(parquet: Path) -> None:
     task = _table(parquet, columns=["top1", "ms"])
     assert task.optimum == 61.0

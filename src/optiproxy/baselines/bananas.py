@@ -19,7 +19,6 @@ from optiproxy.spaces.base import Indices
 
 Array = NDArray[np.float64]
 
-N_INIT = 10
 CANDIDATES = 100
 PARENTS = 5
 # The networks, as published: layers and width of each, Adam, mean absolute error.
@@ -45,9 +44,10 @@ class BANANAS(Optimizer):
     """
 
     batch_size = 10
+    n_init = 10
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        missing = N_INIT - len(self._queries) - len(self._pending)
+        missing = self.n_init - len(self._queries) - len(self._pending)
         if missing > 0 or not any(query.metrics is not None for query in self._queries):
             return self.random_new(n, rng)
         candidates = self._candidates(max(CANDIDATES, 2 * n), rng)
@@ -66,8 +66,9 @@ class BANANAS(Optimizer):
         mutations = []
         for parent in best:
             neighbours = self.space.neighbour_indices(parent[None])
-            mutations.append(neighbours[rng.integers(0, len(neighbours), number)])
-        rows = np.concatenate(mutations)
+            if len(neighbours):
+                mutations.append(neighbours[rng.integers(0, len(neighbours), number)])
+        rows = np.concatenate([self.rows[:0], *mutations])
         return rows[self.is_new(rows)][:number]
 
     def _predict(self, candidates: Indices, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -19,8 +19,10 @@ class RegularizedEvolution(Optimizer):
     a mutation changes one choice, and architectures that are known already are not repeated.
     """
 
+    n_init = POPULATION
+
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        missing = POPULATION - len(self._queries) - len(self._pending)
+        missing = self.n_init - len(self._queries) - len(self._pending)
         if missing > 0 or not self._queries:
             return self.random_new(min(n, max(missing, 1)) if self._queries else n, rng)
         population = self.rows[-POPULATION:]

@@ -17,7 +17,6 @@ from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Space
 from optiproxy.spaces.base import Indices
 
-N_INIT = 10
 CANDIDATES = 100
 PARENTS, CHILDREN = 50, 10
 # The predictor, as published: three graph isomorphism layers, Adam with a cosine.
@@ -47,10 +46,11 @@ class NPENAS(Optimizer):
     """
 
     batch_size = 10
+    n_init = 10
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         known = len(self._queries) + len(self._pending)
-        if known < N_INIT or not any(query.metrics is not None for query in self._queries):
+        if known < self.n_init or not any(query.metrics is not None for query in self._queries):
             return self.random_new(n, rng)
         candidates = self._candidates(max(CANDIDATES, 2 * n), rng)
         if len(candidates) > n:

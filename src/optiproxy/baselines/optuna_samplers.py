@@ -155,10 +155,12 @@ class TPE(_OptunaMethod):
     Watanabe, Tree-structured Parzen estimator, https://arxiv.org/abs/2304.11127.
     """
 
+    n_init = 10
+
     def _sampler(self, seed: int) -> BaseSampler:
         from optuna.samplers import TPESampler
 
-        return TPESampler(seed=seed)
+        return TPESampler(seed=seed, n_startup_trials=self.n_init)
 
 
 class GPSampler(_OptunaMethod):
@@ -168,6 +170,7 @@ class GPSampler(_OptunaMethod):
     https://optuna.readthedocs.io/en/stable/reference/samplers/generated/optuna.samplers.GPSampler.html
     """
 
+    n_init = 10
     # A proposal takes it 50 ms, and if the third is known, so is the fourth.
     retries = 2
     tells_repeats = True
@@ -181,7 +184,7 @@ class GPSampler(_OptunaMethod):
     def _sampler(self, seed: int) -> BaseSampler:
         from optuna.samplers import GPSampler as Sampler
 
-        return Sampler(seed=seed)
+        return Sampler(seed=seed, n_startup_trials=self.n_init)
 
 
 class NSGA2(_OptunaMethod):

@@ -13,7 +13,6 @@ from optiproxy.spaces.base import Indices
 
 Array = NDArray[np.float64]
 
-N_INIT = 10
 RANDOM_SHARE = 0.2  # as in SMAC's facade for hyper-parameters
 
 
@@ -31,10 +30,11 @@ class SMAC(Optimizer):
     """
 
     batch_size = 8
+    n_init = 10
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         known = len(self._queries) + len(self._pending)
-        if known < N_INIT or not any(query.metrics is not None for query in self._queries):
+        if known < self.n_init or not any(query.metrics is not None for query in self._queries):
             return self.random_new(n, rng)
         from joblib import parallel_config  # what scikit-learn, and so SMAC, grows its trees with
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
@@ -17,6 +16,7 @@ from optiproxy.cli._stdout import kept_for_the_answer
 from optiproxy.cli._summary import summary
 from optiproxy.cli.app import FAILED, INTERRUPTED
 from optiproxy.study import Study
+from optiproxy.study._storage import shown
 
 
 def default_storage(name: str) -> str:
@@ -36,7 +36,7 @@ def conduct(
     json: bool,
 ) -> int:
     """Runs `study` and prints what it found; returns the exit code."""
-    place = None if study.storage is None else os.fspath(study.storage)
+    place = None if study.storage is None else shown(study.storage)
     if place is not None:
         done = len(study.queries)
         state = f"goes on after {done} queries" if done else "the same command again goes on"

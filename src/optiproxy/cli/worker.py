@@ -26,6 +26,7 @@ def worker(
     from optiproxy.cli.app import FAILED, INTERRUPTED
     from optiproxy.errors import StudyError, whole_number
     from optiproxy.study import Record, Study
+    from optiproxy.study._storage import shown
 
     if workers is not None:
         whole_number("workers", workers)
@@ -33,7 +34,8 @@ def worker(
         study = Study.load(name, storage)
     budget = study.budget
     if not budget:
-        raise StudyError(f"study {name!r} in {storage} has no budget yet; begin it by a search")
+        where = shown(storage)
+        raise StudyError(f"study {name!r} in {where} has no budget yet; begin it by a search")
     mine: list[Record] = []
     with kept_for_the_answer(), evaluators(dask, workers) as (executor, at_once):
         try:

@@ -56,7 +56,8 @@ class Scores(Model):
         raw = self._raw(rows)
         finite = np.isfinite(raw)
         for name, column, known in zip(self._features, raw.T, finite.T, strict=True):
-            if not known.any() or column[known].std() == 0:
+            values = column[known]
+            if not known.any() or np.ptp(values) <= 1e-12 * np.abs(values).max():
                 raise invalid(
                     f"features: {name}", sorted(set(column.tolist()))[:3],
                     f"it does not tell {len(rows)} random architectures apart; leave it out",

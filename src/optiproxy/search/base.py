@@ -66,6 +66,10 @@ class Optimizer(ABC):
         InvalidValueError: An argument can't be used; the message names it.
     """
 
+    #: How many of the first queries are drawn before anything is learnt; a short training costs
+    #: little, so a search that begins with many of them raises it.
+    n_init: int = 0
+
     def __init__(
         self,
         space: Space,

@@ -292,6 +292,8 @@ class OptiProxy(Optimizer):
         cheap = self.at_low_fidelity()
         y = cheap._targets().y[:, outputs]
         told = ~y.isnan().any(1)
+        if told.sum() < 2:
+            return self._alone(seed, outputs)
         low = self._alone(seed, outputs)
         low.fit(self._corners(cheap.rows[told.numpy()], low.dtype), y[told].to(low.dtype))
         return TwoFidelities(low, self._alone(seed, outputs))

@@ -25,7 +25,6 @@ from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Space
 from optiproxy.spaces.base import Indices
 
-N_INIT = 10
 GROUPS = 50
 CANDIDATES = 20  # for each query; the authors' verify ratio
 STEPS = 100
@@ -63,7 +62,7 @@ class Paper(Optimizer):
     """
 
     batch_size = 5
-    n_init = N_INIT
+    n_init = 10
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class Paper(Optimizer):
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         known = len(self._queries) + len(self._pending)
-        if known < N_INIT or sum(query.metrics is not None for query in self._queries) < 2:
+        if known < self.n_init or sum(query.metrics is not None for query in self._queries) < 2:
             return self.random_new(n, rng)
         with single_threaded():
             candidates, gcn = self._candidates(n, rng)

@@ -112,23 +112,34 @@ class Pool(Space):
         out = [np.empty((0, len(self.sizes)), np.int64)]
         for distance in self._distances(rows):
             for line in distance:
-                order = np.argsort(line, kind="stable")
                 near = int((line == 1).sum())
                 itself = int((line == 0).sum())
-                out.append(self._listed[order[itself : itself + max(near, NEIGHBOURS)]])
+                wanted = min(itself + max(near, NEIGHBOURS), len(line))
+                # Of a long list few are sorted: those up to the last one's distance.
+                last = np.partition(line, wanted - 1)[wanted - 1]
+                within = np.flatnonzero(line <= last)
+                order = within[np.argsort(line[within], kind="stable")]
+                out.append(self._listed[order[itself:wanted]])
         return np.concatenate(out)
 
     def repair(self, indices: Indices) -> Indices:
         """The listed row nearest to each, by the number of choices that differ; (B, C)."""
-        nearest = [distance.argmin(1) for distance in self._distances(indices)]
-        return self._listed[np.concatenate(nearest)] if nearest else indices.copy()
+        rows = indices.copy()
+        other = np.flatnonzero(self._numbers(rows) < 0)
+        nearest = [distance.argmin(1) for distance in self._distances(rows[other])]
+        if nearest:
+            rows[other] = self._listed[np.concatenate(nearest)]
+        return rows
 
     def _distances(self, rows: Indices) -> Iterator[NDArray[np.float32]]:
         """Choices in which rows and listed ones differ, a part of the rows at a time: (b, P)."""
-        listed = self._one_hot(self._listed).T
         step = max(1, _CHUNK // len(self._listed))
         for start in range(0, len(rows), step):
-            yield len(self.sizes) - self._one_hot(rows[start : start + step]) @ listed
+            yield len(self.sizes) - self._one_hot(rows[start : start + step]) @ self._corners
+
+    @cached_property
+    def _corners(self) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self._one_hot(self._listed).T)
 
     def _one_hot(self, rows: Indices) -> NDArray[np.float32]:
         offsets = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])

@@ -131,10 +131,10 @@ def _said_of(where: str) -> Iterator[None]:
 
 @functools.cache
 def _code() -> str:
-    """A hash of the code that proposes: in a checkout it changes without a new version."""
+    """A hash of the code that makes results: in a checkout it changes without a new version."""
     package = Path(optiproxy.__file__).parent
-    folders = ("baselines", "encodings", "proxies", "search", "spaces")
-    files = sorted(file for folder in folders for file in (package / folder).glob("*.py"))
+    shown = {package / "cli", package / "report"}
+    files = sorted(file for file in package.rglob("*.py") if not shown & set(file.parents))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

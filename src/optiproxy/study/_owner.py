@@ -71,6 +71,8 @@ class Owner:
         if self.boot != _boot():
             return True
         alive, started = _process(self.pid)
+        if not self.started:  # Another process may have its number by now (macOS does not tell).
+            return not alive or time.time() > self.lease
         return not alive or started != self.started
 
     def __str__(self) -> str:

@@ -97,16 +97,12 @@ class Plan:
     @contextmanager
     def _wider(self, optimizer: Optimizer, queries: int) -> Iterator[None]:
         """A larger initial design for so many short trainings, where the method has a design."""
-        own: int | None = getattr(optimizer, "n_init", None)
-        if own is None:
-            yield
-            return
-        wider = max(own, min(DESIGN_TIMES * own, int(DESIGN_PART * queries)))
-        optimizer.n_init = wider  # type: ignore[attr-defined]
+        own = optimizer.n_init
+        optimizer.n_init = max(own, min(DESIGN_TIMES * own, int(DESIGN_PART * queries)))
         try:
             yield
         finally:
-            optimizer.n_init = own  # type: ignore[attr-defined]
+            optimizer.n_init = own
 
     def has_room(self, entries: Sequence[Entry]) -> bool:
         """Whether the budget of trainings allows another query beside `entries`."""

@@ -34,6 +34,18 @@ _SQLITE_TIMEOUT = 60
 _GRACE = 30
 
 
+def shown(storage: Storage) -> str:
+    """A storage as messages name it: a database's URL without its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    text = "memory" if storage is None else os.fspath(storage)
+    try:
+        return make_url(text).render_as_string() if "://" in text else text
+    except ArgumentError:
+        return text
+
+
 def open_storage(storage: Storage) -> BaseStorage:
     """None is memory, text with ``://`` a database, anything else the path of a journal file.
 
@@ -42,15 +54,15 @@ def open_storage(storage: Storage) -> BaseStorage:
     """
     if storage is None:
         return InMemoryStorage()
-    text = os.fspath(storage)
+    text, place = os.fspath(storage), shown(storage)
     try:
         return _database(text) if "://" in text else _journal(Path(text))
     except StudyError:
         raise
     except ImportError as error:
-        raise StudyError(f"storage: {text!r} needs a driver: {error}; install it first") from None
+        raise StudyError(f"storage: {place!r} needs a driver: {error}; install it first") from None
     except (OSError, ValueError, KeyError) as error:
-        raise StudyError(f"storage: {text!r} can't be opened: {error}") from None
+        raise StudyError(f"storage: {place!r} can't be opened: {error}") from None
 
 
 @contextmanager
@@ -72,7 +84,7 @@ def storage_errors(storage: Storage) -> Iterator[None]:
     except (OSError, optuna.exceptions.StorageInternalError) as error:
         if storage is None:
             raise
-        raise StudyError(f"storage: {os.fspath(storage)!r} can't be used: {error}") from error
+        raise StudyError(f"storage: {shown(storage)!r} can't be used: {error}") from error
 
 
 def _database(url: str) -> BaseStorage:
@@ -90,7 +102,7 @@ def _database(url: str) -> BaseStorage:
         except SQLAlchemyError as error:
             reason = str(error).splitlines()[0]
             time.sleep(0.5)
-    raise StudyError(f"storage: {url!r} can't be opened: {reason}")
+    raise StudyError(f"storage: {shown(url)!r} can't be opened: {reason}")
 
 
 def _serialise(database: RDBStorage) -> None:

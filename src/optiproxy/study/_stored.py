@@ -8,7 +8,7 @@ import optuna
 
 from optiproxy.errors import InvalidValueError, StudyError, unknown
 from optiproxy.study._identity import Identity
-from optiproxy.study._storage import Storage, open_storage, quiet
+from optiproxy.study._storage import Storage, open_storage, quiet, shown
 from optiproxy.tasks import Reference, Task, load
 
 
@@ -24,11 +24,11 @@ def stored_identity(name: str, storage: Storage) -> Identity:
     opened = open_storage(storage)
     names = optuna.get_all_study_names(opened)
     if name not in names:
-        raise StudyError(str(unknown(f"study in {storage}", name, names)))
+        raise StudyError(str(unknown(f"study in {shown(storage)}", name, names)))
     with quiet():
         found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
     if found is None:
-        raise StudyError(f"study {name!r} in {storage} was not made by OptiProxy")
+        raise StudyError(f"study {name!r} in {shown(storage)} was not made by OptiProxy")
     return found
 
 

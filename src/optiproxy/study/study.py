@@ -23,7 +23,7 @@ from optiproxy.study._identity import BUDGET, CHEAP_BUDGET, Identity, default_na
 from optiproxy.study._ledger import Ledger, State
 from optiproxy.study._method import Method
 from optiproxy.study._session import run_session
-from optiproxy.study._storage import Storage, open_storage, quiet, storage_errors
+from optiproxy.study._storage import Storage, open_storage, quiet, shown, storage_errors
 from optiproxy.study._stored import bounded, found_again, stored_identity
 from optiproxy.study._warm import keep_earlier
 from optiproxy.study.records import Found, Record, Seconds
@@ -217,9 +217,7 @@ class Study:
                 sampler=optuna.samplers.RandomSampler(seed=0),
                 pruner=optuna.pruners.NopPruner(),
             )
-            begun = self.identity.claim(
-                self.optuna, f"{storage}" if storage is not None else "memory"
-            )
+            begun = self.identity.claim(self.optuna, shown(storage))
             self._changed = begun.code not in (None, self.identity.code)
             earlier = keep_earlier(self.optuna, task, earlier)
         if earlier:
@@ -321,7 +319,7 @@ class Study:
         """How many of the first queries the method draws at random, before it has learnt."""
         if self.method == "random":
             return len(self.queries)
-        drawn = int(getattr(self._optimizer, "n_init", 0))
+        drawn = self._optimizer.n_init
         if not self.task.drops:
             return drawn
         return sum(e.state is not State.DROPPED for e in self._ledger.read()[:drawn])
@@ -378,8 +376,7 @@ class Study:
     def __repr__(self) -> str:
         best = self.best
         found = "" if best is None else f", best {best.metrics}"
-        where = "memory" if self.storage is None else os.fspath(self.storage)
-        return f"Study({self.name!r} in {where}, {len(self.queries)} queries{found})"
+        return f"Study({self.name!r} in {shown(self.storage)}, {len(self.queries)} queries{found})"
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Writes the study as one HTML file that needs nothing else, and returns its path.

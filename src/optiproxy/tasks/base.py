@@ -233,7 +233,7 @@ class Task:
         begun, told = time.monotonic(), False
         for arch in self.space.sample(size, seed=0):
             took = time.monotonic() - begun
-            if took > TOLD_AFTER and not told:
+            if values and took > TOLD_AFTER and not told:
                 told = True
                 _logger.warning(
                     "%s of %d random architectures is found first, for a limit in percent: %d are "
@@ -336,7 +336,7 @@ class Task:
     def drops(self) -> bool:
         """Whether a limit may be found broken before a training, which is then spared."""
         return any(
-            self._known(c.metric) is not None or _measuring.measures(self, c.metric)
+            c.metric in self.exact or c.metric in self.cheap or _measuring.measures(self, c.metric)
             for c in self.constraints
         )
 

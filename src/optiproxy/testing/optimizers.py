@@ -7,11 +7,14 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture, Cell, Chain, Conditional
+from optiproxy.spaces.base import Indices
 
 CELL = Cell(nodes=4, operations=["none", "skip", "conv"])
 # Of 288 combinations 26 are allowed.
@@ -24,6 +27,17 @@ BRANCHES = Conditional(
 CHAIN = Chain({"depth": [1, 2, 3], "width": [16, 32], "kernel": [3, 5, 7]})
 # Fewer than an initial design has.
 FEW = Chain({"depth": [1, 2, 3, 4, 5, 6, 7]})
+
+# Its 64 cells are 14 networks.
+TWINS = Cell(nodes=4, operations=["none", "conv"])
+
+
+class Even(Chain):
+    """No two architectures differ in a single choice."""
+
+    def valid(self, indices: Indices) -> NDArray[np.bool_]:
+        return np.asarray(indices.sum(1) % 2 == 0)
+
 
 Make = Callable[..., Optimizer]
 SCORE = {"score": "max"}
@@ -103,6 +117,15 @@ class OptimizerCases:
         archs = run(opt, 100, batch=3)
         assert len(archs) == len(set(archs)) == space.count
         assert opt.ask(3) == []
+
+    def test_the_end_of_a_space_with_few_networks_is_found(self, make: Make) -> None:
+        opt = make(TWINS, SCORE, seed=0, distinct=True)
+        networks = np.unique(TWINS.canonical(TWINS.all_indices), axis=0)
+        assert len(run(opt, TWINS.count)) == len(networks) == 14
+
+    def test_neighbours_may_be_no_architectures(self, make: Make) -> None:
+        opt = make(Even({f"c{i}": [0, 1] for i in range(10)}), SCORE, seed=0)
+        assert len(run(opt, 40)) == 40
 
     def test_failures_are_no_end(self, make: Make) -> None:
         opt = make(CELL, SCORE, seed=0)
