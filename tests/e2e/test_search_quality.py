@@ -31,8 +31,8 @@ def regrets(task: tasks.Task, method: str, budget: int) -> np.ndarray:
 def test_half_the_queries_beat_the_baselines(published: Path, name: str) -> None:
     """METHOD §4: local search and evolution leave about 0.3 points after 100 queries.
 
-    Ours has to be better with 50 than each of them with 100, over the same seeds; and, seed by
-    seed, better than random search almost always.
+    Over the same seeds ours has to be as good with 50 as the better of them with 100, give or take
+    0.05; and, seed by seed, better than random search almost always.
     """
     task = tasks.get(name)
     ours = regrets(task, "optiproxy", 50)
@@ -40,8 +40,7 @@ def test_half_the_queries_beat_the_baselines(published: Path, name: str) -> None
     assert (ours < others["random"]).mean() >= 0.9
     assert ours.mean() < 0.5
     assert ours.mean() < others["random"].mean() / 4
-    if name == "nb201-imagenet16-120":
-        assert ours.mean() < min(others["evolution"].mean(), others["local"].mean()) + 0.05
+    assert ours.mean() < min(others["evolution"].mean(), others["local"].mean()) + 0.05
 
 
 def test_baselines_reach_their_published_level(published: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from optiproxy.errors import InvalidValueError
 from optiproxy.search.paper import Paper
 from optiproxy.spaces import Cell
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 SPACE = Cell(nodes=4, operations=["none", "skip", "conv1", "conv3"])
 

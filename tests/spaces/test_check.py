@@ -11,7 +11,7 @@ import pytest
 
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import Architecture, Chain, GraphTemplate, Space, check
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 CHOICES = {"depth": [1, 2, 3], "width": [16, 32]}
 

@@ -13,7 +13,7 @@ import numpy as np
 
 import optiproxy as op
 from optiproxy.search import METHODS, Optimizer
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 SPACE = op.spaces.Chain(
     {

@@ -18,7 +18,7 @@ import pytest
 
 from optiproxy.errors import DataError, InvalidValueError
 from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain, Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 from optiproxy.tasks import Table
 from optiproxy.tasks._parquet import _array
 

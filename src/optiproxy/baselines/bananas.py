@@ -15,7 +15,7 @@ from optiproxy.search._targets import fill, standardise
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 Array = NDArray[np.float64]
 

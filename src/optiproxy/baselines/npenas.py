@@ -15,7 +15,7 @@ from optiproxy.search._targets import fill, sharpen
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 CANDIDATES = 100
 PARENTS, CHILDREN = 50, 10

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optiproxy.search.base import Optimizer, Query
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.search.base import Optimizer
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 Array = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from optiproxy.search.base import Optimizer
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 
 class RandomSearch(Optimizer):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from optiproxy.search._targets import fill
 from optiproxy.search.base import Optimizer
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 Array = NDArray[np.float64]
 

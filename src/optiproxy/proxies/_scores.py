@@ -19,7 +19,7 @@ from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.informed import Mean, Model
 from optiproxy.spaces import Architecture, Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 Score = Callable[[Architecture], float]
 

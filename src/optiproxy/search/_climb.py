@@ -14,7 +14,7 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from optiproxy.spaces import Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 # METHOD §2: alpha starts in 0…2, tau falls linearly from 0.7 to 0.2 within one climb.
 ALPHA_RANGE = 2.0

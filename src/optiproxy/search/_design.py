@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from optiproxy.spaces import Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 # Of hypercubes: enough where one row in ten is valid.
 MAX_DRAWS = 20

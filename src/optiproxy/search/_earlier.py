@@ -14,7 +14,7 @@ from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Objective
 from optiproxy.search.base import number
 from optiproxy.spaces import Architecture, Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 _Pairs: TypeAlias = list[tuple[Any, Any]]
 

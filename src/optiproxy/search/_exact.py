@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optiproxy.errors import invalid
 from optiproxy.metrics import Constraint, Function
 from optiproxy.spaces import Architecture, Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 # A relative limit refers to the largest value among so many random architectures, the same ones for
 # every seed.

@@ -30,7 +30,8 @@ from optiproxy.metrics import (
 )
 from optiproxy.search._exact import Exact
 from optiproxy.spaces import Architecture, Space
-from optiproxy.spaces.base import ENUMERABLE, Indices
+from optiproxy.spaces.architecture import Indices
+from optiproxy.spaces.base import ENUMERABLE
 
 Result = Mapping[str, float] | float | None
 

@@ -35,7 +35,7 @@ from optiproxy.search._pareto import Front, chebyshev
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Architecture, Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 N_INIT = 10
 # The first hundred queries come in batches of three, 30 fits where fives would take 18: over 60

@@ -23,7 +23,7 @@ from optiproxy.search._targets import fill, standardise
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
 from optiproxy.spaces import Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 GROUPS = 50
 CANDIDATES = 20  # for each query; the authors' verify ratio

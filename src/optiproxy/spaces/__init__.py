@@ -1,7 +1,8 @@
 """What may be chosen. A space is one file here; see `base.Space` for what it has to say."""
 
 from optiproxy.spaces._check import check
-from optiproxy.spaces.base import Architecture, GraphTemplate, Option, Space
+from optiproxy.spaces.architecture import Architecture, GraphTemplate, Option
+from optiproxy.spaces.base import Space
 from optiproxy.spaces.cell import NB201_OPERATIONS, Cell
 from optiproxy.spaces.chain import Chain
 from optiproxy.spaces.conditional import Conditional

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError
-from optiproxy.spaces.base import Indices, Space
+from optiproxy.spaces.architecture import Indices
+from optiproxy.spaces.base import Space
 
 SAMPLES = 64
 

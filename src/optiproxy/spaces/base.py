@@ -25,7 +25,6 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -34,85 +33,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, OptiProxyError, invalid, unknown, whole_number
+from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option, option_index
 
 if TYPE_CHECKING:
     from torch import nn
 
-Option = str | int | float | bool | None
-Indices = NDArray[np.int64]
-
 # Up to here a space is listed whole; beyond, 15,000-odd rows of NB201 included, it is sampled.
 ENUMERABLE = 1_000_000
-
-
-class Architecture(Mapping[str, Option]):
-    """One valid assignment of every choice: a read-only, hashable mapping, choice → option.
-
-    >>> from optiproxy.spaces import Chain
-    >>> space = Chain({"depth": [1, 2], "width": [16, 32]})
-    >>> arch = space.architecture({"depth": 1, "width": 32})
-    >>> arch["width"], dict(arch)
-    (32, {'depth': 1, 'width': 32})
-    """
-
-    __slots__ = ("_hash", "_names", "_options")
-
-    def __init__(self, names: tuple[str, ...], options: tuple[Option, ...]) -> None:
-        self._names = names
-        self._options = options
-        self._hash = hash(frozenset(zip(names, options, strict=True)))  # as equality: in any order
-
-    def __getitem__(self, name: str) -> Option:
-        try:
-            return self._options[self._names.index(name)]
-        except ValueError:
-            raise KeyError(name) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The hash of a string differs from process to process, so it is never carried over.
-        return Architecture, (self._names, self._options)
-
-    def __repr__(self) -> str:
-        return f"Architecture({', '.join(f'{k}={v!r}' for k, v in self.items())})"
-
-    def to_json(self) -> str:
-        """The architecture as JSON text; `Space.architecture` reads it back."""
-        return json.dumps(dict(self))
-
-
-@dataclass(frozen=True, eq=False)
-class GraphTemplate:
-    """How the choices make a graph: both encodings are affine in the choices' one-hots.
-
-    ``A = adjacency + sum_co p[c, o] adjacency_terms[c, o]`` and likewise for the features, so that
-    the discrete encoding and its relaxation are the same expression.
-
-    Attributes:
-        adjacency: (N, N), the edges that are always there; ``[i, j]`` is the edge i → j, and the
-            vertices are in topological order (upper triangular).
-        adjacency_terms: (C, O, N, N), or None where no choice touches an edge.
-        features: (N, F), one-hot rows of the vertices that never change (input, output).
-        feature_terms: (C, O, N, F).
-    """
-
-    adjacency: NDArray[np.float32]
-    features: NDArray[np.float32]
-    feature_terms: NDArray[np.float32]
-    adjacency_terms: NDArray[np.float32] | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(N, F)."""
-        return self.features.shape
 
 
 class Space(ABC):
@@ -379,14 +306,14 @@ class Space(ABC):
         for name, options in self.choices.items():
             if name not in full:
                 raise invalid("architecture", dict(mapping), f"choice {name!r} is missing")
-            row.append(_index(name, full[name], options))
+            row.append(option_index(name, full[name], options))
         return row
 
     def to_indices(self, archs: Iterable[Mapping[str, Any]]) -> Indices:
-        """Architectures as option numbers, (B, C).
+        """Architectures as option numbers, (B, C); mappings are looked up, `architectures` checks.
 
         Raises:
-            InvalidValueError: One is none of this space.
+            InvalidValueError: One has no such choice or option.
         """
         lookup = self._lookup
         archs = list(archs)
@@ -427,16 +354,6 @@ class Space(ABC):
         parts = [type(self).__name__, dict(self.choices), *([definition] if definition else [])]
         text = json.dumps(parts)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _index(name: str, value: Any, options: tuple[Option, ...]) -> int:
-    if isinstance(value, np.generic):
-        value = value.item()
-    for i, option in enumerate(options if isinstance(value, str | int | float | None) else ()):
-        # 1 and True are equal to Python but not to a reader of JSON.
-        if option == value and isinstance(option, bool) == isinstance(value, bool):
-            return i
-    raise unknown(f"architecture: option of choice {name!r}", value, options)
 
 
 def _problems(choices: Mapping[str, Sequence[Option]]) -> Iterator[str]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from optiproxy.errors import invalid
 from optiproxy.spaces._operations import operation_problems, refuse
 from optiproxy.spaces._refine import mix
-from optiproxy.spaces.base import ENUMERABLE, Architecture, GraphTemplate, Indices, Space
+from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
+from optiproxy.spaces.base import ENUMERABLE, Space
 
 if TYPE_CHECKING:
     from torch import nn

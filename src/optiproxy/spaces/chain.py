@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from optiproxy.spaces.base import GraphTemplate, Option, Space
+from optiproxy.spaces.architecture import GraphTemplate, Option
+from optiproxy.spaces.base import Space
 
 
 class Chain(Space):

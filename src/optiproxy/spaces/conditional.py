@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces._refine import row_keys
-from optiproxy.spaces.base import ENUMERABLE, GraphTemplate, Indices, Option
+from optiproxy.spaces.architecture import GraphTemplate, Indices, Option
+from optiproxy.spaces.base import ENUMERABLE
 from optiproxy.spaces.chain import Chain
 
 INACTIVE = None

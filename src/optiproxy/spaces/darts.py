@@ -17,7 +17,8 @@ import numpy as np
 from optiproxy.errors import invalid
 from optiproxy.spaces._operations import operation_problems, refuse
 from optiproxy.spaces._refine import canonical_order
-from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Option, Space
+from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option
+from optiproxy.spaces.base import Space
 
 if TYPE_CHECKING:
     from torch import nn

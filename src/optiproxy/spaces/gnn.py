@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import invalid, truth
 from optiproxy.spaces._operations import operation_problems, refuse
-from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
+from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
+from optiproxy.spaces.base import Space
 
 if TYPE_CHECKING:
     from torch import nn

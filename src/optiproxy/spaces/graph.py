@@ -18,7 +18,8 @@ from optiproxy.errors import invalid
 from optiproxy.spaces._nb101_hash import nb101_hash
 from optiproxy.spaces._operations import operation_problems, refuse
 from optiproxy.spaces._refine import canonical_order, row_keys
-from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
+from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
+from optiproxy.spaces.base import Space
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optiproxy.spaces.base import Architecture, Indices
+from optiproxy.spaces.architecture import Architecture, Indices
 from optiproxy.spaces.chain import Chain
 
 if TYPE_CHECKING:

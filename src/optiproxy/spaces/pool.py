@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces._refine import row_keys
-from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Space
+from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
+from optiproxy.spaces.base import Space
 
 if TYPE_CHECKING:
     from torch import nn

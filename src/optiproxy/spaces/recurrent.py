@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces._refine import canonical_order
-from optiproxy.spaces.base import Architecture, GraphTemplate, Indices, Option, Space
+from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option
+from optiproxy.spaces.base import Space
 
 if TYPE_CHECKING:
     from optiproxy.spaces._recurrent_network import RecurrentCell

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError, unknown
 from optiproxy.spaces import Architecture, Pool, Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 from optiproxy.tasks import data
 from optiproxy.tasks._parquet import _array, _told
 from optiproxy.tasks.base import Task

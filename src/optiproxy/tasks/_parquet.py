@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError, unknown
 from optiproxy.spaces import Architecture, Option, Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 from optiproxy.tasks._files import Stamp, checksum, stamp
 
 # Tables that stay in memory; the three data sets of NAS-Bench-201 share one index of rows.

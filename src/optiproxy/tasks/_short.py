@@ -25,7 +25,6 @@ class TwoTables(Table):
     def __init__(self, full: Table, epochs: int, short: Mapping[int, Table]) -> None:
         self.__dict__.update(full.__dict__)
         self._short = dict(short)
-        self._full = full
         self.evaluate = _AtEpochs({**short, epochs: full})
         self.fidelities = (*sorted(short), epochs)
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import DataError
 from optiproxy.spaces import DARTS_OPERATIONS, Architecture, Darts
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 from optiproxy.tasks import data
 from optiproxy.tasks._listed import read_columns
 from optiproxy.tasks._parquet import _array

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import DataError, EvaluationFailed
 from optiproxy.spaces import NB101_OPERATIONS, Architecture, Graph, Space
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 from optiproxy.tasks import data
 from optiproxy.tasks._listed import Listed, ListedTable, pool_task, read_columns
 from optiproxy.tasks._parquet import _array

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from optiproxy.errors import InvalidValueError
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture, Cell, Chain, Conditional
-from optiproxy.spaces.base import Indices
+from optiproxy.spaces.architecture import Indices
 
 CELL = Cell(nodes=4, operations=["none", "skip", "conv"])
 # Of 288 combinations 26 are allowed.
