@@ -64,7 +64,7 @@ def test_a_strict_limit_is_told_and_not_widened(sense: str) -> None:
     [
         ({"name": ""}, "short text"),
         ({"name": "ms", "function": len}, "one of exact=True and cheap=True"),
-        ({"name": "ms", "cheap": True}, "give a function"),
+        ({"name": "ms", "exact": True}, "give a function"),
         ({"name": "ms", "function": len, "cheap": True, "exact": True}, "choose one"),
         ({"name": "ms", "function": 3, "exact": True}, "a function of an architecture"),
         ({"name": "ms", "function": len, "exact": "no"}, "exact: got 'no'; give True or False"),

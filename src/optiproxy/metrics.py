@@ -50,7 +50,9 @@ class Metric:
             it, and proposes nothing that breaks its limit. It must give the same number each time.
         cheap: It costs something, but far less than a training, as a latency does: it is measured
             before a proposal is trained. One that breaks a limit is dropped untrained; what was
-            measured is kept and teaches the search.
+            measured is kept and teaches the search. Without a function it is one of
+            ``latency_ms``, ``size_mb`` and ``peak_memory_mb``: the task builds the network and it
+            is measured in torch, on this machine or as ``--measure`` says.
 
     Raises:
         InvalidValueError: An argument can't be used.
@@ -69,7 +71,8 @@ class Metric:
         truth(f"Metric {self.name!r}: cheap", self.cheap)
         if self.exact and self.cheap:
             raise invalid(f"Metric {self.name!r}", "exact and cheap", "choose one of them")
-        if (self.function is not None) != (self.exact or self.cheap):
+        missing = self.exact and self.function is None
+        if missing or (self.function is not None and not (self.exact or self.cheap)):
             raise invalid(
                 f"Metric {self.name!r}: function",
                 self.function,

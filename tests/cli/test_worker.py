@@ -11,6 +11,7 @@ import pytest
 from optiproxy.cli.app import run
 from optiproxy.study import Study
 from optiproxy.study._identity import BUDGET as BUDGET_KEPT
+from optiproxy.tasks import load
 
 BUDGET = 14
 
@@ -87,6 +88,15 @@ def test_a_dask_cluster_evaluates(scheduler, folder, capfd):
     capfd.readouterr()
     assert run(["worker", "mine-random-0", "--storage", "s.journal", "--dask", address]) == 0
     assert "14 queries, 2 of them by this worker" in capfd.readouterr().out
+
+
+def test_a_cluster_tells_its_places(scheduler, folder):
+    from distributed import Client
+
+    with Client(scheduler) as client:
+        study = Study.of(load("mine.py:task"), method="random")
+        study.run(4, executor=client.get_executor(pure=False))
+    assert len(study.queries) == 4
 
 
 def test_an_address_where_nobody_answers(refused, folder, monkeypatch):

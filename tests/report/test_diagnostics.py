@@ -100,6 +100,18 @@ def test_correlation_leaves_out_what_failed_or_was_not_predicted() -> None:
     assert np.isnan(rank_correlation(queries[:2], "val")[0])
 
 
+def test_correlation_is_that_within_a_fidelity() -> None:
+    """Short trainings are worse, and expected to be: among themselves nothing is foreseen."""
+    noise = np.random.default_rng(2).normal(size=(2, 60))
+    level = np.where(np.arange(60) < 40, 0.0, 50.0)
+    queries = history(varied(60), *(noise + level))
+    for query in queries[:40]:
+        query["epochs"] = 2
+    correlation, count = rank_correlation(queries, "val")
+    assert count == 40
+    assert correlation < 0.4
+
+
 @pytest.mark.parametrize(("broken", "kinds"), [(16, []), (17, ["constraint"])])
 def test_a_limit_that_most_of_the_last_queries_break(broken: int, kinds: list[str]) -> None:
     cost = [1.0] * (20 - broken) + [9.0] * broken

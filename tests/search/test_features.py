@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from optiproxy.errors import InvalidValueError
 from optiproxy.proxies._scores import LARGEST, Scores
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Architecture, Chain
+from optiproxy.study import Study
 
 SPACE = Chain({name: [0, 1, 2, 3] for name in "abcde"})
 
@@ -92,3 +94,20 @@ def test_what_can_not_be_used_is_told() -> None:
     ):
         with pytest.raises(InvalidValueError, match=words):
             OptiProxy(SPACE, {"score": "max"}, features=features)  # type: ignore[arg-type]
+
+
+def test_a_study_hands_them_to_methods_that_can_use_them() -> None:
+    asked: list[Architecture] = []
+
+    def feature(arch: Architecture) -> float:
+        asked.append(arch)
+        return float(zlib.crc32(arch.to_json().encode()) % 97)
+
+    for method, used in (("random", False), ("optiproxy", True)):
+        asked.clear()
+        study = Study("s", SPACE, lambda arch: 1.0 + len(str(arch)), objectives="score=max",
+                      method=method, features={"size": feature})  # fmt: skip
+        study.run(14)
+        assert bool(asked) == used
+    with pytest.raises(InvalidValueError, match="features"):
+        Study("s", SPACE, feature, objectives="score=max", features={"size": 3})  # type: ignore[dict-item]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import optuna
 import pytest
 import study_toys as toys
+import torch
 
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
@@ -171,6 +172,35 @@ def test_an_exact_metric_is_not_returned_and_filters():
     found.run(12)
     assert not found.dropped
     assert all(r.metrics["ms"] == cost(r.architecture) <= 30 for r in found.queries)
+
+
+def test_a_bare_number_is_the_one_objective_that_is_left():
+    study = Study(
+        "s", toys.SPACE, lambda arch: toys.score(arch), method="random",
+        objectives={"val": "max", "cost": "min"}, metrics=[op.Metric("cost", cost, exact=True)],
+    )  # fmt: skip
+    study.run(3)
+    for record in study.queries:
+        arch = record.architecture
+        assert record.metrics == {"val": toys.score(arch), "cost": cost(arch)}
+
+
+def test_a_latency_needs_no_function_of_its_own():
+    def build(arch):
+        return torch.nn.Linear(4, arch["width"])
+
+    options = {"objectives": {"val": "max"}, "constraints": {"latency_ms": "<= 0"}}
+    named = op.Metric("latency_ms", cheap=True)
+    task = op.Task("t", toys.SPACE, toys.score, build=build, metrics=[named],
+                   example_input=lambda: torch.zeros(1, 4), **options)  # fmt: skip
+    answer = task.query(toys.SPACE.sample(1)[0])
+    assert answer.dropped.startswith("latency_ms is ")
+    assert answer.metrics["latency_ms"] > 0
+    with pytest.raises(InvalidValueError, match=r"builds no network|what its networks read"):
+        op.Task("t", toys.SPACE, toys.score, metrics=[named], **options)
+    with pytest.raises(InvalidValueError, match="'energy': function: got None; give one"):
+        op.Task("t", toys.SPACE, toys.score, build=build, objectives="val=max",
+                metrics=[op.Metric("energy", cheap=True)])  # fmt: skip
 
 
 def test_a_share_is_resolved_once_and_kept(tmp_path):

@@ -39,6 +39,13 @@ def course(study: Study) -> list[tuple[object, ...]]:
     return [(r.query, r.architecture, r.epochs, r.metrics) for r in study.queries]
 
 
+def test_a_budget_of_one_is_a_full_training() -> None:
+    study = Study.of(task(), method="random")
+    study.run(1)
+    assert [r.epochs for r in study.queries] == [None]
+    assert study.best is not None
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("low", [2, 5])
 def test_the_budget_is_that_of_full_trainings(method: str, low: int) -> None:

@@ -40,6 +40,17 @@ def test_resumes_without_the_earlier_study(tmp_path: Path) -> None:
     assert "secret" not in str(again.optuna.user_attrs["optiproxy:warm_start"])
 
 
+def test_its_first_queries_are_neither_random_nor_foretold() -> None:
+    earlier = make("earlier", None, seed=1)
+    earlier.run(12)
+    study = make("s", None, warm_start=[earlier])
+    study.run(16)
+    assert study.random_queries == 0
+    # What is expected before anything is measured has no unit yet.
+    assert [r.predicted for r in study.queries[:3]] == [None] * 3
+    assert any(r.predicted is not None for r in study.queries[3:])
+
+
 def test_another_warm_start_is_another_search(tmp_path: Path) -> None:
     storage = tmp_path / "runs.journal"
     earlier = make("earlier", None, seed=1)

@@ -37,10 +37,10 @@ def answer_text(study: Study, budget: int) -> str:
 def trajectory(study: Study) -> list[dict[str, Any]]:
     """The queries in their order; a failed one has no metrics and says why."""
     fidelities = study.task.fidelities if study.task.low_fidelity is not None else ()
-    return [_entry(record, fidelities) for record in study.queries]
+    return [_entry(record, fidelities, study.task.reports) for record in study.queries]
 
 
-def _entry(record: Record, fidelities: Sequence[int]) -> dict[str, Any]:
+def _entry(record: Record, fidelities: Sequence[int], reports: bool) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "query": record.query,
         "architecture": dict(record.architecture),
@@ -49,6 +49,7 @@ def _entry(record: Record, fidelities: Sequence[int]) -> dict[str, Any]:
     }
     if fidelities:
         entry["fidelity"] = record.epochs or fidelities[-1]
+    if fidelities or reports:
         entry["cost"] = record.cost
     if record.metrics is None:
         entry["failed"] = record.reason

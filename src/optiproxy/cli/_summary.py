@@ -38,7 +38,7 @@ def _lines(study: Study, files: Sequence[tuple[str, Path | str]]) -> Iterator[st
         yield from _best(study, best, records)
     if study.pareto:
         yield from _front(study)
-    yield from _failures(records)
+    yield from _failures(study, records)
     for note in study.notes:
         yield f"note: {note}"
     seconds = study.seconds
@@ -131,8 +131,17 @@ def _front(study: Study) -> Iterator[str]:
         yield f"  {values}: {found}"
 
 
-def _failures(records: Sequence[Record]) -> Iterator[str]:
-    reasons = Counter(r.reason for r in records if r.metrics is None)
+def _failures(study: Study, records: Sequence[Record]) -> Iterator[str]:
+    without = [r for r in records if r.metrics is None]
+    # Of a training that was stopped by its curve a part was spent.
+    stopped = [r for r in without if r.cost < study.task.cost(r.epochs)]
+    if stopped:
+        spent = sum(r.cost for r in stopped)
+        yield (
+            f"stopped early, behind the others: {len(stopped)} of {len(records)} trainings, which "
+            f"took {spent:.3g} of the budget"
+        )
+    reasons = Counter(r.reason for r in without if r not in stopped)
     if reasons:
         reason, count = reasons.most_common(1)[0]
         reason = " ".join(reason.split())  # Errors of torch have several lines.

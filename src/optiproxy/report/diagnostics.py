@@ -8,6 +8,7 @@ constant).
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,13 +127,15 @@ def _codes(archs: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
 def rank_correlation(queries: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, int]:
     """Spearman's correlation of what was predicted with what was measured, and of how many queries.
 
-    NaN where fewer than three queries have both, or one of them is constant.
+    Of several fidelities it is that of the one which most of them have: short trainings, which are
+    worse and expected to be, would pass for foresight. NaN where fewer than three queries have
+    both, or one of them is constant.
     """
     from scipy import stats
 
     pairs = [
         (query["predicted"], value)
-        for query in queries
+        for query in _of_one_fidelity(queries)
         if query.get("predicted") is not None
         and (value := (query["metrics"] or {}).get(metric)) is not None
     ]
@@ -142,6 +145,14 @@ def rank_correlation(queries: Sequence[Mapping[str, Any]], metric: str) -> tuple
     if len(pairs) < 3 or np.ptp(predicted) == 0 or np.ptp(measured) == 0:
         return math.nan, len(pairs)
     return float(stats.spearmanr(predicted, measured).statistic), len(pairs)
+
+
+def _of_one_fidelity(queries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The queries of the fidelity that most of them have."""
+    if not queries:
+        return []
+    ((most, _),) = Counter(query.get("epochs") for query in queries).most_common(1)
+    return [query for query in queries if query.get("epochs") == most]
 
 
 def _collapse(queries: Sequence[Mapping[str, Any]], initial: int) -> Diagnosis | None:
@@ -170,7 +181,7 @@ def _near(archs: Sequence[Mapping[str, Any]]) -> float:
 
 
 def _gap(led: Sequence[Mapping[str, Any]], metric: str) -> Diagnosis | None:
-    told = [query for query in led if query.get("predicted") is not None and query["metrics"]]
+    told = _of_one_fidelity([q for q in led if q.get("predicted") is not None and q["metrics"]])
     correlation, count = rank_correlation(told[-2 * WINDOW :], metric)
     if count < 2 * WINDOW or math.isnan(correlation) or correlation >= UNLED:
         return None

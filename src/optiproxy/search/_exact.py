@@ -17,6 +17,8 @@ from optiproxy.spaces.architecture import Indices
 # A relative limit refers to the largest value among so many random architectures, the same ones for
 # every seed.
 SAMPLE = 200
+# Where so many have no value, none will have one.
+MANY = 20
 # How far a walk to the allowed goes, and from how many rows at once.
 WALK, BEAM = 30, 64
 
@@ -44,36 +46,38 @@ class Exact:
         self._space = space
         self._functions = dict(functions)
         self._values: dict[str, dict[Architecture, float]] = {name: {} for name in functions}
+        self._problems: dict[str, str] = {}
 
     @property
     def metrics(self) -> tuple[str, ...]:
         return tuple(self._functions)
 
     def value(self, metric: str, arch: Architecture) -> float:
-        """A metric of one architecture.
-
-        Raises:
-            InvalidValueError: The function did not give a finite number.
-        """
+        """A metric of one architecture; NaN where its function gives no finite number."""
         known = self._values[metric]
         if arch not in known:
             value: Any
             try:
                 value = self._functions[metric](arch)
-            except Exception as error:
-                value = error
-            try:
                 known[arch] = float(value)
-            except (TypeError, ValueError):
-                known[arch] = math.nan
+            except Exception as error:
+                value, known[arch] = error, math.nan
             if not math.isfinite(known[arch]):
-                del known[arch]
-                raise invalid(f"exact: {metric} of {arch!r}", value, "give a finite number")
+                known[arch] = math.nan
+                self._problems[metric] = f"{value!r} for {arch!r}"
         return known[arch]
 
     def values(self, metric: str, rows: Indices) -> NDArray[np.float64]:
-        """A metric of rows (B, C), (B,)."""
-        return np.array([self.value(metric, arch) for arch in self._space.from_indices(rows)])
+        """A metric of rows (B, C), (B,); NaN where there is none.
+
+        Raises:
+            InvalidValueError: The function gives a finite number for none of many.
+        """
+        found = np.array([self.value(metric, arch) for arch in self._space.from_indices(rows)])
+        if len(found) >= MANY and np.isnan(found).all():
+            problem = self._problems[metric]
+            raise invalid(f"exact: {metric}", problem, "give a function that gives finite numbers")
+        return found
 
     def sampled(self, metric: str) -> NDArray[np.float64]:
         """A metric of a random sample of the space.
@@ -87,17 +91,20 @@ class Exact:
                 f"a share of {metric}",
                 "give a number: the metric is not known before it is measured",
             )
-        return self.values(metric, self._space.random_indices(SAMPLE, np.random.default_rng(0)))
+        rows = self._space.random_indices(SAMPLE, np.random.default_rng(0))
+        return self.values(metric, rows)
 
     def violation(self, rows: Indices, constraints: Iterable[Constraint]) -> NDArray[np.float64]:
         """By how much rows (B, C) break the limits of exact metrics in all, each taken relative to
-        its bound; 0 where they meet all, (B,).
+        its bound; 0 where they meet all, infinite where an exact metric has no value, (B,).
         """
         total = np.zeros(len(rows))
         for c in constraints:
             if c.metric in self._functions:
                 excess = c.sign * (self.values(c.metric, rows) - c.bound)
                 total += np.maximum(excess, 0.0) / max(abs(c.bound), 1e-12)
+        for metric in self._functions:
+            total[np.isnan(self.values(metric, rows))] = np.inf
         return total
 
     def descend(self, rows: Indices, constraints: tuple[Constraint, ...]) -> Indices:

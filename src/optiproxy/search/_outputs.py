@@ -113,8 +113,10 @@ class Outputs(Proxy):
     def _slope(self, column: Column) -> tuple[Tensor, Tensor]:
         """The weights (C·O,) and the offset of the linear function."""
         rows = self.space.random_indices(SLOPE_SAMPLE, np.random.default_rng(0))
+        values = self._exact.values(column.metric, rows)
+        rows, values = rows[np.isfinite(values)], values[np.isfinite(values)]
         p = corners(self.space, torch.from_numpy(rows), torch.float64).flatten(1)
-        y = torch.from_numpy(column.scale(self._exact.values(column.metric, rows)))
+        y = torch.from_numpy(column.scale(values))
         centre = p.mean(0)
         square = (p - centre).T @ (p - centre)
         square += RIDGE * len(rows) * torch.eye(len(square), dtype=square.dtype)

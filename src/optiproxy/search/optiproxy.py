@@ -279,10 +279,11 @@ class OptiProxy(Optimizer):
             scouted=second,
             rng=rng,
         )
-        expected = targets.scales[0].inverse(beliefs.mean[chosen, 0].double().numpy())
-        expected = self.objectives[0].sign * expected
-        archs = self.space.from_indices(rows[chosen])
-        self._predicted = dict(zip(archs, expected.tolist(), strict=True))
+        if np.isfinite(self.values(self.objectives[0].metric)).any():  # Else there is no unit yet.
+            expected = targets.scales[0].inverse(beliefs.mean[chosen, 0].double().numpy())
+            expected = self.objectives[0].sign * expected
+            archs = self.space.from_indices(rows[chosen])
+            self._predicted = dict(zip(archs, expected.tolist(), strict=True))
         return rows[chosen]
 
     def _informed(self, seed: int, outputs: list[int]) -> Proxy:

@@ -32,6 +32,16 @@ def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) ->
         )
 
 
+def _places(executor: Executor) -> int | None:
+    """How many evaluations an executor takes at once; None where it does not tell."""
+    if client := getattr(executor, "_client", None):  # Dask's
+        threads: int = sum(client.nthreads().values())
+        return threads
+    # Every executor of the standard library has the attribute, and loky's.
+    places: int | None = getattr(executor, "_max_workers", None)
+    return places
+
+
 def workers_of(workers: int | None, executor: Executor | None) -> int:
     """How many evaluations run at once: what was given, else as many as the executor has places.
 
@@ -39,8 +49,7 @@ def workers_of(workers: int | None, executor: Executor | None) -> int:
         InvalidValueError: No whole number of 1 or more, or an executor that does not tell.
     """
     if workers is None:
-        # Every executor of the standard library and loky's has the attribute; Dask's has not.
-        workers = 1 if executor is None else getattr(executor, "_max_workers", None)
-        if workers is None:
+        workers = 1 if executor is None else _places(executor)
+        if not workers:
             raise invalid("workers", None, "say how many evaluations the executor takes at once")
     return whole_number("workers", workers)

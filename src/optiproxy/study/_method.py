@@ -46,6 +46,8 @@ class Method:
             options["exact"] = exact
         if self._takes("distinct"):
             options["distinct"] = task.distinct
+        if self._takes("features") and task.features:
+            options["features"] = task.features
         if earlier:
             options["warm_start"] = [study.pairs(task.space) for study in earlier]
         return self._make(

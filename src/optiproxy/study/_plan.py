@@ -133,7 +133,8 @@ class Plan:
             return 0
         one = self._task.cost(epochs)
         made = sum(e.epochs is not None and e.state is not State.DROPPED for e in entries)
-        share = min(LOW_SHARE * self.budget - one * made, self._left(entries))
+        # At least one is trained in full.
+        share = min(LOW_SHARE * self.budget - one * made, self._left(entries) - 1)
         return max(0, min(int(share / one + _ROUNDING), LOW_QUERIES - made))
 
     def _full(self, entries: Iterable[Entry]) -> int:

@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import optuna
 
 import optiproxy
 from optiproxy.errors import StudyError, invalid, whole_number
-from optiproxy.metrics import Metric
+from optiproxy.metrics import Function, Metric
 from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search._earlier import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
@@ -25,6 +26,7 @@ from optiproxy.study._method import Method
 from optiproxy.study._session import run_session
 from optiproxy.study._storage import Storage, open_storage, quiet, shown, storage_errors
 from optiproxy.study._stored import bounded, found_again, stored_identity
+from optiproxy.study._warm import ATTRIBUTE as WARM_START
 from optiproxy.study._warm import keep_earlier
 from optiproxy.study.records import Found, Record, Seconds
 from optiproxy.tasks import Task
@@ -66,6 +68,8 @@ class Study:
         metrics: The names of all metrics, where they are known beforehand, or a `Metric` for each
             that need not be trained for; see `optiproxy.Task`.
         build: ``build(arch) → nn.Module``; by default the space's own.
+        features: Scores that cost no training, name → function of an architecture; see
+            `optiproxy.OptiProxy`.
         method: ``"optiproxy"`` or a baseline's name.
         proxy: The model behind ``"optiproxy"``; None for its default.
         storage: None for memory, a path for a journal file, or a database's URL;
@@ -90,6 +94,7 @@ class Study:
         reported: Sequence[str] = (),
         metrics: Sequence[str | Metric] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
+        features: Mapping[str, Function] = MappingProxyType({}),
         method: str = "optiproxy",
         proxy: str | None = None,
         storage: Storage = None,
@@ -105,6 +110,7 @@ class Study:
             reported=reported,
             metrics=metrics,
             build=build,
+            features=features,
         )
         self._open(name, task, method, proxy, storage, seed, warm_start)
 
@@ -319,6 +325,8 @@ class Study:
         """How many of the first queries the method draws at random, before it has learnt."""
         if self.method == "random":
             return len(self.queries)
+        if self.optuna.user_attrs.get(WARM_START):
+            return 0  # Its first ones follow the earlier studies.
         drawn = self._optimizer.n_init
         if not self.task.drops:
             return drawn

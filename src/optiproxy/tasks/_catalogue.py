@@ -17,6 +17,7 @@ TASKS = Registry(
     {
         "accel-nasbench": "optiproxy.tasks.accel_nasbench:imagenet",
         "mnist1d": "optiproxy.tasks.mnist1d:task",
+        "mnist1d-table": "optiproxy.tasks.mnist1d_table:task",
         "nasbench-graph-computers": "optiproxy.tasks.nasbench_graph:computers",
         "nasbench-graph-cora": "optiproxy.tasks.nasbench_graph:cora",
         "nasbench-graph-cs": "optiproxy.tasks.nasbench_graph:cs",

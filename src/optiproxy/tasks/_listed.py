@@ -107,8 +107,11 @@ class Listed:
             self._loaded = self._load()
         return self._loaded
 
+    def _find(self) -> Path:
+        return data.find(self.table)
+
     def _load(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
-        path = data.find(self.table)
+        path = self._find()
         needed = (self.measured,) if self.measured else ()
         values = (c.column if isinstance(c, At) else c for c in self.columns.values())
         wanted = dict.fromkeys((*self._key, *values, *self._where, *needed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
@@ -38,6 +39,24 @@ def check(task: Task, text: str) -> None:
         )
     if not task.can_build:
         raise invalid("measure", text, f"task {task.name!r} builds no network: Task(build=…)")
+
+
+def check_named(task: Task, names: Sequence[str]) -> None:
+    """Has cheap metrics without a function measured in torch.
+
+    Raises:
+        InvalidValueError: One is nothing that can be measured, or `task` has no networks.
+    """
+    for name in names:
+        if name not in METRICS:
+            raise invalid(
+                f"Metric {name!r}: function",
+                None,
+                f"give one: without it only {', '.join(METRICS)} can be measured",
+            )
+    if names:
+        check(task, "torch")
+        task.measure = "torch"
 
 
 def measured(task: Task, arch: Architecture) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from optiproxy.errors import EvaluationFailed
 from optiproxy.spaces import Architecture
 from optiproxy.tasks import _measuring
 from optiproxy.tasks._curve import Curve, Stopped
+from optiproxy.tasks._measuring import METRICS
 from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def answer(
             seconds = time.perf_counter() - start
             return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
         # By what was known before it was decided whether to train.
-        found = {**_mapping(task, task.evaluate(arch, **keywords)), **known}
+        found = {**_mapping(task, task.evaluate(arch, **keywords), known), **known}
         metrics, left_out = _checked(task, found)
     except Stopped as error:
         # Its whole length, or that of the longest before where the task does not say.
@@ -88,7 +89,9 @@ def _before(task: Task, arch: Architecture) -> dict[str, Any]:
         EvaluationFailed: A function gave no finite number.
     """
     found: dict[str, Any] = {}
-    for name, function in (*task.exact.items(), *task.cheap.items()):
+    # What is measured on the device that the user named is not measured here as well.
+    cheap = {n: f for n, f in task.cheap.items() if not task.measure or n not in METRICS}
+    for name, function in (*task.exact.items(), *cheap.items()):
         found[name] = function(arch)
         value = number(name, found[name])
         if not math.isfinite(value):
@@ -105,11 +108,12 @@ def _broken(task: Task, known: Mapping[str, Any]) -> str:
     return ""
 
 
-def _mapping(task: Task, result: object) -> dict[str, Any]:
+def _mapping(task: Task, result: object, known: Mapping[str, Any]) -> dict[str, Any]:
     # A bare number may also come as a scalar of numpy or torch.
     bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
-    if bare and len(task.objectives) == 1:
-        result = {task.objectives[0].metric: result}
+    asked = [o.metric for o in task.objectives if o.metric not in known]
+    if bare and len(asked) == 1:
+        result = {asked[0]: result}
     if not isinstance(result, Mapping):
         raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
     return {str(name): value for name, value in result.items()}

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 from optiproxy.errors import invalid, truth
@@ -83,6 +84,8 @@ class Task:
         in_memory: True where a query is a look-up, so that a study need not be stored.
         distinct: Whether architectures that come to the same network (`Space.canonical`) are
             evaluated once; by default, but for look-ups: a table may list them one by one.
+        features: Scores that cost no training (NASWOT, LogSynflow), name → function of an
+            architecture, for methods that can use them; see `optiproxy.OptiProxy`.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
@@ -113,6 +116,7 @@ class Task:
         fidelities: Sequence[int] = (),
         in_memory: bool = False,
         distinct: bool | None = None,
+        features: Mapping[str, Function] = MappingProxyType({}),
         description: str = "",
         origin: Origin | None = None,
     ) -> None:
@@ -144,6 +148,9 @@ class Task:
         self.metrics = tuple(given) if complete else ()
         self.exact = {name: m.function for name, m in given.items() if m.exact and m.function}
         self.cheap = {name: m.function for name, m in given.items() if m.cheap and m.function}
+        if not isinstance(features, Mapping) or not all(map(callable, features.values())):
+            raise invalid("Task: features", features, "give name → function of one architecture")
+        self.features = dict(features)
         self.in_memory = truth("Task: in_memory", in_memory)
         self.distinct = not in_memory if distinct is None else truth("Task: distinct", distinct)
         self.description = description
@@ -159,6 +166,7 @@ class Task:
         self._prepare = prepare
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
         _fidelity.check(self)
+        _measuring.check_named(self, [m.name for m in given.values() if m.cheap and not m.function])
         self._check_callable()
 
     def replaced(

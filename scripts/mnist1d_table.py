@@ -1,0 +1,82 @@
+"""Makes the packaged table of the embedded task: networks that were really trained and measured.
+
+    python scripts/mnist1d_table.py [--networks N]
+
+A random sample of the task's networks, each listed once. Every one is trained with seed 0 for each
+fidelity, on two processes; then, on a quiet machine, its latency is measured. Half an hour on two
+cores. What it was made on and by is written into the file's metadata.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+import optiproxy
+from optiproxy.tasks import mnist1d, mnist1d_table
+
+FILE = mnist1d_table.file()
+SEED = 0
+
+
+def trained(text: str) -> dict[str, float]:
+    arch = mnist1d.task().space.architecture(text)
+    row = {}
+    for epochs in mnist1d.FIDELITIES:
+        start = time.perf_counter()
+        found = mnist1d.evaluate(arch, seed=SEED, epochs=epochs)
+        row |= {f"{name}_{epochs}_epochs": value for name, value in found.items()}
+        row[f"train_seconds_{epochs}_epochs"] = round(time.perf_counter() - start, 3)
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", type=int, default=mnist1d_table.NETWORKS)
+    options = parser.parse_args()
+    space = mnist1d.task().space
+    rows = space.canonical(space.random_indices(20 * options.networks, np.random.default_rng(SEED)))
+    _, first = np.unique(rows, axis=0, return_index=True)
+    archs = space.from_indices(rows[np.sort(first)[: options.networks]])
+    texts = [space.to_text(arch) for arch in archs]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        table = []
+        for number, row in enumerate(pool.map(trained, texts), 1):
+            table.append(row)
+            print(f"trained {number} of {len(texts)}", end="\r", flush=True)
+    for number, (arch, row) in enumerate(zip(archs, table, strict=True), 1):
+        row["params"], row["flops"] = mnist1d.params(arch), mnist1d.flops(arch)
+        row["latency_ms"] = float(mnist1d.latency_ms(arch))
+        print(f"measured {number} of {len(texts)}", end="\r", flush=True)
+    columns = {"architecture": texts, **{name: [r[name] for r in table] for name in table[0]}}
+    made = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": "python scripts/mnist1d_table.py",
+        "seed": SEED,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "optiproxy": optiproxy.__version__,
+    }
+    unfinished = FILE.with_suffix(".part")
+    whole = pa.table(columns).replace_schema_metadata({"made": json.dumps(made)})
+    pq.write_table(whole, unfinished, compression="zstd")
+    unfinished.replace(FILE)
+    print(f"{FILE}: {len(texts)} networks")
+
+
+if __name__ == "__main__":
+    main()
