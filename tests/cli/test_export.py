@@ -45,6 +45,11 @@ def test_json_says_what_it_is_and_where_it_comes_from(study, folder, capfd):
     assert two["architecture"] == dict(study.queries[1].architecture)
 
 
+def test_the_name_of_the_file_says_what_it_is(study, folder, capfd):
+    assert export("--out", "best.json") == 0
+    assert json.loads((folder / "best.json").read_text())["metrics"] == dict(study.best.metrics)
+
+
 def test_weights_are_those_of_the_training(study, folder, capfd):
     assert export("--out", "best.pt") == 0
     out, _ = capfd.readouterr()

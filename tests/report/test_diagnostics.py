@@ -66,6 +66,15 @@ def test_a_search_that_stays_at_one_place_has_collapsed() -> None:
     assert diagnosed(history([*varied(10), *near])) == []
 
 
+def test_a_space_of_few_architectures_can_not_collapse() -> None:
+    """Thirty of 300 names: each differs from every other in a single choice."""
+    rng = np.random.default_rng(0)
+    one = np.pad(rng.permutation(300)[:40, None], ((0, 0), (0, 5)))
+    assert diagnosed(history(one)) == []
+    two = np.pad(rng.integers(0, (5, 6), size=(40, 2)), ((0, 0), (0, 4)))
+    assert diagnosed(history(two)) == []
+
+
 def test_variety_is_that_of_uniform_options_and_zero_for_one_architecture() -> None:
     even = [[i % 5] * len(NAMES) for i in range(2 * WINDOW)]
     assert variety(history(even)) == pytest.approx(6 * math.log(5) / math.log(WINDOW))

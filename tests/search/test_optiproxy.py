@@ -135,6 +135,23 @@ def test_threads_that_overlap_put_the_number_back_together() -> None:
         assert numbers() == before
 
 
+def test_what_a_training_leaves_behind_in_torch_does_no_harm() -> None:
+    grad, device = torch.is_grad_enabled(), torch.get_default_device()
+    opt = OptiProxy(CELL, "y=max", seed=0, n_init=4)
+    alone = OptiProxy(CELL, "y=max", seed=0, n_init=4)
+    for _ in range(3):
+        archs = alone.ask(4)
+        torch.set_grad_enabled(False)
+        torch.set_default_device("meta")
+        try:
+            assert opt.ask(4) == archs
+        finally:
+            torch.set_grad_enabled(grad)
+            torch.set_default_device(device)
+        for each in (alone, opt):
+            each.tell(archs, [float(i) for i in range(4)])
+
+
 def test_no_global_generator_is_read_or_set() -> None:
     torch.manual_seed(1)
     np.random.seed(1)

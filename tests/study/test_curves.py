@@ -52,6 +52,38 @@ def test_a_training_behind_the_median_is_stopped_and_costs_its_part() -> None:
     assert study.best is not None
 
 
+def test_what_breaks_a_limit_sets_no_pace_for_what_keeps_it() -> None:
+    def narrow(arch: op.Architecture, report) -> dict[str, float]:
+        return {"val": evaluate(arch, report), "cost": float(arch["width"])}
+
+    for seed in range(4):
+        limited = op.Task("narrow", SPACE, narrow, objectives="val=max", constraints="cost<=2")
+        study = Study.of(limited, method="random", seed=seed)
+        study.run(25)
+        assert study.best is not None
+        assert study.best.metrics["val"] == 2
+        # A training is stopped behind those alone that keep the limit.
+        assert all(r.architecture["width"] < 2 for r in study.queries if r.metrics is None)
+
+
+def test_with_several_objectives_none_is_behind() -> None:
+    def both(arch: op.Architecture, report) -> dict[str, float]:
+        return {"val": evaluate(arch, report), "cost": float(arch["width"])}
+
+    objectives = {"val": "max", "cost": "min"}
+    study = Study.of(op.Task("both", SPACE, both, objectives=objectives), method="random")
+    study.run(20)
+    assert all(r.metrics is not None for r in study.queries)
+
+
+def test_a_stopped_training_is_no_failure(tmp_path: Path) -> None:
+    storage = tmp_path / "s.journal"
+    Study.of(task(), method="random", storage=storage).run(12)
+    study = Study.of(task(), method="random", storage=storage)
+    study.run(14)  # Few are left, and may all be stopped.
+    assert study.notes == []
+
+
 def test_less_is_better_where_the_objective_says_so() -> None:
     loss = Curve({1: 2.0, 2: 1.0}, sign=-1.0)
     loss(1, 1.9)

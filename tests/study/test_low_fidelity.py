@@ -39,6 +39,19 @@ def course(study: Study) -> list[tuple[object, ...]]:
     return [(r.query, r.architecture, r.epochs, r.metrics) for r in study.queries]
 
 
+@pytest.mark.parametrize("method", ["random", "evolution", "optiproxy"])
+def test_full_trainings_may_be_more_than_the_short_ones_before(method: str) -> None:
+    """Half as long: of a budget of 8 few are short, and all of them are trained in full."""
+    close = op.Task("toy", SPACE, lambda arch, epochs: evaluate(arch, epochs, 0),
+                    objectives={"val": "max"}, fidelities=(16, 20))  # fmt: skip
+    study = Study.of(close.replaced(low_fidelity=16), method=method)
+    study.run(8)
+    assert 7 < sum(r.cost for r in study.queries) <= 8
+    assert not any("used up" in note for note in study.notes)
+    full = [r.architecture for r in study.queries if r.epochs is None]
+    assert len(full) == len(set(full))
+
+
 def test_a_budget_of_one_is_a_full_training() -> None:
     study = Study.of(task(), method="random")
     study.run(1)

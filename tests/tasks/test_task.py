@@ -213,3 +213,21 @@ def test_evaluators_of_every_shape_are_taken() -> None:
 
     for evaluate in (Trainer(), lambda arch, **more: 1.0, lambda *args: 1.0, partial(max, 1.0)):
         assert _task(evaluate).query(ARCH) is not None
+
+
+def test_a_reason_can_be_written_whatever_was_raised() -> None:
+    class Cancelled(BaseException):
+        pass
+
+    def missing(arch: Architecture) -> float:
+        raise OSError("no file a\udcff")
+
+    def cancelled(arch: Architecture) -> float:
+        raise Cancelled("by the loop")
+
+    reasons = []
+    for evaluate in (missing, cancelled):
+        task = Task("t", SPACE, evaluate, objectives="score=max")
+        reasons.append(task.query(SPACE.sample(1)[0]).reason)
+    assert reasons == ["OSError: no file a\\udcff", "Cancelled: by the loop"]
+    assert reasons[0].encode("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -37,6 +38,7 @@ def conduct(
 ) -> int:
     """Runs `study` and prints what it found; returns the exit code."""
     place = None if study.storage is None else shown(study.storage)
+    folder = Path.cwd()
     if place is not None:
         done = len(study.queries)
         state = f"goes on after {done} queries" if done else "the same command again goes on"
@@ -56,6 +58,7 @@ def conduct(
         except KeyboardInterrupt:
             print(_how_to_resume(study, place), file=sys.stderr)
             return INTERRUPTED
+        os.chdir(folder)  # An evaluator may have gone elsewhere.
         if place is not None and not json:
             files.append(("study", place))
             try:

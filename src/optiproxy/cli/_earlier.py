@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from optiproxy.cli._conduct import default_storage
 from optiproxy.errors import OptiProxyError, invalid
 from optiproxy.study import Study
 
@@ -32,12 +33,15 @@ def _earlier(name: str, storage: str | None) -> Any:
                 "--warm-start", name, "give a file that `optiproxy search --json` wrote"
             ) from None
     remedy = "give the name of a study in --storage, or a file that `search --json` wrote"
-    if storage is None:
-        raise invalid("--warm-start", name, f"there is no such file; {remedy}")
-    try:
-        return Study.load(name, storage)
-    except OptiProxyError as error:
-        raise invalid("--warm-start", name, f"{error}; {remedy}") from None
+    # Each search has a file of its own where no storage is said.
+    places = [p for p in (storage, default_storage(name)) if p and ("://" in p or Path(p).exists())]
+    problem = f"there is no such file and no {default_storage(name)}"
+    for place in places:
+        try:
+            return Study.load(name, place)
+        except OptiProxyError as error:
+            problem = str(error)
+    raise invalid("--warm-start", name, f"{problem}; {remedy}")
 
 
 def _query(entry: dict[str, Any]) -> SimpleNamespace:

@@ -15,7 +15,7 @@ def export(
     *,
     out: Path,
     storage: str | None = None,
-    format: Literal["pytorch", "onnx", "json"] = "pytorch",
+    format: Literal["pytorch", "onnx", "json"] | None = None,
     query: int | None = None,
     input_shape: str | None = None,
 ) -> int:
@@ -30,7 +30,7 @@ def export(
         storage: Where the study is kept; by default ./NAME.journal.
         format: json: the architecture and what was measured. pytorch: the weights, to be read by
             torch.load; if OUT ends in .pt2 the whole network, by torch.export.load. onnx: the whole
-            network.
+            network. By default onnx or json where OUT ends so, else pytorch.
         query: The number of the query to write instead of the best one's.
         input_shape: Sizes of one input with commas between, such as 1,3,32,32; for .pt2 and onnx,
             where the task does not say them.
@@ -49,6 +49,9 @@ def export(
 
     if not out.parent.is_dir():
         raise invalid("out", str(out), "its folder does not exist; make it first")
+    if format is None:
+        by_suffix: dict[str, Literal["onnx", "json"]] = {".onnx": "onnx", ".json": "json"}
+        format = by_suffix.get(out.suffix.lower(), "pytorch")
     study = Study.load(name, storage or default_storage(name))
     found = _found(study, query)
     if format == "json":

@@ -25,6 +25,8 @@ WINDOW = 20
 # NAS-Bench-Graph, SpikeNAS and a space of 20 choices (2 seeds each): 1.30 or more; by local search,
 # which walks from neighbour to neighbour: 1.22 or more.
 COLLAPSED = 1.15
+# Spaces in which a random sample has less are too small to collapse in.
+SMALL = 1.5
 
 # The part of a search in which it should still explore.
 EARLY = 0.5
@@ -156,6 +158,13 @@ def _of_one_fidelity(queries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, 
 
 
 def _collapse(queries: Sequence[Mapping[str, Any]], initial: int) -> Diagnosis | None:
+    if not queries:
+        return None
+    # So few architectures are alike, however they are chosen.
+    columns = _codes([query["architecture"] for query in queries]).T
+    most = sum(math.log(min(len(set(column)), WINDOW)) for column in columns.tolist())
+    if most < SMALL * math.log(WINDOW):
+        return None
     led = len(queries) - initial
     early = initial + max(WINDOW, math.ceil(EARLY * led))
     course = variety(queries)[initial : early - WINDOW + 1]

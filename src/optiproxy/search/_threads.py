@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache
 
 import torch
@@ -31,11 +31,20 @@ def _controller() -> ThreadpoolController:
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Runs its block on one thread: torch, BLAS and OpenMP; restores the earlier numbers."""
+    """Runs its block on one thread: torch, BLAS and OpenMP; restores the earlier numbers.
+
+    Nor does it matter in there what a training has left behind in this process: gradients that are
+    switched off, another default device.
+    """
     _enter()
     threads = torch.get_num_threads()
     try:
-        with _controller().select(user_api="openmp").limit(limits=1):
+        with (
+            _controller().select(user_api="openmp").limit(limits=1),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            _on_cpu(),
+        ):
             torch.set_num_threads(1)
             try:
                 yield
@@ -43,6 +52,12 @@ def single_threaded() -> Iterator[None]:
                 torch.set_num_threads(threads)
     finally:
         _leave()
+
+
+def _on_cpu() -> AbstractContextManager[object]:
+    # A default device is looked at by every call of torch, so none is set where none is needed.
+    cpu = torch.device("cpu")
+    return nullcontext() if torch.get_default_device() == cpu else cpu
 
 
 def _enter() -> None:

@@ -114,10 +114,12 @@ class Optimizer(ABC):
         n = whole_number("ask: n", n)
         rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending)])
         rows = self._promote(n, rng) if self._low else self._propose(n, rng)
+        if self._low and len(rows) < n:  # All that had a cheap answer is known.
+            rows = np.concatenate([rows, self.random_new(n + len(rows), rng)])
         keys = self.keys(rows)
         # At the space's end a method may have taken one twice.
-        rows = rows[[key not in keys[:i] for i, key in enumerate(keys)]]
-        self._known.update(keys)
+        rows = rows[[key not in keys[:i] for i, key in enumerate(keys)]][:n]
+        self._known.update(self.keys(rows))
         self._pending.extend(rows)
         return self.space.from_indices(rows)
 

@@ -129,9 +129,13 @@ def default_name(task: Task, method: str, seed: int) -> str:
 
 
 def code_of(task: Task) -> str | None:
-    """A hash of the user's file that a task is in; None where it is in none."""
+    """A hash of the user's files that a task is in and that it reads; None where there are none."""
     file = None if task.reference is None else task.reference.file
-    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
+    files = [*([file] if file else []), *(path for path in task.files if path.is_file())]
+    if not files:
+        return None
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def objective_text(objective: Objective) -> str:

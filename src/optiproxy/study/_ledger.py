@@ -255,7 +255,7 @@ class Ledger:
         first: int,
         archs: Sequence[Architecture],
         seconds: float,
-        predicted: Sequence[float] | None = None,
+        predicted: Sequence[float | None] | None = None,
         epochs: int | None = None,
     ) -> None:
         """Queues a batch as queries `first`, `first` + 1, …; it took `seconds` to propose it.
@@ -264,7 +264,8 @@ class Ledger:
             first: The number of its first query.
             archs: The batch.
             seconds: How long the method took to propose it.
-            predicted: What its model predicted of each; None where it has no model.
+            predicted: What its model predicted of each; None for what it did not choose, and
+                where it has no model.
             epochs: Of short trainings; None for full ones.
         """
         share = seconds / len(archs)

@@ -95,7 +95,7 @@ class Runner:
                     self._ledger.interrupt(entry)
                     self._mine.pop(entry.trial.number, None)
                 raise
-        if self._results and self._failures.total() == self._results:
+        if self._results and self._failures.total() == self._results and not self._succeeded:
             self._note_failures()
 
     def _loop(self) -> None:
@@ -128,7 +128,8 @@ class Runner:
                 self._out[self._submitted(entry)] = entry
 
     def _submitted(self, entry: Entry) -> Future[Evaluation | str]:
-        known = medians(self._ledger.read(), entry.epochs) if self._ledger.task.reports else {}
+        task = self._ledger.task
+        known = medians(task, self._ledger.read(), entry.epochs) if task.reports else {}
         return self._pool.submit(entry.architecture, entry.epochs, known)
 
     def _next(self) -> Entry | None:
@@ -190,14 +191,15 @@ class Runner:
         first = 1 + max((e.number for e in entries), default=0)
         self._ledger.propose(first, archs, seconds, predicted, epochs)
 
-    def _predicted(self, archs: list[Architecture]) -> list[float] | None:
+    def _predicted(self, archs: list[Architecture]) -> list[float | None] | None:
         """What the method's model says of its own proposals, where it can be asked."""
         predictions = getattr(self._optimizer, "predictions", None)
-        told = predictions(archs) if predictions is not None and archs else None
-        if told is None:
+        if predictions is None:
             return None
-        values = [float(value) for value in told]
-        return values if all(map(math.isfinite, values)) else None
+        # One by one: some places of a batch may be of the initial design.
+        each = [predictions([arch]) for arch in archs]
+        values = [None if told is None else float(told[0]) for told in each]
+        return [v if v is not None and math.isfinite(v) else None for v in values]
 
     # ---- collecting ----
 
@@ -256,9 +258,11 @@ class Runner:
         for name in evaluation.left_out:
             self._note(f"{name!r} is no number in some evaluations; it is left out there")
         self._results += 1
-        if evaluation.metrics is None:
+        if evaluation.stopped:  # It went well, and was behind.
+            self._results -= 1
+        elif evaluation.metrics is None:
             self._failures[evaluation.reason] += 1
-            if self._results == self._failures.total() == _SUSPICIOUS:
+            if self._results == self._failures.total() == _SUSPICIOUS and not self._succeeded:
                 self._note_failures()
         self._finished(
             Record(
@@ -295,6 +299,11 @@ class Runner:
             f"measured, and {dropped} of them broke a limit and were dropped untrained; loosen the "
             "limit, or run it again with a larger cheap_budget (--cheap-budget)"
         )
+
+    @property
+    def _succeeded(self) -> bool:
+        """Whether any evaluation of this study did, in whichever session."""
+        return any(entry.metrics for entry in self._ledger.read() if entry.state is State.DONE)
 
     def _note_failures(self) -> None:
         reason, count = self._failures.most_common(1)[0]

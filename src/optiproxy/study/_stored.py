@@ -33,13 +33,19 @@ def stored_identity(name: str, storage: Storage) -> Identity:
 
 
 def found_again(text: str, folder: str) -> Task:
-    """The task of a stored study: from here, or else from where it was begun."""
+    """The task of a stored study: from where it was begun, or else (another machine) from here.
+
+    Here may lie another file of the same name.
+    """
+    begun = Reference(text, folder)
+    if begun.file is not None and begun.file.is_file():
+        return begun.load()
     try:
         return load(text)
     except InvalidValueError:
         if folder == os.getcwd():
             raise
-        return Reference(text, folder).load()
+        return begun.load()
 
 
 def bounded(task: Task, asked: list[str], name: str, storage: Storage) -> Task:

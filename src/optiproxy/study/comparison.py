@@ -114,8 +114,8 @@ def compare(
         own = [t for t, cell in zip(tables, files.values(), strict=True) if cell.task is task]
         if old := _provenance.changed(own, task):
             _logger.warning(
-                "%s: its file has changed since %d of its %d searches were made, which are kept; "
-                "remove %s to make them anew",
+                "%s: its file, or the table that it reads, has changed since %d of its %d searches "
+                "were made, which are kept; remove %s to make them anew",
                 *(task.name, old, len(own), folder / "cells"),
             )
     results = pa.concat_tables(map(_provenance.unmarked, tables), promote_options="default")
@@ -148,8 +148,15 @@ def _check(
 ) -> None:
     for kind, names in (("tasks", [task.name for task in tasks]), ("methods", list(methods))):
         if not names or len(set(names)) < len(names):
-            raise invalid(kind, names, "give at least one, and each once")
+            own = ", with a name of its own (Table(…, name=…))" if kind == "tasks" else ""
+            raise invalid(kind, names, f"give at least one, and each once{own}")
     for task in tasks:
+        if len(task.objectives) > 1:
+            _logger.warning(
+                "%s has %d objectives: methods are compared by the first, %s, alone; "
+                "report.hypervolume_figure compares fronts",
+                *(task.name, len(task.objectives), task.objectives[0].metric),
+            )
         if task.low_fidelity is not None:
             # A short training is another question: neither a query of the budget nor a best.
             raise invalid(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -94,14 +94,33 @@ class Lookup:
         self._loaded: tuple[dict[bytes, int], dict[str, NDArray[np.float64]]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": None}
+        kept = {k: v for k, v in self.__dict__.items() if k != "_row_of_network"}
+        return {**kept, "_loaded": None}
 
     def __call__(self, arch: Architecture) -> dict[str, float]:
         row_of, values = self._tables()
-        row = row_of.get(self._space.to_indices([arch])[0].tobytes())
+        indices = self._space.to_indices([arch])
+        row = row_of.get(indices[0].tobytes())
         if row is None:
-            raise EvaluationFailed(f"the table has no row for {self._space.to_text(arch)}")
+            row = self._row_of_network.get(self._space.canonical(indices)[0].tobytes())
+        if row is None:
+            # One text for all: failures are counted by their reasons.
+            raise EvaluationFailed(
+                "the table has no row for it; where many lack one, search "
+                "spaces.Pool(space, architectures with a row)"
+            )
         return {metric: float(column[row]) for metric, column in values.items()}
+
+    @cached_property
+    def _row_of_network(self) -> dict[bytes, int]:
+        """Canonical option numbers → row; empty where a network has several rows, for then they are
+        listed one by one.
+        """
+        row_of = self.row_of()
+        listed = np.frombuffer(b"".join(row_of), dtype=np.int64).reshape(-1, len(self._space))
+        networks = [row.tobytes() for row in self._space.canonical(listed)]
+        found = dict(zip(networks, row_of.values(), strict=True))
+        return found if len(found) == len(row_of) else {}
 
     def load(self) -> None:
         """Reads and checks the table, once.
@@ -110,6 +129,11 @@ class Lookup:
             DataError: It is missing, broken, or not a table of the space's architectures.
         """
         self._tables()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The user's own file; one that is found by a function is pinned by who finds it."""
+        return (self._path,) if isinstance(self._path, Path) else ()
 
     def values(self) -> dict[str, NDArray[np.float64]]:
         """Metric → its values by row, (rows,); NaN where a cell is empty."""
@@ -374,7 +398,12 @@ def _encoded(path: Path, column: Any) -> tuple[NDArray[np.int32], list[Any]]:
         encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.combine_chunks()
-    return _array(encoded.indices, np.int32), encoded.dictionary.to_pylist()
+    values = encoded.dictionary.to_pylist()
+    if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
+        # 0.1, and not the nearest number of few digits that a float of Python tells from it.
+        short = column.type.to_pandas_dtype()
+        values = [None if value is None else float(str(short(value))) for value in values]
+    return _array(encoded.indices, np.int32), values
 
 
 def _exactly(value: object) -> tuple[type, object]:

@@ -57,8 +57,11 @@ def answer(
         )
     except EvaluationFailed as error:
         return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
-    except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {error}"
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        # What is no text of Unicode, such as the name of a file, can't be stored or printed.
+        reason = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
         return Evaluation(None, time.perf_counter() - start, reason)
     seconds = time.perf_counter() - start
     return Evaluation(

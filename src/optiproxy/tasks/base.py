@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
@@ -374,6 +375,11 @@ class Task:
             return math.nan
         objective = self.objectives[0]
         return objective.sign * (self.optimum - metrics[objective.metric])
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The user's files that answers are read from: when they change, so do answers."""
+        return ()
 
     @property
     def reports(self) -> bool:

@@ -166,6 +166,10 @@ class Table(Task):
         task.origin = self.origin.joined(other.origin, family)
         return task
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return getattr(self._lookup, "files", ())
+
     def _known(self, metric: str) -> Function | None:
         return (lambda arch: self._lookup(arch)[metric]) if metric in self.metrics else None
 
