@@ -111,15 +111,21 @@ def test_the_share_follows_what_is_predicted(
     assert (proxy.beliefs(p).second is None) == (share == 0)
 
 
-def test_a_look_is_kept_until_there_is_four_times_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[int] = []
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of how many queries each look was."""
+    found: list[int] = []
 
     class Counted(Known):
         def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-            looks.append(len(p))
+            found.append(len(p))
             return super().left_out(p, y, folds)
 
     monkeypatch.setattr(auto, "MLPEnsemble", Counted)
+    return found
+
+
+def test_a_look_is_kept_until_there_is_four_times_as_much(looks: list[int]) -> None:
     p = data(161, seed=3)
     y = additive(p)
     for n in (10, 39, 40, 50, 120, 159, 160, 161):
@@ -129,17 +135,7 @@ def test_a_look_is_kept_until_there_is_four_times_as_much(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("prior", ["features", "warm start", "short trainings"])
-def test_a_look_is_kept_also_where_a_prior_takes_its_part(
-    monkeypatch: pytest.MonkeyPatch, prior: str
-) -> None:
-    looks: list[int] = []
-
-    class Counted(Known):
-        def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-            looks.append(len(p))
-            return super().left_out(p, y, folds)
-
-    monkeypatch.setattr(auto, "MLPEnsemble", Counted)
+def test_a_look_is_kept_also_where_a_prior_takes_its_part(looks: list[int], prior: str) -> None:
     p = data(60, seed=3)
     archs = SPACE.from_indices(p.argmax(-1).numpy())
     told = list(zip(archs, noise(p).tolist(), strict=True))
