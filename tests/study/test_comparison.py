@@ -233,7 +233,9 @@ def test_a_task_that_was_changed_is_told_and_its_searches_are_kept(tmp_path, mon
     assert said(2) == said(2) == []
     file.write_text(file.read_text() + "# another evaluator\n")
     [warning] = said(3)
-    assert warning.startswith("mine: its file has changed since 2 of its 3 searches were made")
+    assert warning.startswith(
+        "mine: its file or table has changed since 2 of its 3 searches were made"
+    )
     assert str(tmp_path / "out" / "cells") in warning
 
 

@@ -10,6 +10,7 @@ from optiproxy.errors import InvalidValueError, StudyError, unknown
 from optiproxy.study._identity import Identity
 from optiproxy.study._storage import Storage, open_storage, quiet, shown
 from optiproxy.tasks import Reference, Task, load
+from optiproxy.tasks._loading import resolve
 
 
 def stored_identity(name: str, storage: Storage) -> Identity:
@@ -39,7 +40,7 @@ def found_again(text: str, folder: str) -> Task:
     """
     begun = Reference(text, folder)
     if begun.file is not None and begun.file.is_file():
-        return begun.load()
+        return resolve(begun)
     try:
         return load(text)
     except InvalidValueError:

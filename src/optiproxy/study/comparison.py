@@ -114,7 +114,7 @@ def compare(
         own = [t for t, cell in zip(tables, files.values(), strict=True) if cell.task is task]
         if old := _provenance.changed(own, task):
             _logger.warning(
-                "%s: its file, or the table that it reads, has changed since %d of its %d searches "
+                "%s: its file or table has changed since %d of its %d searches "
                 "were made, which are kept; remove %s to make them anew",
                 *(task.name, old, len(own), folder / "cells"),
             )

@@ -66,7 +66,7 @@ def load(text: str) -> Task:
     """
     if not isinstance(text, str) or not text:
         raise invalid("task", text, _REMEDY)
-    return _resolve(Reference(text, os.getcwd()))
+    return resolve(Reference(text, os.getcwd()))
 
 
 def get(name: str) -> Task:
@@ -104,10 +104,10 @@ def evaluate(
 
 @lru_cache(maxsize=64)
 def _loaded(reference: Reference) -> Task:
-    return _resolve(reference)
+    return resolve(reference)
 
 
-def _resolve(reference: Reference) -> Task:
+def resolve(reference: Reference) -> Task:
     text = reference.text
     if text in TASKS.names():
         with _told(text, "the registered task"):
