@@ -3,8 +3,8 @@
     python scripts/mnist1d_table.py [--networks N]
 
 A random sample of the task's networks, each listed once. Every one is trained with seed 0 for each
-fidelity, on two processes; then, on a quiet machine, its latency is measured. Half an hour on two
-cores. What it was made on and by is written into the file's metadata.
+fidelity, on two processes; then its latency is measured, for which the machine should be quiet. A
+quarter of an hour on two cores. What it was made on and by is written into the file's metadata.
 """
 
 from __future__ import annotations

@@ -71,7 +71,11 @@ def test_a_study_keeps_to_its_own_file_in_a_folder_with_another_of_that_name(
     assert run(["search", "mine.py:task", "--budget", "3", "--method", "random"]) == 0
     other = folder / "other"
     other.mkdir()
-    (other / "mine.py").write_text("import optiproxy as op\ntask = None\n")
+    (other / "mine.py").write_text(
+        "import optiproxy as op\n"
+        "space = op.spaces.Chain({'w': [1, 2]})\n"
+        "task = op.Task('mine', space, lambda arch: 1.0, objectives='val=max')\n"
+    )
     monkeypatch.chdir(other)
     assert run(["export", "mine-random-0", "--storage", "../mine-random-0.journal",
                 "--out", "best.json"]) == 0  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,5 +110,6 @@ def test_a_study_hands_them_to_methods_that_can_use_them() -> None:
                       method=method, features={"size": feature})  # fmt: skip
         study.run(14)
         assert bool(asked) == used
-    with pytest.raises(InvalidValueError, match="features"):
-        Study("s", SPACE, feature, objectives="score=max", features={"size": 3})  # type: ignore[dict-item]
+    wrong: Any = {"size": 3}
+    with pytest.raises(InvalidValueError, match=r"Task: features: got \{'size': 3\}"):
+        Study("s", SPACE, feature, objectives="score=max", features=wrong)

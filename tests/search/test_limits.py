@@ -171,6 +171,20 @@ def test_what_has_no_exact_metric_is_not_proposed() -> None:
         ).ask()
 
 
+def test_an_exact_metric_that_few_have_ends_no_search() -> None:
+    """Of 80 architectures four have one: many in a row are drawn that do not."""
+
+    def rarely(arch: Architecture) -> float:
+        return cost(arch) if (arch["depth"], arch["kernel"]) == (1, 3) else math.nan
+
+    for seed in range(20):
+        opt = OptiProxy(SPACE, "score=max", constraints="cost<=300", seed=seed,
+                        exact={"cost": rarely})  # fmt: skip
+        asked = [arch for _ in range(5) for arch in opt.ask(1)]
+        assert {arch["width"] for arch in asked} == {8, 16, 32, 64}
+        assert len(asked) == 4
+
+
 def test_an_exact_objective_is_known_for_every_candidate() -> None:
     opt = OptiProxy(SPACE, {"score": "max", "cost": "min"}, seed=0, exact={"cost": cost})
     while len(opt.queries) < 20:

@@ -77,11 +77,10 @@ def test_with_several_objectives_none_is_behind() -> None:
 
 
 def test_a_stopped_training_is_no_failure(tmp_path: Path) -> None:
-    storage = tmp_path / "s.journal"
-    Study.of(task(), method="random", storage=storage).run(12)
-    study = Study.of(task(), method="random", storage=storage)
-    study.run(14)  # Few are left, and may all be stopped.
-    assert study.notes == []
+    for budget in range(8, 20):  # In some of these sessions all are stopped.
+        study = Study.of(task(), method="random", storage=tmp_path / "s.journal")
+        study.run(budget)
+        assert study.notes == []
 
 
 def test_less_is_better_where_the_objective_says_so() -> None:

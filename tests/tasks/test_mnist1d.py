@@ -17,7 +17,7 @@ from optiproxy.spaces import Architecture
 from optiproxy.study import Study
 from optiproxy.tasks import _mnist1d_data, _mnist1d_training, evaluation_seed
 from optiproxy.tasks._mnist1d_training import accuracy, fit
-from optiproxy.tasks.mnist1d import METRICS, OPERATIONS, build
+from optiproxy.tasks.mnist1d import OPERATIONS, build
 
 TASK = tasks.get("mnist1d")
 CONVOLUTIONS = TASK.space.architecture(dict.fromkeys(TASK.space.names, "conv_3"))
@@ -199,7 +199,7 @@ def test_trained_network_is_the_evaluated_one(monkeypatch: pytest.MonkeyPatch) -
     )
     evaluation = TASK.query(CONVOLUTIONS, seed=7)
     assert evaluation.metrics is not None
-    assert sorted(evaluation.metrics) == sorted(METRICS)
+    assert sorted(evaluation.metrics) == sorted(TASK.metrics)
     assert evaluation.metrics["latency_ms"] > 0
     assert evaluation.measured["latency_ms"]["runtime"] == "torch"
     assert TASK.train is not None

@@ -141,7 +141,7 @@ def _failures(study: Study, records: Sequence[Record]) -> Iterator[str]:
             f"stopped early, behind the others: {len(stopped)} of {len(records)} trainings, which "
             f"took {spent:.3g} of the budget"
         )
-    reasons = Counter(r.reason for r in without if r not in stopped)
+    reasons = Counter(r.reason for r in without if r.cost >= study.task.cost(r.epochs))
     if reasons:
         reason, count = reasons.most_common(1)[0]
         reason = " ".join(reason.split())  # Errors of torch have several lines.

@@ -25,7 +25,7 @@ WINDOW = 20
 # NAS-Bench-Graph, SpikeNAS and a space of 20 choices (2 seeds each): 1.30 or more; by local search,
 # which walks from neighbour to neighbour: 1.22 or more.
 COLLAPSED = 1.15
-# Spaces in which a random sample has less are too small to collapse in.
+# Where all the options that were ever asked for allow less, a space is too small to collapse in.
 SMALL = 1.5
 
 # The part of a search in which it should still explore.

@@ -17,8 +17,6 @@ from optiproxy.spaces.architecture import Indices
 # A relative limit refers to the largest value among so many random architectures, the same ones for
 # every seed.
 SAMPLE = 200
-# Where so many have no value, none will have one.
-MANY = 20
 # How far a walk to the allowed goes, and from how many rows at once.
 WALK, BEAM = 30, 64
 
@@ -46,6 +44,7 @@ class Exact:
         self._space = space
         self._functions = dict(functions)
         self._values: dict[str, dict[Architecture, float]] = {name: {} for name in functions}
+        # Metric → what its first failure was; nothing once it gave a value.
         self._problems: dict[str, str] = {}
 
     @property
@@ -62,20 +61,22 @@ class Exact:
                 known[arch] = float(value)
             except Exception as error:
                 value, known[arch] = error, math.nan
-            if not math.isfinite(known[arch]):
+            if math.isfinite(known[arch]):
+                self._problems[metric] = ""
+            else:
                 known[arch] = math.nan
-                self._problems[metric] = f"{value!r} for {arch!r}"
+                self._problems.setdefault(metric, f"{value!r} for {arch!r}")
         return known[arch]
 
     def values(self, metric: str, rows: Indices) -> NDArray[np.float64]:
         """A metric of rows (B, C), (B,); NaN where there is none.
 
         Raises:
-            InvalidValueError: The function gives a finite number for none of many.
+            InvalidValueError: The function gave a finite number for none of many.
         """
         found = np.array([self.value(metric, arch) for arch in self._space.from_indices(rows)])
-        if len(found) >= MANY and np.isnan(found).all():
-            problem = self._problems[metric]
+        many = min(SAMPLE, self._space.count)
+        if (problem := self._problems.get(metric)) and len(self._values[metric]) >= many:
             raise invalid(f"exact: {metric}", problem, "give a function that gives finite numbers")
         return found
 
@@ -99,12 +100,13 @@ class Exact:
         its bound; 0 where they meet all, infinite where an exact metric has no value, (B,).
         """
         total = np.zeros(len(rows))
-        for c in constraints:
-            if c.metric in self._functions:
-                excess = c.sign * (self.values(c.metric, rows) - c.bound)
-                total += np.maximum(excess, 0.0) / max(abs(c.bound), 1e-12)
         for metric in self._functions:
-            total[np.isnan(self.values(metric, rows))] = np.inf
+            values = self.values(metric, rows)
+            for c in constraints:
+                if c.metric == metric:
+                    excess = c.sign * (values - c.bound)
+                    total += np.maximum(excess, 0.0) / max(abs(c.bound), 1e-12)
+            total[np.isnan(values)] = np.inf
         return total
 
     def descend(self, rows: Indices, constraints: tuple[Constraint, ...]) -> Indices:

@@ -118,8 +118,9 @@ class Optimizer(ABC):
             rows = np.concatenate([rows, self.random_new(n + len(rows), rng)])
         keys = self.keys(rows)
         # At the space's end a method may have taken one twice.
-        rows = rows[[key not in keys[:i] for i, key in enumerate(keys)]][:n]
-        self._known.update(self.keys(rows))
+        first = [i for i, key in enumerate(keys) if key not in keys[:i]][:n]
+        rows = rows[first]
+        self._known.update(keys[i] for i in first)
         self._pending.extend(rows)
         return self.space.from_indices(rows)
 

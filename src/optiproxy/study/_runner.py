@@ -257,10 +257,8 @@ class Runner:
             return
         for name in evaluation.left_out:
             self._note(f"{name!r} is no number in some evaluations; it is left out there")
-        self._results += 1
-        if evaluation.stopped:  # It went well, and was behind.
-            self._results -= 1
-        elif evaluation.metrics is None:
+        self._results += not evaluation.stopped  # That one went well, and was behind.
+        if evaluation.metrics is None and not evaluation.stopped:
             self._failures[evaluation.reason] += 1
             if self._results == self._failures.total() == _SUSPICIOUS and not self._succeeded:
                 self._note_failures()

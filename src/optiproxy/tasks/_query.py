@@ -11,7 +11,6 @@ from optiproxy.errors import EvaluationFailed
 from optiproxy.spaces import Architecture
 from optiproxy.tasks import _measuring
 from optiproxy.tasks._curve import Curve, Stopped
-from optiproxy.tasks._measuring import METRICS
 from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def _before(task: Task, arch: Architecture) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     # What is measured on the device that the user named is not measured here as well.
-    cheap = {n: f for n, f in task.cheap.items() if not task.measure or n not in METRICS}
+    cheap = {n: f for n, f in task.cheap.items() if not task.measure or n not in _measuring.METRICS}
     for name, function in (*task.exact.items(), *cheap.items()):
         found[name] = function(arch)
         value = number(name, found[name])

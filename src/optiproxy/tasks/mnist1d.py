@@ -34,8 +34,6 @@ LATENCY_LIMIT_S = 1.0
 
 OPERATIONS = ("none", "skip", "conv_3", "conv_5_dilated", "max_pool_3")
 
-METRICS = ("val_accuracy", "test_accuracy", "params", "flops", "latency_ms")
-
 
 def task() -> Task:
     """MNIST-1D: accuracies in %, parameters and FLOPs counted, latency in ms on this CPU.
@@ -130,18 +128,18 @@ def latency_ms(arch: Architecture) -> Measurement:
         MeasurementFailed: The network could not be measured.
     """
     from optiproxy.hardware import measure
+    from optiproxy.tasks._mnist1d_data import INPUT_SHAPE
 
-    shape = tuple(example_input().shape)
-    return measure(build(arch), shape, runtime="torch", time_limit_s=LATENCY_LIMIT_S)
+    return measure(build(arch), INPUT_SHAPE, runtime="torch", time_limit_s=LATENCY_LIMIT_S)
 
 
 def example_input() -> torch.Tensor:
     """One signal, (1, 1, 40)."""
     import torch
 
-    from optiproxy.tasks._mnist1d_data import LENGTH
+    from optiproxy.tasks._mnist1d_data import INPUT_SHAPE
 
-    return torch.zeros(1, 1, LENGTH)
+    return torch.zeros(INPUT_SHAPE)
 
 
 def build(arch: Architecture) -> nn.Module:

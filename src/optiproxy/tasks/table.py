@@ -168,7 +168,7 @@ class Table(Task):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return getattr(self._lookup, "files", ())
+        return self._lookup.files
 
     def _known(self, metric: str) -> Function | None:
         return (lambda arch: self._lookup(arch)[metric]) if metric in self.metrics else None
