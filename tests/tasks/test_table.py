@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from optiproxy import tasks
 from optiproxy.errors import DataError, InvalidValueError
 from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain, Space
 from optiproxy.spaces.architecture import Indices
@@ -193,6 +194,16 @@ def test_a_changed_table_is_told(parquet: Path, tmp_path: Path) -> None:
     study = Study.of(_table(parquet), method="random", storage=place)
     study.run(5)
     assert "has changed since this study was begun" in study.notes[0]
+
+
+def test_the_user_s_files_are_those_of_both_tables(parquet: Path, tmp_path: Path) -> None:
+    other = _write(tmp_path / "other.parquet", _columns())
+    joined = _table(parquet).joined(_table(other, columns={"slow": "ms"}), name="both")
+    assert joined.files == (parquet, other)
+    # A found one is pinned by who finds it, and a task of no table reads none.
+    assert Table(SPACE, lambda: parquet, key="text", columns="top1").files == ()
+    assert tasks.get("mnist1d").files == ()
+    assert tasks.get("hw-nb201-cifar10-raspi4").files == ()
 
 
 def test_a_column_is_no_measurement_before_a_training(parquet: Path) -> None:

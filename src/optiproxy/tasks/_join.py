@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +25,6 @@ class Joined:
 
     def __call__(self, arch: Architecture) -> dict[str, float]:
         return {**self._first(arch), **self._second(arch)}
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The user's own files among the two."""
-        return (*self._first.files, *self._second.files)
 
     def load(self) -> None:
         """Reads and checks both, once.

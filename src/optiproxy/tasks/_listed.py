@@ -203,10 +203,6 @@ class Source(Protocol):
 class ListedTable(Table):
     """The task of a table that `Listed`, or a class like it, reads."""
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return ()  # Published tables are pinned.
-
     def __init__(
         self,
         listed: Source,

@@ -130,11 +130,6 @@ class Lookup:
         """
         self._tables()
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The user's own file; one that is found by a function is pinned by who finds it."""
-        return (self._path,) if isinstance(self._path, Path) else ()
-
     def values(self) -> dict[str, NDArray[np.float64]]:
         """Metric → its values by row, (rows,); NaN where a cell is empty."""
         return self._tables()[1]

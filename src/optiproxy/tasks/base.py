@@ -100,6 +100,9 @@ class Task:
         InvalidValueError: An argument can't be used; the message names it.
     """
 
+    #: The user's own files that answers are read from: when they change, so do the answers.
+    files: tuple[Path, ...] = ()
+
     def __init__(
         self,
         name: str,
@@ -375,11 +378,6 @@ class Task:
             return math.nan
         objective = self.objectives[0]
         return objective.sign * (self.optimum - metrics[objective.metric])
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The user's files that answers are read from: when they change, so do answers."""
-        return ()
 
     @property
     def reports(self) -> bool:

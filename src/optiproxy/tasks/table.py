@@ -130,7 +130,8 @@ class Table(Task):
             description=description,
             origin=origin,
         )
-        if isinstance(source, Path):
+        if isinstance(source, Path):  # The user's own; what a function finds is pinned by it.
+            self.files = (source,)
             self.prepare()
 
     def joined(self, other: Table, *, name: str, description: str = "", family: str = "") -> Table:
@@ -160,15 +161,12 @@ class Table(Task):
         task.evaluate, task._prepare = task._lookup, task._lookup.load
         task.fidelities, task.low_fidelity = (), None
         task.reference = None  # By it another process would find this table without the other.
+        task.files = (*self.files, *other.files)
         task.metrics = (*self.metrics, *other.metrics)
         task.reported = (*self.reported, *other.reported)
         task.name, task.description = name, description
         task.origin = self.origin.joined(other.origin, family)
         return task
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self._lookup.files
 
     def _known(self, metric: str) -> Function | None:
         return (lambda arch: self._lookup(arch)[metric]) if metric in self.metrics else None
