@@ -6,11 +6,12 @@ import numpy as np
 import optuna
 import pytest
 import study_toys as toys
+from sqlalchemy.exc import OperationalError
 
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.search import METHODS
-from optiproxy.study import Study
+from optiproxy.study import Study, _storage
 from optiproxy.study._storage import shown
 from optiproxy.tasks._loading import load
 
@@ -320,6 +321,29 @@ def test_storage_that_is_none(tmp_path):
     with pytest.raises(StudyError, match="no file"):
         Study.load("x", tmp_path / "missing.journal")
     assert not (tmp_path / "missing.journal").exists()
+
+
+@pytest.mark.parametrize(
+    ("reason", "attempts"), [("table trials already exists", 4), ("disk I/O error", 2)]
+)
+def test_tables_that_another_process_makes_are_waited_for(tmp_path, monkeypatch, reason, attempts):
+    opened: list[str] = []
+
+    def busy(url, **options):
+        opened.append(url)
+        if len(opened) < 4:
+            raise OperationalError("CREATE TABLE trials", {}, Exception(reason))
+        return optuna.storages.RDBStorage(url, **options)
+
+    monkeypatch.setattr(_storage, "RDBStorage", busy)
+    monkeypatch.setattr(_storage.time, "sleep", lambda seconds: None)
+    url = f"sqlite:///{tmp_path}/s.db"
+    if attempts < 4:
+        with pytest.raises(StudyError, match=reason):
+            Study.of(toys.task(), method="random", storage=url)
+    else:
+        Study.of(toys.task(), method="random", storage=url)
+    assert len(opened) == attempts
 
 
 def test_passwords_are_in_no_message(tmp_path):

@@ -30,6 +30,9 @@ BaseLock = JournalFileSymlinkLock | JournalFileOpenLock
 # Seconds that a SQLite writer waits for another one; its own 5 are short on a shared disk.
 _SQLITE_TIMEOUT = 60
 
+# How often a database is opened whose tables another process makes, every half second.
+_ATTEMPTS = 60
+
 # Seconds after which a lock that does not say whose it is counts as left behind; Optuna's own.
 _GRACE = 30
 
@@ -92,8 +95,7 @@ def _database(url: str) -> BaseStorage:
 
     options = {"connect_args": {"timeout": _SQLITE_TIMEOUT}} if url.startswith("sqlite") else {}
     reason = ""
-    # Twice: of two processes that make the same tables at once, one is told that they exist.
-    for _ in range(2):
+    for attempt in range(_ATTEMPTS):
         try:
             database = RDBStorage(url, engine_kwargs=options)
             if url.startswith("sqlite"):
@@ -101,6 +103,10 @@ def _database(url: str) -> BaseStorage:
             return optuna.storages.get_storage(database)
         except SQLAlchemyError as error:
             reason = str(error).splitlines()[0]
+            # Of two processes that make the same tables at once, one is told that they exist, and
+            # on a slow disk again, until the other has made the last one.
+            if attempt and "already exists" not in reason:
+                break
             time.sleep(0.5)
     raise StudyError(f"storage: {shown(url)!r} can't be opened: {reason}")
 
