@@ -10,6 +10,7 @@ import pytest
 
 import optiproxy as op
 from optiproxy.errors import InvalidValueError
+from optiproxy.search import Optimizer
 from optiproxy.study import Study
 from optiproxy.study._curves import FINISHED
 from optiproxy.tasks._curve import Curve, Stopped
@@ -84,13 +85,97 @@ def test_a_stopped_training_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_less_is_better_where_the_objective_says_so() -> None:
-    loss = Curve({1: 2.0, 2: 1.0}, sign=-1.0)
+    medians = {1: 2.0, 2: 1.0, 4: 0.5}
+    loss = Curve(medians, sign=-1.0)
     loss(1, 1.9)
     loss(2, 1.0)
-    slow = Curve({1: 2.0, 2: 1.0}, sign=-1.0)
+    slow = Curve(medians, sign=-1.0)
     slow(1, 1.5)
     with pytest.raises(Stopped, match=r"after epoch 2: 1\.5 is behind 1,"):
         slow(2, 3.0)
+
+
+def test_a_training_is_compared_at_three_epochs_alone() -> None:
+    curve = Curve(dict.fromkeys(range(1, 101), 1.0), sign=1.0)
+    for epoch in range(1, 101):
+        if epoch in (10, 25, 50):
+            with pytest.raises(Stopped):
+                curve(epoch, 0.0)
+        else:
+            curve(epoch, 0.0)
+    few = Curve({3: 1.0, 9: 1.0, 20: 1.0}, sign=1.0)  # What is reported is compared at all.
+    few(2, 0.0)
+    for epoch in (3, 9):
+        with pytest.raises(Stopped):
+            few(epoch, 0.0)
+    with pytest.raises(Stopped):
+        few(20, 0.0)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> dict[op.Architecture, object]:
+    """What the method was told last, by architecture."""
+    last: dict[op.Architecture, object] = {}
+    restore = Optimizer.restore
+
+    def recording(self, told, pending=(), **options) -> None:
+        told = list(told)
+        last.clear()
+        last.update(told)
+        restore(self, told, pending, **options)
+
+    monkeypatch.setattr(Optimizer, "restore", recording)
+    return last
+
+
+def test_a_method_learns_where_a_stopped_training_would_have_ended(
+    told: dict[op.Architecture, dict[str, float] | None],
+) -> None:
+    """At the place among the finished ones that it had when it was stopped."""
+
+    def accelerating(arch: op.Architecture, report) -> dict[str, float]:
+        width = arch["width"]
+        for epoch in range(1, EPOCHS + 1):
+            report(epoch, width * epoch / EPOCHS)
+        return {"val": width**2, "test": -1.0}
+
+    for limits in ({}, {"narrowness": ">= 3"}):
+        limited = op.Task(
+            "limited",
+            SPACE,
+            accelerating,
+            objectives={"val": "max"},
+            constraints=limits,
+            reported=["test"],
+            metrics=[op.Metric("narrowness", lambda arch: 12.0 - arch["width"], exact=True)],
+        )
+        study = Study.of(limited, method="random")
+        study.run(15)
+        stopped = [r for r in study.queries if r.stopped and r.architecture in told]
+        assert stopped
+        ends = [r.metrics["val"] for r in study.queries if r.metrics is not None]
+        for record in stopped:
+            metrics, width = told[record.architecture], record.architecture["width"]
+            assert metrics is not None
+            assert set(metrics) == {"val", "narrowness"}
+            low, high = min(ends), max(ends)
+            assert metrics["val"] == pytest.approx(np.clip(width**2, low, high), abs=9.0)
+
+
+def test_what_a_stopped_training_lacks_makes_it_a_failure_to_the_method(
+    told: dict[op.Architecture, dict[str, float] | None],
+) -> None:
+    def size_after_training(arch: op.Architecture, report) -> dict[str, float]:
+        return {"val": evaluate(arch, report), "size": 1.0}
+
+    study = Study.of(
+        op.Task("size", SPACE, size_after_training, objectives="val=max", constraints="size<=2"),
+        method="random",
+    )
+    study.run(15)
+    stopped = [r for r in study.queries if r.stopped and r.architecture in told]
+    assert stopped
+    assert all(told[r.architecture] is None for r in stopped)
 
 
 @pytest.mark.parametrize("epoch", [0, 1.5, True, -1])

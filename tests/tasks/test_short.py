@@ -44,6 +44,48 @@ def test_spikenas_has_a_curve(published: Path) -> None:
     assert [("test_accuracy" in metrics) for metrics in course if metrics] == [False] * 5 + [True]
 
 
+def test_spikenas_reports_the_curves_of_its_trainings(published: Path) -> None:
+    """At the fidelities of the other task, whose columns are in another table."""
+    task, other = tasks.get("spikenas-curves-cifar10"), tasks.get("spikenas-cifar10")
+    for arch in task.space.sample(5, seed=0):
+        evaluation = task.query(arch)
+        assert evaluation.metrics == other.query(arch).metrics
+        curve = dict(evaluation.curve)
+        assert list(curve) == list(range(1, 101))
+        for epochs in (1, 5, 10, 25, 50):
+            short = other.query(arch, epochs=epochs).metrics
+            assert short is not None
+            assert curve[epochs] == pytest.approx(short["val_accuracy"], abs=1e-3)
+        behind = task.query(arch, medians=dict.fromkeys(range(1, 101), 99.0))
+        assert behind.stopped
+        assert (behind.cost, len(behind.curve)) == (0.1, 10)
+    assert task.optimum == other.optimum
+
+
+def test_a_search_of_running_trainings_stops_some(published: Path) -> None:
+    study = Study.of(tasks.get("spikenas-curves-cifar10"), method="evolution")
+    study.run(20, workers=2)
+    stopped = [r for r in study.queries if r.stopped]
+    assert stopped
+    assert all(r.metrics is None and r.cost in (0.1, 0.25, 0.5) for r in stopped)
+    assert 19 < sum(r.cost for r in study.queries) <= 20
+    assert study.best is not None
+
+
+def test_nb201_costs_has_the_seconds_of_short_trainings(published: Path) -> None:
+    task = tasks.get("nb201-costs-cifar100")
+    assert task.fidelities == (12, 200)
+    arch = task.space.sample(1, seed=0)[0]
+    short, full = (task.query(arch, epochs=n).metrics for n in task.fidelities)
+    assert short is not None
+    assert full is not None
+    assert short["train_seconds"] == pytest.approx(full["train_seconds"] * task.cost(12))
+    assert short["val_accuracy"] == tasks.get("nb201-12epochs-cifar100").query(arch).metrics[
+        "val_accuracy"
+    ]  # fmt: skip
+    assert short["naswot"] == full["naswot"]
+
+
 def test_nasbench_nlp_has_the_means_of_its_networks_curves(published: Path) -> None:
     task = tasks.get("nasbench-nlp-wikitext2")
     assert task.fidelities == (1, 5, 10, 25, 50)

@@ -53,6 +53,8 @@ def _entry(record: Record, fidelities: Sequence[int], reports: bool) -> dict[str
         entry["cost"] = record.cost
     if record.metrics is None:
         entry["failed"] = record.reason
+    if record.stopped:
+        entry["stopped"] = True
     return entry
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from optiproxy._files import whole
 from optiproxy.cli._answer import trajectory
 from optiproxy.cli._networks import network, write_state
 from optiproxy.study import Study
@@ -55,23 +53,3 @@ def _front(study: Study, path: Path) -> Path:
 def _full(study: Study) -> list[dict[str, Any]]:
     """The queries that were trained in full: short trainings are no rivals of theirs."""
     return [e for e, r in zip(trajectory(study), study.queries, strict=True) if r.epochs is None]
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A name to write to that becomes `path` at the end: nobody sees half a file."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
-    try:
-        yield Path(name)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

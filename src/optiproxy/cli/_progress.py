@@ -39,7 +39,8 @@ class SearchProgress:
         self._budget = budget
         records = study.queries
         self._done = _cost(study)
-        self._failed = sum(r.metrics is None for r in records)
+        self._stopped = sum(r.stopped for r in records)
+        self._failed = sum(r.metrics is None for r in records) - self._stopped
         best = study.best
         self._best = None if best is None else best.metrics[self._objective.metric]
         self._told = (self._done, time.monotonic())
@@ -71,7 +72,9 @@ class SearchProgress:
         # What other workers finished counts too, where there can be any.
         alone = self._study.storage is None
         self._done = self._done + record.cost if alone else _cost(self._study)
-        if record.metrics is None:
+        if record.stopped:
+            self._stopped += 1
+        elif record.metrics is None:
             self._failed += 1
         elif record.feasible and record.epochs is None:
             value, sign = record.metrics[self._objective.metric], self._objective.sign
@@ -83,8 +86,9 @@ class SearchProgress:
 
     def _text(self) -> str:
         best = "–" if self._best is None else f"{self._best:.6g}"
+        stopped = f", {self._stopped} stopped early" if self._stopped else ""
         failed = f", {self._failed} failed" if self._failed else ""
-        return escape(f"best {self._objective.metric} {best}{failed}")
+        return escape(f"best {self._objective.metric} {best}{stopped}{failed}")
 
     def _line(self) -> None:
         done, then = self._told

@@ -132,16 +132,14 @@ def _front(study: Study) -> Iterator[str]:
 
 
 def _failures(study: Study, records: Sequence[Record]) -> Iterator[str]:
-    without = [r for r in records if r.metrics is None]
-    # Of a training that was stopped by its curve a part was spent.
-    stopped = [r for r in without if r.cost < study.task.cost(r.epochs)]
+    stopped = [r for r in records if r.stopped]
     if stopped:
         spent = sum(r.cost for r in stopped)
         yield (
             f"stopped early, behind the others: {len(stopped)} of {len(records)} trainings, which "
             f"took {spent:.3g} of the budget"
         )
-    reasons = Counter(r.reason for r in without if r.cost >= study.task.cost(r.epochs))
+    reasons = Counter(r.reason for r in records if r.metrics is None and not r.stopped)
     if reasons:
         reason, count = reasons.most_common(1)[0]
         reason = " ".join(reason.split())  # Errors of torch have several lines.

@@ -35,8 +35,8 @@ def export(
         input_shape: Sizes of one input with commas between, such as 1,3,32,32; for .pt2 and onnx,
             where the task does not say them.
     """
+    from optiproxy._files import whole
     from optiproxy.cli._conduct import default_storage
-    from optiproxy.cli._files import whole
     from optiproxy.cli._networks import (
         example_input,
         network,

@@ -9,6 +9,8 @@ from typing import Any
 
 import platformdirs
 
+from optiproxy._files import whole
+
 # Of how we measure; a new number where that changes.
 VERSION = 1
 
@@ -37,11 +39,10 @@ def keep(key: str, content: dict[str, Any], *, lasting: bool) -> None:
         _here[key] = content
         return
     path = _file(key)
-    unfinished = path.with_name(f".{path.name}.part")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(content), encoding="utf-8")
-        unfinished.replace(path)
+        with whole(path) as unfinished:
+            unfinished.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _file(key: str) -> Path:

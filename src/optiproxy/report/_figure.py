@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy._files import whole
 from optiproxy.errors import unknown
 
 if TYPE_CHECKING:
@@ -94,10 +94,6 @@ def data_uri(figure: Figure) -> str:
 def save(figure: Figure, path: Path) -> Path:
     """Writes the figure whole: a reader sees the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(temporary, dpi=150)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as unfinished:
+        figure.savefig(unfinished, dpi=150)
     return path

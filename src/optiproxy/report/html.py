@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optiproxy._files import whole
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Objective, parse_objectives
 from optiproxy.report._figure import data_uri, panels
@@ -100,13 +101,13 @@ def html_report(search: Search, path: str | os.PathLike[str]) -> Path:
     if not out.parent.is_dir():
         raise invalid("report", str(out), "its folder does not exist; make it first")
     text = render(search)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
+    with whole(out) as unfinished:
         unfinished.write_text(text, "utf-8")
-        os.replace(unfinished, out)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return out
+
+
+def _failed(query: Mapping[str, Any]) -> bool:
+    return not query["metrics"] and not query.get("stopped", False)
 
 
 def render(search: Search) -> str:
@@ -127,10 +128,11 @@ def render(search: Search) -> str:
         regret=_regret(search, goal, best),
         counts={
             "queries": len(search.queries),
-            "failed": len(search.queries) - len(measured),
+            "stopped": sum(query.get("stopped", False) for query in search.queries),
+            "failed": sum(map(_failed, search.queries)),
             "infeasible": sum(not query["feasible"] for query in measured),
         },
-        failures=Counter(q["failed"] for q in search.queries if not q["metrics"]).most_common(5),
+        failures=Counter(q["failed"] for q in search.queries if _failed(q)).most_common(5),
         diagnoses=diagnose(
             search.queries,
             objective=goal.metric,

@@ -50,7 +50,8 @@ def search_figure(
     Args:
         queries: In order, as the ``trajectory`` of ``optiproxy search --json``:
             ``{"query": 1, "architecture": {...}, "metrics": {...}, "feasible": True}``. Queries
-            without metrics (an empty mapping, or None) failed; they are marked at the foot.
+            without metrics (an empty mapping, or None) failed or, with ``"stopped": True``, were
+            stopped early; they are marked at the foot.
         path: A file ending in ``.png``, ``.svg`` or ``.pdf``; written whole.
         objective: The metric that ranks.
         direction: ``"max"`` or ``"min"``.
@@ -89,6 +90,7 @@ def draw_search(
         number=np.array([int(query["query"]) for query in queries]),
         value=value,
         feasible=np.array([bool(query["feasible"]) for query in queries]) & ~np.isnan(value),
+        stopped=np.array([bool(query.get("stopped")) for query in queries]),
     )
     cost = _cost(queries, goal, limits)
 
@@ -109,6 +111,7 @@ class _Course:
     number: NDArray[np.int64]
     value: NDArray[np.float64]
     feasible: NDArray[np.bool_]
+    stopped: NDArray[np.bool_]
 
     @cached_property
     def view(self) -> tuple[float, float]:
@@ -159,7 +162,9 @@ def _draw_course(axis: Axes, course: _Course) -> None:
     outside = ~course.shown & ~failed
     # Heights are the panel's own, 0 to 1: the border on the side of the bad values, and the foot.
     _mark(axis, number[outside], 0.02 if upward else 0.98, "v" if upward else "^", "off the scale")
-    _mark(axis, number[failed], 0.0, "|", "failed")
+    stopped = failed & course.stopped
+    _mark(axis, number[failed & ~stopped], 0.0, "|", "failed")
+    _mark(axis, number[stopped], 0.0, "1", "stopped early")
     # Set by hand, since the marks at the border do not count for matplotlib's own limits.
     axis.set_xlim(number.min() - 1, number.max() + 1)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

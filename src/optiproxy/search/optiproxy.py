@@ -254,7 +254,10 @@ class OptiProxy(Optimizer):
             sources.append(self._climbed(scout, targets, alpha, rng, generator, away=crowd))
         candidates = self.space.repair(np.concatenate(sources))
         if self.space.count <= LOOKED_THROUGH:
-            candidates = self.space.all_indices
+            # Shuffled, for the first of those that are equal is taken: options that no query has
+            # had yet would be asked for as they are listed, from the smallest on.
+            order = np.random.default_rng([self.seed, len(self._queries), 0x0DD])
+            candidates = order.permutation(self.space.all_indices)
         candidates = self._beside(candidates[self.is_new(candidates)], also)
         if len(candidates) == 0:
             return self._beside(self.random_new(n + len(also), rng), also)[:n]

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import optiproxy
+from optiproxy._files import whole
 from optiproxy.errors import OptiProxyError
 from optiproxy.report.statistics import best_so_far
 from optiproxy.study._identity import Identity
@@ -136,14 +136,3 @@ def _code() -> str:
     shown = {package / "cli", package / "report"}
     files = sorted(file for file in package.rglob("*.py") if not shown & set(file.parents))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A name to write to that becomes `path` at the end, so that nobody sees half a file."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

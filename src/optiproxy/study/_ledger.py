@@ -8,6 +8,7 @@ what is out) and, once it is complete, its values and its metrics as user attrib
 ``optiproxy:epochs``        of a short training; a full one says nothing
 ``optiproxy:curve``         what the evaluator reported: pairs of an epoch and a value
 ``optiproxy:cost``          of a training that was stopped: the part of it that was spent
+``optiproxy:known``         of such a one: the metrics that were known before it
 ``optiproxy:ask_seconds``   its share of the time it took to propose it
 ``optiproxy:predicted``     the first objective as the method's model predicted it, if it has one
 ``optiproxy:batch``         on the first trial of a batch: all of the batch, so that a batch whose
@@ -87,6 +88,11 @@ class Entry:
         epochs: int | None = self.attribute("epochs")
         return epochs
 
+    @property
+    def stopped(self) -> bool:
+        """Whether its training was stopped early, behind the others."""
+        return self.state is State.FAILED and self.attribute("cost") is not None
+
     def cost(self, task: Task) -> float:
         """What it counts in the budget of full trainings."""
         return task.cost(self.epochs) * float(self.attribute("cost", 1.0))
@@ -109,6 +115,7 @@ class Entry:
             measured=self.attribute("measured", {}),
             epochs=self.epochs,
             cost=self.cost(task),
+            stopped=self.stopped,
             predicted=self.attribute("predicted"),
         )
 
@@ -330,6 +337,7 @@ class Ledger:
                 self._storage.set_trial_user_attr(trial_id, PREFIX + "curve", evaluation.curve)
             if evaluation.stopped:
                 self._storage.set_trial_user_attr(trial_id, PREFIX + "cost", evaluation.cost)
+                self._storage.set_trial_user_attr(trial_id, PREFIX + "known", evaluation.known)
             if evaluation.metrics is None:
                 self._fail(entry, "failed", evaluation.reason)
                 return True

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
+from optiproxy.study._curves import Foresight
 from optiproxy.study._ledger import Entry, State
 from optiproxy.tasks import Task
 
@@ -81,10 +82,12 @@ class Plan:
         self, optimizer: Optimizer, entries: Sequence[Entry], epochs: int | None, n: int
     ) -> list[Architecture]:
         same = [entry for entry in entries if entry.epochs == epochs]
-        told = [(e.architecture, self._guiding(e)) for e in same if e.finished]
+        learnt = Foresight(self._task, same)
+        told = [(e.architecture, learnt.metrics(e)) for e in same if e.finished]
         pending = [e.architecture for e in same if not e.finished]
         short = [e for e in entries if e.epochs is not None and e.finished and epochs is None]
-        cheap = [(e.architecture, self._guiding(e)) for e in short]
+        learnt = Foresight(self._task, short)
+        cheap = [(e.architecture, learnt.metrics(e)) for e in short]
         # A method of one fidelity may have a `restore` of its own that knows nothing of others.
         optimizer.restore(told, pending, **({"low": cheap} if cheap else {}))
         if n <= 0:
@@ -147,6 +150,3 @@ class Plan:
     def _cost(self, entry: Entry) -> float:
         # One that was dropped untrained is no query.
         return 0.0 if entry.state is State.DROPPED else entry.cost(self._task)
-
-    def _guiding(self, entry: Entry) -> dict[str, float] | None:
-        return None if entry.metrics is None else self._task.guiding(entry.metrics)

@@ -275,6 +275,7 @@ class Runner:
                 measured=evaluation.measured,
                 epochs=entry.epochs,
                 cost=self._ledger.task.cost(entry.epochs) * evaluation.cost,
+                stopped=evaluation.stopped,
                 predicted=entry.attribute("predicted"),
             )
         )

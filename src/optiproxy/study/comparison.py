@@ -15,10 +15,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from optiproxy._files import whole
 from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.study import _provenance, _worker
-from optiproxy.study._cells import Cell, check_method, compute, whole
+from optiproxy.study._cells import Cell, check_method, compute
 from optiproxy.study._pool import thread_limits
 from optiproxy.tasks import Task, load
 

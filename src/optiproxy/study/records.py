@@ -23,13 +23,14 @@ class Record:
         architecture: What was evaluated.
         metrics: All that was measured, reported-only metrics included; None where it failed.
         feasible: Whether the constraints hold; False where it failed.
-        reason: Why it failed, or which limit kept it from being trained; else empty.
+        reason: Why it failed or was stopped, or which limit kept it from being trained; else empty.
         seconds: How long the evaluation took.
         optimizer_seconds: This query's share of the time that the method took to propose it.
         measured: How a metric was measured, where the evaluator told: metric → the fields of a
             `hardware.Measurement`.
         epochs: Of a short training; None for a full one.
         cost: What it counts in the budget: 1 for a full training.
+        stopped: Whether its training was stopped early, behind the others; it has no metrics.
         predicted: The first objective as the method's model predicted it when it proposed this
             query; None for a method without a model, and for queries that were drawn at random.
     """
@@ -44,6 +45,7 @@ class Record:
     measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     epochs: int | None = None
     cost: float = 1.0
+    stopped: bool = False
     predicted: float | None = None
 
     def plain(self) -> dict[str, Any]:
@@ -54,6 +56,7 @@ class Record:
             "metrics": dict(self.metrics or {}),
             "feasible": self.feasible,
             "failed": self.reason,
+            "stopped": self.stopped,
             "predicted": self.predicted,
             "epochs": self.epochs,
             "seconds": self.seconds,

@@ -60,6 +60,7 @@ TASKS = Registry(
         "nb301-cifar10": "optiproxy.tasks.nasbench301:cifar10",
         "oncenas-cifar10": "optiproxy.tasks.oncenas:cifar10",
         "spikenas-cifar10": "optiproxy.tasks.spikenas:cifar10",
+        "spikenas-curves-cifar10": "optiproxy.tasks.spikenas:curves_cifar10",
         "transnas-micro-class-scene": "optiproxy.tasks.transnas:micro_class_scene",
         "transnas-micro-class-object": "optiproxy.tasks.transnas:micro_class_object",
         "transnas-micro-room-layout": "optiproxy.tasks.transnas:micro_room_layout",

@@ -13,8 +13,8 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from optiproxy._files import whole
 from optiproxy.errors import DataError
-from optiproxy.tasks._files import write_whole
 
 # Training and test are the published ones: 5,000 examples of the recipe's own seed, split 4 : 1, so
 # that a test accuracy means what it does elsewhere. It has no validation set, and to guide a search
@@ -101,11 +101,13 @@ def _cached(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
             x, y = kept["x"], kept["y"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    whole = x.shape == (sum(_SIZES), 1, LENGTH) and y.shape == (sum(_SIZES),)
-    return (x, y) if whole and x.dtype == np.float32 and y.dtype == np.int64 else None
+    complete = x.shape == (sum(_SIZES), 1, LENGTH) and y.shape == (sum(_SIZES),)
+    return (x, y) if complete and x.dtype == np.float32 and y.dtype == np.int64 else None
 
 
 def _keep(path: Path, x: NDArray[np.float32], y: NDArray[np.int64]) -> None:
     # Where there is no place to keep it, it is generated again next time.
     with contextlib.suppress(OSError):
-        write_whole(path, lambda unfinished: np.savez(unfinished, x=x, y=y))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as unfinished:
+            np.savez(unfinished, x=x, y=y)

@@ -31,6 +31,7 @@ def answer(
     curve = Curve(medians, task.objectives[0].sign)
     if "report" in declared:
         keywords["report"] = curve
+    known: dict[str, Any] = {}
     start = time.perf_counter()
     try:
         # Measured first: a network that can't be measured is not trained.
@@ -52,6 +53,7 @@ def answer(
             str(error),
             curve=tuple(curve.points),
             stopped=True,
+            known=_finite(known),
             cost=min(1.0, error.epoch / length),
         )
     except EvaluationFailed as error:

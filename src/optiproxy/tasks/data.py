@@ -18,9 +18,10 @@ from pathlib import Path
 
 import platformdirs
 
+from optiproxy._files import whole
 from optiproxy.errors import DataError, unknown
 from optiproxy.tasks import originals
-from optiproxy.tasks._files import checksum, write_whole
+from optiproxy.tasks._files import checksum
 from optiproxy.tasks._published import CONVERTED, KNOWN, TableFile
 from optiproxy.tasks.originals import Original, Progress
 
@@ -215,13 +216,12 @@ def _converted(original: Original, file: Path, progress: Progress | None) -> lis
 
 
 def _copy(source: Path, target: Path, table: TableFile) -> None:
-    def write(unfinished: Path) -> None:
-        shutil.copyfile(source, unfinished)
-        if checksum(unfinished) != table.sha256:
-            raise DataError(f"{source}: it changed while it was copied; add it again")
-
     try:
-        write_whole(target, write)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with whole(target) as unfinished:
+            shutil.copyfile(source, unfinished)
+            if checksum(unfinished) != table.sha256:
+                raise DataError(f"{source}: it changed while it was copied; add it again")
     except OSError as error:
         raise DataError(
             f"{target}: it can't be written ({error}); set {VARIABLE} to {source.parent} instead"

@@ -22,6 +22,7 @@ class Evaluation:
         measured: How a metric was measured, where the evaluator told: metric → plain values.
         curve: What it reported, (epoch, value) in order.
         stopped: Whether it was stopped there.
+        known: Of a stopped training, the metrics that were known before it.
         cost: Which part of its training that was.
         left_out: Names of what the evaluator returned besides, and is no number.
     """
@@ -33,6 +34,7 @@ class Evaluation:
     measured: dict[str, dict[str, Any]] = field(default_factory=dict)
     curve: tuple[tuple[int, float], ...] = ()
     stopped: bool = False
+    known: dict[str, float] = field(default_factory=dict)
     cost: float = 1.0
     left_out: tuple[str, ...] = ()
 

@@ -6,8 +6,9 @@
   the two or three that were measured: a search under the noise of training. On CIFAR-10 it is the
   validation accuracy; on the others that of the validation and test images together, which is all
   that is known of single trainings.
-- ``nb201-costs-*``: the accuracies of the ``nb201-*`` tasks, with parameters, training seconds and
-  two scores that need no training (NASWOT, LogSynflow; higher is better).
+- ``nb201-costs-*``: the accuracies of the ``nb201-*`` tasks, short trainings included, with
+  parameters, training seconds and two scores that need no training (NASWOT, LogSynflow; higher is
+  better). An epoch of a short training takes as long as one of the full training.
 
 Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326.
 """
@@ -28,18 +29,20 @@ from optiproxy.tasks._benchmark import benchmark
 from optiproxy.tasks._listed import read_columns
 from optiproxy.tasks._nb201 import DATA_SETS
 from optiproxy.tasks._parquet import Lookup, _array
+from optiproxy.tasks._short import TwoTables
 from optiproxy.tasks.base import Task
+from optiproxy.tasks.nb201 import FULL, SHORT, SHORT_TABLE
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.table import Table
 
-TWELVE, RUNS, COSTS = "nb201_accuracy_12epochs", "nb201_seed_runs", "nb201_cost_proxies"
+RUNS, COSTS = "nb201_seed_runs", "nb201_cost_proxies"
 
 
 def twelve_epochs(data_set: str) -> Table:
     """NAS-Bench-201 after the training of 12 epochs."""
     return _nb201.accuracies(
         data_set,
-        TWELVE,
+        SHORT_TABLE,
         suffix="_12ep",
         name=f"nb201-12epochs-{data_set.replace('_', '-')}",
         description=(
@@ -60,24 +63,33 @@ def costs(data_set: str) -> Table:
     }
     if data_set == "cifar100":  # The others' FLOPs are not in the table.
         columns["flops_m"] = "cifar100_flops_m"
-    measured = benchmark(
-        COSTS,
-        _nb201.space(),
-        name="costs",
-        key="arch",
-        columns=columns,
-        objectives={"params_m": "min"},
-        description="",
-        citation=_nb201.CITATION,
-    )
-    return _nb201.accuracies(data_set).joined(
-        measured,
-        name=f"nb201-costs-{data_set.replace('_', '-')}",
-        description=(
-            f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % after 200 epochs, mean over "
-            "seeds; parameters in millions, seconds of training, NASWOT, LogSynflow"
-        ),
-        family="nb201-costs",
+
+    def trained(epochs: int, accuracies: Table) -> Table:
+        measured = benchmark(
+            COSTS,
+            _nb201.space(),
+            name="costs",
+            key="arch",
+            columns=columns,
+            objectives={"params_m": "min"},
+            scale={"train_seconds": epochs / FULL},
+            description="",
+            citation=_nb201.CITATION,
+        )
+        return accuracies.joined(
+            measured,
+            name=f"nb201-costs-{data_set.replace('_', '-')}",
+            description=(
+                f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % after 200 epochs, mean "
+                "over seeds; parameters in millions, seconds of training, NASWOT, LogSynflow"
+            ),
+            family="nb201-costs",
+        )
+
+    return TwoTables(
+        trained(FULL, _nb201.accuracies(data_set)),
+        FULL,
+        {SHORT: trained(SHORT, twelve_epochs(data_set))},
     )
 
 

@@ -9,7 +9,8 @@ accuracy belongs to the weights after the last epoch too, and a maximum over noi
 the 690 cells that were trained for 200 epochs instead of 100.
 
 A low fidelity is an epoch of the full training's own curve, when its learning rate is still high.
-The 690 cells count as trained for 100 epochs.
+The 690 cells count as trained for 100 epochs. ``spikenas-curves-cifar10`` reports these curves as a
+training that runs does: what is behind is stopped, and costs its part.
 
 Reference: Sun et al., SpikeNAS-Bench, IEEE Transactions on Artificial Intelligence 6(6), 2025,
 https://doi.org/10.1109/TAI.2025.3534136.
@@ -17,15 +18,22 @@ https://doi.org/10.1109/TAI.2025.3534136.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from optiproxy.spaces import Architecture, Cell
+from optiproxy.tasks import data
 from optiproxy.tasks._benchmark import benchmark
+from optiproxy.tasks._listed import read_columns
+from optiproxy.tasks._parquet import Lookup
 from optiproxy.tasks._short import TwoTables
 from optiproxy.tasks.table import Table
 
-TABLE = "spikenas_cifar10"
+TABLE, CURVES = "spikenas_cifar10", "spikenas_cifar10_val_curves"
 # Epochs of the learning curves that a search may learn from.
 SHORT, FULL = (1, 5, 10, 25, 50), 100
 
@@ -73,20 +81,104 @@ class SpikeCell(Cell):
 def cifar10() -> Table:
     """SpikeNAS-Bench on CIFAR-10."""
     short = {n: _table({"val_accuracy": f"val_accuracy_epoch_{n}"}) for n in SHORT}
+    return TwoTables(_full(), FULL, short)
+
+
+def curves_cifar10() -> Table:
+    """SpikeNAS-Bench on CIFAR-10, each training with its course."""
+    return Running(
+        _full(
+            "spikenas-curves-cifar10",
+            "SpikeNAS-Bench on CIFAR-10 with the learning curves of its trainings: those that are "
+            "behind are stopped, and cost their part",
+        )
+    )
+
+
+class Running(Table):
+    """The table of full trainings, as an evaluator that reports its curve.
+
+    Args:
+        full: The task of the full trainings.
+    """
+
+    def __init__(self, full: Table) -> None:
+        self.__dict__.update(full.__dict__)
+        self.evaluate = self._course = _Course(full.evaluate)
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._course.load()
+
+
+class _Course:
+    """An evaluator: reports every epoch of a training, and answers with its last.
+
+    Args:
+        final: Architecture → metrics after the last epoch.
+    """
+
+    def __init__(self, final: Callable[..., Any]) -> None:
+        self._final = final
+        file = data.known(TABLE)
+        # Curves are listed by a cell's number; the other table says which cell that is.
+        self._numbers = Lookup(
+            SpikeCell(),
+            partial(data.find, TABLE),
+            key=("arch",),
+            one_per_choice=False,
+            columns={"number": "arch_index"},
+            sha256=file.sha256,
+            rows=file.rows,
+        )
+        self._loaded: NDArray[np.float64] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loaded": None}
+
+    def __call__(
+        self, arch: Architecture, *, report: Callable[[int, float], None]
+    ) -> dict[str, float]:
+        metrics: dict[str, float] = self._final(arch)
+        course = self.load()[int(self._numbers(arch)["number"])]
+        for epoch, value in enumerate(course.tolist(), start=1):
+            report(epoch, value)
+        return metrics
+
+    def load(self) -> NDArray[np.float64]:
+        """The validation accuracy in % of each cell after each epoch, (cells, FULL); read once.
+
+        Raises:
+            DataError: A table is missing or broken.
+        """
+        if self._loaded is None:
+            self._numbers.load()
+            epochs = tuple(f"e{n}" for n in range(1, FULL + 1))
+            table = read_columns(data.find(CURVES), ("arch_index", *epochs))
+            order = np.argsort(table["arch_index"].to_numpy())
+            columns = [table[epoch].to_numpy()[order] for epoch in epochs]
+            self._loaded = np.stack(columns, axis=1) / 1000.0  # The table has thousandths of a %.
+        return self._loaded
+
+
+def _full(name: str = "spikenas-cifar10", description: str = "") -> Table:
     columns = {"val_accuracy": "final_val_accuracy", "test_accuracy": "test_accuracy"}
-    return TwoTables(_table(columns), FULL, short)
+    return _table(columns, name, description)
 
 
-def _table(accuracies: Mapping[str, str]) -> Table:
+def _table(
+    accuracies: Mapping[str, str], name: str = "spikenas-cifar10", description: str = ""
+) -> Table:
     return benchmark(
         TABLE,
         SpikeCell(),
-        name="spikenas-cifar10",
+        name=name,
         key="arch",
         columns={**accuracies, "params": "params"},
         objectives={"val_accuracy": "max"},
         reported=[metric for metric in accuracies if metric == "test_accuracy"],
-        description=(
+        description=description
+        or (
             "SpikeNAS-Bench on CIFAR-10: accuracy in % after the last epoch (not the best one), "
             "one training; parameters"
         ),
