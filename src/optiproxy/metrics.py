@@ -271,11 +271,10 @@ def check_known(
         *(("constraint", c.metric) for c in constraints),
     ]:
         if metric in reported:
+            others = ", ".join(name for name in known if name not in reported)
+            remedy = f"use one of {others}" if others else "take it out of `reported`"
             raise invalid(
-                kind,
-                metric,
-                "this metric is only reported and never guides a search; use "
-                f"one of {', '.join(name for name in known if name not in reported)}",
+                kind, metric, f"this metric is only reported and never guides a search; {remedy}"
             )
         if known and metric not in known:
             raise unknown(kind, metric, [name for name in known if name not in reported])

@@ -80,4 +80,8 @@ class Registry:
                 raise invalid(self.kind, name, remedy) from None
             raise unknown(self.kind, name, self.names()) from None
         module, _, attribute = target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            remedy = f"{target} can't be imported ({error}); mend or remove the package it is from"
+            raise invalid(self.kind, name, remedy) from error

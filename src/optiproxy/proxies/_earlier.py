@@ -39,8 +39,9 @@ class Earlier(Model):
         # Rank correlation with its own left-out predictions; zero where it is not useful.
         self.reliability = torch.zeros(len(self._known), dtype=y.dtype)
         for column, m in enumerate(self._known.nonzero()[:, 0].tolist()):
-            rank = spearmanr(left_out[:, column], y[:, m]).statistic
-            self.reliability[m] = rank if rank >= USEFUL else 0.0
+            if left_out[:, column].std() > 0 and y[:, m].std() > 0:
+                rank = spearmanr(left_out[:, column], y[:, m]).statistic
+                self.reliability[m] = rank if rank >= USEFUL else 0.0
 
     def only(self, outputs: list[int]) -> Earlier:
         part = copy(self)

@@ -96,14 +96,18 @@ def _study(
         if not isinstance(metrics, Mapping):
             metrics = {objectives[0].metric: metrics}
         try:
-            archs.append(space.architecture(arch))
+            known = space.architecture(arch)
         except InvalidValueError as error:
             raise InvalidValueError(f"{field}: it is of another space: {error}") from None
-        told.append({m: number(f"{field}: {m}", value) for m, value in metrics.items()})
+        values = {m: number(f"{field}: {m}", value) for m, value in metrics.items()}
+        if any(not math.isfinite(values.get(o.metric, 0.0)) for o in objectives):
+            continue  # NaN is a failure, as where a method is told.
+        archs.append(known)
+        told.append(values)
     if not told:
         raise invalid(field, "no successful query", "it can teach nothing; leave it out")
     for objective in objectives:
-        if not all(math.isfinite(m.get(objective.metric, math.nan)) for m in told):
+        if not all(objective.metric in metrics for metrics in told):
             names = sorted({name for metrics in told for name in metrics})
             raise invalid(
                 field, names, f"each of its queries needs the objective {objective.metric!r}"

@@ -18,7 +18,7 @@ import numpy as np
 from moocore import pareto_rank
 from numpy.typing import NDArray
 
-from optiproxy.errors import invalid, truth, whole_number
+from optiproxy.errors import InvalidValueError, invalid, truth, whole_number
 from optiproxy.metrics import (
     Constraint,
     Function,
@@ -113,6 +113,7 @@ class Optimizer(ABC):
         """
         n = whole_number("ask: n", n)
         rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending)])
+        known = set(self._known)  # Before a method notes what it takes itself.
         rows = self._promote(n, rng) if self._low else self._propose(n, rng)
         if self._low and len(rows) < n:  # All that had a cheap answer is known.
             rows = np.concatenate([rows, self.random_new(n + len(rows), rng)])
@@ -120,6 +121,13 @@ class Optimizer(ABC):
         # At the space's end a method may have taken one twice.
         first = [i for i, key in enumerate(keys) if key not in keys[:i]][:n]
         rows = rows[first]
+        for i, row in zip(first, rows, strict=True):
+            if keys[i] in known:
+                (arch,) = self.space.from_indices(row[None])
+                raise InvalidValueError(
+                    f"{type(self).__name__} proposes {arch}, which was told or is pending; its "
+                    "`_propose` must return rows that are new (`is_new`)"
+                )
         self._known.update(keys[i] for i in first)
         self._pending.extend(rows)
         return self.space.from_indices(rows)

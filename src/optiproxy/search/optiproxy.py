@@ -256,8 +256,8 @@ class OptiProxy(Optimizer):
         if self.space.count <= LOOKED_THROUGH:
             # Shuffled, for the first of those that are equal is taken: options that no query has
             # had yet would be asked for as they are listed, from the smallest on.
-            order = np.random.default_rng([self.seed, len(self._queries), 0x0DD])
-            candidates = order.permutation(self.space.all_indices)
+            shuffle = np.random.default_rng([self.seed, len(self._queries), 0x0DD]).permutation
+            candidates = shuffle(self.space.all_indices)
         candidates = self._beside(candidates[self.is_new(candidates)], also)
         if len(candidates) == 0:
             return self._beside(self.random_new(n + len(also), rng), also)[:n]

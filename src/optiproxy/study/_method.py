@@ -44,7 +44,7 @@ class Method:
         options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
         if self._takes("exact") and (exact := _exact(task)):
             options["exact"] = exact
-        if self._takes("distinct"):
+        if self.knows_networks:
             options["distinct"] = task.distinct
         if self._takes("features") and task.features:
             options["features"] = task.features
@@ -57,6 +57,11 @@ class Method:
             seed=seed,
             **options,
         )
+
+    @property
+    def knows_networks(self) -> bool:
+        """Whether it can leave out architectures that come to the same network (``distinct``)."""
+        return self._takes("distinct")
 
     def check_warm_start(self) -> None:
         """Raises InvalidValueError where the method can't learn from earlier studies."""

@@ -131,9 +131,12 @@ class Borrowed:
     def submit(
         self, arch: Architecture, epochs: int | None, medians: Medians
     ) -> Future[Evaluation | str]:
-        job: Any = self._executor.submit(
-            self._task.query, arch, seed=self._seed, epochs=epochs, medians=medians
-        )
+        try:
+            job: Any = self._executor.submit(
+                self._task.query, arch, seed=self._seed, epochs=epochs, medians=medians
+            )
+        except RuntimeError as error:  # One that was shut down, or whose workers have died.
+            raise StudyError(f"executor: it takes no work ({error}); give a new one") from error
         return job if isinstance(job, Future) else _awaited(job)
 
     def renew(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -22,6 +23,9 @@ from optiproxy.study._ledger import PREFIX
 #: The whole proposal, written before the objective suggests its first choice: a trial that runs
 #: elsewhere tells by it what is out.
 PROPOSED = PREFIX + "proposed"
+
+# Trials in threads (``n_jobs``) see each other's proposals only when those are written.
+_ONE_AT_A_TIME = threading.Lock()
 
 _Choices = Mapping[str, CategoricalDistribution]
 
@@ -111,6 +115,10 @@ class OptiProxySampler(BaseSampler):
 
     def _propose(self, study: Study, trial: FrozenTrial, asked: _Choices) -> dict[str, Any]:
         """An option for each choice that was asked for and that the space has."""
+        with _ONE_AT_A_TIME:
+            return self._proposed(study, trial, asked)
+
+    def _proposed(self, study: Study, trial: FrozenTrial, asked: _Choices) -> dict[str, Any]:
         space, choices = self._searched(asked)
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         optimizer, results = self._optimizer(study, trials, space)

@@ -196,7 +196,7 @@ class Study:
         self.seed = seed
         self.storage = storage
         self.notes: list[str] = []
-        chosen = Method(method, proxy)
+        self._method = chosen = Method(method, proxy)
         self.proxy = chosen.proxy
         earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
         if earlier:
@@ -276,6 +276,8 @@ class Study:
         if callback is not None and not callable(callback):
             raise invalid("callback", callback, "give a function of one record")
         self.task.prepare()
+        if self._method.knows_networks:  # Of a table its rows tell, which are read by now.
+            self._optimizer.distinct = self.task.distinct
         if not self.queries:
             self.task.look_over()
         elif self._changed:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy.errors import DataError
 from optiproxy.spaces import Architecture
 from optiproxy.tasks._parquet import Lookup
 
@@ -30,10 +31,20 @@ class Joined:
         """Reads and checks both, once.
 
         Raises:
-            DataError: One is missing, broken, or not a table of the space's architectures.
+            DataError: One is missing, broken, or not a table of the space's architectures; or they
+                have none in common.
         """
         self._first.load()
         self._second.load()
+        if not self._rows[0]:
+            raise DataError(
+                "joined tables: no architecture is in both; join tables of the same ones"
+            )
+
+    @property
+    def one_per_network(self) -> bool:
+        """Whether no two rows of either are the same network."""
+        return self._first.one_per_network and self._second.one_per_network
 
     def row_of(self) -> dict[bytes, int]:
         """Option numbers of an architecture, as bytes → its row in `values`."""

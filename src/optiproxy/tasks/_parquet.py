@@ -122,6 +122,11 @@ class Lookup:
         found = dict(zip(networks, row_of.values(), strict=True))
         return found if len(found) == len(row_of) else {}
 
+    @property
+    def one_per_network(self) -> bool:
+        """Whether no two rows are the same network (`Space.canonical`)."""
+        return bool(self._row_of_network)
+
     def load(self) -> None:
         """Reads and checks the table, once.
 

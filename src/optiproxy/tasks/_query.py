@@ -57,17 +57,25 @@ def answer(
             cost=min(1.0, error.epoch / length),
         )
     except EvaluationFailed as error:
-        return Evaluation(None, time.perf_counter() - start, str(error) or "EvaluationFailed")
+        return Evaluation(None, time.perf_counter() - start, _said(error) or "EvaluationFailed")
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        # What is no text of Unicode, such as the name of a file, can't be stored or printed.
-        reason = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+        reason = f"{type(error).__name__}: {_said(error)}"
         return Evaluation(None, time.perf_counter() - start, reason)
     seconds = time.perf_counter() - start
     return Evaluation(
         metrics, seconds, measured=_how(found), curve=tuple(curve.points), left_out=left_out
     )
+
+
+def _said(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # Of the user's own class.
+        return ""
+    # What is no text of Unicode, such as the name of a file, can't be stored or printed.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def number(metric: str, value: Any) -> float:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +58,9 @@ class Table(Task):
             in % where the column holds fractions. Limits and answers are in the metric's unit.
         build: ``build(arch) → nn.Module``, by default the space's.
         example_input: One input of its networks; see `Task`.
+        distinct: Whether architectures that come to the same network are asked for once; by
+            default where no two rows are the same network.
+        features: Scores that cost no training; see `Task`.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
@@ -65,6 +69,9 @@ class Table(Task):
         DataError: The file is missing, no readable Parquet, not what `sha256` and `rows` say, lacks
             a column, has a key that is no architecture of the space, or an architecture twice.
     """
+
+    # Whether the rows decide what is distinct: nobody has said, and they can tell.
+    _by_rows = False
 
     def __init__(
         self,
@@ -83,6 +90,8 @@ class Table(Task):
         scale: Mapping[str, float] | None = None,
         build: Callable[[Architecture], nn.Module] | None = None,
         example_input: Callable[[], Any] | None = None,
+        distinct: bool | None = None,
+        features: Mapping[str, Function] = MappingProxyType({}),
         description: str = "",
         origin: Origin | None = None,
     ) -> None:
@@ -127,12 +136,20 @@ class Table(Task):
             example_input=example_input,
             prepare=self._lookup.load,
             in_memory=True,
+            distinct=distinct,
+            features=features,
             description=description,
             origin=origin,
         )
+        self._by_rows = distinct is None
         if isinstance(source, Path):  # The user's own; what a function finds is pinned by it.
             self.files = (source,)
             self.prepare()
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self._by_rows:
+            self.distinct = self._lookup.one_per_network
 
     def joined(self, other: Table, *, name: str, description: str = "", family: str = "") -> Table:
         """This task with the metrics of another table of the same architectures beside its own.
