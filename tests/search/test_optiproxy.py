@@ -418,3 +418,15 @@ def test_after_a_hundred_queries_batches_are_larger() -> None:
     assert opt.batch_size == 3
     opt.tell(opt.ask(1), [0.0])
     assert opt.batch_size == 5
+
+
+def test_options_that_no_query_has_had_are_not_asked_for_as_they_are_listed() -> None:
+    """All that are equal to the model: from the first on it would be an enumeration."""
+    space = Chain({"width": list(range(200))})
+    opt = OptiProxy(space, "y=max", seed=0)
+    while len(opt.queries) < 25:
+        archs = opt.ask(opt.batch_size)
+        opt.tell(archs, [float(arch["width"]) for arch in archs])
+    widths = [query.architecture["width"] for query in opt.queries[10:]]
+    assert widths != sorted(widths)
+    assert max(widths) > 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -169,3 +170,15 @@ def test_short_trainings_are_a_study_of_their_own() -> None:
         assert [list(part.values("score")) for part in found] == values
     with pytest.raises(InvalidValueError, match="4 queries"):
         OptiProxy(SPACE, "score=max", warm_start=[SimpleNamespace(queries=full[:4] + short[:3])])
+
+
+def test_a_value_that_is_no_number_is_a_failure_and_a_constant_one_says_nothing(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    space = Chain({"a": list(range(30))})
+    pairs = [(arch, {"y": float(arch["a"])}) for arch in space.enumerate()]
+    pairs[3] = (pairs[3][0], {"y": math.nan})
+    assert len(OptiProxy(space, "y=max", warm_start=[pairs]).ask(3)) == 3
+    constant = [(arch, 1.0) for arch in space.sample(12, seed=1)]
+    assert len(OptiProxy(space, "y=max", warm_start=[constant]).ask(3)) == 3
+    assert not recwarn.list

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 
 import optuna
 import pytest
@@ -247,3 +248,16 @@ def test_a_journal_is_gone_on_with_by_another_process(tmp_path):
 def test_bad_arguments_are_told_at_once(arguments, said):
     with pytest.raises(InvalidValueError, match=said):
         op.OptiProxySampler(**arguments)
+
+
+def test_threads_do_not_propose_the_same() -> None:
+    choices = {f"c{i}": [1, 2, 3] for i in range(4)}
+
+    def objective(trial: optuna.Trial) -> float:
+        value = sum(trial.suggest_categorical(name, o) for name, o in choices.items())
+        time.sleep(0.01 * (trial.number % 3))
+        return value
+
+    study = optuna.create_study(sampler=op.OptiProxySampler(op.spaces.Chain(choices), seed=0))
+    study.optimize(objective, n_trials=24, n_jobs=4)
+    assert len({tuple(trial.params.values()) for trial in study.trials}) == 24

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import optuna
 import pytest
@@ -381,3 +383,61 @@ def test_what_is_no_task_and_no_storage_is_told():
         Study.of(3)
     with pytest.raises(InvalidValueError, match="storage: got 3; give a path"):
         Study.of(toys.task(), storage=3)
+
+
+@pytest.mark.parametrize("method", ["optiproxy", "evolution", "climber"])
+@pytest.mark.parametrize("budgets", [(11,), (12,), (4, 11, 14, 15)])
+def test_a_raised_budget_gives_the_search_that_had_it_at_once(method, budgets, tmp_path):
+    whole = run(budget=18, method=method, seed=1)
+    for budget in (*budgets, 18):
+        study = run(budget=budget, method=method, seed=1, storage=tmp_path / "s.journal")
+        assert len(study.queries) == budget
+    assert course(study) == course(whole)
+
+
+def test_a_method_that_proposes_what_is_known_is_told(tmp_path):
+    class Forgetful(toys.Climber):
+        def _propose(self, n, rng):
+            return self.space.random_indices(n, np.random.default_rng(0))
+
+    toys.Forgetful = Forgetful
+    METHODS.register("forgetful", "study_toys:Forgetful")
+    with pytest.raises(InvalidValueError, match=r"Forgetful proposes .* `_propose` must return"):
+        run(budget=12, method="forgetful", storage=tmp_path / "s.journal")
+
+
+def test_an_exception_that_can_not_say_what_it_is_is_a_failure_too():
+    class Weird(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    def evaluate(arch):
+        raise Weird
+
+    study = run(toys.task(evaluate), budget=3)
+    assert [r.reason for r in study.queries] == ["Weird: "] * 3
+
+
+def test_a_failure_that_names_an_odd_file_can_be_reported(tmp_path):
+    def evaluate(arch):
+        if arch["skip"]:
+            raise op.EvaluationFailed("bad \udcff name")
+        return {"val": 1.0, "cost": 1.0}
+
+    study = run(toys.task(evaluate), budget=8)
+    assert "bad \\udcff name" in {r.reason for r in study.queries}
+    study.report(tmp_path / "report.html")
+
+
+def test_what_is_no_executor_is_told_and_one_that_is_over_too():
+    with pytest.raises(InvalidValueError, match="executor: got 3; give one with a method"):
+        Study.of(toys.task()).run(5, executor=3, workers=2)
+    over = ThreadPoolExecutor(2)
+    over.shutdown()
+    with pytest.raises(StudyError, match="executor: it takes no work"):
+        Study.of(toys.task()).run(5, executor=over)
+
+
+def test_a_guide_that_is_only_reported_is_told_with_a_remedy():
+    with pytest.raises(InvalidValueError, match="take it out of `reported`"):
+        op.Task("t", toys.SPACE, len, objectives="s=max", reported=["s"])

@@ -550,3 +550,47 @@ def test_a_table_has_networks_where_it_says_how_they_are_built(parquet: Path) ->
     for same in (task, task.joined(_table(parquet, columns={"ms": "ms"}), name="both")):
         assert same.build(arch)(same.example_input()).shape == (1, 1)
     assert not _table(parquet).can_build
+
+
+def test_tables_without_a_common_architecture_are_told(tmp_path: Path) -> None:
+    space = Chain({"a": [1, 2, 3, 4]})
+    for name, rows in {"first": [1, 2], "second": [3, 4]}.items():
+        pq.write_table(pa.table({"a": rows, name: [0.1, 0.2]}), tmp_path / f"{name}.parquet")
+    first, second = (
+        Table(space, tmp_path / f"{name}.parquet", key=["a"], columns=[name])
+        for name in ("first", "second")
+    )
+    with pytest.raises(DataError, match="no architecture is in both"):
+        first.joined(second, name="both").prepare()
+
+
+def test_networks_are_distinct_where_each_has_one_row(tmp_path: Path) -> None:
+    cell = Cell(nodes=3, operations=["none", "skip", "conv"])
+    networks = np.unique(cell.canonical(cell.all_indices), axis=0)
+    assert len(networks) < cell.count
+    for rows, distinct in ((networks, True), (cell.all_indices, False)):
+        texts = [cell.to_text(arch) for arch in cell.from_indices(rows)]
+        values = np.arange(len(rows), dtype=float)
+        pq.write_table(pa.table({"arch": texts, "y": values}), tmp_path / "t.parquet")
+        table = Table(cell, tmp_path / "t.parquet", key="arch", columns=["y"])
+        assert table.distinct == distinct
+        study = Study.of(table, method="random")
+        study.run(100)
+        assert len(study.queries) == len(rows)
+    told = Table(cell, tmp_path / "t.parquet", key="arch", columns=["y"], distinct=True)
+    study = Study.of(told, method="random")
+    study.run(100)
+    assert len(study.queries) == len(networks)
+
+
+def test_a_table_may_have_features(tmp_path: Path) -> None:
+    space = Chain({"a": [1, 2, 3, 4], "b": [1, 2, 3]})
+    archs = list(space.enumerate())
+    content = {n: [arch[n] for arch in archs] for n in "ab"} | {"y": [0.5] * len(archs)}
+    pq.write_table(pa.table(content), tmp_path / "t.parquet")
+    table = Table(
+        space, tmp_path / "t.parquet", key=["a", "b"], columns=["y"],
+        features={"sum": lambda arch: arch["a"] + arch["b"]},
+    )  # fmt: skip
+    assert set(table.features) == {"sum"}
+    Study.of(table).run(12)

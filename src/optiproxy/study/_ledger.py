@@ -9,6 +9,7 @@ what is out) and, once it is complete, its values and its metrics as user attrib
 ``optiproxy:curve``         what the evaluator reported: pairs of an epoch and a value
 ``optiproxy:cost``          of a training that was stopped: the part of it that was spent
 ``optiproxy:known``         of such a one: the metrics that were known before it
+``optiproxy:cut_from``      on the first trial of a batch that the budget cut: its size before
 ``optiproxy:ask_seconds``   its share of the time it took to propose it
 ``optiproxy:predicted``     the first objective as the method's model predicted it, if it has one
 ``optiproxy:batch``         on the first trial of a batch: all of the batch, so that a batch whose
@@ -264,6 +265,7 @@ class Ledger:
         seconds: float,
         predicted: Sequence[float | None] | None = None,
         epochs: int | None = None,
+        cut_from: int | None = None,
     ) -> None:
         """Queues a batch as queries `first`, `first` + 1, …; it took `seconds` to propose it.
 
@@ -274,6 +276,7 @@ class Ledger:
             predicted: What its model predicted of each; None for what it did not choose, and
                 where it has no model.
             epochs: Of short trainings; None for full ones.
+            cut_from: How many the method proposed, where the budget cut the batch.
         """
         share = seconds / len(archs)
         batch: dict[str, Any] | None = None
@@ -290,6 +293,7 @@ class Ledger:
                 epochs=epochs,
                 predicted=None if predicted is None else predicted[shift],
                 batch=batch if shift == 0 else None,
+                cut_from=cut_from if shift == 0 else None,
             )
 
     def _add(self, query: int, arch: Architecture, seconds: float, **attributes: Any) -> None:

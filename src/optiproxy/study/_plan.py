@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
+from typing import NamedTuple
 
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
@@ -32,6 +34,22 @@ DESIGN_PART, DESIGN_TIMES, BATCH_TIMES = 0.25, 3, 2
 
 # Sums of parts such as 12/200.
 _ROUNDING = 1e-9
+
+_number = attrgetter("number")
+
+
+class Batch(NamedTuple):
+    """What is asked next.
+
+    Attributes:
+        architectures: Of the batch.
+        epochs: Of short trainings; None for full ones.
+        cut_from: How many they were before the budget cut them; None where it did not.
+    """
+
+    architectures: list[Architecture]
+    epochs: int | None = None
+    cut_from: int | None = None
 
 
 class Plan:
@@ -61,22 +79,41 @@ class Plan:
             taken.append(entry)
         return taken
 
-    def ask(
-        self, optimizer: Optimizer, entries: Sequence[Entry]
-    ) -> tuple[list[Architecture], int | None]:
-        """The next batch and its epochs (None: in full); empty where the space is used up.
+    def ask(self, optimizer: Optimizer, entries: Sequence[Entry]) -> Batch:
+        """The next batch; empty where the space is used up.
 
         Args:
             optimizer: Who is asked; it is given the history first.
             entries: All queries that count.
         """
         n, epochs = self._next(entries)
+        if rest := self._rest_of_cut(optimizer, entries, n):
+            return Batch(rest)
         archs = self._asked(optimizer, entries, epochs, n)
         if not archs and epochs is not None:
             # Every architecture had its short training: the rest of the budget is for full ones.
             self._short_exhausted = True
             return self.ask(optimizer, entries)
-        return archs, epochs
+        if epochs is None and self._task.low_fidelity is None and len(archs) > n:
+            return Batch(archs[:n], cut_from=len(archs))
+        return Batch(archs[: max(n, 0)], epochs)
+
+    def _rest_of_cut(
+        self, optimizer: Optimizer, entries: Sequence[Entry], n: int
+    ) -> list[Architecture]:
+        """What an earlier, smaller budget cut off the last batch: as it was proposed then.
+
+        So that a search whose budget is raised is the one that had the larger budget at once.
+        """
+        first = max((e for e in entries if e.attribute("cut_from")), key=_number, default=None)
+        if first is None or n <= 0:
+            return []
+        size = first.attribute("cut_from")
+        asked = {e.architecture for e in entries if e.number >= first.number}
+        if len(asked) >= size:
+            return []
+        before = [e for e in entries if e.number < first.number]
+        return [a for a in self._asked(optimizer, before, None, size) if a not in asked][:n]
 
     def _asked(
         self, optimizer: Optimizer, entries: Sequence[Entry], epochs: int | None, n: int
@@ -92,6 +129,8 @@ class Plan:
         optimizer.restore(told, pending, **({"low": cheap} if cheap else {}))
         if n <= 0:
             return []
+        if epochs is None and self._task.low_fidelity is None:
+            return optimizer.ask(optimizer.batch_size)
         if epochs is None:
             return optimizer.ask(min(optimizer.batch_size, n))
         with self._wider(optimizer, n + len(same)):

@@ -170,7 +170,7 @@ class Runner:
     def _ask(self, entries: list[Entry]) -> None:
         start = time.perf_counter()
         with self._interrupts.open():
-            archs, epochs = self._plan.ask(self._optimizer, entries)
+            archs, epochs, cut_from = self._plan.ask(self._optimizer, entries)
             predicted = self._predicted(archs)
         seconds = time.perf_counter() - start
         if self._shared and len(self._ledger.read()) > len(entries):
@@ -189,7 +189,7 @@ class Runner:
             return
         # After the greatest, not after the count: two processes may have used a number twice.
         first = 1 + max((e.number for e in entries), default=0)
-        self._ledger.propose(first, archs, seconds, predicted, epochs)
+        self._ledger.propose(first, archs, seconds, predicted, epochs, cut_from)
 
     def _predicted(self, archs: list[Architecture]) -> list[float | None] | None:
         """What the method's model says of its own proposals, where it can be asked."""

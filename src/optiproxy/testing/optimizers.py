@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -157,6 +158,29 @@ class OptimizerCases:
         opt.tell(archs, [{"loss": score(arch)} for arch in archs])
         assert opt.best is not None
         assert opt.best.metrics == {"loss": min(map(score, archs))}
+
+    def test_less_is_better_where_the_objective_says_so(self, make: Make) -> None:
+        """A loss is searched as its negative would be as a score."""
+        courses = []
+        for objective, sign in (("max", 1.0), ("min", -1.0)):
+            opt = make(CELL, {"score": objective}, seed=0)
+            while len(opt.queries) < 30:
+                archs = opt.ask(5)
+                opt.tell(archs, [sign * score(arch) for arch in archs])
+            courses.append([score(query.architecture) for query in opt.queries])
+        maximised, minimised = (float(np.mean(course[15:])) for course in courses)
+        whole = np.array([score(arch) for arch in CELL.sample(200, seed=1)])
+        # Climbing the wrong way would be as far below the mean as this is above.
+        assert minimised > whole.mean() - 0.5 * whole.std()
+        assert abs(maximised - minimised) < 2 * whole.std()
+
+    def test_what_is_known_exactly_keeps_its_limit(self, make: Make) -> None:
+        if "exact" not in inspect.signature(make).parameters:
+            pytest.skip("the method takes no `exact`")
+        opt = make(CELL, SCORE, constraints={"size": "<= 2"}, exact={"size": size}, seed=0)
+        for archs in iter(lambda: opt.ask(5) if len(opt.queries) < 25 else [], []):
+            assert max(map(size, archs)) <= 2
+            opt.tell(archs, [score(arch) for arch in archs])
 
     def test_a_constraint_limits_the_best(self, make: Make) -> None:
         opt = make(CELL, SCORE, constraints={"size": "<= 3"}, seed=0)

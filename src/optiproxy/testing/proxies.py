@@ -77,6 +77,15 @@ class ProxyCases:
             found.append(correlation(mean[:, 0].detach(), y[60:, 0]))
         assert np.mean(found) > self.ranks
 
+    def test_every_output_is_its_own(self, make: Make) -> None:
+        """The second metric falls with a choice that the first has little of."""
+        proxy = make(CHAIN)
+        p, y = data(CHAIN, 80, proxy)
+        proxy.fit(p[:60], y[:60])
+        with torch.no_grad():
+            mean = proxy.mean(p[60:])
+        assert correlation(mean[:, 1], y[60:, 1]) > correlation(mean[:, 0], y[60:, 1])
+
     def test_same_seed_same_fit(self, make: Make) -> None:
         first, again = make(CELL, seed=1), make(CELL, seed=1)
         p, y = data(CELL, 20, first)

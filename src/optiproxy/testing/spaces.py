@@ -11,7 +11,7 @@ import torch
 
 from optiproxy.encodings import corners, make
 from optiproxy.errors import InvalidValueError
-from optiproxy.spaces import Architecture, Space
+from optiproxy.spaces import Architecture, Space, check
 
 # Architectures that are drawn for each case.
 SAMPLE = 24
@@ -34,6 +34,9 @@ class SpaceCases:
         for arch in archs:
             assert list(arch) == list(space.choices)
             assert all(arch[name] in options for name, options in space.choices.items())
+
+    def test_its_definition_holds_together(self, space: Space) -> None:
+        check(space)
 
     def test_numbers_texts_and_json_are_read_back(self, space: Space) -> None:
         archs = space.sample(SAMPLE)
