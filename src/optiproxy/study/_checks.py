@@ -48,10 +48,10 @@ def workers_of(workers: int | None, executor: Executor | None) -> int:
     Raises:
         InvalidValueError: No whole number of 1 or more, or an executor that does not tell.
     """
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise invalid("executor", executor, "give one with a method `submit`, or leave it out")
     if workers is None:
         workers = 1 if executor is None else _places(executor)
         if not workers:
             raise invalid("workers", None, "say how many evaluations the executor takes at once")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise invalid("executor", executor, "give one with a method `submit`, or leave it out")
     return whole_number("workers", workers)
