@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import optiproxy as op
+from optiproxy.cli._answer import trajectory
+from optiproxy.cli._progress import SearchProgress
 from optiproxy.errors import InvalidValueError
 from optiproxy.search import Optimizer
 from optiproxy.study import Study
@@ -211,3 +213,29 @@ def test_worker_processes_get_the_medians() -> None:
     stopped = [r for r in study.queries if r.reason.startswith("stopped after epoch")]
     assert stopped
     assert len(study.queries) > 10
+
+
+def test_stopped_trainings_are_counted_apart_from_failures(tmp_path: Path) -> None:
+    def sometimes(arch: op.Architecture, report) -> float:
+        if arch["depth"] == 7:
+            raise op.EvaluationFailed("too deep")
+        return evaluate(arch, report)
+
+    study = Study.of(
+        op.Task("curves", SPACE, sometimes, objectives={"val": "max"}), method="random", seed=2
+    )
+    study.run(15)
+    stopped = [r.query for r in study.queries if r.stopped]
+    failed = [r.query for r in study.queries if r.reason == "too deep"]
+    assert stopped
+    assert failed
+    entries = trajectory(study)
+    assert [e["query"] for e in entries if e.get("stopped")] == stopped
+    assert [e["query"] for e in entries if "failed" in e] == sorted(stopped + failed)
+    assert f"best val 11, {len(stopped)} stopped early, {len(failed)} failed" in (
+        SearchProgress(study, 15)._text()
+    )
+    page = study.report(tmp_path / "report.html").read_text()
+    assert f"<b>{len(stopped)}</b>\n<span>stopped early</span>" in page
+    assert f"<b>{len(failed)}</b>\n<span>failed</span>" in page
+    assert "failed: stopped" not in page
