@@ -129,10 +129,10 @@ class Plan:
         optimizer.restore(told, pending, **({"low": cheap} if cheap else {}))
         if n <= 0:
             return []
-        if epochs is None and self._task.low_fidelity is None:
-            return optimizer.ask(optimizer.batch_size)
         if epochs is None:
-            return optimizer.ask(min(optimizer.batch_size, n))
+            # All of a batch, of which `ask` takes what the budget allows: the rest may come later.
+            size = optimizer.batch_size
+            return optimizer.ask(size if self._task.low_fidelity is None else min(size, n))
         with self._wider(optimizer, n + len(same)):
             return optimizer.ask(min(BATCH_TIMES * optimizer.batch_size, n))
 
