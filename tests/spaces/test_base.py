@@ -219,6 +219,7 @@ def test_a_bad_architecture_is_told_by_field_value_and_remedy(value: Any, messag
         ({"depth": [1, 2, 1]}, r"choice 'depth': an option stands twice in \[1, 2, 1\]"),
         ({"depth": [1, True]}, r"choice 'depth': an option stands twice"),
         ({"depth": [[1], [2]]}, r"choice 'depth': options must be text, finite numbers"),
+        ({"depth": [np.int64(1)]}, r"booleans or None; numpy's are made Python's by \.tolist"),
         ({"rate": [0.1, float("nan")]}, r"choice 'rate': options must be text, finite numbers"),
         ({"rate": [float("inf")]}, r"choice 'rate': options must be text, finite numbers"),
     ],

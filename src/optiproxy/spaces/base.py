@@ -370,6 +370,9 @@ def _problems(choices: Mapping[str, Sequence[Option]]) -> Iterator[str]:
         else:
             bad = [o for o in options if not isinstance(o, str | int | float | bool | None)]
             if bad or any(isinstance(o, float) and not math.isfinite(o) for o in options):
-                yield f"choice {name!r}: options must be text, finite numbers, booleans or None"
+                kinds = "text, finite numbers, booleans or None"
+                if any(hasattr(option, "tolist") for option in bad):
+                    kinds += "; numpy's are made Python's by .tolist()"
+                yield f"choice {name!r}: options must be {kinds}"
             elif len(set(options)) < len(options):
                 yield f"choice {name!r}: an option stands twice in {list(options)!r}"
