@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from optiproxy._files import whole
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -34,9 +36,8 @@ def write(name: str, settings: dict[str, Any], results: Any) -> Path:
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{today}-{name}.json"
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    part.replace(path)
+    with whole(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1) + "\n")
     return path
 
 

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 import torch
 
 import optiproxy
+from optiproxy._files import whole
 from optiproxy.tasks import mnist1d, mnist1d_table
 
 FILE = mnist1d_table.file()
@@ -71,10 +72,9 @@ def main() -> None:
         "torch": torch.__version__,
         "optiproxy": optiproxy.__version__,
     }
-    unfinished = FILE.with_suffix(".part")
-    whole = pa.table(columns).replace_schema_metadata({"made": json.dumps(made)})
-    pq.write_table(whole, unfinished, compression="zstd")
-    unfinished.replace(FILE)
+    table = pa.table(columns).replace_schema_metadata({"made": json.dumps(made)})
+    with whole(FILE) as unfinished:
+        pq.write_table(table, unfinished, compression="zstd")
     print(f"{FILE}: {len(texts)} networks")
 
 

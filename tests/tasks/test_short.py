@@ -60,6 +60,7 @@ def test_spikenas_reports_the_curves_of_its_trainings(published: Path) -> None:
         assert behind.stopped
         assert (behind.cost, len(behind.curve)) == (0.1, 10)
     assert task.optimum == other.optimum
+    assert task.origin.tables == ("spikenas_cifar10", "spikenas_cifar10_val_curves")
 
 
 def test_a_search_of_running_trainings_stops_some(published: Path) -> None:

@@ -588,9 +588,13 @@ def test_a_table_may_have_features(tmp_path: Path) -> None:
     archs = list(space.enumerate())
     content = {n: [arch[n] for arch in archs] for n in "ab"} | {"y": [0.5] * len(archs)}
     pq.write_table(pa.table(content), tmp_path / "t.parquet")
-    table = Table(
-        space, tmp_path / "t.parquet", key=["a", "b"], columns=["y"],
-        features={"sum": lambda arch: arch["a"] + arch["b"]},
-    )  # fmt: skip
-    assert set(table.features) == {"sum"}
-    Study.of(table).run(12)
+    asked: list[Architecture] = []
+
+    def total(arch: Architecture) -> float:
+        asked.append(arch)
+        return arch["a"] + arch["b"]
+
+    features = {"total": total}
+    table = Table(space, tmp_path / "t.parquet", key=["a", "b"], columns=["y"], features=features)
+    Study.of(table).run(11)
+    assert set(asked) == set(archs)

@@ -35,8 +35,6 @@ DESIGN_PART, DESIGN_TIMES, BATCH_TIMES = 0.25, 3, 2
 # Sums of parts such as 12/200.
 _ROUNDING = 1e-9
 
-_number = attrgetter("number")
-
 
 class Batch(NamedTuple):
     """What is asked next.
@@ -94,9 +92,9 @@ class Plan:
             # Every architecture had its short training: the rest of the budget is for full ones.
             self._short_exhausted = True
             return self.ask(optimizer, entries)
-        if epochs is None and self._task.low_fidelity is None and len(archs) > n:
+        if epochs is None and len(archs) > n:
             return Batch(archs[:n], cut_from=len(archs))
-        return Batch(archs[: max(n, 0)], epochs)
+        return Batch(archs, epochs)
 
     def _rest_of_cut(
         self, optimizer: Optimizer, entries: Sequence[Entry], n: int
@@ -105,7 +103,8 @@ class Plan:
 
         So that a search whose budget is raised is the one that had the larger budget at once.
         """
-        first = max((e for e in entries if e.attribute("cut_from")), key=_number, default=None)
+        cut = (entry for entry in entries if entry.attribute("cut_from"))
+        first = max(cut, key=attrgetter("number"), default=None)
         if first is None or n <= 0:
             return []
         size = first.attribute("cut_from")
@@ -119,14 +118,10 @@ class Plan:
         self, optimizer: Optimizer, entries: Sequence[Entry], epochs: int | None, n: int
     ) -> list[Architecture]:
         same = [entry for entry in entries if entry.epochs == epochs]
-        learnt = Foresight(self._task, same)
-        told = [(e.architecture, learnt.metrics(e)) for e in same if e.finished]
         pending = [e.architecture for e in same if not e.finished]
-        short = [e for e in entries if e.epochs is not None and e.finished and epochs is None]
-        learnt = Foresight(self._task, short)
-        cheap = [(e.architecture, learnt.metrics(e)) for e in short]
+        cheap = self._told([e for e in entries if e.epochs is not None]) if epochs is None else []
         # A method of one fidelity may have a `restore` of its own that knows nothing of others.
-        optimizer.restore(told, pending, **({"low": cheap} if cheap else {}))
+        optimizer.restore(self._told(same), pending, **({"low": cheap} if cheap else {}))
         if n <= 0:
             return []
         if epochs is None:
@@ -135,6 +130,11 @@ class Plan:
             return optimizer.ask(size if self._task.low_fidelity is None else min(size, n))
         with self._wider(optimizer, n + len(same)):
             return optimizer.ask(min(BATCH_TIMES * optimizer.batch_size, n))
+
+    def _told(self, entries: Sequence[Entry]) -> list[tuple[Architecture, dict[str, float] | None]]:
+        """What a method learns of queries of one fidelity."""
+        learnt = Foresight(self._task, entries)
+        return [(e.architecture, learnt.metrics(e)) for e in entries if e.finished]
 
     @contextmanager
     def _wider(self, optimizer: Optimizer, queries: int) -> Iterator[None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.tasks import data
+from optiproxy.tasks._parquet import Lookup
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.table import Table
 
@@ -62,4 +63,19 @@ def benchmark(
         example_input=example_input,
         description=description,
         origin=Origin(file.source, file.licence, citation, table, family),
+    )
+
+
+def numbers(table: str, space: Space) -> Lookup:
+    """Architecture → ``{"number": …}``, its ``arch_index`` in a known table, by which others list
+    what they have of it."""
+    file = data.known(table)
+    return Lookup(
+        space,
+        partial(data.find, table),
+        key=("arch",),
+        one_per_choice=False,
+        columns={"number": "arch_index"},
+        sha256=file.sha256,
+        rows=file.rows,
     )

@@ -67,6 +67,7 @@ class Curve:
 
 
 def _looked_at(epochs: Iterable[int]) -> set[int]:
-    """Of the epochs that are reported, those at which a training may be stopped."""
+    """Of the epochs that are reported, those at which a training may be stopped: not the last."""
     known = sorted(epochs)
-    return {next(e for e in known if e >= share * known[-1]) for share in LOOKS if known}
+    looks = {next(e for e in known if e >= share * known[-1]) for share in LOOKS if known}
+    return looks - set(known[-1:])

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from optiproxy.spaces import Architecture, Cell
 from optiproxy.tasks import _nb201, data
-from optiproxy.tasks._benchmark import benchmark
+from optiproxy.tasks._benchmark import benchmark, numbers
 from optiproxy.tasks._listed import read_columns
 from optiproxy.tasks._nb201 import DATA_SETS
-from optiproxy.tasks._parquet import Lookup, _array
+from optiproxy.tasks._parquet import _array
 from optiproxy.tasks._short import TwoTables
 from optiproxy.tasks.base import Task
 from optiproxy.tasks.nb201 import FULL, SHORT, SHORT_TABLE
@@ -131,15 +131,7 @@ class SingleRuns:
         self.space = space
         self._column, self._metric = column, metric
         # Single trainings are listed by a cell's number; the other table says which cell that is.
-        self._numbers = Lookup(
-            space,
-            partial(data.find, _nb201.TABLE),
-            key=("arch",),
-            one_per_choice=False,
-            columns={"number": "arch_index"},
-            sha256=data.known(_nb201.TABLE).sha256,
-            rows=data.known(_nb201.TABLE).rows,
-        )
+        self._numbers = numbers(_nb201.TABLE, space)
         self._loaded: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ https://doi.org/10.1109/TAI.2025.3534136.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,8 @@ from numpy.typing import NDArray
 
 from optiproxy.spaces import Architecture, Cell
 from optiproxy.tasks import data
-from optiproxy.tasks._benchmark import benchmark
+from optiproxy.tasks._benchmark import benchmark, numbers
 from optiproxy.tasks._listed import read_columns
-from optiproxy.tasks._parquet import Lookup
 from optiproxy.tasks._short import TwoTables
 from optiproxy.tasks.table import Table
 
@@ -39,6 +38,8 @@ SHORT, FULL = (1, 5, 10, 25, 50), 100
 
 # In the order of the benchmark's numbers 0 to 4.
 OPERATIONS = ("none", "skip", "lif_low_conv3x3", "lif_mid_conv3x3", "lif_high_conv3x3")
+
+_FINAL = {"val_accuracy": "final_val_accuracy", "test_accuracy": "test_accuracy"}
 
 _CITATION = (
     "Sun et al., SpikeNAS-Bench, IEEE Transactions on Artificial Intelligence 6(6), 2025, "
@@ -81,18 +82,12 @@ class SpikeCell(Cell):
 def cifar10() -> Table:
     """SpikeNAS-Bench on CIFAR-10."""
     short = {n: _table({"val_accuracy": f"val_accuracy_epoch_{n}"}) for n in SHORT}
-    return TwoTables(_full(), FULL, short)
+    return TwoTables(_table(_FINAL), FULL, short)
 
 
 def curves_cifar10() -> Table:
     """SpikeNAS-Bench on CIFAR-10, each training with its course."""
-    return Running(
-        _full(
-            "spikenas-curves-cifar10",
-            "SpikeNAS-Bench on CIFAR-10 with the learning curves of its trainings: those that are "
-            "behind are stopped, and cost their part",
-        )
-    )
+    return Running(_table(_FINAL))
 
 
 class Running(Table):
@@ -104,6 +99,12 @@ class Running(Table):
 
     def __init__(self, full: Table) -> None:
         self.__dict__.update(full.__dict__)
+        self.name = "spikenas-curves-cifar10"
+        self.description = (
+            "SpikeNAS-Bench on CIFAR-10 with the learning curves of its trainings: those that are "
+            "behind are stopped, and cost their part"
+        )
+        self.origin = replace(full.origin, table=f"{TABLE}, {CURVES}")
         self.evaluate = self._course = _Course(full.evaluate)
 
     def prepare(self) -> None:
@@ -120,17 +121,8 @@ class _Course:
 
     def __init__(self, final: Callable[..., Any]) -> None:
         self._final = final
-        file = data.known(TABLE)
         # Curves are listed by a cell's number; the other table says which cell that is.
-        self._numbers = Lookup(
-            SpikeCell(),
-            partial(data.find, TABLE),
-            key=("arch",),
-            one_per_choice=False,
-            columns={"number": "arch_index"},
-            sha256=file.sha256,
-            rows=file.rows,
-        )
+        self._numbers = numbers(TABLE, SpikeCell())
         self._loaded: NDArray[np.float64] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -161,24 +153,16 @@ class _Course:
         return self._loaded
 
 
-def _full(name: str = "spikenas-cifar10", description: str = "") -> Table:
-    columns = {"val_accuracy": "final_val_accuracy", "test_accuracy": "test_accuracy"}
-    return _table(columns, name, description)
-
-
-def _table(
-    accuracies: Mapping[str, str], name: str = "spikenas-cifar10", description: str = ""
-) -> Table:
+def _table(accuracies: Mapping[str, str]) -> Table:
     return benchmark(
         TABLE,
         SpikeCell(),
-        name=name,
+        name="spikenas-cifar10",
         key="arch",
         columns={**accuracies, "params": "params"},
         objectives={"val_accuracy": "max"},
         reported=[metric for metric in accuracies if metric == "test_accuracy"],
-        description=description
-        or (
+        description=(
             "SpikeNAS-Bench on CIFAR-10: accuracy in % after the last epoch (not the best one), "
             "one training; parameters"
         ),

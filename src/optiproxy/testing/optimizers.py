@@ -160,19 +160,16 @@ class OptimizerCases:
         assert opt.best.metrics == {"loss": min(map(score, archs))}
 
     def test_less_is_better_where_the_objective_says_so(self, make: Make) -> None:
-        """A loss is searched as its negative would be as a score."""
-        courses = []
-        for objective, sign in (("max", 1.0), ("min", -1.0)):
-            opt = make(CELL, {"score": objective}, seed=0)
+        """A method that climbs the wrong way ends far below the average architecture."""
+        found = []
+        for seed in range(3):
+            opt = make(CELL, {"loss": "min"}, seed=seed)
             while len(opt.queries) < 30:
                 archs = opt.ask(5)
-                opt.tell(archs, [sign * score(arch) for arch in archs])
-            courses.append([score(query.architecture) for query in opt.queries])
-        maximised, minimised = (float(np.mean(course[15:])) for course in courses)
-        whole = np.array([score(arch) for arch in CELL.sample(200, seed=1)])
-        # Climbing the wrong way would be as far below the mean as this is above.
-        assert minimised > whole.mean() - 0.5 * whole.std()
-        assert abs(maximised - minimised) < 2 * whole.std()
+                opt.tell(archs, [-score(arch) for arch in archs])
+            found += [score(query.architecture) for query in opt.queries[15:]]
+        average = np.array([score(arch) for arch in CELL.sample(200, seed=1)])
+        assert np.mean(found) > average.mean() - 0.5 * average.std()
 
     def test_what_is_known_exactly_keeps_its_limit(self, make: Make) -> None:
         if "exact" not in inspect.signature(make).parameters:
