@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from optiproxy.encodings import corners
@@ -11,7 +12,19 @@ from optiproxy.proxies.gcn import GCNEnsemble
 from optiproxy.proxies.gp import LEARNT_FROM, GaussianProcess, _Likelihood
 from optiproxy.search._targets import fill, sharpen, standardise
 from optiproxy.search._threads import single_threaded
+from optiproxy.spaces import Chain, Space
 from optiproxy.testing.proxies import CELL, data
+
+# Between them the kernels of both have all views.
+WIDTHS = [16, 24, 32, 48, 64]
+STAGES = Chain({"op": ["conv", "pool"], "width1": WIDTHS, "depth": [1, 2, 3], "width2": WIDTHS})
+both = pytest.mark.parametrize("space", [CELL, STAGES], ids=["cell", "stages"])
+
+
+def test_the_spaces_here_have_every_view() -> None:
+    named = [{view.name for view in Kernel(space).views} for space in (CELL, STAGES)]
+    assert named[0] | named[1] == set(VIEWS)
+    assert named[0] != named[1]
 
 
 def test_another_seed_is_another_ensemble() -> None:
@@ -23,10 +36,11 @@ def test_another_seed_is_another_ensemble() -> None:
     assert not torch.equal(first.predict(p)[0], other.predict(p)[0])
 
 
-def test_gp_gradient_of_the_likelihood() -> None:
+@both
+def test_gp_gradient_of_the_likelihood(space: Space) -> None:
     """RW 2006 eq. 5.9 against central differences."""
-    p, y = data(CELL, 25, GaussianProcess(CELL))
-    loss = _Likelihood(kernel := Kernel(CELL), *kernel.compared(p), y[:, 0].numpy())
+    p, y = data(space, 25, GaussianProcess(space))
+    loss = _Likelihood(kernel := Kernel(space), *kernel.compared(p), y[:, 0].numpy())
     theta = loss._mean + 0.3 * np.random.default_rng(1).normal(size=len(loss._mean))
     numeric = [
         (loss(theta + 1e-5 * e)[0] - loss(theta - 1e-5 * e)[0]) / 2e-5 for e in np.eye(len(theta))
@@ -34,24 +48,31 @@ def test_gp_gradient_of_the_likelihood() -> None:
     assert np.allclose(loss(theta)[1], numeric, atol=1e-6)
 
 
-def test_gp_kernel_is_positive_definite_inside_the_simplex() -> None:
-    kernel = Kernel(CELL)
-    generator = torch.Generator().manual_seed(0)
-    p = torch.rand(60, 6, 5, generator=generator, dtype=torch.float64).softmax(-1)
-    assert [view.name for view in kernel.views] == list(VIEWS)
+def inside(space: Space, n: int, generator: torch.Generator) -> torch.Tensor:
+    """Choice probabilities (n, C, O), none of them zero or one."""
+    mask = torch.from_numpy(space.mask)
+    logits = torch.rand(n, *mask.shape, generator=generator, dtype=torch.float64)
+    return logits.masked_fill(~mask, -torch.inf).softmax(-1)
+
+
+@both
+def test_gp_kernel_is_positive_definite_inside_the_simplex(space: Space) -> None:
+    kernel = Kernel(space)
+    p = inside(space, 60, torch.Generator().manual_seed(0))
     scales = [torch.full((1, view.size), 0.5, dtype=torch.float64) for view in kernel.views]
     features = kernel.features(p)
-    ones = [torch.ones(1, n, dtype=torch.float64) for n in (6, len(VIEWS))]
+    ones = [torch.ones(1, n, dtype=torch.float64) for n in (len(space), len(kernel.views))]
     k = kernel.cross(*ones, scales, features, kernel.known(features))[0]
     assert float(torch.linalg.eigvalsh(k).min()) > -1e-10
     assert torch.allclose(k.diagonal(), kernel.diagonal(*ones, scales, features)[0])
 
 
-def test_gp_gradients_of_the_kernel_are_those_of_differences() -> None:
-    kernel = Kernel(CELL)
+@both
+def test_gp_gradients_of_the_kernel_are_those_of_differences(space: Space) -> None:
+    kernel = Kernel(space)
     generator = torch.Generator().manual_seed(0)
-    a, b = torch.rand(2, 3, 6, 5, generator=generator, dtype=torch.float64).softmax(-1)
-    sizes = [6, len(VIEWS), *(view.size for view in kernel.views)]
+    a, b = inside(space, 6, generator).chunk(2)
+    sizes = [len(space), len(kernel.views), *(view.size for view in kernel.views)]
     weights, amplitudes, *scales = (
         torch.rand(2, n, generator=generator, dtype=torch.float64) for n in sizes
     )
@@ -63,14 +84,16 @@ def test_gp_gradients_of_the_kernel_are_those_of_differences() -> None:
     assert torch.autograd.gradcheck(k, a.requires_grad_())
 
 
-def test_gp_fit_and_prediction_use_one_kernel() -> None:
+@both
+def test_gp_fit_and_prediction_use_one_kernel(space: Space) -> None:
     """The views of all pairs that the fit works on give the kernel that predicts."""
-    kernel = Kernel(CELL)
-    p = corners(CELL, torch.from_numpy(CELL.all_indices[::997]), torch.float64)
+    kernel = Kernel(space)
+    some = space.all_indices[:: max(1, space.count // 16)]
+    p = corners(space, torch.from_numpy(some), torch.float64)
     views, agreements = kernel.compared(p)
     rng = np.random.default_rng(0)
     scales = [rng.uniform(0.1, 1.0, view.size) for view in kernel.views]
-    weights, amplitudes = rng.uniform(size=6), rng.uniform(size=len(kernel.views))
+    weights, amplitudes = rng.uniform(size=len(space)), rng.uniform(size=len(kernel.views))
     fitted = weights @ agreements
     for amplitude, scale, view in zip(amplitudes, scales, views, strict=True):
         fitted = fitted + amplitude * view(scale)[0]
@@ -114,10 +137,11 @@ def test_gp_of_many_queries_learns_from_some_and_knows_all() -> None:
     assert bool((whole.predict(p[untold])[1] < some.predict(p[untold])[1]).all())
 
 
-def test_gp_beliefs_equal_a_refit_posterior() -> None:
+@both
+def test_gp_beliefs_equal_a_refit_posterior(space: Space) -> None:
     """Conditioning on a candidate by rank one gives what the posterior with that point gives."""
-    proxy = GaussianProcess(CELL)
-    p, y = data(CELL, 40, proxy)
+    proxy = GaussianProcess(space)
+    p, y = data(space, 40, proxy)
     proxy.fit(p[:30], y[:30])
     beliefs = proxy.beliefs(p[30:])
     mean, spread = proxy.predict(p[30:])

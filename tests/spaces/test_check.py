@@ -72,6 +72,10 @@ def test_all_that_is_wrong_is_told_together() -> None:
         def cuts(self) -> Any:
             return [True, False]
 
+        @cached_property
+        def levels(self) -> Any:
+            return np.zeros(3)
+
         def valid(self, indices: Indices) -> Any:
             return [True] * 2
 
@@ -95,6 +99,7 @@ def test_all_that_is_wrong_is_told_together() -> None:
     for part in (
         "paths: (2,) is no row of different choice numbers from 0 to 1",
         "cuts: it must be booleans, (2, 3); it has shape (2,)",
+        "levels: it must be floats, (2, 3); it has shape (3,)",
         "valid: it must give one boolean for each row, (64,); it gave (2,)",
         "random_indices: it gave rows that are no option numbers",
         "neighbour_indices: it gave shape (4, 1); it must be (B, 2)",
@@ -126,3 +131,19 @@ def test_a_space_whose_moves_leave_it_is_told() -> None:
     for part in ("neighbour_indices", "repair", "canonical"):
         assert f"{part}: it gave rows that are not valid" in told
     assert "is not read back" in told
+
+
+@pytest.mark.parametrize(
+    ("levels", "told"),
+    [
+        ([[0.0, np.nan], [0.0, 1.0]], "all options of a choice must have a level, or none of them"),
+        ([[0.0, 2.0], [0.0, 1.0]], "a level must be from 0 to 1"),
+    ],
+)
+def test_half_an_order_is_told(levels: Any, told: str) -> None:
+    class Ordered(Chain):
+        @cached_property
+        def levels(self) -> Any:
+            return np.array(levels)
+
+    assert f"levels: {told}" in _told(Ordered({"norm": ["batch", "group"], "size": ["S", "L"]}))

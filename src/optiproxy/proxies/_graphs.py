@@ -9,26 +9,38 @@ from optiproxy import encodings
 from optiproxy.encodings.living import Living
 from optiproxy.spaces import Space
 
+LEVEL_SCALE = 3.0
+
 
 class Graphs:
     """Choice probabilities (B, C, O) → adjacency (B, N, N) and vertices (B, N, F).
 
-    Where a space has options that cut, a last feature says how far a vertex is alive: to learn that
-    from the operations takes more examples than a search has.
+    Where a space has options that cut, one more feature says how far a vertex is alive; where it
+    has choices with an order, one says which level a vertex has. To learn either from the options
+    takes more examples than a search has.
 
     Args:
         space: The search space.
-        told: Whether that feature is read.
+        told: Whether those features are read.
     """
 
     def __init__(self, space: Space, *, told: bool = True) -> None:
         self._encoder = encodings.make("adjacency", space)
         self._living = Living(space) if told and space.cuts.any() else None
+        levels = torch.from_numpy(2 * space.levels - 1)
+        self._levels = levels.nan_to_num() if told and not levels.isnan().all() else None
 
     def __call__(self, p: Tensor) -> tuple[Tensor, Tensor]:
         a, x = self._encoder.relaxed(p)
+        features = [x]
         if self._living is not None:
             (living,) = self._living.relaxed(p)
-            _, alive = self._encoder.relaxed(living[..., :-1])
-            x = torch.cat([x, alive.sum(-1, keepdim=True)], -1)
-        return a, x
+            features.append(self._summed(living[..., :-1]))
+        if self._levels is not None:
+            features.append(LEVEL_SCALE * self._summed(p * self._levels.to(p.dtype)))
+        return a, torch.cat(features, -1)
+
+    def _summed(self, weights: Tensor) -> Tensor:
+        """What the options of each vertex come to, (B, N, 1), by their weights (B, C, O)."""
+        _, x = self._encoder.relaxed(weights)
+        return x.sum(-1, keepdim=True)

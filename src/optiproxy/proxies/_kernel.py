@@ -2,10 +2,14 @@
 
 For two architectures with choice probabilities p and q let ``s_c = <p_c, q_c>`` be the agreement of
 choice c: one at equal corners, zero at different ones. Additive effects, ``sum_c w_c s_c``, are
-always in. Each view adds ``amplitude * exp(-scales . distances)`` (`Routes` a mean of such terms):
+always in. Each view adds ``amplitude * exp(-scales . distances)`` (`Routes` a mean of such terms,
+`Trends` an inner product):
 
 =========  ======================================================================================
 choices    ``1 - s_c``: every choice has a relevance of its own.
+levels     ``(x_c - x'_c)^2`` for a choice with an order, where x is its level; ``1 - s_c`` for the
+           others.
+trends     ``sum_t w_t x_t x'_t``, linear in the levels, and in their sums over like choices.
 paths      ``1 - prod_{c in r} s_c``: the same for whole source-to-sink paths r.
 counts     ``(h_o - h'_o)^2``, where h counts how often an option is chosen, wherever: what is
            learnt on one edge speaks for the others.
@@ -18,7 +22,8 @@ routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``
            path, and that one missing edge does.
 =========  ======================================================================================
 
-Counts, living, pairs and routes need choices that share their options, as the edges of a cell do.
+Levels and trends need choices with an order (`Space.levels`); counts, living, pairs and routes
+choices that share their options, as the edges of a cell do.
 Where a space has options that hand on nothing, `choices` and `living` read an architecture without
 what is dead (`encodings.living`): an accuracy does not know of it. A latency may, so the other
 views read it as it is. All views are exponentials, or means of such, of inner products and
@@ -42,6 +47,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from optiproxy.encodings.levels import Levels
 from optiproxy.encodings.living import Living
 from optiproxy.spaces import Space
 
@@ -51,7 +57,7 @@ Path = tuple[int, ...]
 # one by the scales.
 Compared = Callable[[Array], tuple[Array, Callable[[Array], Array]]]
 
-VIEWS = ("choices", "paths", "counts", "living", "pairs", "routes")
+VIEWS = ("choices", "levels", "trends", "paths", "counts", "living", "pairs", "routes")
 
 # The path view costs one array a path; a space with more is served by its shortest ones.
 MAX_PATHS = 24
@@ -64,17 +70,29 @@ BLOCK = 16_000
 MAX_PAIR_FEATURES = 1024
 
 
+class Read(NamedTuple):
+    """Architectures, read once for all views.
+
+    Attributes:
+        p: (B, C, O), the choice probabilities.
+        living: (B, C, O + 1), without what is dead; p itself in a space without `cuts`.
+        levels: (B, T), of choices with an order; see `encodings.levels`.
+    """
+
+    p: Tensor
+    living: Tensor
+    levels: Tensor
+
+
 class View(ABC):
     """One way to compare architectures. `size` is its number of scales."""
 
     name: str
     size: int
 
-    def features(self, p: Tensor, living: Tensor) -> Tensor:
-        """What the view reads of p (B, C, O), or of what is `living` of it (B, C, O + 1), computed
-        once a list; (B, ...).
-        """
-        return p.new_zeros(len(p), 0)
+    def features(self, read: Read) -> Tensor:
+        """What the view compares of B architectures, computed once a list; (B, ...)."""
+        return read.p.new_zeros(len(read.p), 0)
 
     def known(self, f: Tensor) -> Any:
         """The features f (B, ...) of what others are compared with."""
@@ -114,8 +132,8 @@ class Choices(View):
 
 
 class LivingChoices(Choices):
-    def features(self, p: Tensor, living: Tensor) -> Tensor:
-        return living
+    def features(self, read: Read) -> Tensor:
+        return read.living
 
     def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
         first, second = pairs
@@ -126,6 +144,54 @@ class LivingChoices(Choices):
 
     def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
         return super().diagonal(scale, f, _own_agreement(f))
+
+
+class LevelChoices(View):
+    name = "levels"
+
+    def __init__(self, levels: Levels) -> None:
+        self._others = (~levels.ordered).nonzero()[:, 0]
+        self._ordered = int(levels.ordered.sum())
+        self.size = len(levels.ordered)
+
+    def features(self, read: Read) -> Tensor:
+        return read.levels[:, : self._ordered]
+
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        first, second = pairs
+        return _apart(torch.cat([((f[first] - f[second]) ** 2).T, 1 - s[self._others]]))
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        root = scale[:, : self._ordered].sqrt()[:, None]
+        near = _gaussian(a * root, b * root)
+        if not len(self._others):
+            return near
+        rest = torch.tensordot(scale[:, self._ordered :], s[self._others] - 1, 1)
+        return near * torch.exp(rest)
+
+    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
+        return torch.exp(scale[:, self._ordered :] @ (s[self._others] - 1))
+
+
+class Trends(View):
+    name = "trends"
+
+    def __init__(self, levels: Levels) -> None:
+        ((self.size,),) = levels.shapes
+
+    def features(self, read: Read) -> Tensor:
+        return read.levels
+
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        first, second = pairs
+        products = (f[first] * f[second]).T.contiguous().numpy()
+        return lambda scale: (scale @ products, lambda gradient: products @ gradient)
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return (a * scale[:, None]) @ b.T
+
+    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
+        return scale @ (f**2).T
 
 
 class Paths(View):
@@ -157,8 +223,8 @@ class Counts(View):
         self.kind = kind
         self.size = kind.shape[1] * options
 
-    def features(self, p: Tensor, living: Tensor) -> Tensor:
-        return _typed(p, self.kind).sum(1)
+    def features(self, read: Read) -> Tensor:
+        return _typed(read.p, self.kind).sum(1)
 
     def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
         first, second = pairs
@@ -175,8 +241,8 @@ class LivingCounts(Counts):
     def __init__(self, kind: Tensor, options: int) -> None:
         super().__init__(kind, options + 1)
 
-    def features(self, p: Tensor, living: Tensor) -> Tensor:
-        return super().features(living, living)
+    def features(self, read: Read) -> Tensor:
+        return _typed(read.living, self.kind).sum(1)
 
 
 class Pairs(View):
@@ -187,8 +253,8 @@ class Pairs(View):
         self.kind = kind
         self.first, self.second = torch.tensor(links).T
 
-    def features(self, p: Tensor, living: Tensor) -> Tensor:
-        typed = _typed(p, self.kind)
+    def features(self, read: Read) -> Tensor:
+        typed = _typed(read.p, self.kind)
         follow = torch.einsum("blx,bly->bxy", typed[:, self.first], typed[:, self.second])
         return follow.flatten(1)
 
@@ -223,8 +289,8 @@ class Routes(View):
         for r, path in enumerate(paths):
             self.member[r, list(path)] = 1.0
 
-    def features(self, p: Tensor, living: Tensor) -> Tensor:
-        return self.member @ _typed(p, self.kind)  # (B, R, kinds·O)
+    def features(self, read: Read) -> Tensor:
+        return self.member @ _typed(read.p, self.kind)  # (B, R, kinds·O)
 
     def known(self, f: Tensor) -> _Distinct:
         paths, number = torch.unique(f.flatten(0, 1), dim=0, return_inverse=True)
@@ -279,6 +345,9 @@ class Kernel:
         links = sorted({pair for path in long for pair in itertools.pairwise(path)})
         self._living = Living(space) if told and space.cuts.any() else None
         possible: list[View] = [LivingChoices(space) if self._living else Choices(space)]
+        self._levels = Levels(space)
+        if self._levels.ordered.any():
+            possible += [LevelChoices(self._levels), Trends(self._levels)]
         if long:
             possible.append(Paths(long))
         if kinds < self.choices:
@@ -294,7 +363,8 @@ class Kernel:
     def features(self, p: Tensor) -> tuple[Tensor, ...]:
         """p (B, C, O) itself, then what each view reads of it."""
         living = self._living.relaxed(p)[0] if self._living else p
-        return (p, *(view.features(p, living) for view in self.views))
+        read = Read(p, living, self._levels.relaxed(p)[0])
+        return (p, *(view.features(read) for view in self.views))
 
     def known(self, features: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Features of a list that others are compared with."""

@@ -33,13 +33,18 @@ PRIORS = {
     "noise": (-4.0, 1.5),
     "weights": (-2.0, 1.5),
     "choices": (-1.0, 1.2),
+    "levels": (0.0, 1.5),
+    "trends": (0.0, 1.5),
     "paths": (-1.0, 1.2),
     "counts": (-2.0, 1.5),
     "living": (-2.0, 1.5),
     "pairs": (-2.0, 1.5),
     "routes": (-1.5, 1.5),
 }
-WEIGHT_UNIT = 6  # choices; the additive effects of more share the same variance
+# The additive effects of more than six choices share the same variance; so do trends, and two
+# architectures are as far from each other by the levels of many choices as by those of six.
+UNIT = 6
+SHARING = ("weights", "levels", "trends")
 BOUND = 5.0  # a log parameter stays within so many deviations of its prior
 
 
@@ -213,7 +218,9 @@ class _Likelihood:
         }
         priors = np.array([PRIORS[name] for name, size in sizes.items() for _ in range(size)])
         self._mean, self._deviation = priors.T.copy()
-        self._mean[self._slices["weights"]] -= np.log(kernel.choices / WEIGHT_UNIT)
+        for name in SHARING:
+            if name in sizes:
+                self._mean[self._slices[name]] -= np.log(sizes[name] / UNIT)
         self._views = [(v.name, at) for v, at in zip(kernel.views, views, strict=True)]
         self._agreements = agreements
         self._y = y

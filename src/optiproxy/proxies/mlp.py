@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from optiproxy import encodings
+from optiproxy.encodings.levels import Levels
 from optiproxy.encodings.living import Living
 from optiproxy.proxies._ensemble import (
     Ensemble,
@@ -38,6 +39,7 @@ DROPOUT = 0.1
 # was before they were told of dead edges, see ``benchmarks/experiments/dead_edges.py``.)
 INPUT_SCALE = 2.0
 COUNT_SCALE = 2.5
+LEVEL_SCALE = 2.0
 
 
 class MLPEnsemble(Ensemble):
@@ -70,6 +72,7 @@ class MLPEnsemble(Ensemble):
         super().__init__(space, seed=seed)
         self._encoder = encodings.make(self.encoding, space)
         self._shares = _shares(space)
+        self._levels = None if self.alone else Levels(space)
         self._living = Living(space) if space.cuts.any() and not self.alone else None
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
@@ -80,6 +83,8 @@ class MLPEnsemble(Ensemble):
         else:
             (living,) = self._living.relaxed(p)
             parts, counted = [living.flatten(1)], [p, living]
+        if self._levels is not None:
+            parts.append(LEVEL_SCALE * self._levels.relaxed(p)[0])
         parts += [COUNT_SCALE * (q.mT @ self._shares).flatten(1) for q in counted]
         return (INPUT_SCALE * torch.cat(parts, -1),)
 

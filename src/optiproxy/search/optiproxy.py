@@ -58,12 +58,13 @@ PATIENCE = 12
 CROWD = 20
 # The scout is a deliberately coarse Gaussian process. A proxy with most of its data from one basin
 # sees only that basin; the scout, which knows how often options are chosen in all and along paths,
-# still sees the slope of the whole space. It is fitted to ranks, for what tells the best from each
-# other is of that basin too, and ranks by one deviation above its mean. Six of its picks led out of
-# 13 of 23 searches of NAS-Bench-201 that were caught at 50 queries; by its mean, on the proxy's own
-# scale and far from the best five alone it was 4. Told of dead edges it ranks random cells better,
-# and 32 searches left more regret: it is of use where it errs elsewhere than the proxy.
-SCOUT_VIEWS = ("counts", "routes")
+# and how far up ordered ones stand, still sees the slope of the whole space. It is fitted to ranks,
+# for what tells the best from each other is of that basin too, and ranks by one deviation above its
+# mean. Six of its picks led out of 13 of 23 searches of NAS-Bench-201 that were caught at 50
+# queries; by its mean, on the proxy's own scale and far from the best five alone it was 4. Told of
+# dead edges it ranks random cells better, and 32 searches left more regret: it is of use where it
+# errs elsewhere than the proxy.
+SCOUT_VIEWS = ("trends", "counts", "routes")
 SCOUT_GROUPS = 10
 # After a warm start half of the design is left, and it stands between guided queries: the first
 # three follow the earlier studies, and these places tell whether they mislead.

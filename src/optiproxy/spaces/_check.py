@@ -19,8 +19,8 @@ def check(space: Space) -> None:
     """Finds the mistakes of a space's definition and tells them together.
 
     Looked at are the shapes and the order of the graph template, whether its last vertex can be
-    reached, the paths, the cuts, and on a sample `valid`, `random_indices`, `neighbour_indices`,
-    `canonical`, `repair` and the text form.
+    reached, the paths, the cuts, the levels, and on a sample `valid`, `random_indices`,
+    `neighbour_indices`, `canonical`, `repair` and the text form.
 
     >>> from optiproxy.spaces import Chain
     >>> class Twisted(Chain):
@@ -101,6 +101,18 @@ def _cuts(space: Space) -> Iterator[str]:
         yield "it marks options that do not exist"
 
 
+def _levels(space: Space) -> Iterator[str]:
+    levels = np.asarray(space.levels)
+    if levels.shape != space.mask.shape or levels.dtype.kind != "f":
+        yield f"it must be floats, {space.mask.shape}; it has shape {levels.shape}"
+        return
+    known = ~np.isnan(levels)
+    if np.any(known != (space.mask & known.any(1, keepdims=True))):
+        yield "all options of a choice must have a level, or none of them; NaN is none"
+    elif np.any((levels[known] < 0) | (levels[known] > 1)):
+        yield "a level must be from 0 to 1"
+
+
 def _sample(space: Space) -> Indices:
     return space.random_indices(SAMPLES, np.random.default_rng(0))
 
@@ -157,6 +169,6 @@ def _to_text(space: Space) -> Iterator[str]:
 
 
 _PARTS = (
-    _graph, _paths, _cuts, _valid, _random_indices, _neighbour_indices, _repair, _canonical,
-    _to_text,
+    _graph, _paths, _cuts, _levels, _valid, _random_indices, _neighbour_indices, _repair,
+    _canonical, _to_text,
 )  # fmt: skip

@@ -27,7 +27,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,6 +179,24 @@ class Space(ABC):
         # True is equal to 1 and another option.
         keys = [tuple((type(o), o) for o in options) for options in self.choices.values()]
         return np.array([found.setdefault(key, len(found)) for key in keys], dtype=np.int64)
+
+    @cached_property
+    def levels(self) -> NDArray[np.float64]:
+        """(C, O), where each option stands in its choice's order, from 0 to 1; else NaN.
+
+        A choice has an order where its options are three numbers or more: widths, depths, kernel
+        sizes. It goes by rank, so that 16, 32, 64 are as even as 1, 2, 3; None beside them is
+        halfway. A subclass may know better: where options are numbers that stand for operations,
+        or names that have an order.
+        """
+        levels = np.full(self.mask.shape, np.nan)
+        for row, options in zip(levels, self.choices.values(), strict=True):
+            numbers = sorted(o for o in options if _is_number(o))
+            if len(numbers) > 2 and all(o is None or _is_number(o) for o in options):
+                place: dict[Option, float] = {o: i for i, o in enumerate(numbers)}
+                place[None] = (len(numbers) - 1) / 2
+                row[: len(options)] = [place[o] / (len(numbers) - 1) for o in options]
+        return levels
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
@@ -354,6 +372,10 @@ class Space(ABC):
         parts = [type(self).__name__, dict(self.choices), *([definition] if definition else [])]
         text = json.dumps(parts)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_number(option: Option) -> TypeGuard[int | float]:
+    return isinstance(option, int | float) and not isinstance(option, bool)
 
 
 def _problems(choices: Mapping[str, Sequence[Option]]) -> Iterator[str]:

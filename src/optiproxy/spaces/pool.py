@@ -175,6 +175,10 @@ class Pool(Space):
     def cuts(self) -> NDArray[np.bool_]:
         return self.space.cuts
 
+    @cached_property
+    def levels(self) -> NDArray[np.float64]:
+        return self.space.levels
+
     def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         return self.space.complete(mapping)
 

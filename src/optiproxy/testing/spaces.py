@@ -94,6 +94,11 @@ class SpaceCases:
         assert space.cuts.dtype == bool
         assert space.cuts.shape == (c, o)
         assert not (space.cuts & ~space.mask).any()
+        assert space.levels.shape == (c, o)
+        # All options of a choice have a level, or none.
+        known = ~np.isnan(space.levels)
+        assert (known == (space.mask & known.any(1, keepdims=True))).all()
+        assert ((space.levels >= 0) & (space.levels <= 1))[known].all()
 
     @pytest.mark.parametrize("name", ["onehot", "adjacency", "path", "living"])
     def test_corners_of_the_relaxation_are_the_architectures(self, space: Space, name: str) -> None:

@@ -1,0 +1,38 @@
+"""What a model gains by being told the order of options that are numbers: widths, depths, kernels.
+
+    python benchmarks/experiments/levels.py
+
+A proxy is fitted to a metric of some random architectures and asked for others, with `Space.levels`
+and without.
+"""
+
+from copy import copy
+
+import numpy as np
+from _measured import told_or_not
+
+from optiproxy.spaces import Space
+
+METRICS = [
+    *((f"nasbench-mr-{s}", "val_accuracy") for s in ("cls-50-1000", "cls-50-100", "cls-10-1000")),
+    ("nasbench-mr-cls-10c", "val_accuracy"),
+    ("nasbench-mr-seg", "val_miou"),
+    ("nasbench-mr-seg-4x", "val_miou"),
+    ("nasbench-mr-video", "val_accuracy"),
+    ("nasbench-mr-video-p", "val_accuracy"),
+    ("accel-nasbench", "val_accuracy"),
+    ("accel-nasbench", "latency_zcu102_ms"),
+    ("accel-nasbench", "throughput_a100_img_per_s"),
+    ("accel-nasbench", "throughput_tpuv3_img_per_s"),
+]
+
+
+def untold(space: Space) -> Space:
+    """The same space, in which no choice has an order."""
+    other = copy(space)
+    other.__dict__["levels"] = np.full(space.mask.shape, np.nan)  # in the place of what is cached
+    return other
+
+
+if __name__ == "__main__":
+    told_or_not("levels", __doc__.splitlines()[0], METRICS, untold)

@@ -1,0 +1,129 @@
+"""What a model is told of the order of options that are numbers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from optiproxy.baselines.random import RandomSearch
+from optiproxy.encodings import corners
+from optiproxy.encodings.levels import Levels
+from optiproxy.proxies import PROXIES
+from optiproxy.search._threads import single_threaded
+from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain, Conditional, Pool, Space
+
+NONE = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("options", "levels"),
+    [
+        ([16, 32, 64], [0, 0.5, 1]),
+        ([0.5, -1, 10**30], [0.5, 0, 1]),
+        ([5, 3, 1, 7, 9], [0.5, 0.25, 0, 0.75, 1]),
+        ([None, 3, 5, 7], [0.5, 0, 0.5, 1]),
+        ([3, 5], [NONE] * 2),
+        ([None, 3, 5], [NONE] * 3),
+        (["16", "32", "64"], [NONE] * 3),
+        ([1, 2, "auto"], [NONE] * 3),
+        ([False, 2, 3, 4], [NONE] * 4),
+    ],
+)
+def test_three_numbers_or_more_have_an_order(options: list, levels: list[float]) -> None:
+    space = Chain({"op": ["a", "b", "c", "d", "e"], "this": options})
+    assert np.isnan(space.levels[0]).all()
+    np.testing.assert_array_equal(space.levels[1], levels + [NONE] * (5 - len(levels)))
+
+
+def test_an_inactive_choice_is_halfway() -> None:
+    space = Conditional(
+        {"op": ["conv", "skip"], "kernel": [1, 3, 5]}, when={"kernel": {"op": ["conv"]}}
+    )
+    read = Levels(space).encode(space.architectures([{"op": "skip"}, {"op": "conv", "kernel": 5}]))
+    assert read[0].tolist() == [[0], [1]]
+
+
+def test_a_space_and_its_pool_may_know_better() -> None:
+    class Coded(Chain):
+        @cached_property
+        def levels(self) -> NDArray[np.float64]:
+            return np.full(self.mask.shape, np.nan)
+
+    space = Coded({"op": [0, 1, 2], "width": [16, 32, 64]})
+    assert Levels(space).shapes == Levels(Pool(space, space.sample(5))).shapes == ((0,),)
+    assert Levels(Cell(nodes=4, operations=NB201_OPERATIONS)).shapes == ((0,),)
+
+
+def test_choices_with_the_same_options_are_summed() -> None:
+    space = Chain({"a": [1, 2, 3], "b": [4, 5, 6], "c": [1, 2, 3], "d": [1, 2, 3]})
+    rows = torch.tensor([[2, 0, 2, 1], [0, 2, 1, 1]])
+    (read,) = Levels(space, torch.float64).discrete(rows)
+    expected = [[1, -1, 1, 0, 2 / 3**0.5], [-1, 1, 0, 0, -1 / 3**0.5]]
+    assert torch.allclose(read, torch.tensor(expected, dtype=torch.float64))
+
+
+def test_between_the_corners_it_is_smooth() -> None:
+    space = Chain({"op": ["a", "b"], "width": [16, 32, 64, 128], "depth": [1, 2, 3]})
+    logits = torch.rand(4, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    p = logits.masked_fill(~torch.from_numpy(space.mask), -torch.inf).softmax(-1)
+    assert torch.autograd.gradcheck(lambda p: Levels(space).relaxed(p)[0], p.requires_grad_())
+
+
+WIDTHS = list(range(8, 136, 8))
+NETWORK = Chain({f"width{i}": WIDTHS for i in range(6)} | {"op": ["conv", "pool", "skip"]})
+
+
+class Unordered(Chain):
+    @cached_property
+    def levels(self) -> NDArray[np.float64]:
+        return np.full(self.mask.shape, np.nan)
+
+
+def accuracy(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """More channels help ever less, and an operation is a category; (B, C) -> (B,)."""
+    share = (rows[:, :6] + 1) / len(WIDTHS)
+    return np.log(share).sum(1) + np.array([1.0, -1.0, 0.5])[rows[:, 6]]
+
+
+def _correlation(space: Space, proxy: str, seed: int) -> float:
+    """Of its predictions with what 200 architectures have, after 30."""
+    rows = NETWORK.random_indices(230, np.random.default_rng(seed))
+    model = PROXIES.get(proxy)(space, seed=seed)
+    p = corners(space, torch.from_numpy(rows), model.dtype)
+    y = torch.from_numpy(accuracy(rows))[:, None].to(model.dtype)
+    y = (y - y[:30].mean()) / y[:30].std()
+    model.fit(p[:30], y[:30])
+    with torch.no_grad():
+        ranks = torch.stack([model.mean(p[30:])[:, 0], y[30:, 0]]).argsort(1).argsort(1)
+    return float(torch.corrcoef(ranks.double())[0, 1])
+
+
+@pytest.mark.parametrize("proxy", ["gp", "mlp", "gcn", "transformer"])
+def test_a_proxy_is_better_for_knowing_the_order(proxy: str) -> None:
+    """Sixteen widths at six places, and thirty examples: what one tells has to speak for others."""
+    unordered = Unordered(NETWORK.choices)
+    with single_threaded():
+        told = [_correlation(NETWORK, proxy, seed) for seed in range(3)]
+        untold = [_correlation(unordered, proxy, seed) for seed in range(3)]
+    assert np.mean(told) > np.mean(untold) + 0.05
+    assert np.mean(told) > 0.75
+
+
+def test_a_search_goes_up_a_slope() -> None:
+    """Forty queries of 50 million, where the widest is best: close to it, which luck is not."""
+    regrets: dict[str, list[float]] = {"told": [], "random": []}
+    best = accuracy(np.array([[15] * 6 + [0]]))[0]
+    for seed in range(5):
+        for name, method in (("told", OptiProxy), ("random", RandomSearch)):
+            opt = method(NETWORK, {"accuracy": "max"}, seed=seed)
+            while len(opt.queries) < 40:
+                archs = opt.ask(5)
+                opt.tell(archs, accuracy(NETWORK.to_indices(archs)).tolist())
+            regrets[name].append(best - opt.best.metrics["accuracy"])
+    assert np.mean(regrets["told"]) < 0.15
+    assert np.mean(regrets["random"]) > 1.0
