@@ -9,6 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from optiproxy.baselines._order import Order
 from optiproxy.baselines.optuna_samplers import NSGA2, TPE, GPSampler
 from optiproxy.spaces import Chain, Pool
 
@@ -51,6 +52,27 @@ def test_first_proposals_are_those_of_optuna() -> None:
     assert SPACE.to_indices(opt.ask(1))[0].tolist() == list(
         study.ask(distributions).params.values()
     )
+
+
+def test_a_choice_with_an_order_is_a_whole_number() -> None:
+    space = Chain({"op": ["a", "b", "c"], "width": [64, 16, 256, 32], "norm": [None, 1, 2, 4]})
+    opt = TPE(space, "y=max", seed=0)
+    arch = space.architecture({"op": "b", "width": 64, "norm": 4})
+    opt.tell([arch], [1.0])
+    (trial,) = opt._study(seed=0).trials
+    assert trial.params == {"op": 1, "width": 2, "norm": 3}
+    whole = optuna.distributions.IntDistribution(0, 3)
+    assert [d == whole for d in trial.distributions.values()] == [False, True, False]
+
+
+def test_places_in_an_order_and_options_lead_to_each_other() -> None:
+    space = Chain({"op": ["a", "b"], "width": [64, 16, 256, 32], "depth": [3, 2, 1]})
+    order = Order(space)
+    places = order.places(space.all_indices)
+    assert order.ordered.tolist() == [False, True, True]
+    np.testing.assert_array_equal(order.options(places), space.all_indices)
+    for arch, row in zip(space.enumerate(), places.tolist(), strict=True):
+        assert row[1:] == [sorted([64, 16, 256, 32]).index(arch["width"]), arch["depth"] - 1]
 
 
 @pytest.mark.parametrize(("method", "bound"), [(TPE, 16), (GPSampler, 17)])

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 
+import numpy as np
 import optuna
 import pytest
 from optuna.testing.pytest_samplers import (
@@ -107,6 +108,64 @@ def test_without_a_space_only_like_parameters_are_of_one_kind():
     kinds = dict(zip(space.names, space.kinds.tolist(), strict=True))
     assert kinds["first"] == kinds["second"]
     assert len(set(kinds.values())) == 3
+
+
+def test_without_a_space_numbers_have_an_order_and_names_have_none():
+    def objective(trial):
+        trial.suggest_categorical("op", ["conv", "pool", "skip"])
+        trial.suggest_categorical("width", [32, 16, 64])
+        trial.suggest_categorical("norm", [None, "batch", 1])
+        trial.suggest_categorical("same", [1, 1.0, math.inf])
+        trial.suggest_int("depth", 1, 9, step=2)
+        trial.suggest_float("rate", 0.1, 0.7, step=0.3)
+        trial.suggest_float("free", 0.0, 1.0)
+        trial.suggest_int("many", 1, 10**6)
+        return 0.0
+
+    sampler = op.OptiProxySampler()
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(objective, n_trials=2)
+    asked = sampler.infer_relative_search_space(study, study.ask())
+    space, _ = sampler._searched(asked)
+    assert dict(space.choices) | dict.fromkeys(["op", "norm", "same"]) == {
+        "op": None, "norm": None, "same": None,
+        "width": (32, 16, 64), "depth": (1, 3, 5, 7, 9), "rate": (0.1, 0.4, 0.7),
+    }  # fmt: skip
+    ordered = ~np.isnan(space.levels).all(1)
+    assert dict(zip(space.names, ordered.tolist(), strict=True)) == {
+        "op": False, "norm": False, "same": False, "width": True, "depth": True, "rate": True,
+    }  # fmt: skip
+
+
+def test_numbers_with_a_step_are_searched():
+    def objective(trial):
+        width, depth = trial.suggest_int("width", 16, 1024, step=16), trial.suggest_int("d", 1, 12)
+        rate = trial.suggest_float("rate", 0.0, 0.5, step=0.05)
+        return math.log(width) + math.log(depth) - 8 * (rate - 0.3) ** 2
+
+    values = []
+    for seed in range(3):
+        study = optuna.create_study(direction="maximize", sampler=op.OptiProxySampler(seed=seed))
+        study.optimize(objective, n_trials=25)
+        assert len({tuple(params.values()) for params in course(study)}) == 25
+        values.append(study.best_value)
+    # Of 8,448; the best of 25 random ones have 9.06 on average, and three such means at most 9.35.
+    assert np.mean(values) > math.log(1024) + math.log(12) - 0.05
+
+
+def test_trials_of_other_samplers_and_queued_numbers_are_read():
+    def objective(trial):
+        return trial.suggest_int("width", 8, 64, step=8) * trial.suggest_float("x", 0, 1, step=0.1)
+
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
+    study.optimize(objective, n_trials=12)
+    study.enqueue_trial({"width": 64, "x": 0.30000000000000004})
+    study.sampler = op.OptiProxySampler()
+    study.optimize(objective, n_trials=20)
+    assert study.trials[12].params == {"width": 64, "x": 0.30000000000000004}
+    assert study.best_value == 64
+    seen = [(params["width"], round(params["x"], 6)) for params in course(study)[12:]]
+    assert len(set(seen)) == 20
 
 
 def test_minimises():

@@ -10,10 +10,12 @@ import logging
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optiproxy.baselines._order import Order
 from optiproxy.search.base import Optimizer, Query
 from optiproxy.spaces.architecture import Indices
 
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
 
 
 class _OptunaMethod(Optimizer):
-    """What the samplers share. Choices are categorical parameters; several objectives are a
-    multi-objective study; a constraint is a trial's constraint, satisfied when ``<= 0``; a failed
-    query is a failed trial, which Optuna's samplers do not see; what is pending is running. A query
-    that was dropped for a limit before its objectives were measured has the worst values seen: the
-    samplers rank infeasible trials by their violations.
+    """What the samplers share. Choices are categorical parameters, those with an order whole
+    numbers (see `Space.levels`). Several objectives are a multi-objective study; a constraint is a
+    trial's constraint, satisfied when ``<= 0``; a failed query is a failed trial, which Optuna's
+    samplers do not see; what is pending is running. A query that was dropped for a limit before its
+    objectives were measured has the worst values seen: the samplers rank infeasible trials by their
+    violations.
     """
 
     #: How often in a row a sampler may repeat what is known; then random architectures fill the
@@ -55,7 +58,8 @@ class _OptunaMethod(Optimizer):
             repeats = 0
             while len(rows) < n and repeats <= self.retries:
                 trial = study.ask(self._distributions)
-                row = np.array([trial.params[name] for name in self.space.names], dtype=np.int64)
+                places = np.array([trial.params[name] for name in self.space.names])
+                row = self._order.options(places)
                 # The samplers know no conditions and no list: of a pool hardly a row is theirs.
                 meant = self.space.repair(row[None])
                 longer = np.concatenate([rows, meant])
@@ -68,12 +72,20 @@ class _OptunaMethod(Optimizer):
             rows = np.concatenate([rows, self.random_new(2 * n, rng)])
         return rows[self.is_new(rows)][:n]
 
-    @property
-    def _distributions(self) -> dict[str, Any]:
-        from optuna.distributions import CategoricalDistribution
+    @cached_property
+    def _order(self) -> Order:
+        return Order(self.space)
 
-        sizes = zip(self.space.names, self.space.sizes.tolist(), strict=True)
-        return {name: CategoricalDistribution(range(size)) for name, size in sizes}
+    @cached_property
+    def _distributions(self) -> dict[str, Any]:
+        from optuna.distributions import CategoricalDistribution, IntDistribution
+
+        return {
+            name: IntDistribution(0, size - 1) if ordered else CategoricalDistribution(range(size))
+            for name, size, ordered in zip(
+                self.space.names, self.space.sizes.tolist(), self._order.ordered, strict=True
+            )
+        }
 
     def _study(self, seed: int) -> Study:
         """The history as a study."""
@@ -104,7 +116,7 @@ class _OptunaMethod(Optimizer):
         return create_trial(
             state=state,
             values=values,
-            params=dict(zip(self.space.names, row.tolist(), strict=True)),
+            params=dict(zip(self.space.names, self._order.places(row).tolist(), strict=True)),
             distributions=self._distributions,
             system_attrs=attributes,
             constraints=constraints,
@@ -178,7 +190,8 @@ class GPSampler(_OptunaMethod):
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         from optiproxy.search._threads import single_threaded
 
-        with single_threaded():
+        # Once it is sure of its best, Optuna shares a probability of nothing among the others.
+        with single_threaded(), np.errstate(invalid="ignore"):
             return super()._propose(n, rng)
 
     def _sampler(self, seed: int) -> BaseSampler:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy.baselines._order import Order
 from optiproxy.search._targets import fill
 from optiproxy.search.base import Optimizer
 from optiproxy.spaces.architecture import Indices
@@ -53,7 +54,7 @@ class SMAC(Optimizer):
 
     def _guided(self, rng: np.random.Generator) -> Indices:
         """What SMAC's maximiser finds, the best first, (B, C)."""
-        from ConfigSpace import Categorical, Configuration, ConfigurationSpace
+        from ConfigSpace import Categorical, Configuration, ConfigurationSpace, Integer
         from smac.acquisition.function import EI
         from smac.acquisition.maximizer import LocalAndSortedRandomSearch, LocalSearch
         from smac.model.random_forest import RandomForest
@@ -67,10 +68,15 @@ class SMAC(Optimizer):
         seeds = rng.integers(2**31, size=3).tolist()
         space = ConfigurationSpace(seed=seeds[0])
         names = [f"c{i:04}" for i in range(len(self.space))]  # it sorts them
-        space.add([Categorical(n, range(s)) for n, s in zip(names, self.space.sizes, strict=True)])
+        order = Order(self.space)
+        sizes = zip(names, self.space.sizes.tolist(), order.ordered, strict=True)
+        space.add(
+            [Integer(n, (0, s - 1)) if up else Categorical(n, range(s)) for n, s, up in sizes]
+        )
 
         def configuration(row: Indices) -> Any:
-            return Configuration(space, values=dict(zip(names, row.tolist(), strict=True)))
+            places = order.places(row).tolist()
+            return Configuration(space, values=dict(zip(names, places, strict=True)))
 
         told = [configuration(row) for row in self._rows]
         x = np.array([config.get_array() for config in told])
@@ -86,7 +92,7 @@ class SMAC(Optimizer):
         search._local_search = Ordered(space, acquisition, seed=seeds[2])
         found = search.maximize(told, n_points=1000)
         rows = [[config[name] for name in names] for config in found]
-        return np.array(rows, dtype=np.int64).reshape(-1, len(self.space))
+        return order.options(np.array(rows, dtype=np.int64).reshape(-1, len(self.space)))
 
 
 def _log_scaled(cost: Array) -> Array:

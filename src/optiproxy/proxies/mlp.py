@@ -32,11 +32,13 @@ MEMBERS = 5
 # time.
 TRAINING = Training(epochs=60, learning_rate=8e-3, weight_decay=1e-2)
 DROPOUT = 0.1
-# What the inputs are multiplied by, the counts once more. A one-hot moves the first layer little
-# where most inputs are zero, and what holds for an option wherever it stands is learnt first where
-# it is the loudest input. On histories of NB201 searches (15 to 95 queries) the rank correlation
-# with the whole table went from 0.61 (one-hot alone) to 0.73; the path encoding had 0.45. (That
-# was before they were told of dead edges, see ``benchmarks/experiments/dead_edges.py``.)
+# What the inputs are multiplied by, counts and levels once more. A one-hot moves the first layer
+# little where most inputs are zero, and what holds for an option wherever it stands is learnt first
+# where it is the loudest input. On histories of NB201 searches (15 to 95 queries) the rank
+# correlation with the whole table went from 0.61 (one-hot alone) to 0.73; the path encoding had
+# 0.45. (That was before they were told of dead edges: ``benchmarks/experiments/dead_edges.py``.)
+# Levels are a little better at 3 or 4 where they are widths and depths, but numbers may stand for
+# operations, too: there, at 3, the correlation fell from 0.75 to 0.64.
 INPUT_SCALE = 2.0
 COUNT_SCALE = 2.5
 LEVEL_SCALE = 2.0
@@ -56,10 +58,11 @@ class MLPEnsemble(Ensemble):
     >>> mean.shape, bool(mean[5] > mean[0])
     (torch.Size([6, 1]), True)
 
-    Inputs are the one-hot encoding, without what is dead (`encodings.living`), and, where choices
-    share their options, how often each option is chosen: among all, which a latency may depend on,
-    and among what is alive. The Gaussian process has the same views, see `_kernel`. The spread is
-    the members' standard deviation.
+    Inputs are the one-hot encoding, without what is dead (`encodings.living`), the levels of
+    options that are numbers (`encodings.levels`), and, where choices share their options, how often
+    each option is chosen: among all, which a latency may depend on, and among what is alive. The
+    Gaussian process has the same views, see `_kernel`. The spread is the members' standard
+    deviation.
     """
 
     members = MEMBERS

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from optuna import Study
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.search_space import intersection_search_space
 from optuna.study import StudyDirection
@@ -27,11 +33,14 @@ PROPOSED = PREFIX + "proposed"
 # Trials in threads (``n_jobs``) see each other's proposals only when those are written.
 _ONE_AT_A_TIME = threading.Lock()
 
-_Choices = Mapping[str, CategoricalDistribution]
+# Numbers of more values than this are drawn at random: a choice has a parameter for each option.
+MOST_VALUES = 128
+
+_Choices: TypeAlias = Mapping[str, BaseDistribution]
 
 
 class OptiProxySampler(BaseSampler):
-    """Proposes all categorical parameters of a trial together, by `optiproxy.OptiProxy`.
+    """Proposes the parameters of a trial together, by `optiproxy.OptiProxy`.
 
     >>> import optiproxy as op, optuna
     >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -48,12 +57,14 @@ class OptiProxySampler(BaseSampler):
     study's trials: completed ones teach it, running and queued ones are not proposed again, nor are
     failed and pruned ones, which count as bad. Several directions make a multi-objective search.
     What a trial says by ``trial.set_constraint(name, value)`` is a limit that is kept where the
-    value is 0 or less, and is modelled like an objective. Parameters outside of the space, and
-    numeric ones, are drawn at random.
+    value is 0 or less, and is modelled like an objective. Parameters outside of the space are drawn
+    at random.
 
     Args:
-        space: What is searched. The objective suggests each choice with the space's options, of a
-            `Conditional` space the active ones. None: what completed trials have in common.
+        space: What is searched. The objective suggests each choice with the space's options, by
+            ``suggest_categorical``; of a `Conditional` space the active ones. None: what completed
+            trials have in common, categories and numbers of at most 128 values (integers, and
+            floats with a step), whose order is made use of.
         seed: Same seed and same trials give the same proposals, on one machine.
         proxy: The model: ``"auto"``, ``"gp"`` or another registered name.
 
@@ -81,13 +92,13 @@ class OptiProxySampler(BaseSampler):
         return {
             name: distribution
             for name, distribution in common.items()
-            if isinstance(distribution, CategoricalDistribution) and not distribution.single()
+            if _values(distribution) and not distribution.single()
         }
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        choices = {n: d for n, d in search_space.items() if isinstance(d, CategoricalDistribution)}
+        choices = {n: d for n, d in search_space.items() if _values(d)}
         proposed = self._propose(study, trial, choices) if choices else {}
         return {
             name: proposed[name]
@@ -141,21 +152,26 @@ class OptiProxySampler(BaseSampler):
             rng = np.random.default_rng([self._seed, trial.number])
             archs = space.from_indices(space.random_indices(1, rng))
         row = space.to_indices(archs[-1:])[0]
-        values = {n: c.choices[i] for (n, c), i in zip(choices.items(), row.tolist(), strict=True)}
+        values = {n: _values(d)[i] for (n, d), i in zip(choices.items(), row.tolist(), strict=True)}
         study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, values)
         return {name: value for name, value in values.items() if name in asked}
 
     def _searched(self, asked: _Choices) -> tuple[Space, _Choices]:
         """The space, and what Optuna calls each choice's options."""
         if self._space is not None:
-            choices = self._space.choices.items()
-            return self._space, {name: CategoricalDistribution(o) for name, o in choices}
-        # By number, for Optuna's options may be anything: the same numbers where they are the same.
-        kinds = [[(type(option), option) for option in d.choices] for d in asked.values()]
-        most = max(map(len, kinds))
-        starts = [most * kinds.index(kind) for kind in kinds]
-        numbered = zip(asked, starts, kinds, strict=True)
-        return Chain({name: range(s, s + len(kind)) for name, s, kind in numbered}), asked
+            ours = self._space.choices.items()
+            return self._space, {name: CategoricalDistribution(o) for name, o in ours}
+        options = {name: _values(d) for name, d in asked.items()}
+        kinds = [[(type(value), value) for value in values] for values in options.values()]
+        # Numbers as they are, for their order. What else Optuna takes may be anything, and goes by
+        # number: the same texts where options are the same.
+        choices: dict[str, Sequence[Any]] = {
+            name: values
+            if _are_numbers(values)
+            else [f"{kinds.index(kind)}.{i}" for i in range(len(values))]
+            for (name, values), kind in zip(options.items(), kinds, strict=True)
+        }
+        return Chain(choices), asked
 
     def _optimizer(
         self, study: Study, trials: Sequence[FrozenTrial], space: Space
@@ -185,6 +201,35 @@ class OptiProxySampler(BaseSampler):
         return optimizer, results
 
 
+def _values(distribution: BaseDistribution) -> list[Any]:
+    """What a parameter may be; empty where that can't be a choice of a space."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        values = range(distribution.low, distribution.high + 1, distribution.step)
+        return list(values) if len(values) <= MOST_VALUES else []
+    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        low, step = distribution.low, distribution.step
+        count = round((distribution.high - low) / step) + 1
+        return [low + i * step for i in range(count)] if count <= MOST_VALUES else []
+    return []
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    return numbers and all(map(math.isfinite, values)) and len(set(values)) == len(values)
+
+
+def _number(distribution: BaseDistribution, value: Any) -> int:
+    """The place of a value in `_values`; ValueError where it has none."""
+    number = distribution.to_internal_repr(value)
+    if isinstance(distribution, IntDistribution | FloatDistribution):
+        if not distribution._contains(number):
+            raise ValueError(value)
+        return round((number - distribution.low) / (distribution.step or 1))
+    return int(number)
+
+
 def _limits(trials: Iterable[FrozenTrial]) -> dict[str, str]:
     """Every constraint's name in the study → ours."""
     names = dict.fromkeys(name for trial in trials for name in trial.constraints)
@@ -204,7 +249,7 @@ def _row(trial: FrozenTrial, choices: _Choices, space: Space) -> Any:
         **trial.params,
     }
     try:
-        numbers = [choice.to_internal_repr(known[name]) for name, choice in choices.items()]
+        numbers = [_number(choice, known[name]) for name, choice in choices.items()]
     except (KeyError, ValueError):
         return None
     row = np.array(numbers, dtype=np.int64)
