@@ -92,6 +92,15 @@ def test_without_a_space_it_searches_what_the_trials_have_in_common():
     assert {name: d.choices for name, d in space.items()} == dict(choices())
 
 
+def searched(objective):
+    """The space that a sampler without one makes of two trials."""
+    sampler = op.OptiProxySampler()
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(objective, n_trials=2)
+    space, _ = sampler._searched(sampler.infer_relative_search_space(study, study.ask()))
+    return space
+
+
 def test_without_a_space_only_like_parameters_are_of_one_kind():
     def objective(trial):
         for name, options in {
@@ -100,11 +109,7 @@ def test_without_a_space_only_like_parameters_are_of_one_kind():
             trial.suggest_categorical(name, options)
         return 0.0
 
-    sampler = op.OptiProxySampler()
-    study = optuna.create_study(sampler=sampler)
-    study.optimize(objective, n_trials=2)
-    asked = sampler.infer_relative_search_space(study, study.ask())
-    space, _ = sampler._searched(asked)
+    space = searched(objective)
     kinds = dict(zip(space.names, space.kinds.tolist(), strict=True))
     assert kinds["first"] == kinds["second"]
     assert len(set(kinds.values())) == 3
@@ -122,11 +127,7 @@ def test_without_a_space_numbers_have_an_order_and_names_have_none():
         trial.suggest_int("many", 1, 10**6)
         return 0.0
 
-    sampler = op.OptiProxySampler()
-    study = optuna.create_study(sampler=sampler)
-    study.optimize(objective, n_trials=2)
-    asked = sampler.infer_relative_search_space(study, study.ask())
-    space, _ = sampler._searched(asked)
+    space = searched(objective)
     assert dict(space.choices) | dict.fromkeys(["op", "norm", "same"]) == {
         "op": None, "norm": None, "same": None,
         "width": (32, 16, 64), "depth": (1, 3, 5, 7, 9), "rate": (0.1, 0.4, 0.7),

@@ -159,7 +159,7 @@ def test_a_search_in_which_all_fails_ends_and_says_so():
     assert len(study.queries) == 14
     assert study.best is None
     assert study.notes == [
-        "no evaluation succeeded (10 so far, 10 of them: ValueError: no such file: data.npy)",
+        "no evaluation succeeded (3 so far, 3 of them: ValueError: no such file: data.npy)",
         "no evaluation succeeded (14 so far, 14 of them: ValueError: no such file: data.npy)",
     ]
 

@@ -21,8 +21,9 @@ from optiproxy.study._pool import Pool, death, result
 from optiproxy.study.records import Record
 from optiproxy.tasks import Evaluation
 
-# After so many queries without a single result something is wrong with the evaluator.
-_SUSPICIOUS = 10
+# After so many queries without a single result something is wrong with the evaluator: soon enough
+# that little is spent on it.
+_SUSPICIOUS = 3
 
 # A query that was interrupted so often probably ends its process itself.
 _SUSPICIOUS_REPEATS = 3
