@@ -189,9 +189,9 @@ class Space(ABC):
         halfway. A subclass may know better: where options are numbers that stand for operations,
         or names that have an order.
         """
-        # Of two numbers the order tells nothing that a category does not. Told of kernels of 3 and 5
-        # all the same, models of 20 networks of Accel-NASBench had a rank correlation with accuracy
-        # of 0.78 instead of 0.82.
+        # The order of two numbers tells nothing that a category does not. Told of kernels of 3 and
+        # 5 all the same, models of 20 networks of Accel-NASBench had a rank correlation with
+        # accuracy of 0.78 instead of 0.82.
         levels = np.full(self.mask.shape, np.nan)
         for row, options in zip(levels, self.choices.values(), strict=True):
             numbers = sorted(o for o in options if _is_number(o))
