@@ -133,6 +133,19 @@ def test_missing_data_are_no_failed_architecture() -> None:
         task.query(ARCH)
 
 
+def test_what_prepare_raises_is_told_as_what_it_is() -> None:
+    def prepare() -> None:
+        raise FileNotFoundError("images.npz")
+
+    task = _task(lambda arch: 1.0, prepare=prepare)
+    told = f"^task '{task.name}' can't be prepared: FileNotFoundError: images.npz$"
+    with pytest.raises(DataError, match=told) as raised:
+        task.prepare()
+    assert isinstance(raised.value.__cause__, FileNotFoundError)
+    with pytest.raises(DataError, match=told):
+        task.query(ARCH)
+
+
 def test_train_and_build_are_the_given_functions() -> None:
     trained = torch.nn.Identity()
     task = _task(lambda arch: 1.0, train=lambda arch, seed: trained, build=lambda arch: trained)

@@ -57,11 +57,11 @@ def answer(
             cost=min(1.0, error.epoch / length),
         )
     except EvaluationFailed as error:
-        return Evaluation(None, time.perf_counter() - start, _said(error) or "EvaluationFailed")
+        return Evaluation(None, time.perf_counter() - start, said(error) or "EvaluationFailed")
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        reason = f"{type(error).__name__}: {_said(error)}"
+        reason = f"{type(error).__name__}: {said(error)}"
         return Evaluation(None, time.perf_counter() - start, reason)
     seconds = time.perf_counter() - start
     return Evaluation(
@@ -69,7 +69,8 @@ def answer(
     )
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """An exception's text, as far as it has one that can be stored and printed."""
     try:
         text = str(error)
     except Exception:  # Of the user's own class.

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
-from optiproxy.errors import invalid, truth
+from optiproxy.errors import DataError, OptiProxyError, invalid, truth
 from optiproxy.metrics import (
     Constraint,
     Function,
@@ -283,10 +283,18 @@ class Task:
         A search calls it before its first query, so that missing data cost none.
 
         Raises:
-            DataError: The data are missing or broken; the message says how to get them.
+            DataError: The data are missing or broken; the message says how to get them. So is what
+                a function of one's own raises.
         """
-        if self._prepare is not None:
+        if self._prepare is None:
+            return
+        try:
             self._prepare()
+        except OptiProxyError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {_query.said(error)}"
+            raise DataError(f"task {self.name!r} can't be prepared: {reason}") from error
 
     @property
     def own_build(self) -> Callable[[Architecture], nn.Module] | None:
