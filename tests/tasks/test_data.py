@@ -123,7 +123,7 @@ def test_file_that_changes_is_verified_again(folder: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("given", ["nowhere", "README.md", "empty"])
 def test_nothing_to_add(folder: Path, given: str) -> None:
     (folder / "empty").mkdir()
-    with pytest.raises(DataError, match=r"no such file|no published table was recognised"):
+    with pytest.raises(DataError, match=r"no such file|was recognised .*tasks\.Table\)"):
         data.add(folder / given)
 
 

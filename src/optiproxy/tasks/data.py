@@ -131,7 +131,8 @@ def add(path: str | os.PathLike[str], progress: Progress | None = None) -> list[
     found, own = _recognised(given)
     if not found and not own:
         raise DataError(
-            f"{given}: no published table was recognised; known are "
+            f"{given}: no published table was recognised (one of your own is not added, but given "
+            "to optiproxy.tasks.Table); known are "
             f"{', '.join(table.file for table in KNOWN)}; and the benchmarks' own files "
             f"{', '.join(pattern for one in originals.ORIGINALS for pattern in one.files)}"
         )
