@@ -56,6 +56,16 @@ def test_the_numbers_do_not_depend_on_the_processes(tmp_path):
     assert all(r["optimizer_seconds"] > 0 for r in rows)
 
 
+def test_metrics_that_are_called_as_a_column_are_kept(tmp_path):
+    space = Chain({"a": [1, 2, 3]})
+    task = Task("named", space, lambda a: {"best": a["a"], "seed": -a["a"]}, objectives="best=max")
+    found = compare([task], ["random"], tmp_path, seeds=1, first_seed=7, budget=3).results
+    rows = found.to_pylist()
+    assert {row["seed"] for row in rows} == {7}
+    assert sorted(row["metric:best"] for row in rows) == [1.0, 2.0, 3.0]
+    assert all(row["metric:seed"] == -row["metric:best"] for row in rows)
+
+
 def test_the_summary_is_that_of_its_rows(tmp_path):
     found = compare([toys.known("a"), toys.known("b")], ["random"], tmp_path, seeds=8, budget=90)
     with (tmp_path / "summary.csv").open() as file:

@@ -92,7 +92,8 @@ class Cell:
         names = dict.fromkeys(name for r in records for name in r.metrics or {})
         for name in names:
             column = [(r.metrics or {}).get(name) for r in records]
-            columns.setdefault(name, pa.array(column, pa.float64()))
+            # As in `Study.dataframe`.
+            columns[f"metric:{name}" if name in COLUMNS else name] = pa.array(column, pa.float64())
         return pa.table(columns)
 
 
