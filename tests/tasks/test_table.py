@@ -301,6 +301,15 @@ def test_column_without_numbers(parquet: Path) -> None:
         _table(parquet, columns=["act"])
 
 
+@pytest.mark.parametrize("nothing", [None, math.nan, math.inf])
+def test_a_column_that_is_empty_in_every_row(tmp_path: Path, nothing: float | None) -> None:
+    columns = _columns()
+    columns["empty"] = pa.array([nothing] * len(columns["top1"]), pa.float64())
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"column 'empty' has no number in any of its rows"):
+        _table(tmp_path / "t.parquet", columns=["top1", "empty"])
+
+
 def test_numbers_of_other_types_are_read(tmp_path: Path) -> None:
     columns = _columns()
     columns["as_text"] = [str(value) for value in columns["top1"]]
