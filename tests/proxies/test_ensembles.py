@@ -250,14 +250,14 @@ def test_transformer_reads_the_edges() -> None:
 
 
 def test_mlp_counts_options_where_choices_share_them() -> None:
-    space = Chain({"a": [1, 2], "b": [3, 4, 5], "c": [1, 2], "d": ["x", "y"]})
+    space = Chain({"a": [1, 2], "b": ["p", "q", "r"], "c": [1, 2], "d": ["x", "y"]})
     indices = torch.tensor([[0, 2, 0, 1], [1, 0, 0, 0]])
     (x,) = MLPEnsemble(space)._inputs(corners(space, indices))
     counts = x[:, 9:] / x.max(1, keepdim=True).values
     assert x.shape == (2, 9 + 3)  # one-hot, and the counts of [1, 2] padded to three options
     assert torch.equal(counts > 0, torch.tensor([[True, False, False], [True, True, False]]))
     assert float(x[0, 9]) == pytest.approx(2 * float(x[1, 9]))
-    alone = Chain({"a": [1, 2], "b": [3, 4, 5]})
+    alone = Chain({"a": [1, 2], "b": ["p", "q", "r"]})
     (x,) = MLPEnsemble(alone)._inputs(corners(alone, torch.tensor([[0, 1]])))
     assert x.shape == (1, 5)
 

@@ -276,10 +276,6 @@ def _numbers(keys: Keys, columns: tuple[str, ...]) -> dict[str, NDArray[np.float
         if column.null_count:
             column = column.fill_null(math.nan)
         found[name] = np.concatenate([_array(chunk, np.float64) for chunk in column.chunks])
-        if not np.isfinite(found[name]).any():
-            raise DataError(
-                f"{keys.path}: column {name!r} has no number in any of its rows; choose another"
-            )
     return found
 
 

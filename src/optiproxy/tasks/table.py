@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import invalid, unknown
+from optiproxy.errors import DataError, invalid, unknown
 from optiproxy.metrics import Function
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.tasks._join import Joined
@@ -148,6 +148,12 @@ class Table(Task):
 
     def prepare(self) -> None:
         super().prepare()
+        values = self._lookup.values()
+        for metric in self.needed:
+            if metric in values and not np.isfinite(values[metric]).any():
+                raise DataError(
+                    f"task {self.name!r}: {metric!r} has no number in any row; choose another"
+                )
         if self._by_rows:
             self.distinct = self._lookup.one_per_network
 
