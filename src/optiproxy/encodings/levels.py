@@ -34,8 +34,9 @@ class Levels(Encoder):
         super().__init__(space, dtype)
         #: (C,), which choices have an order.
         self.ordered = torch.from_numpy(~np.isnan(space.levels).all(1))
-        self._levels = torch.from_numpy(np.nan_to_num(space.levels))[self.ordered]
-        kinds = F.one_hot(torch.from_numpy(space.kinds))[self.ordered].double()
+        self._choices = self.ordered.nonzero()[:, 0]
+        self._levels = torch.from_numpy(np.nan_to_num(space.levels))[self._choices]
+        kinds = F.one_hot(torch.from_numpy(space.kinds))[self._choices].double()
         shared = kinds[:, kinds.sum(0) > 1]
         self._sums = shared / shared.sum(0).sqrt()
 
@@ -48,5 +49,5 @@ class Levels(Encoder):
 
     def relaxed(self, p: Tensor) -> Encoded:
         check_relaxed(self.space, p)
-        x = 2 * (p[:, self.ordered] * self._levels.to(p.dtype)).sum(-1) - 1
+        x = 2 * (p[:, self._choices] * self._levels.to(p.dtype)).sum(-1) - 1
         return (torch.cat([x, x @ self._sums.to(p.dtype)], 1),)

@@ -1,34 +1,10 @@
-"""The Gaussian process's kernel on relaxed architectures: a sum of views.
+"""The Gaussian process's kernel on relaxed architectures: a sum of views (see `_views`).
 
 For two architectures with choice probabilities p and q let ``s_c = <p_c, q_c>`` be the agreement of
 choice c: one at equal corners, zero at different ones. Additive effects, ``sum_c w_c s_c``, are
-always in. Each view adds ``amplitude * exp(-scales . distances)`` (`Routes` a mean of such terms,
-`Trends` an inner product):
-
-=========  ======================================================================================
-choices    ``1 - s_c``: every choice has a relevance of its own.
-levels     ``(x_c - x'_c)^2`` for a choice with an order, where x is its level; ``1 - s_c`` for the
-           others.
-trends     ``sum_t w_t x_t x'_t``, linear in the levels, and in their sums over like choices.
-paths      ``1 - prod_{c in r} s_c``: the same for whole source-to-sink paths r.
-counts     ``(h_o - h'_o)^2``, where h counts how often an option is chosen, wherever: what is
-           learnt on one edge speaks for the others.
-living     the same of what is alive.
-pairs      ``|b - b'|^2``, where b counts pairs of options that follow each other along a path:
-           the first step of a Weisfeiler-Lehman kernel, https://arxiv.org/abs/2006.07556.
-routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``, where h counts the
-           options along a path: an architecture as the set of its paths, wherever they run. With
-           its own relevance for each option it can learn that an identity does not matter on a
-           path, and that one missing edge does.
-=========  ======================================================================================
-
-Levels and trends need choices with an order (`Space.levels`); counts, living, pairs and routes
-choices that share their options, as the edges of a cell do.
-Where a space has options that hand on nothing, `choices` and `living` read an architecture without
-what is dead (`encodings.living`): an accuracy does not know of it. A latency may, so the other
-views read it as it is. All views are exponentials, or means of such, of inner products and
-distances of features, so the kernel is positive definite inside the simplex too, and
-differentiable.
+always in. Each view adds its own, times an amplitude. All views are exponentials, or means of such,
+of inner products and distances of features, or inner products themselves, so the kernel is positive
+definite inside the simplex too, and differentiable.
 
 What is compared with stays the same throughout a climb, so it is prepared once (`Kernel.known`).
 """
@@ -36,31 +12,35 @@ What is compared with stays the same throughout a climb, so it is prepared once 
 from __future__ import annotations
 
 import itertools
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
-from functools import reduce
-from operator import mul
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from optiproxy.encodings.levels import Levels
 from optiproxy.encodings.living import Living
+from optiproxy.proxies._views import (
+    Array,
+    Choices,
+    Compared,
+    Counts,
+    LevelChoices,
+    LivingChoices,
+    LivingCounts,
+    Pairs,
+    Paths,
+    Read,
+    Routes,
+    Trends,
+    View,
+    agreements,
+    own_agreement,
+)
 from optiproxy.spaces import Space
-
-Array = NDArray[np.float64]
-Path = tuple[int, ...]
-# For the fit: scales (size,) to a view of all pairs (P,), and what turns a gradient by that into
-# one by the scales.
-Compared = Callable[[Array], tuple[Array, Callable[[Array], Array]]]
 
 VIEWS = ("choices", "levels", "trends", "paths", "counts", "living", "pairs", "routes")
 
-# The path view costs one array a path; a space with more is served by its shortest ones.
-MAX_PATHS = 24
 # Routes are compared each with each.
 MAX_ROUTES = 8
 # Lists are compared in blocks of so many pairs, whose arrays stay in the cache: with 250 known ones
@@ -68,263 +48,6 @@ MAX_ROUTES = 8
 BLOCK = 16_000
 # Beyond this many counted pairs that view has nothing left to share between choices.
 MAX_PAIR_FEATURES = 1024
-
-
-class Read(NamedTuple):
-    """Architectures, read once for all views.
-
-    Attributes:
-        p: (B, C, O), the choice probabilities.
-        living: (B, C, O + 1), without what is dead; p itself in a space without `cuts`.
-        levels: (B, T), of choices with an order; see `encodings.levels`.
-    """
-
-    p: Tensor
-    living: Tensor
-    levels: Tensor
-
-
-class View(ABC):
-    """One way to compare architectures. `size` is its number of scales."""
-
-    name: str
-    size: int
-
-    def features(self, read: Read) -> Tensor:
-        """What the view compares of B architectures, computed once a list; (B, ...)."""
-        return read.p.new_zeros(len(read.p), 0)
-
-    def known(self, f: Tensor) -> Any:
-        """The features f (B, ...) of what others are compared with."""
-        return f
-
-    @abstractmethod
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        """For the fit: of architectures with features f (T, ...), the pairs (2, P), whose
-        agreements are s (C, P).
-        """
-
-    @abstractmethod
-    def cross(self, scale: Tensor, a: Tensor, b: Any, s: Tensor) -> Tensor:
-        """The view (M, A, B) of features a and known ones b, with agreements s (C, A, B), by the
-        scales (M, size) of each metric.
-        """
-
-    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        """The view of each architecture with itself, (M, A); s (C, A) is its own agreement."""
-        return s.new_ones(len(scale), s.shape[1])
-
-
-class Choices(View):
-    name = "choices"
-
-    def __init__(self, space: Space) -> None:
-        self.size = len(space)
-
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        return _apart(1 - s)
-
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return torch.exp(torch.tensordot(scale, s - 1, 1))
-
-    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        return torch.exp(scale @ (s - 1))
-
-
-class LivingChoices(Choices):
-    def features(self, read: Read) -> Tensor:
-        return read.living
-
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        first, second = pairs
-        return _apart(1 - _agreements(f, f)[:, first, second])
-
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return super().cross(scale, a, b, _agreements(a, b))
-
-    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        return super().diagonal(scale, f, _own_agreement(f))
-
-
-class LevelChoices(View):
-    name = "levels"
-
-    def __init__(self, levels: Levels) -> None:
-        self._others = (~levels.ordered).nonzero()[:, 0]
-        self._ordered = int(levels.ordered.sum())
-        self.size = len(levels.ordered)
-
-    def features(self, read: Read) -> Tensor:
-        return read.levels[:, : self._ordered]
-
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        first, second = pairs
-        return _apart(torch.cat([((f[first] - f[second]) ** 2).T, 1 - s[self._others]]))
-
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        root = scale[:, : self._ordered].sqrt()[:, None]
-        near = _gaussian(a * root, b * root)
-        if not len(self._others):
-            return near
-        rest = torch.tensordot(scale[:, self._ordered :], s[self._others] - 1, 1)
-        return near * torch.exp(rest)
-
-    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        return torch.exp(scale[:, self._ordered :] @ (s[self._others] - 1))
-
-
-class Trends(View):
-    name = "trends"
-
-    def __init__(self, levels: Levels) -> None:
-        ((self.size,),) = levels.shapes
-
-    def features(self, read: Read) -> Tensor:
-        return read.levels
-
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        first, second = pairs
-        products = (f[first] * f[second]).T.contiguous().numpy()
-        return lambda scale: (scale @ products, lambda gradient: products @ gradient)
-
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return (a * scale[:, None]) @ b.T
-
-    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        return scale @ (f**2).T
-
-
-class Paths(View):
-    name = "paths"
-
-    def __init__(self, paths: list[Path]) -> None:
-        self.paths = [list(path) for path in paths[:MAX_PATHS]]
-        self.size = len(self.paths)
-
-    def _along(self, s: Tensor) -> Tensor:
-        # A product of few is faster by hand, and so is its gradient: three times, in a climb.
-        agreements = s.unbind(0)
-        return torch.stack([reduce(mul, [agreements[c] for c in path]) for path in self.paths])
-
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        return _apart(1 - self._along(s))
-
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return torch.exp(torch.tensordot(scale, self._along(s) - 1, 1))
-
-    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        return torch.exp(scale @ (self._along(s) - 1))
-
-
-class Counts(View):
-    name = "counts"
-
-    def __init__(self, kind: Tensor, options: int) -> None:
-        self.kind = kind
-        self.size = kind.shape[1] * options
-
-    def features(self, read: Read) -> Tensor:
-        return _typed(read.p, self.kind).sum(1)
-
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        first, second = pairs
-        return _apart(((f[first] - f[second]) ** 2).T)
-
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        root = scale.sqrt()[:, None]
-        return _gaussian(a * root, b * root)
-
-
-class LivingCounts(Counts):
-    name = "living"
-
-    def __init__(self, kind: Tensor, options: int) -> None:
-        super().__init__(kind, options + 1)
-
-    def features(self, read: Read) -> Tensor:
-        return _typed(read.living, self.kind).sum(1)
-
-
-class Pairs(View):
-    name = "pairs"
-    size = 1
-
-    def __init__(self, kind: Tensor, links: list[tuple[int, int]]) -> None:
-        self.kind = kind
-        self.first, self.second = torch.tensor(links).T
-
-    def features(self, read: Read) -> Tensor:
-        typed = _typed(read.p, self.kind)
-        follow = torch.einsum("blx,bly->bxy", typed[:, self.first], typed[:, self.second])
-        return follow.flatten(1)
-
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        first, second = pairs
-        return _apart(((f[first] - f[second]) ** 2).sum(1)[None])
-
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        root = scale.sqrt()[:, None]
-        return _gaussian(a * root, b * root)
-
-
-class _Distinct(NamedTuple):
-    """The paths of a list of architectures, each once: many run over the same operations.
-
-    Attributes:
-        paths: (D, kinds·O), the options along each.
-        shares: (B, D), which part of an architecture's paths each is.
-    """
-
-    paths: Tensor
-    shares: Tensor
-
-
-class Routes(View):
-    name = "routes"
-
-    def __init__(self, kind: Tensor, options: int, paths: list[Path]) -> None:
-        self.kind = kind
-        self.size = kind.shape[1] * options
-        self.member = torch.zeros(len(paths), len(kind), dtype=kind.dtype)  # (R, C)
-        for r, path in enumerate(paths):
-            self.member[r, list(path)] = 1.0
-
-    def features(self, read: Read) -> Tensor:
-        return self.member @ _typed(read.p, self.kind)  # (B, R, kinds·O)
-
-    def known(self, f: Tensor) -> _Distinct:
-        paths, number = torch.unique(f.flatten(0, 1), dim=0, return_inverse=True)
-        shares = f.new_zeros(len(f), len(paths))
-        each = f.new_full(f.shape[:2], 1 / f.shape[1])
-        return _Distinct(paths, shares.scatter_add_(1, number.view(f.shape[:2]), each))
-
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        paths, shares = self.known(f)
-        distances = ((paths[:, None] - paths[None]) ** 2).permute(2, 0, 1).contiguous().numpy()
-        share, (first, second) = shares.numpy(), pairs.numpy()
-
-        def at(scale: Array) -> tuple[Array, Callable[[Array], Array]]:
-            between = np.exp(-np.tensordot(scale, distances, 1))  # (D, D)
-
-            def back(gradient: Array) -> Array:
-                whole = np.zeros((len(share), len(share)))
-                whole[first, second] = gradient
-                weighted = (share.T @ whole @ share) * between
-                return -np.tensordot(distances, weighted, 2)
-
-            return (share @ between @ share.T)[first, second], back
-
-        return at
-
-    def cross(self, scale: Tensor, a: Tensor, b: _Distinct, s: Tensor) -> Tensor:
-        root = scale.sqrt()[:, None]
-        # One route after the other, so that the mean over them runs along whole rows.
-        k = _gaussian(a.transpose(0, 1).flatten(0, 1) * root, b.paths * root)
-        return k.view(len(scale), a.shape[1], len(a), -1).mean(1) @ b.shares.T
-
-    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        gaps = ((f[:, :, None] - f[:, None, :]) ** 2).flatten(1, 2) @ scale.T  # (A, R·R, M)
-        return torch.exp(-gaps).mean(1).T
 
 
 class Kernel:
@@ -345,9 +68,10 @@ class Kernel:
         links = sorted({pair for path in long for pair in itertools.pairwise(path)})
         self._living = Living(space) if told and space.cuts.any() else None
         possible: list[View] = [LivingChoices(space) if self._living else Choices(space)]
-        self._levels = Levels(space)
-        if self._levels.ordered.any():
-            possible += [LevelChoices(self._levels), Trends(self._levels)]
+        levels = Levels(space)
+        self._levels = levels if levels.ordered.any() else None
+        if self._levels:
+            possible += [LevelChoices(levels), Trends(levels)]
         if long:
             possible.append(Paths(long))
         if kinds < self.choices:
@@ -363,8 +87,8 @@ class Kernel:
     def features(self, p: Tensor) -> tuple[Tensor, ...]:
         """p (B, C, O) itself, then what each view reads of it."""
         living = self._living.relaxed(p)[0] if self._living else p
-        read = Read(p, living, self._levels.relaxed(p)[0])
-        return (p, *(view.features(read) for view in self.views))
+        levels = self._levels.relaxed(p)[0] if self._levels else p.new_zeros(len(p), 0)
+        return (p, *(view.features(Read(p, living, levels)) for view in self.views))
 
     def known(self, features: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Features of a list that others are compared with."""
@@ -380,7 +104,7 @@ class Kernel:
         """
         pairs = torch.tril_indices(len(p), len(p))
         _, *features = self.features(p)
-        s = _agreements(p, p)[:, pairs[0], pairs[1]].contiguous()
+        s = agreements(p, p)[:, pairs[0], pairs[1]].contiguous()
         views = [v.compared(f, s, pairs) for v, f in zip(self.views, features, strict=True)]
         return views, s.numpy()
 
@@ -403,7 +127,7 @@ class Kernel:
         """
 
         def block(part: tuple[Tensor, ...]) -> Tensor:
-            s = _agreements(part[0], b[0])
+            s = agreements(part[0], b[0])
             k: Tensor = torch.tensordot(weights, s, 1)
             for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
                 k = k + amplitudes[:, i, None, None] * view.cross(scale, part[i + 1], b[i + 1], s)
@@ -417,56 +141,8 @@ class Kernel:
         self, weights: Tensor, amplitudes: Tensor, scales: list[Tensor], a: tuple[Tensor, ...]
     ) -> Tensor:
         """The kernels of each architecture with itself, (M, A)."""
-        s = _own_agreement(a[0])
+        s = own_agreement(a[0])
         k = weights @ s
         for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
             k = k + amplitudes[:, i, None] * view.diagonal(scale, a[i + 1], s)
         return k
-
-
-def _agreements(a: Tensor, b: Tensor) -> Tensor:
-    """Of a (A, C, O) with b (B, C, O), choice by choice, (C, A, B)."""
-    return torch.einsum("aco,bco->cab", a, b)
-
-
-def _own_agreement(a: Tensor) -> Tensor:
-    """Of each of a (A, C, O) with itself, (C, A)."""
-    return (a**2).sum(-1).T
-
-
-def _typed(p: Tensor, kind: Tensor) -> Tensor:
-    """p (B, C, O) spread over the kinds of choices, (B, C, kinds·O)."""
-    return (kind[:, :, None] * p[:, :, None, :]).flatten(2)
-
-
-def _apart(distances: Tensor) -> Compared:
-    """A view that is the exponential of the distances (size, P)."""
-    d = distances.contiguous().numpy()
-
-    def at(scale: Array) -> tuple[Array, Callable[[Array], Array]]:
-        view = np.exp(-(scale @ d))
-        return view, lambda gradient: -(d @ (gradient * view))
-
-    return at
-
-
-def _gaussian(a: Tensor, b: Tensor) -> Tensor:
-    """``exp(-|a - b|^2)``, (M, A, B), of a (M, A, F) and b (M, B, F); differentiable by a alone."""
-    return _Gaussian.apply(a, b)  # type: ignore[no-any-return,no-untyped-call]
-
-
-class _Gaussian(torch.autograd.Function):
-    """By hand, with few passes over the matrix: three of the views are one, in every step."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        k = torch.baddbmm((b * b).sum(2)[:, None], a, b.mT, beta=-1, alpha=2)
-        k.sub_((a * a).sum(2)[:, :, None]).clamp_(max=0).exp_()
-        ctx.save_for_backward(a, b, k)
-        return k
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        a, b, k = ctx.saved_tensors
-        weighted = gradients[0] * k
-        return 2 * (weighted @ b - weighted.sum(2)[:, :, None] * a), None

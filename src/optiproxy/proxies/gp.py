@@ -17,7 +17,8 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from torch import Tensor
 
-from optiproxy.proxies._kernel import VIEWS, Array, Compared, Kernel
+from optiproxy.proxies._kernel import VIEWS, Kernel
+from optiproxy.proxies._views import Array, Compared
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.spaces import Space
 

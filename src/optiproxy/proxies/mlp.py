@@ -61,7 +61,7 @@ class MLPEnsemble(Ensemble):
     Inputs are the one-hot encoding, without what is dead (`encodings.living`), the levels of
     options that are numbers (`encodings.levels`), and, where choices share their options, how often
     each option is chosen: among all, which a latency may depend on, and among what is alive. The
-    Gaussian process has the same views, see `_kernel`. The spread is the members' standard
+    Gaussian process has the same views, see `_views`. The spread is the members' standard
     deviation.
     """
 
@@ -75,7 +75,8 @@ class MLPEnsemble(Ensemble):
         super().__init__(space, seed=seed)
         self._encoder = encodings.make(self.encoding, space)
         self._shares = _shares(space)
-        self._levels = None if self.alone else Levels(space)
+        levels = Levels(space)
+        self._levels = levels if levels.ordered.any() and not self.alone else None
         self._living = Living(space) if space.cuts.any() and not self.alone else None
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:

@@ -194,8 +194,8 @@ class Space(ABC):
         # accuracy of 0.78 instead of 0.82.
         levels = np.full(self.mask.shape, np.nan)
         for row, options in zip(levels, self.choices.values(), strict=True):
-            numbers = sorted(o for o in options if _is_number(o))
-            if len(numbers) > 2 and all(o is None or _is_number(o) for o in options):
+            numbers = sorted(o for o in options if is_number(o))
+            if len(numbers) > 2 and all(o is None or is_number(o) for o in options):
                 place: dict[Option, float] = {o: i for i, o in enumerate(numbers)}
                 place[None] = (len(numbers) - 1) / 2
                 row[: len(options)] = [place[o] / (len(numbers) - 1) for o in options]
@@ -377,7 +377,7 @@ class Space(ABC):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _is_number(option: Option) -> TypeGuard[int | float]:
+def is_number(option: Option) -> TypeGuard[int | float]:
     return isinstance(option, int | float) and not isinstance(option, bool)
 
 

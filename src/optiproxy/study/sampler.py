@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optiproxy.search import Optimizer
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Chain, Conditional, Space
+from optiproxy.spaces.base import is_number
 from optiproxy.study._ledger import PREFIX
 
 #: The whole proposal, written before the objective suggests its first choice: a trial that runs
@@ -216,8 +217,9 @@ def _values(distribution: BaseDistribution) -> list[Any]:
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    return numbers and all(map(math.isfinite, values)) and len(set(values)) == len(values)
+    """Whether they may be a choice's options as they are, and have an order."""
+    unlike = len(set(values)) == len(values)
+    return unlike and all(is_number(value) and math.isfinite(value) for value in values)
 
 
 def _number(distribution: BaseDistribution, value: Any) -> int:

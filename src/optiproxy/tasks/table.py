@@ -145,15 +145,15 @@ class Table(Task):
         if isinstance(source, Path):  # The user's own; what a function finds is pinned by it.
             self.files = (source,)
             self.prepare()
+            values = self._lookup.values()
+            for metric in self.needed:
+                if not np.isfinite(values.get(metric, 0.0)).any():
+                    raise DataError(
+                        f"{source}: {metric!r} has no number in any row; choose another column"
+                    )
 
     def prepare(self) -> None:
         super().prepare()
-        values = self._lookup.values()
-        for metric in self.needed:
-            if metric in values and not np.isfinite(values[metric]).any():
-                raise DataError(
-                    f"task {self.name!r}: {metric!r} has no number in any row; choose another"
-                )
         if self._by_rows:
             self.distinct = self._lookup.one_per_network
 
