@@ -123,3 +123,27 @@ def test_a_search_goes_up_a_slope() -> None:
             regrets[name].append(best - opt.best.metrics["accuracy"])
     assert np.mean(regrets["told"]) < 0.15
     assert np.mean(regrets["random"]) > 1.0
+
+
+def hartmann(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Hartmann's function of three numbers from 0 to 1, four peaks of which the best has 3.86."""
+    slopes = np.array([[3, 10, 30], [0.1, 10, 35]] * 2)
+    peaks = np.array(
+        [[3689, 1170, 2673], [4699, 4387, 7470], [1091, 8732, 5547], [381, 5743, 8828]]
+    )
+    off = rows[:, None] / 29 - peaks / 10_000
+    return np.asarray(np.exp(-(slopes * off**2).sum(-1)) @ [1, 1.2, 3, 3.2])
+
+
+def test_a_search_finds_a_peak() -> None:
+    """Thirty queries of 27,000: an option speaks for those next to it, though not for all."""
+    space = Chain({name: list(range(30)) for name in "abc"})
+    found = []
+    for seed in range(6):
+        opt = OptiProxy(space, {"height": "max"}, seed=seed)
+        while len(opt.queries) < 30:
+            archs = opt.ask(3)
+            opt.tell(archs, hartmann(space.to_indices(archs)).tolist())
+        found.append(opt.best.metrics["height"])
+    # The least of 18 seeds was 3.76; the mean of 12 was 3.5 where options were alike or else not.
+    assert np.mean(found) > 3.7

@@ -36,6 +36,15 @@ def test_design_is_balanced() -> None:
         assert np.bincount(rows[:, c], minlength=5).tolist() == [2] * 5
 
 
+def test_design_goes_evenly_up_an_order_of_many_options() -> None:
+    shuffled = np.random.default_rng(0).permutation(40).tolist()
+    space = Chain({"width": shuffled, "operation": [str(width) for width in shuffled]})
+    rows = balanced(space, 10, np.random.default_rng(0))
+    widths = sorted(arch["width"] for arch in space.from_indices(rows))  # type: ignore[type-var]
+    assert [width // 4 for width in widths] == list(range(10))  # type: ignore[operator]
+    assert len(set(rows[:, 1])) == 10
+
+
 def test_the_design_does_not_depend_on_how_it_is_asked() -> None:
     whole = OptiProxy(CELL, "y=max", seed=5).ask(10)
     opt = OptiProxy(CELL, "y=max", seed=5)

@@ -5,8 +5,7 @@
 
 =========  ======================================================================================
 choices    ``1 - s_c``: every choice has a relevance of its own.
-levels     ``(x_c - x'_c)^2`` for a choice with an order, where x is its level; ``1 - s_c`` for the
-           others.
+levels     the same, but ``(x_c - x'_c)^2`` for a choice with an order, where x is its level.
 trends     ``sum_t w_t x_t x'_t``, linear in the levels, and in their sums over like choices.
 paths      ``1 - prod_{c in r} s_c``: the same for whole source-to-sink paths r.
 counts     ``(h_o - h'_o)^2``, where h counts how often an option is chosen, wherever: what is
@@ -20,10 +19,11 @@ routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``
            path, and that one missing edge does.
 =========  ======================================================================================
 
-Levels and trends need choices with an order (`Space.levels`); counts, living, pairs and routes
-choices that share their options, as the edges of a cell do. Where a space has options that hand on
-nothing, `choices` and `living` read an architecture without what is dead (`encodings.living`): an
-accuracy does not know of it. A latency may, so the other views read it as it is.
+Levels and trends need choices with an order (`Space.levels`), and levels stand in the place of
+choices there; counts, living, pairs and routes need choices that share their options, as the edges
+of a cell do. Where a space has options that hand on nothing, `choices` and `living` read an
+architecture without what is dead (`encodings.living`): an accuracy does not know of it. A latency
+may, so the other views read it as it is.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Read(NamedTuple):
     """Architectures, read once for all views.
 
     Attributes:
-        p: (B, C, O), the choice probabilities.
+        p: (B, C, O), the choice probabilities; spread to near options where there is an order.
         living: (B, C, O + 1), without what is dead; p itself in a space without `cuts`.
         levels: (B, T), of choices with an order, see `encodings.levels`; empty where there is none.
     """

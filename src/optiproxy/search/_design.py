@@ -15,8 +15,9 @@ def balanced(space: Space, n: int, rng: np.random.Generator) -> Indices:
     """`n` rows in which each option of each choice stands about equally often.
 
     A Latin hypercube over categories: with five options and ten rows each option is seen twice at
-    every choice, where independent draws miss one in ten altogether. Where the space allows only
-    some combinations, further hypercubes are drawn and the rows that it does not allow left out.
+    every choice, where independent draws miss one in ten altogether; with forty widths and ten rows
+    one of each tenth of their order is seen. Where the space allows only some combinations, further
+    hypercubes are drawn and the rows that it does not allow left out.
     What is missing where hardly any draw is valid is drawn uniformly; fewer than `n` rows come back
     only from a space that has no more.
     """
@@ -33,7 +34,12 @@ def balanced(space: Space, n: int, rng: np.random.Generator) -> Indices:
 
 def _hypercube(space: Space, n: int, rng: np.random.Generator) -> Indices:
     columns = []
-    for size in space.sizes:
+    for size, levels in zip(space.sizes, space.levels, strict=True):
+        if size > n and np.isfinite(levels[:size]).all():
+            strata = (np.arange(n) + rng.random(n)) * size / n
+            ranked = levels[:size].argsort(kind="stable")
+            columns.append(rng.permutation(ranked[strata.astype(np.int64).clip(max=size - 1)]))
+            continue
         blocks = [rng.permutation(size) for _ in range(-(-n // size))]
         columns.append(rng.permutation(np.concatenate(blocks)[:n]))
     return space.repair(np.stack(columns, 1))
