@@ -110,6 +110,29 @@ def test_a_proxy_is_better_for_knowing_the_order(proxy: str) -> None:
     assert np.mean(told) > 0.75
 
 
+def test_numbers_may_stand_for_operations() -> None:
+    """An order that means nothing costs a model little."""
+    coded = Chain({f"edge{i}": [0, 1, 2, 3, 4] for i in range(6)})
+    spaces = {"coded": coded, "named": Unordered(coded.choices)}
+    found: dict[str, list[float]] = {name: [] for name in spaces}
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        alone, beside = rng.normal(size=(6, 5)), 0.5 * rng.normal(size=(6, 5, 5))
+        rows = coded.random_indices(340, rng)
+        values = np.zeros(len(rows))
+        for c in range(6):
+            values += alone[c][rows[:, c]] + beside[c][rows[:, c], rows[:, (c + 1) % 6]]
+        y = torch.from_numpy((values - values[:40].mean()) / values[:40].std())[:, None]
+        p = corners(coded, torch.from_numpy(rows), torch.float64)
+        for name, space in spaces.items():
+            model = PROXIES.get("gp")(space)
+            model.fit(p[:40], y[:40])
+            with torch.no_grad():
+                found[name].append(correlation(model.mean(p[40:])[:, 0], y[40:, 0]))
+    # Less than 0.01 apart; without the view `options` by 0.07.
+    assert np.mean(found["coded"]) > np.mean(found["named"]) - 0.03
+
+
 def test_a_search_goes_up_a_slope() -> None:
     """Forty queries of 50 million, where the widest is best: close to it, which luck is not."""
     regrets: dict[str, list[float]] = {"told": [], "random": []}
@@ -145,5 +168,5 @@ def test_a_search_finds_a_peak() -> None:
             archs = opt.ask(3)
             opt.tell(archs, hartmann(space.to_indices(archs)).tolist())
         found.append(opt.best.metrics["height"])
-    # The least of 18 seeds was 3.76; the mean of 12 was 3.5 where options were alike or else not.
+    # The least of 18 seeds was 3.80; the mean of 12 was 3.5 where options were alike or else not.
     assert np.mean(found) > 3.7

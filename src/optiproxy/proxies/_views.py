@@ -1,12 +1,14 @@
 """The views of the Gaussian process's kernel: ways in which architectures are alike.
 
 ``s_c`` is the agreement of choice c (see `_kernel`). A view is ``exp(-scales . distances)``,
-`Routes` a mean of such terms, `Trends` an inner product:
+`Routes` a mean of such terms, `Trends` and `Options` are inner products:
 
 =========  ======================================================================================
 choices    ``1 - s_c``: every choice has a relevance of its own.
 levels     the same, but ``(x_c - x'_c)^2`` for a choice with an order, where x is its level.
 trends     ``sum_t w_t x_t x'_t``, linear in the levels, and in their sums over like choices.
+options    ``sum_t w_t <p_t, q_t>``: additive effects of ordered options, each on its own; rarely of
+           use but where numbers stand for operations.
 paths      ``1 - prod_{c in r} s_c``: the same for whole source-to-sink paths r.
 counts     ``(h_o - h'_o)^2``, where h counts how often an option is chosen, wherever: what is
            learnt on one edge speaks for the others.
@@ -19,11 +21,11 @@ routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``
            path, and that one missing edge does.
 =========  ======================================================================================
 
-Levels and trends need choices with an order (`Space.levels`), and levels stand in the place of
-choices there; counts, living, pairs and routes need choices that share their options, as the edges
-of a cell do. Where a space has options that hand on nothing, `choices` and `living` read an
-architecture without what is dead (`encodings.living`): an accuracy does not know of it. A latency
-may, so the other views read it as it is.
+Levels, trends and options need choices with an order (`Space.levels`), and levels stand in the
+place of choices there; counts, living, pairs and routes need choices that share their options, as
+the edges of a cell do. Where a space has options that hand on nothing, `choices` and `living` read
+an architecture without what is dead (`encodings.living`): an accuracy does not know of it. A
+latency may, so the other views read it as it is.
 """
 
 from __future__ import annotations
@@ -57,11 +59,13 @@ class Read(NamedTuple):
 
     Attributes:
         p: (B, C, O), the choice probabilities; spread to near options where there is an order.
+        chosen: (B, C, O), the choice probabilities as they are.
         living: (B, C, O + 1), without what is dead; p itself in a space without `cuts`.
         levels: (B, T), of choices with an order, see `encodings.levels`; empty where there is none.
     """
 
     p: Tensor
+    chosen: Tensor
     living: Tensor
     levels: Tensor
 
@@ -174,6 +178,28 @@ class Trends(View):
 
     def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
         return scale @ (f**2).T
+
+
+class Options(View):
+    name = "options"
+
+    def __init__(self, levels: Levels) -> None:
+        self._ordered = levels.ordered
+        self.size = int(levels.ordered.sum())
+
+    def features(self, read: Read) -> Tensor:
+        return read.chosen[:, self._ordered]
+
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        first, second = pairs
+        same = agreements(f, f)[:, first, second].contiguous().numpy()
+        return lambda scale: (scale @ same, lambda gradient: same @ gradient)
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return torch.tensordot(scale, agreements(a, b), 1)
+
+    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
+        return scale @ own_agreement(f)
 
 
 class Paths(View):

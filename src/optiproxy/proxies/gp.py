@@ -36,6 +36,7 @@ PRIORS = {
     "choices": (-1.0, 1.2),
     "levels": (0.0, 1.5),
     "trends": (0.0, 1.5),
+    "options": (-4.0, 1.5),
     "paths": (-1.0, 1.2),
     "counts": (-2.0, 1.5),
     "living": (-2.0, 1.5),
@@ -43,9 +44,10 @@ PRIORS = {
     "routes": (-1.5, 1.5),
 }
 # The additive effects of more than six choices share the same variance; so do trends, and two
-# architectures are as far from each other by the levels of many choices as by those of six.
+# architectures are as far from each other by the levels of many choices as by those of six. What
+# ordered options are worth on their own starts low: with -2, searches took longer to find a peak.
 UNIT = 6
-SHARING = ("weights", "levels", "trends")
+SHARING = ("weights", "levels", "trends", "options")
 BOUND = 5.0  # a log parameter stays within so many deviations of its prior
 
 
