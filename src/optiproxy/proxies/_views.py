@@ -196,7 +196,8 @@ class Options(View):
         return lambda scale: (scale @ same, lambda gradient: same @ gradient)
 
     def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        return torch.tensordot(scale, agreements(a, b), 1)
+        k: Tensor = torch.tensordot(scale, agreements(a, b), 1)
+        return k
 
     def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
         return scale @ own_agreement(f)
