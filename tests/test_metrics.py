@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from optiproxy.errors import InvalidValueError
-from optiproxy.metrics import Constraint, Metric, parse_constraints, resolved
+from optiproxy.metrics import Constraint, Metric, parse_constraints, parse_objectives, resolved
 
 
 def test_a_share_is_resolved_against_the_largest_value() -> None:
@@ -31,6 +31,13 @@ def test_text_reads_back(text: str) -> None:
     (again,) = parse_constraints(constraint.text)
     assert again.text == constraint.text
     assert again.share == constraint.share
+
+
+def test_signs_in_names_and_spaces_before_the_percent_sign() -> None:
+    assert parse_objectives("lat=ms=min") == parse_objectives({"lat=ms": "min"})
+    assert parse_constraints({"y": "<= 5 %"}) == parse_constraints("y<=5%")
+    with pytest.raises(InvalidValueError, match="has no <, > or = in it; call it differently"):
+        parse_constraints({"lat=ms": "<= 3"})
 
 
 def test_a_share_holds_for_nothing_before_it_is_resolved() -> None:

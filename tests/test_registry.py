@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
+
 import pytest
 
+from optiproxy import registry as module
 from optiproxy.errors import InvalidValueError
 from optiproxy.registry import Registry
 
@@ -24,3 +27,18 @@ def test_a_name_whose_package_is_missing_says_what_to_install() -> None:
         registry.get("gone")
     with pytest.raises(InvalidValueError, match="did you mean 'plain'"):
         registry.get("plaid")
+
+
+def test_a_package_that_takes_a_name_spoils_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = [
+        EntryPoint("mine", "json:loads", "some.group"),
+        EntryPoint("new", "json:load", "some.group"),
+    ]
+    monkeypatch.setattr(module, "entry_points", lambda group: theirs)
+    registry = Registry("method", {"mine": "json:dumps", "other": "json:dump"}, "some.group")
+    assert registry.names() == ["mine", "other", "new"]
+    assert registry.get("other").__name__ == "dump"
+    assert registry.get("new").__name__ == "load"
+    for _ in range(2):
+        with pytest.raises(InvalidValueError, match="'mine' is registered twice: json:dumps and"):
+            registry.get("mine")

@@ -77,9 +77,9 @@ FUNCTIONS = {
 }
 
 
-def one(job: tuple[str, str, int]) -> tuple[list[float], float]:
+def one(job: tuple[str, str, int, int]) -> tuple[list[float], float]:
     """The regret after each query, and the method's own seconds."""
-    name, method, seed = job
+    name, method, seed, batch = job
     function = FUNCTIONS[name]
     space = Chain({f"x{i}": list(range(function.steps)) for i in range(function.numbers)})
 
@@ -94,7 +94,7 @@ def one(job: tuple[str, str, int]) -> tuple[list[float], float]:
     seconds = 0.0
     while len(found) < BUDGETS[-1]:
         start = time.perf_counter()
-        archs = opt.ask(min(opt.batch_size, BUDGETS[-1] - len(found)))
+        archs = opt.ask(min(batch or opt.batch_size, BUDGETS[-1] - len(found)))
         seconds += time.perf_counter() - start
         heights = values(space.to_indices(archs)).tolist()
         opt.tell(archs, [{"height": height} for height in heights])
@@ -109,13 +109,15 @@ def main() -> None:
     parser.add_argument(
         "--methods", nargs="+", default=["optiproxy", "random", "evolution", "tpe", "gpsampler"]
     )
+    parser.add_argument("--batch", type=int, default=0, help="default: the method's own")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     results = {}
     with ProcessPoolExecutor(options.processes) as pool:
         for name, method in itertools.product(FUNCTIONS, options.methods):
-            answers = list(pool.map(one, [(name, method, seed) for seed in seeds]))
+            jobs = [(name, method, seed, options.batch) for seed in seeds]
+            answers = list(pool.map(one, jobs))
             regrets = np.array([regret for regret, _ in answers])
             row = {
                 str(queries): {
@@ -127,7 +129,8 @@ def main() -> None:
             row["seconds"] = round(float(np.mean([seconds for _, seconds in answers])), 2)
             results[f"{name}, {method}"] = row
             print(name, method, row, flush=True)
-    print(write("experiment-peaks", vars(options), results))
+    label = "experiment-peaks" + (f"-batches-of-{options.batch}" if options.batch else "")
+    print(write(label, vars(options), results))
 
 
 if __name__ == "__main__":

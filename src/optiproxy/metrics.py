@@ -21,7 +21,22 @@ if TYPE_CHECKING:
 
 Function = Callable[["Architecture"], SupportsFloat]
 
+# Names that begin like this are those of what a study keeps beside the metrics.
+RESERVED = "optiproxy:"
+
 DIRECTIONS = {"max": 1.0, "maximize": 1.0, "min": -1.0, "minimize": -1.0}
+
+
+_NAME_REMEDY = f"give a short text that can be stored and does not begin with {RESERVED!r}"
+
+
+def is_name(name: str) -> bool:
+    """Whether a metric may be called so."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return bool(name) and not name.startswith(RESERVED)
 
 
 @dataclass(frozen=True)
@@ -65,8 +80,8 @@ class Metric:
     cheap: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise invalid("Metric: name", self.name, "give a short text")
+        if not isinstance(self.name, str) or not is_name(self.name):
+            raise invalid("Metric: name", self.name, _NAME_REMEDY)
         truth(f"Metric {self.name!r}: exact", self.exact)
         truth(f"Metric {self.name!r}: cheap", self.cheap)
         if self.exact and self.cheap:
@@ -128,7 +143,8 @@ def parse_objectives(objectives: Mapping[str, str] | Sequence[str] | str) -> tup
     if isinstance(objectives, str):
         objectives = [objectives]
     if not isinstance(objectives, Mapping):
-        pairs = [text.partition("=") for text in _texts("objectives", objectives, "METRIC=max")]
+        texts = _texts("objectives", objectives, "METRIC=max")
+        pairs = [t.rpartition("=") if "=" in t else (t, "", "") for t in texts]
         if len({name.strip() for name, _, _ in pairs}) < len(pairs):
             raise invalid("objectives", list(objectives), "give each metric once")
         objectives = {name.strip(): direction.strip() for name, _, direction in pairs}
@@ -138,6 +154,8 @@ def parse_objectives(objectives: Mapping[str, str] | Sequence[str] | str) -> tup
             raise invalid(
                 "objective", f"{metric}={direction}", "name a metric: METRIC=max or METRIC=min"
             )
+        if not is_name(metric):
+            raise invalid("objective: metric", metric, _NAME_REMEDY)
         if not isinstance(direction, str) or direction not in DIRECTIONS:
             raise invalid(
                 f"objective {metric!r}", direction, "give a direction: max or min (METRIC=max)"
@@ -148,7 +166,7 @@ def parse_objectives(objectives: Mapping[str, str] | Sequence[str] | str) -> tup
     return tuple(parsed)
 
 
-_CONSTRAINT = re.compile(r"^\s*([^<>=]*?)\s*(<=|>=|<|>)\s*(\S+)\s*$")
+_CONSTRAINT = re.compile(r"^\s*([^<>=]*?)\s*(<=|>=|<|>)\s*(\S+?(?:\s*%)?)\s*$")
 
 
 def parse_constraints(
@@ -167,6 +185,10 @@ def parse_constraints(
     if isinstance(constraints, str):
         constraints = [constraints]
     if isinstance(constraints, Mapping):
+        for metric in constraints:
+            if set(str(metric)) & set("<>="):
+                remedy = "the name of a limited metric has no <, > or = in it; call it differently"
+                raise invalid("constraint", metric, remedy)
         constraints = [f"{metric} {rule}" for metric, rule in constraints.items()]
     parsed = []
     for text in _texts("constraints", constraints, "METRIC<=NUMBER"):

@@ -39,6 +39,8 @@ class Registry:
         self.group = group
         self._entries = dict(entries)
         self._missing: dict[str, str] = {}
+        # Told when the name is asked for: a package is no reason to miss all the others.
+        self._clashes: dict[str, InvalidValueError] = {}
         for name, (target, package) in optional.items():
             if find_spec(package) is not None:
                 self._entries[name] = target
@@ -50,7 +52,10 @@ class Registry:
         if not self._scanned:
             self._scanned = True
             for point in entry_points(group=self.group):
-                self.register(point.name, point.value)
+                try:
+                    self.register(point.name, point.value)
+                except InvalidValueError as error:
+                    self._clashes[point.name] = error
         return self._entries
 
     def register(self, name: str, target: str) -> None:
@@ -69,10 +74,13 @@ class Registry:
         """The object behind `name`; an unknown name is told with the nearest known ones.
 
         Raises:
-            InvalidValueError: There is no such name, or its package is not installed.
+            InvalidValueError: There is no such name, its package is not installed, or two packages
+                have given it to different objects.
         """
         try:
             target = self._all()[name]
+            if name in self._clashes:
+                raise self._clashes[name]
         except (KeyError, TypeError):
             if isinstance(name, str) and name in self._missing:
                 package = self._missing[name]

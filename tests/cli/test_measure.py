@@ -64,6 +64,18 @@ def test_a_limit_in_percent_is_of_the_device_s_largest_and_kept(device, answer):
     assert {e["architecture"]["width"] for e in found["dropped"]} == {600, 800}
 
 
+def test_the_device_s_number_goes_before_the_task_s_own(folder, answer):
+    own = 'op.Metric("latency_ms", lambda a: 99.0, cheap=True), op.Metric("mb", len, cheap=True)'
+    (folder / "device.py").write_text(TASK.replace('metrics=["val"]', f"metrics=[{own}]"))
+    search = ["search", "device.py:task", "--method", "random", "--measure", COMMAND]
+    limits = ["--constraint", "latency_ms<=60%", "--constraint", "mb<=100%"]
+    found = answer(*search, *limits, "--budget", 4)
+    assert {e["architecture"]["width"] for e in found["trajectory"]} == {200, 400}
+    told = [entry["metrics"] for entry in (*found["trajectory"], *found["dropped"])]
+    assert sorted(m["latency_ms"] for m in told) == [2, 4, 6, 8]
+    assert all(entry["metrics"]["mb"] == 1 for entry in found["trajectory"])
+
+
 def test_a_limit_on_what_the_device_does_not_tell_is_refused(device, refused):
     text = refused(*device, "--constraint", "energy_mj<=60%")
     assert "no value could be measured (MeasurementFailed: " in text

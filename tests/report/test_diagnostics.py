@@ -66,6 +66,21 @@ def test_a_search_that_stays_at_one_place_has_collapsed() -> None:
     assert diagnosed(history([*varied(10), *near])) == []
 
 
+def test_what_is_trained_again_in_full_is_no_collapse() -> None:
+    near = list(itertools.product([0], [0], [0], range(5), range(3), range(3)))
+    order = np.random.default_rng(1).permutation(len(near))
+    short = [dict(q, epochs=2) for q in history([*varied(10), *(near[i] for i in order[:40])])]
+    best = [dict(q, epochs=None) for q in short[10:] if q["architecture"]["d"] < 2]
+    assert variety([*short, *best])[:26].min() > 1.15 > variety([*short, *best]).min()
+    assert diagnosed([*short, *best]) == []
+    # Where the short ones themselves stay at one place, it is said of which queries.
+    rows = [[0, 0, 0, 0, a, b] for a, b in itertools.product(range(5), repeat=2)]
+    stuck = [dict(query, epochs=2) for query in history([*varied(10), *rows])]
+    full = [dict(query, epochs=None) for query in history(varied(4))]
+    [found] = diagnose([*full, *stuck], objective="val", initial=14)
+    assert found.finding.startswith("queries 15 to 34 ")
+
+
 def test_a_space_of_few_architectures_can_not_collapse() -> None:
     """Thirty of 300 names: each differs from every other in a single choice."""
     rng = np.random.default_rng(0)

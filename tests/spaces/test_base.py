@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from optiproxy import OptiProxy
 from optiproxy.errors import InvalidValueError, OptiProxyError
 from optiproxy.spaces import Architecture, Cell, Chain, Space, check
 from optiproxy.spaces.architecture import Indices
@@ -92,6 +93,24 @@ def test_neighbours_in_a_restricted_space_are_valid() -> None:
         {"kernel": 5, "stride": 1, "width": 16},
         {"kernel": 1, "stride": 1, "width": 32},
     ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda rows: (rows[:, 0] > 0).astype(int),
+        lambda rows: rows[:, :1] > 0,
+        lambda rows: [0] * len(rows),
+    ],
+    ids=["numbers", "column", "list of numbers"],
+)
+def test_what_is_no_boolean_for_each_row_is_told(answer: Any) -> None:
+    class Wrong(Chain):
+        def valid(self, indices: Indices) -> Any:
+            return answer(indices)
+
+    with pytest.raises(InvalidValueError, match=r"space: valid: .*one boolean for each row"):
+        OptiProxy(Wrong({"a": [1, 2, 3], "b": [1, 2]}), "y=max").ask(4)
 
 
 def test_an_invalid_combination_is_refused() -> None:

@@ -100,7 +100,7 @@ def test_all_that_is_wrong_is_told_together() -> None:
         "paths: (2,) is no row of different choice numbers from 0 to 1",
         "cuts: it must be booleans, (2, 3); it has shape (2,)",
         "levels: it must be floats, (2, 3); it has shape (3,)",
-        "valid: it must give one boolean for each row, (64,); it gave (2,)",
+        "valid: it must give one boolean for each row, (64,); it gave bool (2,)",
         "random_indices: it gave rows that are no option numbers",
         "neighbour_indices: it gave shape (4, 1); it must be (B, 2)",
         "repair: it raises RuntimeError: oh",

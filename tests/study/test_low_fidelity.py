@@ -52,6 +52,13 @@ def test_full_trainings_may_be_more_than_the_short_ones_before(method: str) -> N
     assert len(full) == len(set(full))
 
 
+def test_how_many_are_drawn_before_the_method_has_learnt() -> None:
+    study = Study.of(op.tasks.get("mnist1d-table").replaced(low_fidelity=2))
+    study.run(16)
+    guided = [record.query for record in study.queries if record.predicted is not None]
+    assert study.random_queries == guided[0] - 1
+
+
 def test_a_budget_of_one_is_a_full_training() -> None:
     study = Study.of(task(), method="random")
     study.run(1)

@@ -167,6 +167,13 @@ def test_counts_are_those_of_the_formula() -> None:
     assert count_flops(network, torch.zeros(1, 1, 40)) == flops
 
 
+def test_counts_are_known_without_a_network() -> None:
+    for arch in TASK.space.sample(40, seed=3):
+        network = build(arch)
+        assert TASK.exact["params"](arch) == count_parameters(network)
+        assert TASK.exact["flops"](arch) == count_flops(network, torch.zeros(1, 1, 40))
+
+
 # ---- training ----
 
 

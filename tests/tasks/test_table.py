@@ -214,6 +214,28 @@ def test_a_column_is_no_measurement_before_a_training(parquet: Path) -> None:
     assert known.drops
 
 
+def test_a_search_asks_for_nothing_that_breaks_a_limit_on_what_costs_nothing(
+    parquet: Path, tmp_path: Path
+) -> None:
+    columns = {**_columns(), "params": [float(row % 4) for row in range(len(ARCHS))]}
+    columns["params"][3] = math.nan  # Nothing is known of it, and it is left alone.
+    path = _write(tmp_path / "counted.parquet", columns)
+    table = _table(path, columns=["top1", "params"], exact=["params"])
+    assert table.query(ARCHS[3]).metrics == {"top1": 53.0}
+    joined = _table(parquet, columns={"acc": "top1"}).joined(table, name="both")
+    for task in (table, joined):
+        limited = task.replaced(constraints={"params": "<= 50%"})
+        for method in ("optiproxy", "random", "evolution"):
+            study = Study.of(limited, method=method)
+            study.run(5)
+            assert [r.metrics["params"] <= 1.5 for r in study.queries] == [True] * 5
+        pickle.loads(pickle.dumps(limited)).query(ARCHS[0])
+    with pytest.raises(InvalidValueError, match="Table: exact"):
+        _table(parquet, exact=["param"])
+    with pytest.raises(InvalidValueError, match="give a list of metrics"):
+        _table(parquet, exact="acc")
+
+
 def test_replaced_task_has_its_own_optimum(parquet: Path) -> None:
     task = _table(parquet, columns=["top1", "ms"])
     assert task.optimum == 61.0
@@ -260,6 +282,14 @@ def test_altered_byte_does_not_pass_a_pinned_checksum(parquet: Path) -> None:
     parquet.write_bytes(content)
     with pytest.raises(DataError, match=f"not {pinned}: it is cut short or altered"):
         _table(parquet, sha256=pinned)
+
+
+@pytest.mark.parametrize("option", [{"sha256": 5}, {"sha256": "abc"}, {"rows": "2"}, {"rows": 0}])
+def test_what_is_pinned_by_no_checksum_and_no_number_is_told(
+    parquet: Path, option: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidValueError, match=f"Table: {next(iter(option))}: got"):
+        _table(parquet, **option)
 
 
 def test_altered_page_is_seen_without_a_pinned_checksum(tmp_path: Path) -> None:

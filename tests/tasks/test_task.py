@@ -7,6 +7,7 @@ import math
 import pickle
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import pytest
 import torch
 
 from optiproxy.errors import DataError, EvaluationFailed, InvalidValueError
+from optiproxy.metrics import Metric
 from optiproxy.spaces import Architecture, Chain
+from optiproxy.study import Study
 from optiproxy.tasks import Task, evaluation_seed
 
 SPACE = Chain({"a": [1, 2, 3], "b": ["x", "y"]})
@@ -94,6 +97,21 @@ def test_what_is_no_number_and_not_asked_for_is_left_out(
     evaluation = task.query(ARCH)
     assert evaluation.metrics == {"score": 1.0, "ms": 2.0}
     assert evaluation.left_out == left_out
+
+
+@pytest.mark.parametrize("name", ["optiproxy:epochs", "optiproxy:query", "m\ud800"])
+def test_what_can_not_be_stored_by_its_name_is_left_out(name: str, tmp_path: Path) -> None:
+    task = _task(lambda arch: {"score": 1.0, name: 7.0})
+    for storage in (tmp_path / "s.journal", f"sqlite:///{tmp_path}/s.db"):
+        study = Study.of(task, method="random", storage=storage)
+        study.run(3)
+        assert any(f"{name!r} is no name of a metric" in note for note in study.notes)
+        again = Study.of(task, method="random", storage=storage)
+        assert [record.metrics for record in again.queries] == [{"score": 1.0}] * 3
+    with pytest.raises(InvalidValueError, match="begin with 'optiproxy:'"):
+        _task(lambda arch: 1.0, objectives={name: "max"})
+    with pytest.raises(InvalidValueError, match="begin with 'optiproxy:'"):
+        Metric(name)
 
 
 def test_interruption_passes_through() -> None:

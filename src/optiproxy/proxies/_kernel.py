@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -63,6 +64,7 @@ BLOCK = 16_000
 # smooth at zero, takes numbers that stand for operations for widths: from 30 architectures of NAS-
 # Bench-201 (CIFAR-100) models have a rank correlation of 0.66, and with the Matérn of 0.72.
 NEARNESS = 1.5
+_ROOTS: WeakKeyDictionary[Space, Tensor] = WeakKeyDictionary()
 # Beyond this many counted pairs that view has nothing left to share between choices.
 MAX_PAIR_FEATURES = 1024
 
@@ -181,7 +183,13 @@ class Kernel:
 
 
 def _near(space: Space) -> Tensor:
-    """(C, O, O), symmetric roots of how far options of the same choice agree."""
+    """(C, O, O), symmetric roots of how far options of the same choice agree; found once."""
+    if space not in _ROOTS:
+        _ROOTS[space] = _roots(space)
+    return _ROOTS[space]
+
+
+def _roots(space: Space) -> Tensor:
     x = 2 * torch.from_numpy(space.levels) - 1
     off = NEARNESS * (x[:, :, None] - x[:, None]).abs()
     agree = torch.where(

@@ -151,15 +151,23 @@ def rank_correlation(queries: Sequence[Mapping[str, Any]], metric: str) -> tuple
 
 def _of_one_fidelity(queries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The queries of the fidelity that most of them have."""
+    return [queries[place] for place in _places_of_one_fidelity(queries)]
+
+
+def _places_of_one_fidelity(queries: Sequence[Mapping[str, Any]]) -> list[int]:
     if not queries:
         return []
     ((most, _),) = Counter(query.get("epochs") for query in queries).most_common(1)
-    return [query for query in queries if query.get("epochs") == most]
+    return [place for place, query in enumerate(queries) if query.get("epochs") == most]
 
 
 def _collapse(queries: Sequence[Mapping[str, Any]], initial: int) -> Diagnosis | None:
     if not queries:
         return None
+    # What short trainings recommend is trained again in full, and that is no collapse.
+    places = _places_of_one_fidelity(queries)
+    queries = [queries[place] for place in places]
+    initial = sum(place < initial for place in places)
     # So few architectures are alike, however they are chosen.
     columns = _codes([query["architecture"] for query in queries]).T
     most = sum(math.log(min(len(set(column)), WINDOW)) for column in columns.tolist())
@@ -174,7 +182,8 @@ def _collapse(queries: Sequence[Mapping[str, Any]], initial: int) -> Diagnosis |
     near = _near([query["architecture"] for query in queries[first : first + WINDOW]])
     return Diagnosis(
         "mode collapse",
-        f"queries {first + 1} to {first + WINDOW} are nearly the same: the entropy of their "
+        f"queries {places[first] + 1} to {places[first + WINDOW - 1] + 1} are nearly the same: "
+        f"the entropy of their "
         f"options is {course.min():.2f} of the least that different architectures have, and "
         f"{100 * near:.0f} % of them differ from an earlier one in a single choice",
         "start with more random queries (n_init), use another proxy or seed, and see whether "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from optiproxy.errors import invalid
 from optiproxy.metrics import Objective, parse_objectives
 from optiproxy.report._figure import LINES, PALETTE, check_path, panels, save
 from optiproxy.report.statistics import bootstrap_interval, mean_std
+
+# Characters of a line below the axis.
+LABEL_WIDTH = 48
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,7 +169,7 @@ def draw_hypervolume(
     )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     # Below, where there is room for it.
-    axis.set_xlabel(f"query\n(what counts: {beaten})")
+    axis.set_xlabel("query\n" + fill(f"(what counts: {beaten})", LABEL_WIDTH))
     axis.set_ylabel("hypervolume")
     if [*searches] != [""] or len(searches[""]) > 1:
         axis.legend(fontsize="small")

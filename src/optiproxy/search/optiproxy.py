@@ -47,6 +47,8 @@ GROUPS = 40
 DRAWS = 30  # of each group; METHOD's verify ratio, 20 to 40 candidates for each query
 INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where groups start
 RANDOM_CANDIDATES = 200
+# Of so many neighbours more are not looked at in one round: of choices with a thousand options.
+NEIGHBOURS = 5000
 # The climb weighs the log probability of meeting the limits by this much and the share of the last
 # five results that broke one: once where it is half. (The paper lets the penalty adapt, too.)
 LENIENT = 0.5
@@ -235,12 +237,11 @@ class OptiProxy(Optimizer):
         leads = np.concatenate([incumbents, *self._earlier_best()])
         proxy = self._model(targets, partial(self._informed, int(rng.integers(2**31))))
         self._fit(proxy, targets)
+        near = leads if front is None else np.concatenate([leads, self.rows[front.members]])
         sources = [
             self._climbed(proxy, targets, self._start(GROUPS, leads, rng), rng, generator),
             leads,
-            self.space.neighbour_indices(
-                leads if front is None else np.concatenate([leads, self.rows[front.members]])
-            ),
+            self._neighbours(near, rng),
             self.space.random_indices(RANDOM_CANDIDATES, rng),
             super()._promote(PROMOTED_CANDIDATES, rng) if self._low else incumbents[:0],
         ]
@@ -289,6 +290,10 @@ class OptiProxy(Optimizer):
             archs = self.space.from_indices(rows[chosen])
             self._predicted = dict(zip(archs, expected.tolist(), strict=True))
         return rows[chosen]
+
+    def _neighbours(self, rows: Indices, rng: np.random.Generator) -> Indices:
+        near = self.space.neighbour_indices(rows)
+        return near if len(near) <= NEIGHBOURS else rng.choice(near, NEIGHBOURS, replace=False)
 
     def _informed(self, seed: int, outputs: list[int]) -> Proxy:
         """A fresh proxy of some outputs, informed by earlier searches and by cheap answers."""

@@ -120,8 +120,9 @@ def _sample(space: Space) -> Indices:
 def _valid(space: Space) -> Iterator[str]:
     raw = np.random.default_rng(0).integers(0, space.sizes, size=(SAMPLES, len(space)))
     answer: Any = space.valid(raw)
-    if np.shape(answer) != (SAMPLES,) or np.asarray(answer).dtype != bool:
-        yield f"it must give one boolean for each row, ({SAMPLES},); it gave {np.shape(answer)}"
+    shape, kind = np.shape(answer), np.asarray(answer).dtype
+    if shape != (SAMPLES,) or kind.kind != "b":
+        yield f"it must give one boolean for each row, ({SAMPLES},); it gave {kind} {shape}"
 
 
 def _random_indices(space: Space) -> Iterator[str]:

@@ -114,7 +114,7 @@ class Space(ABC):
         By default the valid ones among them. A space where few combinations are valid says what
         is meant by the others.
         """
-        return indices[self.valid(indices)]
+        return indices[self._allowed(indices)]
 
     def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         """Fills in what an architecture given as a mapping may leave out; by default nothing."""
@@ -163,6 +163,18 @@ class Space(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.names)} choices, {self.count:,} architectures)"
+
+    def _allowed(self, indices: Indices) -> NDArray[np.bool_]:
+        """What `valid` says, which a subclass may have got wrong: numbers would pick rows."""
+        answer: Any = self.valid(indices)
+        shape, kind = np.shape(answer), np.asarray(answer).dtype
+        if shape != (len(indices),) or kind.kind != "b":
+            raise invalid(
+                "space: valid",
+                f"{kind} {shape}",
+                f"give one boolean for each row, ({len(indices)},)",
+            )
+        return np.asarray(answer)
 
     @cached_property
     def count(self) -> int:
@@ -216,7 +228,7 @@ class Space(ABC):
         if math.prod(int(size) for size in self.sizes) > ENUMERABLE:
             raise self._too_large()
         grid = np.indices(tuple(self.sizes.tolist()), dtype=np.int64).reshape(len(self.sizes), -1).T
-        return np.ascontiguousarray(grid[self.valid(grid)])
+        return np.ascontiguousarray(grid[self._allowed(grid)])
 
     def _too_large(self) -> InvalidValueError:
         remedy = f"it has over {ENUMERABLE:,} architectures; sample it instead"
@@ -229,7 +241,7 @@ class Space(ABC):
             return
         for row in itertools.product(*(range(size) for size in self.sizes)):
             indices = np.array([row], dtype=np.int64)
-            if self.valid(indices)[0]:
+            if self._allowed(indices)[0]:
                 yield from self.from_indices(indices)
 
     def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
@@ -243,7 +255,7 @@ class Space(ABC):
             if sum(map(len, found)) >= n:
                 break
             draw = rng.integers(0, self.sizes, size=(max(n, 16), len(self.sizes)))
-            found.append(draw[self.valid(draw)])
+            found.append(draw[self._allowed(draw)])
         rows = np.concatenate(found) if found else np.empty((0, len(self.sizes)), np.int64)
         if len(rows) < n and math.prod(map(int, self.sizes)) <= ENUMERABLE:
             # Too few to be met by chance, but listed soon.
@@ -270,7 +282,7 @@ class Space(ABC):
         d = np.arange(len(choice))
         out[:, d, choice] = (out[:, d, choice] + shift) % self.sizes[choice]
         flat = out.reshape(-1, len(self.sizes))
-        return flat[self.valid(flat)]
+        return flat[self._allowed(flat)]
 
     def neighbours(self, arch: Architecture) -> list[Architecture]:
         """Every architecture that differs from `arch` in a single choice."""
@@ -294,7 +306,7 @@ class Space(ABC):
         mappings = [self._mapping(value) for value in values]
         rows = np.array([self._row(mapping) for mapping in mappings], dtype=np.int64)
         rows = rows.reshape(-1, len(self.names))
-        for index in np.flatnonzero(~self.valid(rows))[:1]:
+        for index in np.flatnonzero(~self._allowed(rows))[:1]:
             raise invalid(
                 "architecture", dict(mappings[index]), "the space does not allow this combination"
             )

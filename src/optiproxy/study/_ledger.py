@@ -39,13 +39,13 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from optiproxy.metrics import is_feasible
+from optiproxy.metrics import RESERVED, is_feasible
 from optiproxy.spaces import Architecture
 from optiproxy.study._owner import Owner
 from optiproxy.study.records import Record
 from optiproxy.tasks import Evaluation, Task
 
-PREFIX = "optiproxy:"
+PREFIX = RESERVED
 _OWNER = PREFIX + "owner:"
 
 #: The reason of an interruption that was asked for.

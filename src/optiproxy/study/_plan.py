@@ -136,11 +136,16 @@ class Plan:
         learnt = Foresight(self._task, entries)
         return [(e.architecture, learnt.metrics(e)) for e in entries if e.finished]
 
+    def drawn(self, optimizer: Optimizer) -> int:
+        """How many of its first queries a method asks for before it has learnt."""
+        n, epochs = self._next(())
+        return optimizer.n_init if epochs is None else _widened(optimizer.n_init, n)
+
     @contextmanager
     def _wider(self, optimizer: Optimizer, queries: int) -> Iterator[None]:
         """A larger initial design for so many short trainings, where the method has a design."""
         own = optimizer.n_init
-        optimizer.n_init = max(own, min(DESIGN_TIMES * own, int(DESIGN_PART * queries)))
+        optimizer.n_init = _widened(own, queries)
         try:
             yield
         finally:
@@ -189,3 +194,7 @@ class Plan:
     def _cost(self, entry: Entry) -> float:
         # One that was dropped untrained is no query.
         return 0.0 if entry.state is State.DROPPED else entry.cost(self._task)
+
+
+def _widened(design: int, queries: int) -> int:
+    return max(design, min(DESIGN_TIMES * design, int(DESIGN_PART * queries)))

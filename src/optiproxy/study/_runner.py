@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
 
+from optiproxy.metrics import is_name
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
 from optiproxy.study._curves import medians
@@ -257,7 +258,10 @@ class Runner:
         if evaluation.dropped:
             return
         for name in evaluation.left_out:
-            self._note(f"{name!r} is no number in some evaluations; it is left out there")
+            reason = (
+                "is no number in some evaluations" if is_name(name) else "is no name of a metric"
+            )
+            self._note(f"{name!r} {reason}; it is left out there")
         self._results += not evaluation.stopped  # That one went well, and was behind.
         if evaluation.metrics is None and not evaluation.stopped:
             self._failures[evaluation.reason] += 1

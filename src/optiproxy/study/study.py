@@ -23,6 +23,7 @@ from optiproxy.study._checks import check_cheap_budget, workers_of
 from optiproxy.study._identity import BUDGET, CHEAP_BUDGET, Identity, default_name
 from optiproxy.study._ledger import Ledger, State
 from optiproxy.study._method import Method
+from optiproxy.study._plan import Plan
 from optiproxy.study._session import run_session
 from optiproxy.study._storage import Storage, open_storage, quiet, shown, storage_errors
 from optiproxy.study._stored import bounded, found_again, stored_identity
@@ -270,7 +271,7 @@ class Study:
             KeyboardInterrupt: Ctrl-C.
         """
         budget = whole_number("budget", budget)
-        kept = cheap_budget or self.cheap_budget or CHEAP_FACTOR * budget
+        kept = cheap_budget or self._cheap_budget(budget)
         check_cheap_budget(self.task, cheap_budget, kept, budget)
         workers = workers_of(workers, executor)
         if callback is not None and not callable(callback):
@@ -322,6 +323,9 @@ class Study:
         kept: int | None = self.optuna.user_attrs.get(CHEAP_BUDGET)
         return kept
 
+    def _cheap_budget(self, budget: int) -> int:
+        return self.cheap_budget or CHEAP_FACTOR * budget
+
     @property
     def random_queries(self) -> int:
         """How many of the first queries the method draws at random, before it has learnt."""
@@ -329,7 +333,8 @@ class Study:
             return len(self.queries)
         if self.optuna.user_attrs.get(WARM_START):
             return 0  # Its first ones follow the earlier studies.
-        drawn = self._optimizer.n_init
+        plan = Plan(self.task, self.budget, self._cheap_budget(self.budget))
+        drawn = plan.drawn(self._optimizer)
         if not self.task.drops:
             return drawn
         return sum(e.state is not State.DROPPED for e in self._ledger.read()[:drawn])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +61,15 @@ def benchmark(
         scale=scale,
         build=build,
         example_input=example_input,
+        exact=counts(columns),
         description=description,
         origin=Origin(file.source, file.licence, citation, table, family),
     )
+
+
+def counts(columns: Iterable[str]) -> list[str]:
+    """Which metrics are counted from an architecture, at no cost."""
+    return [metric for metric in columns if metric.startswith(("params", "flops", "macs"))]
 
 
 def numbers(table: str, space: Space) -> Lookup:

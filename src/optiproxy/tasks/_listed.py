@@ -21,10 +21,11 @@ from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError, unknow
 from optiproxy.spaces import Architecture, Pool, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.tasks import data
+from optiproxy.tasks._benchmark import counts
 from optiproxy.tasks._parquet import _array, _told
 from optiproxy.tasks.base import Task
 from optiproxy.tasks.origin import Origin
-from optiproxy.tasks.table import Table
+from optiproxy.tasks.table import Table, looked_up
 
 # Key columns by name → option numbers, (rows, C); -1 in a row that is in no task.
 Reader = Callable[[Mapping[str, list[Any]], Space], Indices]
@@ -230,6 +231,7 @@ class ListedTable(Table):
             description=description,
             origin=Origin(file.source, file.licence, citation, listed.table, family),
         )
+        self.exact = looked_up(listed, counts(listed.columns))
 
 
 def pool_task(listed: Listed, networks: int | None, **keywords: Any) -> Table:

@@ -48,7 +48,7 @@ class Cell(nn.Module):
 
     def __init__(self, operations: Mapping[str, object]) -> None:
         super().__init__()
-        used = _useful([edge for edge, name in operations.items() if name != "none"])
+        used = useful([edge for edge, name in operations.items() if name != "none"])
         self.edges = nn.ModuleDict({f"{i}_{j}": operation(operations[f"{i}>{j}"]) for i, j in used})
         self.wiring = used
 
@@ -60,7 +60,7 @@ class Cell(nn.Module):
         return nodes.get(NODES - 1, torch.zeros_like(x))
 
 
-def _useful(edges: list[str]) -> list[tuple[int, int]]:
+def useful(edges: list[str]) -> list[tuple[int, int]]:
     """The edges on a path from node 0 to the last node, in an order in which they can be run."""
     pairs = sorted((tuple(map(int, edge.split(">"))) for edge in edges), key=lambda e: e[::-1])
     from_input, to_output = {0}, {NODES - 1}

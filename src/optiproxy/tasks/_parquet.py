@@ -205,7 +205,10 @@ def _told(path: Path) -> Iterator[None]:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         remedy = "replace it by a whole copy"
         if path.suffix.lower() == ".csv":
-            remedy = "make one of it by pandas: read_csv(FILE).to_parquet(OTHER_FILE)"
+            remedy = (
+                "make one of it by pandas: read_csv(FILE).to_parquet(OTHER_FILE), where an option "
+                "is called None or NA with keep_default_na=False"
+            )
         raise DataError(f"{path}: it is no readable Parquet file ({reason}); {remedy}") from None
 
 

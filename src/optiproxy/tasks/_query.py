@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optiproxy.errors import EvaluationFailed
+from optiproxy.metrics import is_name
 from optiproxy.spaces import Architecture
 from optiproxy.tasks import _measuring
 from optiproxy.tasks._curve import Curve, Stopped
@@ -35,9 +36,10 @@ def answer(
     start = time.perf_counter()
     try:
         # Measured first: a network that can't be measured is not trained.
-        known = _before(task, arch)
-        if task.measure is not None and not _broken(task, known):
-            known = {**_measuring.measured(task, arch), **known}
+        for found in _before(task, arch):
+            known = {**found, **known}
+            if _broken(task, known):
+                break
         if broken := _broken(task, known):
             seconds = time.perf_counter() - start
             return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
@@ -93,23 +95,35 @@ def number(metric: str, value: Any) -> float:
         raise EvaluationFailed(f"{metric} is a whole number too large for a float") from None
 
 
-def _before(task: Task, arch: Architecture) -> dict[str, Any]:
-    """What is known of an architecture before it is trained: exact and cheap metrics.
+def _before(task: Task, arch: Architecture) -> Iterator[dict[str, Any]]:
+    """What is known of an architecture before it is trained, the dearer the later.
 
-    They are as the functions gave them: a `hardware.Measurement` also tells how it was made.
+    First what costs nothing, then what the device tells that the user named, then the task's own
+    cheap metrics, but for those that the device told. They are as the functions gave them: a
+    `hardware.Measurement` also tells how it was made.
 
     Raises:
-        EvaluationFailed: A function gave no finite number.
+        EvaluationFailed: A measurement, or a count that is asked for, is no finite number.
     """
-    found: dict[str, Any] = {}
-    # What is measured on the device that the user named is not measured here as well.
-    cheap = {n: f for n, f in task.cheap.items() if not task.measure or n not in _measuring.METRICS}
-    for name, function in (*task.exact.items(), *cheap.items()):
-        found[name] = function(arch)
-        value = number(name, found[name])
-        if not math.isfinite(value):
-            raise EvaluationFailed(f"{name} is {value}")
-    return found
+    counted = {name: function(arch) for name, function in task.exact.items()}
+    for name in counted.keys() & set(task.needed):
+        _check_finite(name, counted[name])
+    yield counted
+    told: dict[str, Any] = {}
+    if task.measure is not None:
+        told = _measuring.measured(task, arch)
+        yield told
+    for name, function in task.cheap.items():
+        if name not in told:
+            measured = function(arch)
+            _check_finite(name, measured)
+            yield {name: measured}
+
+
+def _check_finite(name: str, value: Any) -> None:
+    """Raises EvaluationFailed where it is no finite number."""
+    if not math.isfinite(known := number(name, value)):
+        raise EvaluationFailed(f"{name} is {known}")
 
 
 def _broken(task: Task, known: Mapping[str, Any]) -> str:
@@ -133,9 +147,12 @@ def _mapping(task: Task, result: object, known: Mapping[str, Any]) -> dict[str, 
 
 
 def _checked(task: Task, found: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
-    """The metrics that are numbers, and the names of those that are none and not asked for."""
+    """The metrics, and the names of what is none and was not asked for."""
     metrics, left_out = {}, []
     for name, value in found.items():
+        if not is_name(name):
+            left_out.append(name)
+            continue
         try:
             metrics[name] = number(name, value)
         except EvaluationFailed:

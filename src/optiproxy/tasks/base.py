@@ -231,7 +231,7 @@ class Task:
     def _sampled(self, metric: str) -> list[float]:
         """A metric of a random sample of the space, NaN where it can't be measured."""
         function, size = self._known(metric), SAMPLE
-        if function is None and _measuring.measures(self, metric):
+        if metric not in self.exact and _measuring.measures(self, metric):
             function, size = partial(_measuring.metric, self, metric), SAMPLE_MEASURED
         if function is None:
             raise invalid(

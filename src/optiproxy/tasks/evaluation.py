@@ -24,7 +24,7 @@ class Evaluation:
         stopped: Whether it was stopped there.
         known: Of a stopped training, the metrics that were known before it.
         cost: Which part of its training that was.
-        left_out: Names of what the evaluator returned besides, and is no number.
+        left_out: Names of what the evaluator returned besides, and is no number or no name.
     """
 
     metrics: dict[str, float] | None

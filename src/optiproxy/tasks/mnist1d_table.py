@@ -57,6 +57,7 @@ def _after(epochs: int, pool: Pool) -> Table:
         reported=["test_accuracy"],
         build=build,
         example_input=example_input,
+        exact=["params", "flops"],
         description=(
             "400 networks of mnist1d, trained for 10 epochs and for 2: no download and no waiting, "
             "to try out searches, comparisons, limits and short trainings"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import DataError, invalid, unknown
+from optiproxy.errors import DataError, invalid, unknown, whole_number
 from optiproxy.metrics import Function
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.tasks._join import Joined
@@ -61,6 +61,8 @@ class Table(Task):
         distinct: Whether architectures that come to the same network are asked for once; by
             default where no two rows are the same network.
         features: Scores that cost no training; see `Task`.
+        exact: Metrics that cost nothing, such as a count of parameters: a search looks them up for
+            every candidate, and asks for none that breaks a limit on them.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
@@ -92,6 +94,7 @@ class Table(Task):
         example_input: Callable[[], Any] | None = None,
         distinct: bool | None = None,
         features: Mapping[str, Function] = MappingProxyType({}),
+        exact: Sequence[str] = (),
         description: str = "",
         origin: Origin | None = None,
     ) -> None:
@@ -106,10 +109,19 @@ class Table(Task):
             name = name or source.stem
         else:
             raise invalid("Table: parquet", parquet, "give the path of a Parquet file")
+        if sha256 is not None and not (isinstance(sha256, str) and len(sha256) == 64):
+            raise invalid("Table: sha256", sha256, "give 64 hexadecimal digits, or leave it out")
+        if rows is not None:
+            rows = whole_number("Table: rows", rows)
         metrics = _columns(columns)
         for metric in reported:
             if metric not in metrics:
                 raise unknown("Table: reported", metric, metrics)
+        if isinstance(exact, str) or not isinstance(exact, Sequence):
+            raise invalid("Table: exact", exact, "give a list of metrics")
+        for metric in exact:
+            if metric not in metrics:
+                raise unknown("Table: exact", metric, metrics)
         guiding = [metric for metric in metrics if metric not in reported]
         if objectives is None and not guiding:
             raise invalid("Table: reported", list(reported), "leave a metric to guide the search")
@@ -141,6 +153,7 @@ class Table(Task):
             description=description,
             origin=origin,
         )
+        self.exact = looked_up(self._lookup, exact)
         self._by_rows = distinct is None
         if isinstance(source, Path):  # The user's own; what a function finds is pinned by it.
             self.files = (source,)
@@ -187,6 +200,7 @@ class Table(Task):
         task.files = (*self.files, *other.files)
         task.metrics = (*self.metrics, *other.metrics)
         task.reported = (*self.reported, *other.reported)
+        task.exact = {**self.exact, **other.exact}
         task.name, task.description = name, description
         task.origin = self.origin.joined(other.origin, family)
         return task
@@ -234,6 +248,19 @@ class Table(Task):
             return None
         scores = objective.sign * values[objective.metric][possible]
         return float(objective.sign * scores.max())
+
+
+def looked_up(
+    lookup: Callable[[Architecture], dict[str, float]], metrics: Iterable[str]
+) -> dict[str, Function]:
+    """Exact metrics, each a function of an architecture."""
+    return {metric: partial(_cell, lookup, metric) for metric in metrics}
+
+
+def _cell(
+    lookup: Callable[[Architecture], dict[str, float]], metric: str, arch: Architecture
+) -> float:
+    return lookup(arch)[metric]
 
 
 def _columns(columns: Mapping[str, str] | Sequence[str] | str) -> dict[str, str]:
