@@ -76,6 +76,17 @@ def test_the_device_s_number_goes_before_the_task_s_own(folder, answer):
     assert all(entry["metrics"]["mb"] == 1 for entry in found["trajectory"])
 
 
+def test_what_breaks_a_limit_of_the_task_s_own_spares_the_device(folder, answer):
+    own = 'op.Metric("mb", lambda a: a["width"] / 100, cheap=True)'
+    (folder / "device.py").write_text(TASK.replace('metrics=["val"]', f"metrics=[{own}]"))
+    search = ["search", "device.py:task", "--method", "random", "--constraint", "mb<=2"]
+    found = answer(*search, "--measure", f"echo >> calls; {COMMAND}", "--budget", 4)
+    assert [entry["architecture"] for entry in found["trajectory"]] == [{"width": 200}]
+    assert sorted(e["metrics"]["mb"] for e in found["dropped"]) == [4, 6, 8]
+    # Before the first answer it might have been the device that tells it.
+    assert len((folder / "calls").read_text().splitlines()) <= 2
+
+
 def test_a_limit_on_what_the_device_does_not_tell_is_refused(device, refused):
     text = refused(*device, "--constraint", "energy_mj<=60%")
     assert "no value could be measured (MeasurementFailed: " in text

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
+from optiproxy.metrics import Function
 from optiproxy.spaces import Architecture
 
 if TYPE_CHECKING:
@@ -19,6 +20,18 @@ METRICS = ("latency_ms", "size_mb", "peak_memory_mb")
 def is_command(text: str) -> bool:
     """Whether it is the user's device; what is no command either is refused by `check`."""
     return text not in ("onnx", "torch")
+
+
+# Command → what it told of the first network; beside this, it may tell anything.
+_TOLD: dict[str, frozenset[str]] = {}
+
+
+def tells(task: Task, name: str) -> bool:
+    """Whether the device tells a metric; of a command that has not been asked yet it may be so."""
+    if task.measure is None:
+        return False
+    told = _TOLD.get(task.measure) if is_command(task.measure) else METRICS
+    return told is None or name in told
 
 
 def measures(task: Task, metric: str) -> bool:
@@ -77,18 +90,23 @@ def measured(task: Task, arch: Architecture) -> dict[str, Any]:
         raise MeasurementFailed(
             f"measurement: the network can't be built: {type(error).__name__}: {error}"
         ) from error
-    return measure(network, task.example_input(), runtime=runtime_of(task.measure)).metrics()
+    found = measure(network, task.example_input(), runtime=runtime_of(task.measure)).metrics()
+    _TOLD.setdefault(task.measure, frozenset(found))
+    return found
 
 
-def metric(task: Task, name: str, arch: Architecture) -> Any:
-    """One metric of the untrained network of `arch`; the task's own where the device has none.
+def metric(task: Task, name: str, own: Function | None, arch: Architecture) -> Any:
+    """One metric of the untrained network of `arch`, by the task's own function where the device
+    does not tell it.
 
     Raises:
-        MeasurementFailed: It could not be built or measured, or the device does not tell it.
+        MeasurementFailed: It could not be built or measured, or nobody tells it.
     """
+    if own is not None and not tells(task, name):
+        return own(arch)
     found = measured(task, arch)
-    if name not in found and name in task.cheap:
-        return task.cheap[name](arch)
+    if name not in found and own is not None:
+        return own(arch)
     if name not in found:
         raise MeasurementFailed(f"measurement: it tells {', '.join(found)}, and no {name}")
     return found[name]

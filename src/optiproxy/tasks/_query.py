@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optiproxy.errors import EvaluationFailed
-from optiproxy.metrics import is_name
+from optiproxy.metrics import Function, is_name
 from optiproxy.spaces import Architecture
 from optiproxy.tasks import _measuring
 from optiproxy.tasks._curve import Curve, Stopped
@@ -98,9 +98,9 @@ def number(metric: str, value: Any) -> float:
 def _before(task: Task, arch: Architecture) -> Iterator[dict[str, Any]]:
     """What is known of an architecture before it is trained, the dearer the later.
 
-    First what costs nothing, then what the device tells that the user named, then the task's own
-    cheap metrics, but for those that the device told. They are as the functions gave them: a
-    `hardware.Measurement` also tells how it was made.
+    First what costs nothing, then the task's own cheap metrics, then what the device tells that the
+    user named, whose numbers go before the task's own of the same name. They are as the functions
+    gave them: a `hardware.Measurement` also tells how it was made.
 
     Raises:
         EvaluationFailed: A measurement, or a count that is asked for, is no finite number.
@@ -109,15 +109,21 @@ def _before(task: Task, arch: Architecture) -> Iterator[dict[str, Any]]:
     for name in counted.keys() & set(task.needed):
         _check_finite(name, counted[name])
     yield counted
-    told: dict[str, Any] = {}
+    waiting = {n: f for n, f in task.cheap.items() if _measuring.tells(task, n)}
+    yield from _measured_here(arch, {n: f for n, f in task.cheap.items() if n not in waiting})
     if task.measure is not None:
         told = _measuring.measured(task, arch)
         yield told
-    for name, function in task.cheap.items():
-        if name not in told:
-            measured = function(arch)
-            _check_finite(name, measured)
-            yield {name: measured}
+        yield from _measured_here(arch, {n: f for n, f in waiting.items() if n not in told})
+
+
+def _measured_here(
+    arch: Architecture, functions: Mapping[str, Function]
+) -> Iterator[dict[str, Any]]:
+    for name, function in functions.items():
+        measured = function(arch)
+        _check_finite(name, measured)
+        yield {name: measured}
 
 
 def _check_finite(name: str, value: Any) -> None:

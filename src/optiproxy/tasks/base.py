@@ -232,7 +232,8 @@ class Task:
         """A metric of a random sample of the space, NaN where it can't be measured."""
         function, size = self._known(metric), SAMPLE
         if metric not in self.exact and _measuring.measures(self, metric):
-            function, size = partial(_measuring.metric, self, metric), SAMPLE_MEASURED
+            function = partial(_measuring.metric, self, metric, function)
+            size = SAMPLE_MEASURED
         if function is None:
             raise invalid(
                 "constraint",
