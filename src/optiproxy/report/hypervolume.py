@@ -20,13 +20,13 @@ from optiproxy.metrics import Objective, parse_objectives
 from optiproxy.report._figure import LINES, PALETTE, check_path, panels, save
 from optiproxy.report.statistics import bootstrap_interval, mean_std
 
-# Characters of a line below the axis.
-LABEL_WIDTH = 48
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Queries = Sequence[Mapping[str, Any]]
+
+# Characters of a line below the axis.
+LABEL_WIDTH = 48
 
 
 def hypervolume_so_far(
