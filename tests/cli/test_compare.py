@@ -10,6 +10,7 @@ import signal
 import time
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from optiproxy import report
@@ -66,6 +67,16 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     assert TOO_FEW in out
     # The rows of the table stand unfolded in 80 columns.
     assert max(map(len, lines[:8])) <= 80
+
+
+def test_several_objectives_are_told_as_a_share_of_the_hypervolume(folder, capfd):
+    arguments = ["mnist1d-table", "--methods", "random,nsga2", "--seeds", "2", "--budget", "8"]
+    goals = ["--objective", "val_accuracy=max", "--objective", "latency_ms=min"]
+    assert run(["compare", *arguments, *goals, "--out", "out", "--workers", "1"]) == 0
+    title = capfd.readouterr().out.splitlines()[0]
+    assert title.startswith("mnist1d-table: share of the hypervolume missed ± std, whole front")
+    missed = pq.read_table(folder / "out" / "results.parquet")["regret"].to_pylist()
+    assert all(0 < share <= 1 for share in missed)
 
 
 def finished(cells):

@@ -29,6 +29,8 @@ def compare(
     seeds: int = 20,
     first_seed: int = 0,
     budget: int = 100,
+    objective: list[str] | None = None,
+    constraint: list[str] | None = None,
     out: Path = Path("comparison"),
     workers: int | None = None,
 ) -> int:
@@ -48,6 +50,10 @@ def compare(
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
         budget: Queries of each search.
+        objective: METRIC=max or METRIC=min, instead of the tasks' own; of several, searches are
+            judged by the hypervolume that they cover.
+        constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes), on every task; may be
+            repeated. What breaks it is never the best.
         out: A folder for the results, made where it is missing.
         workers: How many searches run at once, each with one thread; by default one for each core.
     """
@@ -82,6 +88,8 @@ def compare(
                 seeds=seeds,
                 first_seed=first_seed,
                 budget=budget,
+                objectives=objective,
+                constraints=constraint,
                 workers=cores() if workers is None else workers,
                 callback=tell,
             )
@@ -91,7 +99,10 @@ def compare(
             return INTERRUPTED
     names = ("results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json")
     files = [out / name for name in names]
-    files.append(report.convergence_figure(comparison.results, out / "convergence.png"))
+    fronts = comparison.references
+    files.append(
+        report.convergence_figure(comparison.results, out / "convergence.png", fronts=fronts)
+    )
     if comparison.ranks:
         files.append(report.rank_figure(comparison.ranks, out / "ranks.png"))
     _print(comparison)
@@ -108,14 +119,18 @@ def _print(comparison: Comparison) -> None:
         console.width = _WIDTH
     for task in dict.fromkeys(row.task for row in comparison.summary):
         rows = [row for row in comparison.summary if row.task == task]
-        console.print(_title(rows), style="bold", soft_wrap=True)
+        console.print(_title(rows, task in comparison.references), style="bold", soft_wrap=True)
         console.print(_table(rows))
     for line in statements(comparison):
         console.print(line, soft_wrap=True)
 
 
-def _title(rows: Sequence[SummaryRow]) -> str:
-    measure = "regret ± std, optimum found" if _known(rows) else "best ± std"
+def _title(rows: Sequence[SummaryRow], front: bool) -> str:
+    if front:
+        known = "share of the hypervolume missed ± std, whole front found"
+        measure = known if _known(rows) else "share of all searches' hypervolume ± std"
+    else:
+        measure = "regret ± std, optimum found" if _known(rows) else "best ± std"
     return f"{rows[0].task}: {measure}, own seconds; {_seeds(rows)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def convergence_figure(table: Table, path: str | Path) -> Path:
+def convergence_figure(table: Table, path: str | Path, *, fronts: Collection[str] = ()) -> Path:
     """Draws the mean course of each method with its 95 % band over seeds, one panel a task.
 
     A panel shows the regret on a logarithmic scale where the task's optimum is known, and the best
@@ -28,6 +29,7 @@ def convergence_figure(table: Table, path: str | Path) -> Path:
         table: Columns ``task, method, seed, query, best, regret``, one row a query, as in the
             ``results.parquet`` of ``optiproxy compare``.
         path: A file ending in ``.png``, ``.svg`` or ``.pdf``; written whole.
+        fronts: Tasks whose ``best`` is a share of a hypervolume.
 
     Returns:
         The path that was written.
@@ -37,10 +39,10 @@ def convergence_figure(table: Table, path: str | Path) -> Path:
             format that can't be drawn.
     """
     path = check_path(path)
-    return save(draw_convergence(table), path)
+    return save(draw_convergence(table, fronts), path)
 
 
-def draw_convergence(table: Table) -> Figure:
+def draw_convergence(table: Table, fronts: Collection[str] = ()) -> Figure:
     """The figure of `convergence_figure`, not written yet."""
     tasks = read(table)
     names = list(dict.fromkeys(method for courses in tasks.values() for method in courses))
@@ -61,14 +63,15 @@ def draw_convergence(table: Table) -> Figure:
             label = f"{method} ({len(values)} {'seed' if len(values) == 1 else 'seeds'})"
             axis.plot(course.queries, mean, color=colour, linestyle=style, label=label)
             axis.fill_between(course.queries, low, high, color=colour, alpha=0.18, linewidth=0)
-        _finish(axis, task, "regret" if known else "best", lowest)
+        names_of = ("hypervolume", "hypervolume missed") if task in fronts else ("best", "regret")
+        _finish(axis, task, names_of[known], lowest, logarithmic=known)
     return figure
 
 
-def _finish(axis: Axes, task: str, measure: str, lowest: float) -> None:
+def _finish(axis: Axes, task: str, measure: str, lowest: float, *, logarithmic: bool) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    if measure == "regret":
+    if logarithmic:
         # Rounding can leave a mean of 1e-13 where zero is meant: five decades are enough to read.
         lowest = max(lowest, axis.get_ylim()[1] / 1e5) if np.isfinite(lowest) else 1.0
         linear = 10.0 ** np.floor(np.log10(lowest))

@@ -112,28 +112,40 @@ def on_front(
 
 
 def reference_behind(runs: Sequence[Queries], objectives: Sequence[str]) -> dict[str, float]:
-    """A reference point a tenth of the front's range behind the worst of each objective on it.
-
-    The front is that of all `runs` together. Where it has no range in an objective, that of all
-    feasible queries stands for it.
+    """The point `behind` the feasible queries of all `runs` together.
 
     Raises:
         InvalidValueError: No query is feasible, or an objective can't be read.
     """
     goals = parse_objectives(list(objectives))
-    signs = np.array([goal.sign for goal in goals])
     every = [query for run in runs for query in run if query["feasible"]]
     values = objective_values(every, goals)
     values = values[np.isfinite(values).all(axis=1)]
     if not len(values):
         raise invalid("front: queries", "no feasible one", "give at least one")
+    point = behind(values, goals)
+    return {goal.metric: float(value) for goal, value in zip(goals, point, strict=True)}
+
+
+def behind(values: NDArray[np.float64], goals: Sequence[Objective]) -> NDArray[np.float64]:
+    """A reference point a tenth of the front's range behind the worst of each objective on it.
+
+    Args:
+        values: Finite, (T, M). Where their front has no range in an objective, that of all of them
+            stands for it.
+        goals: The objectives.
+
+    Returns:
+        (M,), in the metrics' units.
+    """
+    signs = np.array([goal.sign for goal in goals])
     scores = signs * values
     front = scores[on_front(values, np.ones(len(values), dtype=bool), goals)]
     worst, extent = front.min(axis=0), np.ptp(front, axis=0)
     extent = np.where(extent > 0, extent, np.ptp(scores, axis=0))
     extent = np.where(extent > 0, extent, np.maximum(np.abs(worst), 1.0))
-    point = signs * (worst - BEHIND * extent)
-    return {goal.metric: float(value) for goal, value in zip(goals, point, strict=True)}
+    point: NDArray[np.float64] = signs * (worst - BEHIND * extent)
+    return point
 
 
 def _draw_pair(

@@ -92,9 +92,13 @@ class Cell:
         names = dict.fromkeys(name for r in records for name in r.metrics or {})
         for name in names:
             column = [(r.metrics or {}).get(name) for r in records]
-            # As in `Study.dataframe`.
-            columns[f"metric:{name}" if name in COLUMNS else name] = pa.array(column, pa.float64())
+            columns[column_of(name)] = pa.array(column, pa.float64())
         return pa.table(columns)
+
+
+def column_of(metric: str) -> str:
+    """The column that a metric stands in, as in `Study.dataframe`."""
+    return f"metric:{metric}" if metric in COLUMNS else metric
 
 
 def check_method(text: str) -> None:

@@ -69,7 +69,9 @@ def run(
     methods: Sequence[str],
     out: str,
     settings: Mapping[str, int],
+    asked: Mapping[str, Sequence[str]],
     tables: Iterable[pa.Table],
+    references: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
     """The content of ``run.json``.
 
@@ -79,12 +81,14 @@ def run(
         methods: Their names.
         out: The folder, as it was given.
         settings: The other options of ``optiproxy compare``, such as ``seeds``.
+        asked: Those that may be given several times: the objectives and constraints of all tasks.
         tables: The searches, as `marked` left them.
+        references: Task → the reference point of its hypervolume, metric → value.
     """
     return {
         "date": _environment.now(),
-        "command": _command(given, methods, out, settings),
-        "tasks": [_task(task) for task in tasks],
+        "command": _command(given, methods, out, settings, asked),
+        "tasks": [_task(task, references.get(task.name)) for task in tasks],
         "methods": list(methods),
         **settings,
         "machine": _environment.machine(),
@@ -97,17 +101,23 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _task(task: Task) -> dict[str, Any]:
+def _task(task: Task, reference: Mapping[str, float] | None) -> dict[str, Any]:
+    judged = {} if reference is None else {"reference": dict(reference)}
     return {
         "name": task.name,
         "objectives": [objective_text(o) for o in task.objectives],
         "constraints": [constraint_text(c) for c in task.constraints],
         "source": task.origin.source,
+        **judged,
     }
 
 
 def _command(
-    given: Sequence[Task | str], methods: Sequence[str], out: str, settings: Mapping[str, int]
+    given: Sequence[Task | str],
+    methods: Sequence[str],
+    out: str,
+    settings: Mapping[str, int],
+    asked: Mapping[str, Sequence[str]],
 ) -> str | None:
     """The command line that makes the comparison again; None where a task is a program's own."""
     names = [task for task in given if isinstance(task, str)]
@@ -116,4 +126,7 @@ def _command(
     words = ["optiproxy", "compare", *names, "--methods", ",".join(methods)]
     for name, value in settings.items():
         words += [f"--{name.replace('_', '-')}", str(value)]
+    for name, texts in asked.items():
+        for text in texts:
+            words += [f"--{name}", text]
     return shlex.join([*words, "--out", out])

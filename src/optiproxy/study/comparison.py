@@ -6,9 +6,9 @@ import csv
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ import pyarrow.parquet as pq
 
 from optiproxy._files import whole
 from optiproxy.errors import StudyError, invalid, whole_number
+from optiproxy.metrics import parse_constraints, parse_objectives
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
-from optiproxy.study import _provenance, _worker
+from optiproxy.study import _fronts, _provenance, _worker
 from optiproxy.study._cells import Cell, check_method, compute
+from optiproxy.study._identity import objective_text
 from optiproxy.study._pool import thread_limits
 from optiproxy.tasks import Task, load
 
@@ -41,12 +43,15 @@ class Comparison:
         summary: Those of ``summary.csv``.
         differences: Those of ``tests.csv``.
         ranks: Those of ``ranks.csv``.
+        references: Task → metric → what must be beaten in it, of tasks with several objectives,
+            which are judged by their hypervolume.
     """
 
     results: pa.Table
     summary: list[SummaryRow]
     differences: list[DifferenceRow]
     ranks: list[RankRow]
+    references: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def compare(
@@ -57,10 +62,16 @@ def compare(
     seeds: int = 20,
     first_seed: int = 0,
     budget: int = 100,
+    objectives: Mapping[str, str] | Sequence[str] | str | None = None,
+    constraints: Mapping[str, str] | Sequence[str] | str | None = None,
     workers: int = 1,
     callback: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Searches each task by each method with each seed.
+
+    A task of one objective is judged by its best feasible value. Of several objectives, ``best`` is
+    the share of the hypervolume that a search has covered: of the front of all architectures where
+    the task is a table, else of the front of all these searches together.
 
     Finished searches are kept in ``OUT/cells``; the same call again, after an interruption or with
     more seeds, computes what is missing. Where the file of a task of one's own has changed since,
@@ -79,6 +90,9 @@ def compare(
         seeds: How many.
         first_seed: The first of them; the others follow.
         budget: Queries of a search.
+        objectives: Of all tasks, instead of their own.
+        constraints: Of all tasks, instead of their own; ``"latency_ms<=30%"`` is another number on
+            each.
         workers: How many searches run at once.
         callback: Called after each search with how many are finished, and how many there are.
 
@@ -87,7 +101,8 @@ def compare(
         DataError: A task's data are missing or broken; nothing was run.
         StudyError: A worker died; what is finished is kept.
     """
-    loaded = [load(task) if isinstance(task, str) else task for task in tasks]
+    found = [load(task) if isinstance(task, str) else task for task in tasks]
+    loaded = [task.replaced(objectives, constraints) for task in found]
     _check(loaded, methods, seeds, first_seed, budget, workers)
     for task in loaded:
         task.prepare()
@@ -111,6 +126,8 @@ def compare(
             callback(done, len(files))
     # In the order task, method, seed, whichever was finished first.
     tables = [pq.read_table(path) for path in files]
+    searches: list[pa.Table] = []
+    references: dict[str, dict[str, float]] = {}
     for task in loaded:
         own = [t for t, cell in zip(tables, files.values(), strict=True) if cell.task is task]
         if old := _provenance.changed(own, task):
@@ -119,8 +136,14 @@ def compare(
                 "were made, which are kept; remove %s to make them anew",
                 *(task.name, old, len(own), folder / "cells"),
             )
-    results = pa.concat_tables(map(_provenance.unmarked, tables), promote_options="default")
-    directions = {task.name: task.objectives[0].direction for task in loaded}
+        if len(task.objectives) > 1:
+            own, references[task.name] = _fronts.judged(own, task)
+        searches += own
+    results = pa.concat_tables(map(_provenance.unmarked, searches), promote_options="default")
+    directions = {
+        task.name: "max" if task.name in references else task.objectives[0].direction
+        for task in loaded
+    }
     said = analyse(results, budgets(budget), directions=directions)
     with whole(folder / "results.parquet") as unfinished:
         pq.write_table(results, unfinished)
@@ -128,10 +151,18 @@ def compare(
     _write_csv(folder / "tests.csv", DifferenceRow, said.differences)
     _write_csv(folder / "ranks.csv", RankRow, said.ranks)
     settings = {"seeds": seeds, "first_seed": first_seed, "budget": budget, "workers": workers}
-    content = _provenance.run(tasks, loaded, methods, os.fspath(out), settings, tables)
+    asked = {
+        "objective": [
+            objective_text(o) for o in (parse_objectives(objectives) if objectives else ())
+        ],
+        "constraint": [c.text for c in parse_constraints(constraints)],
+    }
+    content = _provenance.run(
+        tasks, loaded, methods, os.fspath(out), settings, asked, tables, references
+    )
     with whole(folder / "run.json") as unfinished:
         _provenance.write(unfinished, content)
-    return Comparison(results, said.summary, said.differences, said.ranks)
+    return Comparison(results, said.summary, said.differences, said.ranks, references)
 
 
 def budgets(budget: int) -> list[int]:
@@ -152,12 +183,6 @@ def _check(
             own = ", with a name of its own (Table(…, name=…))" if kind == "tasks" else ""
             raise invalid(kind, names, f"give at least one, and each once{own}")
     for task in tasks:
-        if len(task.objectives) > 1:
-            _logger.warning(
-                "%s has %d objectives: methods are compared by the first, %s, alone; "
-                "report.hypervolume_figure compares fronts",
-                *(task.name, len(task.objectives), task.objectives[0].metric),
-            )
         if task.low_fidelity is not None:
             # A short training is another question: neither a query of the budget nor a best.
             raise invalid(
@@ -165,8 +190,8 @@ def _check(
             )
     for method in methods:
         check_method(method)
-    for field, value in (("seeds", seeds), ("budget", budget), ("workers", workers)):
-        whole_number(field, value)
+    for name, value in (("seeds", seeds), ("budget", budget), ("workers", workers)):
+        whole_number(name, value)
     whole_number("first seed", first_seed, least=0)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import math
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,25 +23,19 @@ from optiproxy.metrics import (
     resolved,
 )
 from optiproxy.spaces import Architecture, Space
-from optiproxy.tasks import _before, _fidelity, _measuring, _query
+from optiproxy.tasks import _before, _fidelity, _measuring, _query, _relative
 from optiproxy.tasks.evaluation import Evaluation
 from optiproxy.tasks.origin import Origin
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
     from optiproxy.tasks._loading import Reference
 
 Evaluator = Callable[..., Mapping[str, SupportsFloat] | float]
 Trainer = Callable[[Architecture, int], "nn.Module"]
-
-_logger = logging.getLogger("optiproxy.tasks")
-
-# A relative limit refers to the largest value among so many random architectures, the same ones for
-# every study and seed; among fewer where each takes a measurement on a device.
-SAMPLE, SAMPLE_MEASURED = 200, 20
-# A sample that takes longer than this many seconds is told of.
-TOLD_AFTER = 5.0
 
 
 class Task:
@@ -225,48 +217,10 @@ class Task:
             return self
         self.prepare()
         task = self.replaced()
-        task.constraints = resolved(self.constraints, self._sampled)
+        task.constraints = resolved(self.constraints, partial(_relative.sampled, self))
         return task
 
-    def _sampled(self, metric: str) -> list[float]:
-        """A metric of a random sample of the space, NaN where it can't be measured."""
-        function, size = self._known(metric), SAMPLE
-        if metric not in self.exact and _measuring.measures(self, metric):
-            function = partial(_measuring.metric, self, metric, function)
-            size = SAMPLE_MEASURED
-        if function is None:
-            raise invalid(
-                "constraint",
-                f"a share of {metric}",
-                "give a number: this metric is known after training alone (or make it "
-                f"Metric({metric!r}, function, cheap=True))",
-            )
-        values: list[float] = []
-        problem = ""
-        begun, told = time.monotonic(), False
-        for arch in self.space.sample(size, seed=0):
-            took = time.monotonic() - begun
-            if values and took > TOLD_AFTER and not told:
-                told = True
-                _logger.warning(
-                    "%s of %d random architectures is found first, for a limit in percent: %d are "
-                    "done, about %.0f s left",
-                    *(metric, size, len(values), took / len(values) * (size - len(values))),
-                )
-            try:
-                values.append(_query.number(metric, function(arch)))
-            except Exception as error:
-                values.append(math.nan)  # One failed measurement is no reason to stop.
-                problem = f"{type(error).__name__}: {error}"
-        if problem and not any(map(math.isfinite, values)):
-            raise invalid(
-                "constraint",
-                f"a share of {metric}",
-                f"no value could be measured ({problem}); see to that, or give a number",
-            )
-        return values
-
-    def _known(self, metric: str) -> Function | None:
+    def known(self, metric: str) -> Function | None:
         """The function of a metric that is known without training; None where there is none."""
         return self.exact.get(metric) or self.cheap.get(metric)
 
@@ -379,6 +333,12 @@ class Task:
     @cached_property
     def optimum(self) -> float | None:
         """The best feasible value of the first objective, where it can be known; else None."""
+        return None
+
+    def listed(self) -> NDArray[np.float64] | None:
+        """The objectives of every feasible architecture, (rows, M) in the metrics' units, where
+        they can be known; else None.
+        """
         return None
 
     def regret(self, metrics: Mapping[str, float]) -> float:

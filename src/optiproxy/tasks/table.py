@@ -205,7 +205,7 @@ class Table(Task):
         task.origin = self.origin.joined(other.origin, family)
         return task
 
-    def _known(self, metric: str) -> Function | None:
+    def known(self, metric: str) -> Function | None:
         return (lambda arch: self._lookup(arch)[metric]) if metric in self.metrics else None
 
     def values(self, metric: str) -> NDArray[np.float64]:
@@ -235,19 +235,19 @@ class Table(Task):
         Raises:
             DataError: The table can't be read.
         """
-        if any(constraint.relative for constraint in self.constraints):
-            return self.resolved().optimum
+        values = self.listed()[:, 0]
+        sign = self.objectives[0].sign
+        return float(sign * (sign * values).max()) if len(values) else None
+
+    def listed(self) -> NDArray[np.float64]:
         values = self._lookup.values()
-        objective = self.objectives[0]
-        possible = np.ones(len(values[objective.metric]), dtype=bool)
+        objectives = np.stack([values[objective.metric] for objective in self.objectives], 1)
+        feasible = np.ones(len(objectives), dtype=bool)
         for metric in self.needed:
-            possible &= np.isfinite(values[metric])
-        for constraint in self.constraints:
-            possible &= constraint.sign * (values[constraint.metric] - constraint.bound) <= 0
-        if not possible.any():
-            return None
-        scores = objective.sign * values[objective.metric][possible]
-        return float(objective.sign * scores.max())
+            feasible &= np.isfinite(values[metric])
+        for constraint in self.resolved().constraints:
+            feasible &= constraint.sign * (values[constraint.metric] - constraint.bound) <= 0
+        return objectives[feasible]
 
 
 def looked_up(

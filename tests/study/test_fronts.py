@@ -1,0 +1,137 @@
+"""Comparisons under limits and with several objectives: what they are judged by."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import study_toys as toys
+
+from optiproxy.errors import InvalidValueError
+from optiproxy.report import hypervolume_so_far
+from optiproxy.spaces import Chain
+from optiproxy.study import compare
+from optiproxy.tasks import Table, Task, get
+
+SPACE = Chain({"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5]})
+BOTH = ["gain=max", "cost=min"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """More of `a` gains and costs; more of `b` spoils both."""
+    every = list(itertools.product(range(1, 6), repeat=2))
+    rows = {
+        "a": [a for a, _ in every],
+        "b": [b for _, b in every],
+        "gain": [5.0 * a - b for a, b in every],
+        "cost": [a + 2.0 * b for a, b in every],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    return Table(SPACE, tmp_path / "t.parquet", key=["a", "b"], columns=["gain", "cost"])
+
+
+def test_searches_of_a_table_are_judged_by_the_share_of_its_front(tmp_path, table):
+    found = compare(
+        [table], ["random", "nsga2"], tmp_path / "out", seeds=3, budget=25, objectives=BOTH
+    )
+    # The front: b = 1, gains 4 to 24 at costs 3 to 7; a tenth of its range behind.
+    assert found.references == {"t": pytest.approx({"gain": 2.0, "cost": 7.4})}
+    front = [(5.0 * a - 1, a + 2.0) for a in range(1, 6)]
+    whole = hypervolume_so_far(front, [True] * 5, [1, -1], [2.0, 7.4])[-1]
+    for row in found.results.to_pandas().groupby(["method", "seed"]):
+        one = row[1]
+        values = one[["gain", "cost"]].to_numpy()
+        course = hypervolume_so_far(values, one["feasible"], [1, -1], [2.0, 7.4]) / whole
+        assert one["best"].to_numpy() == pytest.approx(course)
+        assert one["regret"].to_numpy() == pytest.approx(1 - course)
+    # All 25 architectures have the whole front.
+    assert all(row.hit_rate == 1 for row in found.summary if row.budget == 25)
+    assert all(row.mean == pytest.approx(1) for row in found.summary if row.budget == 25)
+    [task] = json.loads((tmp_path / "out" / "run.json").read_text())["tasks"]
+    assert task["objectives"] == BOTH
+    assert task["reference"] == pytest.approx({"gain": 2.0, "cost": 7.4})
+
+
+def test_under_a_limit_the_front_is_of_what_keeps_it(tmp_path, table):
+    found = compare(
+        [table],
+        ["random"],
+        tmp_path / "out",
+        seeds=2,
+        budget=25,
+        objectives=BOTH,
+        constraints="cost<=5",
+    )
+    assert found.references["t"] == pytest.approx({"gain": 3.0, "cost": 5.2})
+    rows = found.results.to_pandas()
+    assert (rows["feasible"] == (rows["cost"] <= 5)).all()
+    assert found.summary[-1].hit_rate == 1
+
+
+def test_a_limit_of_all_tasks_changes_what_is_the_best(tmp_path, table):
+    out, options = tmp_path / "out", {"seeds": 1, "budget": 25}
+    found = compare([table], ["random"], out, constraints="cost<=5", **options)
+    assert found.references == {}
+    assert found.summary[-1].mean == 14.0  # a = 3, b = 1
+    assert found.summary[-1].regret == 0.0
+    free = compare([table], ["random"], out, **options)
+    assert free.summary[-1].mean == 24.0
+    assert len(list((out / "cells").iterdir())) == 2
+
+
+def test_without_a_table_the_whole_is_what_all_searches_found(tmp_path):
+    task = toys.task(objectives={"val": "max", "cost": "min"})
+    found = compare([task], ["random", "evolution"], tmp_path, seeds=2, budget=20)
+    rows = found.results.to_pandas()
+    assert rows["regret"].isna().all()
+    assert np.isnan(found.summary[0].hit_rate)
+    assert (rows["best"] <= 1 + 1e-12).all()
+    # One search alone need not have the whole, but no more than that is known.
+    assert 0.3 < rows[rows["query"] == 20]["best"].max() <= 1 + 1e-12
+
+
+def test_searches_without_anything_feasible_have_covered_nothing(tmp_path):
+    objectives = {"val": "max", "cost": "min"}
+    task = toys.task(lambda arch: 1 / 0, objectives=objectives)
+    found = compare([task], ["random"], tmp_path, seeds=2, budget=3)
+    assert found.references == {"toy": {}}
+    assert found.results["best"].to_pylist() == [0.0] * 6
+
+
+def test_what_a_task_lacks_is_told_before_any_search(tmp_path, table):
+    for wrong in ({"objectives": ["gian=max"]}, {"constraints": ["coast<=5"]}):
+        with pytest.raises(InvalidValueError, match="did you mean"):
+            compare([table], ["random"], tmp_path / "out", seeds=1, budget=2, **wrong)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_is_told_with_its_limits(tmp_path):
+    compare(
+        ["mnist1d-table"],
+        ["random"],
+        tmp_path / "out",
+        seeds=1,
+        budget=2,
+        objectives=["val_accuracy=max", "params=min"],
+        constraints=["latency_ms<=60%"],
+    )
+    command = json.loads((tmp_path / "out" / "run.json").read_text())["command"]
+    assert (
+        "--objective val_accuracy=max --objective params=min --constraint 'latency_ms <= 60.0%'"
+        in command
+    )
+
+
+def test_listed_are_the_feasible_rows_of_a_table(table):
+    task = table.replaced(objectives=BOTH, constraints="cost<=60%")  # of 15
+    rows = task.listed()
+    assert rows.shape == (sum(a + 2 * b <= 9 for a in range(1, 6) for b in range(1, 6)), 2)
+    assert task.optimum == rows[:, 0].max()
+    assert table.replaced(constraints="cost<=1").optimum is None
+    assert Task("toy", SPACE, lambda arch: 1.0, objectives="x=max").listed() is None
+    assert get("mnist1d-table").listed().shape == (400, 1)
