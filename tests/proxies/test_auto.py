@@ -184,6 +184,6 @@ def test_left_out_does_not_know_what_it_leaves_out(name: str) -> None:
     changed[0] += 0.5
     second = PROXIES.get(name)(SPACE).left_out(p, changed, folds)
     # The Gaussian process keeps the hyper-parameters of the fit to all, which move a little.
-    tolerance = 0.1 if name == "gp" else 1e-5
+    tolerance = 0.2 if name.startswith("gp") else 1e-5
     assert float((first - second)[folds == 0].abs().max()) < tolerance
     assert float((first - second)[folds == 1].abs().max()) > tolerance / 10

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from optiproxy.encodings import corners
-from optiproxy.proxies._kernel import VIEWS, Kernel
+from optiproxy.proxies._kernel import VIEWS, Mixture
 from optiproxy.proxies.gcn import GCNEnsemble
 from optiproxy.proxies.gp import LEARNT_FROM, GaussianProcess, _Likelihood
 from optiproxy.search._targets import fill, sharpen, standardise
@@ -22,7 +22,7 @@ both = pytest.mark.parametrize("space", [CELL, STAGES], ids=["cell", "stages"])
 
 
 def test_the_spaces_here_have_every_view() -> None:
-    named = [{view.name for view in Kernel(space).views} for space in (CELL, STAGES)]
+    named = [{view.name for view in Mixture(space).views} for space in (CELL, STAGES)]
     assert named[0] | named[1] == set(VIEWS)
     assert named[0] != named[1]
 
@@ -40,7 +40,7 @@ def test_another_seed_is_another_ensemble() -> None:
 def test_gp_gradient_of_the_likelihood(space: Space) -> None:
     """RW 2006 eq. 5.9 against central differences."""
     p, y = data(space, 25, GaussianProcess(space))
-    loss = _Likelihood(kernel := Kernel(space), *kernel.compared(p), y[:, 0].numpy())
+    loss = _Likelihood(kernel := Mixture(space), *kernel.compared(p), y[:, 0].numpy())
     theta = loss._mean + 0.3 * np.random.default_rng(1).normal(size=len(loss._mean))
     numeric = [
         (loss(theta + 1e-5 * e)[0] - loss(theta - 1e-5 * e)[0]) / 2e-5 for e in np.eye(len(theta))
@@ -57,7 +57,7 @@ def inside(space: Space, n: int, generator: torch.Generator) -> torch.Tensor:
 
 @both
 def test_gp_kernel_is_positive_definite_inside_the_simplex(space: Space) -> None:
-    kernel = Kernel(space)
+    kernel = Mixture(space)
     p = inside(space, 60, torch.Generator().manual_seed(0))
     scales = [torch.full((1, view.size), 0.5, dtype=torch.float64) for view in kernel.views]
     features = kernel.features(p)
@@ -69,7 +69,7 @@ def test_gp_kernel_is_positive_definite_inside_the_simplex(space: Space) -> None
 
 @both
 def test_gp_gradients_of_the_kernel_are_those_of_differences(space: Space) -> None:
-    kernel = Kernel(space)
+    kernel = Mixture(space)
     generator = torch.Generator().manual_seed(0)
     a, b = inside(space, 6, generator).chunk(2)
     sizes = [len(space), len(kernel.views), *(view.size for view in kernel.views)]
@@ -87,7 +87,7 @@ def test_gp_gradients_of_the_kernel_are_those_of_differences(space: Space) -> No
 @both
 def test_gp_fit_and_prediction_use_one_kernel(space: Space) -> None:
     """The views of all pairs that the fit works on give the kernel that predicts."""
-    kernel = Kernel(space)
+    kernel = Mixture(space)
     some = space.all_indices[:: max(1, space.count // 16)]
     p = corners(space, torch.from_numpy(some), torch.float64)
     views, agreements = kernel.compared(p)

@@ -45,8 +45,8 @@ def compare(
         tasks: Names of `optiproxy tasks`, or your own: my_module:task.
         methods: Names with commas between; the first one is tested against the others. optiproxy,
             paper, random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; nsga2-pymoo and
-            smac where they are installed. METHOD:PROXY takes another model: optiproxy:gp, :gcn,
-            :mlp, :mlp-onehot, :mlp-living, :mlp-adjacency, :mlp-path, :transformer.
+            smac where they are installed. METHOD:PROXY takes another model of
+            `search --proxy`, as optiproxy:gcn or optiproxy:gp-path.
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
         budget: Queries of each search.

@@ -7,6 +7,10 @@ PROXIES = Registry(
     {
         "auto": "optiproxy.proxies.auto:Auto",
         "gp": "optiproxy.proxies.gp:GaussianProcess",
+        "gp-adjacency": "optiproxy.proxies.gp_encoded:AdjacencyGP",
+        "gp-living": "optiproxy.proxies.gp_encoded:LivingGP",
+        "gp-onehot": "optiproxy.proxies.gp_encoded:OneHotGP",
+        "gp-path": "optiproxy.proxies.gp_encoded:PathGP",
         "gcn": "optiproxy.proxies.gcn:GCNEnsemble",
         "mlp": "optiproxy.proxies.mlp:MLPEnsemble",
         "mlp-adjacency": "optiproxy.proxies.mlp:AdjacencyMLP",

@@ -14,6 +14,7 @@ What is compared with stays the same throughout a climb, so it is prepared once 
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -69,60 +70,22 @@ _ROOTS: WeakKeyDictionary[Space, Tensor] = WeakKeyDictionary()
 MAX_PAIR_FEATURES = 1024
 
 
-class Kernel:
-    """The views that say something in a space, and the sum of them.
+class Kernel(ABC):
+    """A sum of views.
 
-    Args:
-        space: The search space.
-        views: Which of `VIEWS` to use where they apply.
-        told: Whether what is dead is told from what is alive, where the space has it.
+    Attributes:
+        choices: How many of the choices have additive effects beside the views.
+        views: What is added.
     """
 
-    def __init__(self, space: Space, views: Collection[str] = VIEWS, *, told: bool = True) -> None:
-        self.choices = len(space)
-        options = int(space.sizes.max())
-        kind = torch.nn.functional.one_hot(torch.from_numpy(space.kinds)).double()  # (C, kinds)
-        kinds = kind.shape[1]
-        long = [path for path in space.paths if len(path) > 1]
-        links = sorted({pair for path in long for pair in itertools.pairwise(path)})
-        self._living = Living(space) if told and space.cuts.any() else None
-        levels = Levels(space)
-        self._levels = levels if levels.ordered.any() else None
-        self._near = _near(space) if self._levels else None
-        possible: list[View] = []
-        if self._living:
-            possible.append(LivingChoices(space))
-        elif not self._levels:  # They tell the same with an order.
-            possible.append(Choices(space))
-        if self._levels:
-            possible += [LevelChoices(levels), Trends(levels), Options(levels)]
-        if long:
-            possible.append(Paths(long))
-        if kinds < self.choices:
-            possible.append(Counts(kind, options))
-            if self._living:
-                possible.append(LivingCounts(kind, options))
-            if links and (kinds * options) ** 2 <= MAX_PAIR_FEATURES:
-                possible.append(Pairs(kind, links))
-            if 1 < len(long) <= MAX_ROUTES:
-                possible.append(Routes(kind, options, long))
-        self.views = [view for view in possible if view.name in views]
+    choices: int
+    views: list[View]
 
+    @abstractmethod
     def features(self, p: Tensor) -> tuple[Tensor, ...]:
-        """Of p (B, C, O): what agrees choice by choice, then what each view reads."""
-        levels = self._levels.relaxed(p)[0] if self._levels else p.new_zeros(len(p), 0)
-        spread = self._spread(p)
-        living = self._spread(self._living.relaxed(p)[0]) if self._living else spread
-        read = Read(spread, p, living, levels)
-        return (spread, *(view.features(read) for view in self.views))
-
-    def _spread(self, p: Tensor) -> Tensor:
-        """p (B, C, O or more), where each ordered option spreads to those near it."""
-        if self._near is None:
-            return p
-        options = self._near.shape[1]
-        near = torch.einsum("bco,cok->bck", p[..., :options], self._near)
-        return torch.cat([near, p[..., options:]], -1)
+        """Of p (B, C, O): what agrees choice by choice, (B, choices, any), then what each view
+        reads.
+        """
 
     def known(self, features: tuple[Tensor, ...]) -> tuple[Any, ...]:
         """Features of a list that others are compared with."""
@@ -180,6 +143,61 @@ class Kernel:
         for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
             k = k + amplitudes[:, i, None] * view.diagonal(scale, a[i + 1], s)
         return k
+
+
+class Mixture(Kernel):
+    """The views that say something in a space, and the sum of them.
+
+    Args:
+        space: The search space.
+        views: Which of `VIEWS` to use where they apply.
+        told: Whether what is dead is told from what is alive, where the space has it.
+    """
+
+    def __init__(self, space: Space, views: Collection[str] = VIEWS, *, told: bool = True) -> None:
+        self.choices = len(space)
+        options = int(space.sizes.max())
+        kind = torch.nn.functional.one_hot(torch.from_numpy(space.kinds)).double()  # (C, kinds)
+        kinds = kind.shape[1]
+        long = [path for path in space.paths if len(path) > 1]
+        links = sorted({pair for path in long for pair in itertools.pairwise(path)})
+        self._living = Living(space) if told and space.cuts.any() else None
+        levels = Levels(space)
+        self._levels = levels if levels.ordered.any() else None
+        self._near = _near(space) if self._levels else None
+        possible: list[View] = []
+        if self._living:
+            possible.append(LivingChoices(space))
+        elif not self._levels:  # They tell the same with an order.
+            possible.append(Choices(space))
+        if self._levels:
+            possible += [LevelChoices(levels), Trends(levels), Options(levels)]
+        if long:
+            possible.append(Paths(long))
+        if kinds < self.choices:
+            possible.append(Counts(kind, options))
+            if self._living:
+                possible.append(LivingCounts(kind, options))
+            if links and (kinds * options) ** 2 <= MAX_PAIR_FEATURES:
+                possible.append(Pairs(kind, links))
+            if 1 < len(long) <= MAX_ROUTES:
+                possible.append(Routes(kind, options, long))
+        self.views = [view for view in possible if view.name in views]
+
+    def features(self, p: Tensor) -> tuple[Tensor, ...]:
+        levels = self._levels.relaxed(p)[0] if self._levels else p.new_zeros(len(p), 0)
+        spread = self._spread(p)
+        living = self._spread(self._living.relaxed(p)[0]) if self._living else spread
+        read = Read(spread, p, living, levels)
+        return (spread, *(view.features(read) for view in self.views))
+
+    def _spread(self, p: Tensor) -> Tensor:
+        """p (B, C, O or more), where each ordered option spreads to those near it."""
+        if self._near is None:
+            return p
+        options = self._near.shape[1]
+        near = torch.einsum("bco,cok->bck", p[..., :options], self._near)
+        return torch.cat([near, p[..., options:]], -1)
 
 
 def _near(space: Space) -> Tensor:

@@ -254,9 +254,22 @@ class LivingCounts(Counts):
         return _typed(read.living, self.kind).sum(1)
 
 
-class Pairs(View):
-    name = "pairs"
+class Near(View):
+    """Features that are alike by how near they lie, on one scale."""
+
     size = 1
+
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        first, second = pairs
+        return _apart(((f[first] - f[second]) ** 2).sum(1)[None])
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        root = scale.sqrt()[:, None]
+        return _gaussian(a * root, b * root)
+
+
+class Pairs(Near):
+    name = "pairs"
 
     def __init__(self, kind: Tensor, links: list[tuple[int, int]]) -> None:
         self.kind = kind
@@ -266,14 +279,6 @@ class Pairs(View):
         typed = _typed(read.p, self.kind)
         follow = torch.einsum("blx,bly->bxy", typed[:, self.first], typed[:, self.second])
         return follow.flatten(1)
-
-    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        first, second = pairs
-        return _apart(((f[first] - f[second]) ** 2).sum(1)[None])
-
-    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
-        root = scale.sqrt()[:, None]
-        return _gaussian(a * root, b * root)
 
 
 class _Distinct(NamedTuple):

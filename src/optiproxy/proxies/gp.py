@@ -17,7 +17,7 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from torch import Tensor
 
-from optiproxy.proxies._kernel import VIEWS, Kernel
+from optiproxy.proxies._kernel import VIEWS, Kernel, Mixture
 from optiproxy.proxies._views import Array, Compared
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.spaces import Space
@@ -42,6 +42,8 @@ PRIORS = {
     "living": (-2.0, 1.5),
     "pairs": (-2.0, 1.5),
     "routes": (-1.5, 1.5),
+    "encoding": (-0.5, 1.5),
+    "linear": (-1.0, 1.5),
 }
 # The additive effects of more than six choices share the same variance; so do trends, and two
 # architectures are as far from each other by the levels of many choices as by those of six. What
@@ -94,9 +96,10 @@ class GaussianProcess(Proxy):
         seed: int = 0,
         views: Collection[str] = VIEWS,
         told: bool = True,
+        kernel: Kernel | None = None,
     ) -> None:
         super().__init__(space, seed=seed)
-        self._kernel = Kernel(space, views, told=told)
+        self._kernel = kernel or Mixture(space, views, told=told)
         self._train: tuple[Any, ...] = ()
         self._posterior: _Posterior | None = None
         #: (M,), the penalised log marginal likelihood of each metric; what fits are compared by.
@@ -222,7 +225,7 @@ class _Likelihood:
         priors = np.array([PRIORS[name] for name, size in sizes.items() for _ in range(size)])
         self._mean, self._deviation = priors.T.copy()
         for name in SHARING:
-            if name in sizes:
+            if sizes.get(name):
                 self._mean[self._slices[name]] -= np.log(sizes[name] / UNIT)
         self._views = [(v.name, at) for v, at in zip(kernel.views, views, strict=True)]
         self._agreements = agreements

@@ -106,8 +106,8 @@ class OptiProxy(Optimizer):
         seed: Same seed and same history give the same proposals, on one machine.
         proxy: ``"auto"`` (a Gaussian process, and a network for some places of a batch: more of
             them where it predicts the queries better), ``"gp"``, ``"gcn"``, ``"mlp"``,
-            ``"transformer"``, or another registered name; ``"mlp-onehot"``, ``"mlp-living"``,
-            ``"mlp-adjacency"`` and ``"mlp-path"`` read one encoding alone.
+            ``"transformer"``, or another registered name; ``"gp-onehot"``, ``"gp-living"``,
+            ``"gp-adjacency"``, ``"gp-path"``, ``"mlp-onehot"`` and so on read one encoding alone.
         n_init: Queries of the initial design.
         warm_start: Earlier studies of the same space: another data set, another device, fewer
             epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics

@@ -1,0 +1,102 @@
+"""Gaussian processes on one encoding alone, for comparing encodings.
+
+White et al., A study on encodings for neural architecture search, https://arxiv.org/abs/2007.04965.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optiproxy import encodings
+from optiproxy.encodings import corners
+from optiproxy.proxies._kernel import Kernel
+from optiproxy.proxies._views import Array, Compared, Near, View
+from optiproxy.proxies.gp import GaussianProcess
+from optiproxy.spaces import Space
+
+SAMPLE = 200  # random architectures, whose mean squared distance is the unit of distances
+
+
+class EncodedGP(GaussianProcess):
+    """The same Gaussian process, whose kernel reads an encoding and nothing else.
+
+    >>> from optiproxy.spaces import Chain
+    >>> space = Chain({"depth": [1, 2, 3], "width": [16, 32]})
+    >>> p = corners(space, torch.from_numpy(space.all_indices), torch.float64)
+    >>> proxy = OneHotGP(space)
+    >>> proxy.fit(p, torch.tensor([[-1.0], [-1.0], [0.0], [0.0], [1.0], [1.0]]).double())
+    >>> mean, spread = proxy.predict(p)
+    >>> bool(mean[5] > mean[0]), spread.shape
+    (True, torch.Size([6, 1]))
+    """
+
+    encoding: str
+
+    def __init__(self, space: Space, *, seed: int = 0) -> None:
+        super().__init__(space, seed=seed, kernel=_Encoded(space, self.encoding))
+
+
+class OneHotGP(EncodedGP):
+    encoding = "onehot"
+
+
+class LivingGP(EncodedGP):
+    encoding = "living"
+
+
+class AdjacencyGP(EncodedGP):
+    encoding = "adjacency"
+
+
+class PathGP(EncodedGP):
+    encoding = "path"
+
+
+class _Encoded(Kernel):
+    """What is linear in the encoding, and a Gaussian of its distance."""
+
+    choices = 0
+
+    def __init__(self, space: Space, encoding: str) -> None:
+        self._encoder = encodings.make(encoding, space)
+        self.views = [_Distance(), _Linear()]
+        rows = torch.from_numpy(space.random_indices(SAMPLE, np.random.default_rng(0)))
+        x = self._read(corners(space, rows, torch.float64))
+        self._centre = x.mean(0)
+        # Twice the variance is the mean squared distance of two of them.
+        self._unit = (2 * x.var(0, correction=0).sum()).sqrt().clamp(min=1e-6)
+
+    def _read(self, p: Tensor) -> Tensor:
+        return torch.cat([part.flatten(1) for part in self._encoder.relaxed(p)], 1)
+
+    def features(self, p: Tensor) -> tuple[Tensor, ...]:
+        x = (self._read(p) - self._centre) / self._unit
+        return p[:, :0], x, x
+
+
+class _Distance(Near):
+    name = "encoding"
+
+
+class _Linear(View):
+    name = "linear"
+    size = 1
+
+    def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
+        first, second = pairs
+        product = (f @ f.T)[first, second].numpy()
+
+        def at(scale: Array) -> tuple[Array, Callable[[Array], Array]]:
+            return scale[0] * product, lambda gradient: np.array([gradient @ product])
+
+        return at
+
+    def cross(self, scale: Tensor, a: Tensor, b: Tensor, s: Tensor) -> Tensor:
+        return scale[:, :, None] * (a @ b.T)
+
+    def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
+        return scale * (f**2).sum(1)
