@@ -172,7 +172,12 @@ def test_a_limit_that_nothing_meets_by_its_exact_metric(folder, capfd):
         "               in_memory=True, constraints='size<=0', metrics=[size])\n"
     )
     assert run(["search", "strict.py:task"]) == 1
-    assert "none that has size <= 0 could be asked for" in capfd.readouterr().out
+    out, err = capfd.readouterr()
+    assert "none that has size <= 0 could be asked for" in out
+    assert "no architecture within size <= 0 was found (the nearest size is 1): change" in err
+    both = ["--constraint", "size<=1.5", "--constraint", "size>=1.2"]
+    assert run(["search", "strict.py:task", *both]) == 1
+    assert "was found (some meet each, none all)" in capfd.readouterr().err
     assert run(["search", "strict.py:task", "--constraint", "size<=1"]) == 0
     assert "val   1e+302" in capfd.readouterr().out
 

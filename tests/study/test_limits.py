@@ -265,4 +265,4 @@ def test_an_exact_limit_that_nothing_meets_is_named():
     found = study(limit="ms<=0", kind="exact", method="random")
     found.run(3)
     assert found.queries == ()
-    assert "no new architecture within ms <= 0 is left" in found.notes[0]
+    assert "no architecture within ms <= 0 was found (the nearest ms is 8)" in found.notes[0]

@@ -109,6 +109,11 @@ class Exact:
             total[np.isnan(values)] = np.inf
         return total
 
+    def nearest(self, constraint: Constraint) -> float | None:
+        """The computed value that is nearest to a limit, or within it; None where there is none."""
+        known = [v for v in self._values.get(constraint.metric, {}).values() if not math.isnan(v)]
+        return min(known, key=constraint.violation, default=None)
+
     def descend(self, rows: Indices, constraints: tuple[Constraint, ...]) -> Indices:
         """Rows that break no limit, reached from `rows` by single changes; empty if none is.
 

@@ -179,19 +179,29 @@ class Runner:
             return  # Another process proposed in the meantime: ask again, knowing of it.
         if not archs:
             self._exhausted = True
-            exact = self._ledger.task.exact
-            limits = [str(c) for c in self._ledger.task.constraints if c.metric in exact]
-            within = f" within {' and '.join(limits)}" if limits else ""
-            dropped = sum(e.state is State.DROPPED for e in entries)
-            also = f" and {dropped} that were dropped untrained" if dropped else ""
-            self._note(
-                f"the space is used up: no new architecture{within} is left after "
-                f"{len(entries) - dropped} queries of a budget of {self._plan.budget}{also}"
-            )
+            self._note(self._nothing_left(entries))
             return
         # After the greatest, not after the count: two processes may have used a number twice.
         first = 1 + max((e.number for e in entries), default=0)
         self._ledger.propose(first, archs, seconds, predicted, epochs, cut_from)
+
+    def _nothing_left(self, entries: list[Entry]) -> str:
+        task = self._ledger.task
+        limits = [c for c in task.constraints if c.metric in task.exact]
+        within = " and ".join(map(str, limits))
+        if not entries and limits:
+            nearest = [(c, self._optimizer.exact.nearest(c)) for c in limits]
+            known = [
+                f"{c.metric} is {v:,g}" for c, v in nearest if v is not None and c.violation(v) > 0
+            ]
+            there_is = f"the nearest {' and '.join(known)}" if known else "some meet each, none all"
+            return f"no architecture within {within} was found ({there_is}): change the limit"
+        dropped = sum(e.state is State.DROPPED for e in entries)
+        also = f" and {dropped} that were dropped untrained" if dropped else ""
+        return (
+            f"the space is used up: no new architecture{within and f' within {within}'} is left "
+            f"after {len(entries) - dropped} queries of a budget of {self._plan.budget}{also}"
+        )
 
     def _predicted(self, archs: list[Architecture]) -> list[float | None] | None:
         """What the method's model says of its own proposals, where it can be asked."""
