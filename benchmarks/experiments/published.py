@@ -23,8 +23,8 @@ class Kept(Paper):
     def _propose(self, n, rng):
         start, climb = paper.start, paper.climb
 
-        def kept(*arguments):
-            return start(*arguments) if self.alpha is None else self.alpha
+        def kept(*arguments, **options):
+            return start(*arguments, **options) if self.alpha is None else self.alpha
 
         def climbed(alpha, *arguments, **options):
             p = climb(alpha, *arguments, **options)

@@ -28,11 +28,18 @@ EXPLORATION = 0.15
 INCUMBENT_LEAD = 2.0
 
 
-def start(space: Space, groups: int, incumbents: Indices, rng: np.random.Generator) -> Tensor:
+def start(
+    space: Space,
+    groups: int,
+    incumbents: Indices,
+    rng: np.random.Generator,
+    *,
+    width: float = ALPHA_RANGE,
+) -> Tensor:
     """Architecture parameters (G, C, O): a Latin hypercube, the last rows led by `incumbents`."""
     shape = (len(space), int(space.sizes.max()))
     draws = qmc.LatinHypercube(d=shape[0] * shape[1], rng=rng).random(groups)
-    alpha = ALPHA_RANGE * draws.reshape(groups, *shape)
+    alpha = width * draws.reshape(groups, *shape)
     choice = np.arange(len(space))
     for group, row in enumerate(incumbents[:groups]):
         alpha[groups - 1 - group, choice, row] += INCUMBENT_LEAD
