@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -14,7 +15,26 @@ from optiproxy import encodings
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain, Space
 
+
+class Pathless(Chain):
+    """A space of one's own that names no paths."""
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        return ()
+
+
+class OnePath(Chain):
+    """A space of one's own whose only path has 15,625 sequences: too many for the path encoding."""
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        return (tuple(range(len(self))),)
+
+
 SPACES: list[Space] = [
+    Pathless({"a": ["x", "y"], "b": ["x", "y", "z"]}),
+    OnePath({f"c{i}": ["a", "b", "c", "d", "e"] for i in range(6)}),
     Cell(nodes=4, operations=NB201_OPERATIONS),
     Cell(nodes=2, operations=["a"]),
     Cell(nodes=6, operations=["x", "y"]),
@@ -94,6 +114,15 @@ def test_nb201_paths_are_four() -> None:
     (x,) = encoder.encode(space.sample(9))
     assert encoder.shapes == ((5 + 25 + 25 + 125,),)
     assert torch.equal(x.sum(1), torch.full((9,), 4.0))
+
+
+def test_every_choice_has_a_feature_in_the_path_encoding() -> None:
+    """Of 64 paths 12 have few enough sequences to be told apart."""
+    space = Cell(nodes=8, operations=list("abcdefghij"))
+    encoder = encodings.make("path", space)
+    row = torch.zeros(1, len(space), dtype=torch.long)
+    rows = row + torch.eye(len(space), dtype=torch.long)
+    assert (encoder.discrete(rows)[0] != encoder.discrete(row)[0]).any(1).all()
 
 
 def test_wrong_shape_and_name_are_told() -> None:

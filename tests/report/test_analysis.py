@@ -178,6 +178,18 @@ def test_a_seed_without_anything_feasible_is_the_worst() -> None:
     assert (row.p, row.verdict) == (1, "not separated")
 
 
+def test_a_loss_that_diverged_hides_no_difference() -> None:
+    far = 1e10
+    losses = {
+        ("t", "a"): [[far, far, far, 0.34], [far, far, far, 0.30]],
+        ("t", "b"): [[far, far, far, 0.10], [far, far, far, 0.10]],
+    }
+    said = report.analyse(_table(losses, optimum=0.1, sign=-1.0), [4], directions={"t": "min"})
+    assert [row.hit_rate for row in said.summary] == [0.0, 1.0]
+    assert [row.queries_to_optimum for row in said.summary] == [math.inf, 4.0]
+    assert [(row.method, row.mean_rank) for row in said.ranks] == [("b", 1.0), ("a", 2.0)]
+
+
 def test_pairs_are_the_seeds_that_both_have() -> None:
     table = _table({("t", "a"): _ends([1, 2, 3, 4]), ("t", "b"): _ends([0, 1])})
     said = report.analyse(table, [1])

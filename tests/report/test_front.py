@@ -48,6 +48,20 @@ def test_the_reference_lies_a_tenth_of_the_range_behind() -> None:
     assert reference_behind([run((50, 2))], OBJECTIVES) == pytest.approx({"acc": 45, "ms": 2.2})
 
 
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_dollar_in_a_name_is_no_formula(tmp_path: Path, ending: str) -> None:
+    named = [
+        {
+            **q,
+            "metrics": {"acc_$": q["metrics"].get("acc", 1.0), "c_$": q["metrics"].get("ms", 1.0)},
+        }
+        for q in QUERIES  # type: ignore[attr-defined]
+    ]
+    path = tmp_path / f"front.{ending}"
+    report.front_figure(named, path, objectives=["acc_$=max", "c_$=min"])
+    assert path.stat().st_size > 1000
+
+
 def test_the_panels_show_front_steps_and_hypervolume() -> None:
     figure = draw_front(QUERIES, objectives=OBJECTIVES)
     plane, course = figure.axes

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from optiproxy.errors import InvalidValueError
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Beliefs
+from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.search._acquisition import (
     ACQUISITIONS,
     log_expected_improvement,
@@ -439,3 +440,16 @@ def test_options_that_no_query_has_had_are_not_asked_for_as_they_are_listed() ->
     widths = [query.architecture["width"] for query in opt.queries[10:]]
     assert widths != sorted(widths)
     assert max(widths) > 100
+
+
+def test_a_proxy_that_predicts_no_numbers_is_told() -> None:
+    class Diverged(GaussianProcess):
+        def mean(self, p: torch.Tensor) -> torch.Tensor:
+            return super().mean(p) * torch.nan
+
+    opt = OptiProxy(CELL, {"v": "max"}, n_init=2)
+    opt._proxy = Diverged
+    archs = opt.ask(3)
+    opt.tell(archs, [{"v": float(i)} for i in range(3)])
+    with pytest.raises(InvalidValueError, match="proxy: predictions"):
+        opt.ask(1)

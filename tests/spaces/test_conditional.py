@@ -90,6 +90,15 @@ def test_a_wrong_architecture_is_told(value: Any, message: str) -> None:
         SPACE.architecture(value)
 
 
+def test_a_parent_that_is_left_out_is_told_also_where_none_is_an_option() -> None:
+    space = Conditional(
+        {"norm": [None, "batch"], "momentum": [0.1, 0.5]}, {"momentum": {"norm": ["batch"]}}
+    )
+    with pytest.raises(InvalidValueError, match="choice 'norm' is missing"):
+        space.architecture({"momentum": 0.1})
+    assert space.architecture({"norm": None})["momentum"] is None
+
+
 def test_inactive_choices_have_no_feature() -> None:
     arch = SPACE.architecture({"op": "skip"})
     _, x = encodings.make("adjacency", SPACE).encode([arch])

@@ -244,7 +244,7 @@ def test_a_task_that_was_changed_is_told_and_its_searches_are_kept(tmp_path, mon
     file.write_text(file.read_text() + "# another evaluator\n")
     [warning] = said(3)
     assert warning.startswith(
-        "mine: its file or table has changed since 2 of its 3 searches were made"
+        "mine: its file, table or function has changed since 2 of its 3 searches were made"
     )
     assert str(tmp_path / "out" / "cells") in warning
 

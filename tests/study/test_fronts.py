@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import random
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,7 @@ import pytest
 import study_toys as toys
 
 from optiproxy.errors import InvalidValueError
+from optiproxy.metrics import Metric
 from optiproxy.report import hypervolume_so_far
 from optiproxy.spaces import Chain
 from optiproxy.study import compare
@@ -101,6 +104,72 @@ def test_searches_without_anything_feasible_have_covered_nothing(tmp_path):
     found = compare([task], ["random"], tmp_path, seeds=2, budget=3)
     assert found.references == {"toy": {}}
     assert found.results["best"].to_pylist() == [0.0] * 6
+
+
+def test_a_search_that_could_ask_nothing_counts_as_the_worst(tmp_path):
+    """Three measurements, of which one in 25 keeps the limit: most searches train nothing."""
+    task = toys.task(
+        lambda arch: 1.0,
+        objectives={"val": "max"},
+        constraints="ms<=0",
+        metrics=[Metric("ms", lambda a: float(a["depth"] + a["width"] - 9), cheap=True)],
+    )
+    found = compare([task], ["random", "evolution"], tmp_path, seeds=6, budget=1)
+    rows = found.results.to_pandas()
+    nothing = rows[~rows["feasible"]]
+    assert 0 < len(nothing) < len(rows) == 12
+    assert nothing["best"].isna().all()
+    assert [row.seeds for row in found.summary] == [6, 6]
+    assert math.isnan(found.summary[0].mean)
+    assert {row.blocks for row in found.ranks} == {6}
+    assert [row.n for row in found.differences] == [6]
+
+
+def test_a_task_of_which_nothing_can_be_asked_spoils_no_other(tmp_path, table):
+    strict = toys.task(
+        lambda arch: 1.0,
+        constraints="size<=0",
+        metrics=[Metric("size", lambda a: float(a["width"]), exact=True)],
+    )
+    found = compare([strict, table], ["random", "local"], tmp_path / "out", seeds=2, budget=4)
+    assert [row.task for row in found.summary if row.budget == 4] == ["toy"] * 2 + ["t"] * 2
+    assert math.isnan(found.summary[0].mean)
+    assert found.differences[0].method_a == "random"
+
+
+def test_a_limit_in_percent_is_found_once_for_all_searches(tmp_path):
+    calls = tmp_path / "calls"
+
+    def noisy(arch):
+        with calls.open("a") as file:
+            file.write("x")
+        return arch["width"] + random.random()
+
+    task = toys.task(constraints="ms<=80%", metrics=[Metric("ms", noisy, cheap=True)])
+    compare([task], ["random", "local"], tmp_path / "out", seeds=2, budget=3)
+    measured = len(calls.read_text())
+    assert 200 <= measured < 300
+    [limits] = json.loads((tmp_path / "out" / "cells" / "limits.json").read_text()).values()
+    [told] = json.loads((tmp_path / "out" / "run.json").read_text())["tasks"]
+    assert told["constraints"] == limits
+    # The same call again measures nothing, and finds all searches.
+    compare([task], ["random", "local"], tmp_path / "out", seeds=2, budget=3)
+    assert len(calls.read_text()) == measured
+
+
+def test_a_limit_that_is_known_by_training_alone_is_told_before_any_search(tmp_path, table):
+    tasks = [table, toys.task()]
+    with pytest.raises(InvalidValueError, match="a share of cost"):
+        compare(tasks, ["random"], tmp_path / "out", seeds=1, budget=2, constraints="cost<=60%")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_a_program_that_is_another_is_told(tmp_path, table, caplog):
+    compare([table], ["random"], tmp_path / "out", seeds=1, budget=2)
+    other = Table(SPACE, tmp_path / "t.parquet", key=["a", "b"], columns={"gain": "cost"})
+    compare([other], ["random"], tmp_path / "out", seeds=1, budget=2)
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert warning.startswith("t: its file, table or function has changed since 1 of its 1 ")
 
 
 def test_what_a_task_lacks_is_told_before_any_search(tmp_path, table):

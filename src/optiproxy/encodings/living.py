@@ -69,5 +69,5 @@ class Living(Encoder):
 
 def _table(rows: list[list[int]], filler: int) -> Tensor:
     """Rows of different lengths, filled up."""
-    columns = itertools.zip_longest(*rows, fillvalue=filler)
-    return torch.tensor(list(columns), dtype=torch.long).reshape(-1, len(rows)).T
+    columns = list(itertools.zip_longest(*rows, fillvalue=filler))
+    return torch.tensor(columns, dtype=torch.long).reshape(len(columns), len(rows)).T

@@ -21,7 +21,10 @@ MAX_FEATURES = 6_000
 
 
 class Path(Encoder):
-    """One tensor (B, sequences); paths in the space's order until `MAX_FEATURES` are filled."""
+    """One tensor (B, sequences); paths in the space's order until `MAX_FEATURES` are filled.
+
+    A choice that is on none of them is a path of its own.
+    """
 
     def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(space, dtype)
@@ -32,6 +35,9 @@ class Path(Encoder):
             if sum(self._widths) + width <= MAX_FEATURES:
                 self.paths.append(path)
                 self._widths.append(width)
+        for choice in sorted(set(range(len(space))).difference(*self.paths)):
+            self.paths.append((choice,))
+            self._widths.append(int(space.sizes[choice]))
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

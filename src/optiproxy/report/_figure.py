@@ -80,11 +80,24 @@ def check_path(path: str | Path) -> Path:
     return path
 
 
+def _without_formulas(figure: Figure) -> None:
+    """A ``$`` in the name of a metric or a task is no formula; the numbers at an axis are some."""
+    from matplotlib.text import Text
+
+    ticks = (axis.get_major_ticks() + axis.get_minor_ticks()
+             for axes in figure.axes for axis in (axes.xaxis, axes.yaxis))  # fmt: skip
+    numbers = {label for some in ticks for tick in some for label in (tick.label1, tick.label2)}
+    for text in figure.findobj(Text):
+        if text not in numbers:
+            text.set_parse_math(False)
+
+
 def data_uri(figure: Figure) -> str:
     """The figure as an SVG within a ``data:`` address, the same bytes for the same figure."""
     import matplotlib
 
     content = io.BytesIO()
+    _without_formulas(figure)
     # The names inside an SVG are random otherwise, and it is dated.
     with matplotlib.rc_context({"svg.hashsalt": "optiproxy"}):
         figure.savefig(content, format="svg", metadata={"Date": None})
@@ -94,6 +107,7 @@ def data_uri(figure: Figure) -> str:
 def save(figure: Figure, path: Path) -> Path:
     """Writes the figure whole: a reader sees the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _without_formulas(figure)
     with whole(path) as unfinished:
         figure.savefig(unfinished, dpi=150)
     return path

@@ -37,7 +37,8 @@ class SummaryRow:
     """A task and a method at a budget, over all seeds.
 
     Attributes:
-        mean: Of the best feasible value of the first objective; NaN where a seed has none.
+        mean: Of the best feasible value of the objective, NaN where a seed has none; of several
+            objectives that of the share of the hypervolume.
         std: Its sample standard deviation; that of the regret is the same.
         ci_low: Lower end of the mean's 95 % bootstrap interval.
         ci_high: Upper end.
@@ -147,7 +148,7 @@ def analyse(
             raise invalid("directions", {task: direction}, "give max or min, of tasks of the table")
         signs[task] = DIRECTIONS[direction]
     methods = list(dict.fromkeys(method for courses in tasks.values() for method in courses))
-    units = {task: _unit(courses) for task, courses in tasks.items()}
+    units = {task: _unit(courses, signs[task]) for task, courses in tasks.items()}
     summary = [
         _summary(task, method, budget, course, units[task], _optimum(courses, signs[task]))
         for task, courses in tasks.items()
@@ -214,20 +215,29 @@ def _summary(
 
 def _optimum(courses: Mapping[str, Course], sign: float) -> float:
     """What the regrets of a task are measured from; NaN if it is unknown."""
-    for course in courses.values():
-        known = np.isfinite(course.regret)
-        if known.any():
-            return float(course.best[known][0] + sign * course.regret[known][0])
-    return math.nan
+    best = np.concatenate([course.best.ravel() for course in courses.values()])
+    regret = np.concatenate([course.regret.ravel() for course in courses.values()])
+    known = np.isfinite(best) & np.isfinite(regret)
+    if not known.any():
+        return math.nan
+    # Of the nearest: far from it the sum loses its digits.
+    nearest = regret[known].argmin()
+    return float(best[known][nearest] + sign * regret[known][nearest])
 
 
-def _unit(courses: Mapping[str, Course]) -> float:
-    """What rounding is told by, so that no verdict depends on a metric's unit: the median size of
-    the values, to the next power of two, by which dividing is exact.
+def _unit(courses: Mapping[str, Course], sign: float) -> float:
+    """What rounding is told by, so that no verdict depends on a metric's unit: the size of the best
+    value of all, to the next power of two, by which dividing is exact; of others where it is 0.
+
+    A single loss that diverged says nothing of rounding.
     """
-    sizes = np.concatenate([np.abs(course.best[course.best != 0]) for course in courses.values()])
-    known = sizes[np.isfinite(sizes)]
-    return math.ldexp(1.0, math.frexp(np.median(known))[1]) if len(known) else 1.0
+    values = np.concatenate([course.best.ravel() for course in courses.values()])
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return 1.0
+    others = np.abs(known[known != 0])
+    size = abs(float((sign * known).max())) or (float(np.median(others)) if len(others) else 0.0)
+    return math.ldexp(1.0, math.frexp(size)[1]) if size else 1.0
 
 
 # The score of each seed in the unit of its task, greater is better.

@@ -13,6 +13,7 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
+from optiproxy.errors import invalid
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 
@@ -72,6 +73,9 @@ def climb(
         generator: Of the Gumbel noise.
         steps: Of gradient ascent, at least two.
         learning_rate: Adam's.
+
+    Raises:
+        InvalidValueError: The score or its gradient is not finite.
     """
     alpha = alpha.clone()
     first, second = torch.zeros_like(alpha), torch.zeros_like(alpha)
@@ -87,7 +91,11 @@ def climb(
         second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
         unbiased = (second.sqrt() / (1 - BETA_2 ** (step + 1)) ** 0.5).add_(1e-8)
         alpha.addcdiv_(first, unbiased, value=-learning_rate / (1 - BETA_1 ** (step + 1)))
-    return alpha.masked_fill(~mask, -torch.inf).softmax(-1)
+    p: Tensor = alpha.masked_fill(~mask, -torch.inf).softmax(-1)
+    if not p.isfinite().all():
+        remedy = "predict, and its gradient, must be finite everywhere (testing.ProxyCases tells)"
+        raise invalid("proxy: predictions", "no finite numbers", remedy)
+    return p
 
 
 def draw(

@@ -159,12 +159,14 @@ class Conditional(Chain):
         for choice, parent, on in self._conditions:
             name, above = self.names[choice], self.names[parent]
             options = [o for o, active in zip(self.choices[above], on, strict=True) if active]
-            if _among(given.get(above), options):
+            if above in given and _among(given[above], options):
                 if name in given and given[name] is INACTIVE:
                     remedy = f"it is active where {above!r} is {given[above]!r}; give an option"
                     raise invalid(f"architecture: option of choice {name!r}", INACTIVE, remedy)
-            elif given.setdefault(name, INACTIVE) is not INACTIVE and _among(
-                given.get(above, INACTIVE), self.choices[above]
+            elif (
+                given.setdefault(name, INACTIVE) is not INACTIVE
+                and above in given
+                and _among(given[above], self.choices[above])
             ):
                 remedy = f"it is inactive where {above!r} is {given[above]!r}; leave it out"
                 raise invalid(f"architecture: option of choice {name!r}", given[name], remedy)

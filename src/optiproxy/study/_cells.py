@@ -74,24 +74,29 @@ class Cell:
 
     def _table(self, study: Study) -> pa.Table:
         records = study.queries
+        # A search that could ask nothing has a row, too, or it would not count as the worst.
+        queries = [r.query for r in records] or [1]
+        feasible = [r.feasible for r in records] or [False]
+        seconds = [r.optimizer_seconds for r in records] or [study.seconds.optimizer]
+        found = [r.metrics or {} for r in records] or [{}]
         objective = self.task.objectives[0]
         optimum = self.task.optimum
-        values = [(r.metrics or {}).get(objective.metric, math.nan) for r in records]
-        best = best_so_far(values, [r.feasible for r in records], objective.sign)
+        best = best_so_far(
+            [metrics.get(objective.metric, math.nan) for metrics in found], feasible, objective.sign
+        )
         regret = objective.sign * ((math.nan if optimum is None else optimum) - best)
         columns: dict[str, Any] = {
-            "task": [self.task.name] * len(records),
-            "method": [self.method] * len(records),
-            "seed": pa.array([self.seed] * len(records), pa.int64()),
-            "query": pa.array([r.query for r in records], pa.int64()),
-            "feasible": pa.array([r.feasible for r in records], pa.bool_()),
+            "task": [self.task.name] * len(queries),
+            "method": [self.method] * len(queries),
+            "seed": pa.array([self.seed] * len(queries), pa.int64()),
+            "query": pa.array(queries, pa.int64()),
+            "feasible": pa.array(feasible, pa.bool_()),
             "best": pa.array(best, pa.float64()),
             "regret": pa.array(regret, pa.float64()),
-            "optimizer_seconds": pa.array([r.optimizer_seconds for r in records], pa.float64()),
+            "optimizer_seconds": pa.array(seconds, pa.float64()),
         }
-        names = dict.fromkeys(name for r in records for name in r.metrics or {})
-        for name in names:
-            column = [(r.metrics or {}).get(name) for r in records]
+        for name in dict.fromkeys(name for metrics in found for name in metrics):
+            column = [metrics.get(name) for metrics in found]
             columns[column_of(name)] = pa.array(column, pa.float64())
         return pa.table(columns)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +14,7 @@ import pyarrow as pa
 
 from optiproxy.study import _environment
 from optiproxy.study._identity import code_of, constraint_text, objective_text
-from optiproxy.tasks import Task
+from optiproxy.tasks import Table, Task
 
 # The key of a cell's file under which it says where it was made.
 _MADE = b"optiproxy"
@@ -22,7 +24,7 @@ def marked(table: pa.Table, task: Task) -> pa.Table:
     """A search's rows, with where, when and of what they were made."""
     made = {
         "date": _environment.now(),
-        "code": code_of(task),
+        "code": _answers(task),
         "machine": _environment.machine(),
         "versions": _environment.versions(),
     }
@@ -53,9 +55,28 @@ def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
 
 
 def changed(tables: Iterable[pa.Table], task: Task) -> int:
-    """How many of a task's searches were made before its file was changed."""
-    now = code_of(task)
+    """How many of a task's searches were made before its file, table or function was changed."""
+    now = _answers(task)
     return sum(made["code"] != now for made in map(_made, tables) if made.get("code"))
+
+
+def _answers(task: Task) -> str | None:
+    """A hash of what decides a task's answers, as far as it can be told; None where it can't.
+
+    Of one that is loaded by a name it is the user's file; of one that was made in a program what a
+    table holds, or how the functions are written.
+    """
+    if task.reference is not None:
+        return code_of(task)
+    if isinstance(task, Table):
+        parts = [task.values(metric).tobytes() for metric in sorted(task.metrics)]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
+    try:
+        functions: list[Any] = [task.evaluate, *task.exact.values(), *task.cheap.values()]
+        sources = [inspect.getsource(function) for function in functions]
+    except (OSError, TypeError):  # They were typed into an interpreter, or are objects.
+        return code_of(task)
+    return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
 def _made(table: pa.Table) -> dict[str, Any]:

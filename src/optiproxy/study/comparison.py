@@ -19,7 +19,7 @@ from optiproxy._files import whole
 from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.metrics import parse_constraints, parse_objectives
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
-from optiproxy.study import _fronts, _provenance, _worker
+from optiproxy.study import _bounds, _fronts, _provenance, _worker
 from optiproxy.study._cells import Cell, check_method, compute
 from optiproxy.study._identity import objective_text
 from optiproxy.study._pool import thread_limits
@@ -73,10 +73,14 @@ def compare(
     the share of the hypervolume that a search has covered: of the front of all architectures where
     the task is a table, else of the front of all these searches together.
 
+    A limit in percent is found once for each task, before any search, and kept in
+    ``OUT/cells/limits.json``.
+
     Finished searches are kept in ``OUT/cells``; the same call again, after an interruption or with
-    more seeds, computes what is missing. Where the file of a task of one's own has changed since,
-    a warning says so. The numbers do not depend on `workers`: each search runs
-    in a worker process of one thread, also when there is only one.
+    more seeds, computes what is missing. Where the file, the table or the function of a task of
+    one's own has changed since, a warning says so. The numbers do not depend on `workers`: each
+    search runs in a worker process of one thread, also when there is only one. A search that could
+    ask nothing has one row, which is not feasible.
 
     Args:
         tasks: What is searched: tasks, or what `optiproxy.tasks.load` finds them by.
@@ -101,16 +105,18 @@ def compare(
         DataError: A task's data are missing or broken; nothing was run.
         StudyError: A worker died; what is finished is kept.
     """
-    found = [load(task) if isinstance(task, str) else task for task in tasks]
-    loaded = [task.replaced(objectives, constraints) for task in found]
-    _check(loaded, methods, seeds, first_seed, budget, workers)
-    for task in loaded:
+    given = [load(task) if isinstance(task, str) else task for task in tasks]
+    asked = [task.replaced(objectives, constraints) for task in given]
+    _check(asked, methods, seeds, first_seed, budget, workers)
+    for task in asked:
         task.prepare()
     folder = Path(out)
+    loaded = [_bounds.bounded(task, folder / "cells") for task in asked]
     try:
         (folder / "cells").mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise invalid("out", str(out), "it is a file, or in one; give a folder") from None
+    _bounds.keep(asked, loaded, folder / "cells")
     cells = [
         Cell(task, method, seed, budget)
         for task in loaded
@@ -132,7 +138,7 @@ def compare(
         own = [t for t, cell in zip(tables, files.values(), strict=True) if cell.task is task]
         if old := _provenance.changed(own, task):
             _logger.warning(
-                "%s: its file or table has changed since %d of its %d searches "
+                "%s: its file, table or function has changed since %d of its %d searches "
                 "were made, which are kept; remove %s to make them anew",
                 *(task.name, old, len(own), folder / "cells"),
             )
@@ -151,14 +157,14 @@ def compare(
     _write_csv(folder / "tests.csv", DifferenceRow, said.differences)
     _write_csv(folder / "ranks.csv", RankRow, said.ranks)
     settings = {"seeds": seeds, "first_seed": first_seed, "budget": budget, "workers": workers}
-    asked = {
+    options = {
         "objective": [
             objective_text(o) for o in (parse_objectives(objectives) if objectives else ())
         ],
         "constraint": [c.text for c in parse_constraints(constraints)],
     }
     content = _provenance.run(
-        tasks, loaded, methods, os.fspath(out), settings, asked, tables, references
+        tasks, loaded, methods, os.fspath(out), settings, options, tables, references
     )
     with whole(folder / "run.json") as unfinished:
         _provenance.write(unfinished, content)
