@@ -162,6 +162,22 @@ def test_what_a_training_leaves_behind_in_torch_does_no_harm() -> None:
             each.tell(archs, [float(i) for i in range(4)])
 
 
+@pytest.mark.parametrize("proxy", ["gp", "mlp", "gcn"])
+def test_another_default_type_of_numbers_does_no_harm(proxy: str) -> None:
+    opt = OptiProxy(CELL, "y=max", seed=0, n_init=4, proxy=proxy)
+    alone = OptiProxy(CELL, "y=max", seed=0, n_init=4, proxy=proxy)
+    for _ in range(2):
+        archs = alone.ask(4)
+        torch.set_default_dtype(torch.float64)
+        try:
+            assert opt.ask(4) == archs
+            assert torch.get_default_dtype() is torch.float64
+        finally:
+            torch.set_default_dtype(torch.float32)
+        for each in (alone, opt):
+            each.tell(archs, [float(i) for i in range(4)])
+
+
 def test_no_global_generator_is_read_or_set() -> None:
     torch.manual_seed(1)
     np.random.seed(1)

@@ -402,7 +402,9 @@ def test_who_is_gone_and_who_is_not(monkeypatch):
     assert zombie.gone
     ended.wait()
     assert zombie.gone
-    assert replace(mine, boot="another").gone
+    cloned = replace(mine, boot="another")  # A machine that is called alike, or this one earlier.
+    assert not cloned.gone
+    assert replace(cloned, lease=time.time() - 1).gone
     assert replace(mine, started="1").gone  # The number was used again.
     elsewhere = replace(mine, host="elsewhere", pid=ended.pid)
     assert not elsewhere.gone

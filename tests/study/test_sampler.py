@@ -321,3 +321,13 @@ def test_threads_do_not_propose_the_same() -> None:
     study = optuna.create_study(sampler=op.OptiProxySampler(op.spaces.Chain(choices), seed=0))
     study.optimize(objective, n_trials=24, n_jobs=4)
     assert len({tuple(trial.params.values()) for trial in study.trials}) == 24
+
+
+def test_none_among_the_options_of_another_parameter_is_one_of_several():
+    def other(trial):
+        objective(trial)
+        return trial.suggest_categorical("other", [None, "batch", "layer"]) is None
+
+    study = optuna.create_study(sampler=op.OptiProxySampler(SPACE, seed=1), direction="maximize")
+    study.optimize(other, n_trials=15)
+    assert {trial.params["other"] for trial in study.trials} == {None, "batch", "layer"}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import multiprocessing
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
+from optiproxy.hardware import Measurement
 from optiproxy.search import METHODS
 from optiproxy.study import Study, _storage
 from optiproxy.study._storage import shown
@@ -441,3 +446,45 @@ def test_what_is_no_executor_is_told_and_one_that_is_over_too():
 def test_a_guide_that_is_only_reported_is_told_with_a_remedy():
     with pytest.raises(InvalidValueError, match="take it out of `reported`"):
         op.Task("t", toys.SPACE, len, objectives="s=max", reported=["s"])
+
+
+def test_an_evaluator_may_start_processes_in_a_worker():
+    def evaluate(arch):
+        process = multiprocessing.Process(target=int)
+        process.start()
+        process.join()
+        return {"val": float(process.exitcode == 0)}
+
+    study = Study.of(toys.task(evaluate))
+    study.run(2, workers=2)
+    assert [query.metrics["val"] for query in study.queries] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_end_of_an_evaluator_s_fork_is_no_failure(workers):
+    def evaluate(arch):
+        if (child := os.fork()) == 0:
+            sys.exit(3)
+        return {"val": float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))}
+
+    study = Study.of(toys.task(evaluate))
+    study.run(3, workers=workers)
+    assert [query.metrics["val"] for query in study.queries] == [3.0] * 3
+
+
+def test_numbers_of_numpy_in_a_measurement_are_kept(tmp_path):
+    def evaluate(arch):
+        measured = Measurement(latency_ms=np.float32(2.5), repeats=np.int64(7), device="board")
+        return {"val": 1.0, "latency_ms": measured}
+
+    study = Study.of(toys.task(evaluate), storage=tmp_path / "s.journal", method="random")
+    study.run(2)
+    assert [query.metrics["latency_ms"] for query in study.queries] == [2.5, 2.5]
+    assert study.queries[0].measured["latency_ms"]["repeats"] == 7
+
+
+def test_a_limit_in_percent_leaves_the_same_search_the_same():
+    one = Study.of(toys.task(), seed=1).identity
+    other = dataclasses.replace(Study.of(toys.task(), seed=2).identity, asked=["val <= 60.0%"])
+    assert one.same_but_seed(other)
+    assert not one.same_but_seed(dataclasses.replace(other, method="random"))

@@ -34,7 +34,7 @@ def single_threaded() -> Iterator[None]:
     """Runs its block on one thread: torch, BLAS and OpenMP; restores the earlier numbers.
 
     Nor does it matter in there what a training has left behind in this process: gradients that are
-    switched off, another default device.
+    switched off, another default device or type of numbers.
     """
     _enter()
     threads = torch.get_num_threads()
@@ -44,6 +44,7 @@ def single_threaded() -> Iterator[None]:
             torch.inference_mode(False),
             torch.enable_grad(),
             _on_cpu(),
+            _in_single_precision(),
         ):
             torch.set_num_threads(1)
             try:
@@ -58,6 +59,19 @@ def _on_cpu() -> AbstractContextManager[object]:
     # A default device is looked at by every call of torch, so none is set where none is needed.
     cpu = torch.device("cpu")
     return nullcontext() if torch.get_default_device() == cpu else cpu
+
+
+@contextmanager
+def _in_single_precision() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    if before is torch.float32:
+        yield
+        return
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _enter() -> None:

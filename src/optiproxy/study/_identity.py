@@ -90,7 +90,7 @@ class Identity:
         return all(
             getattr(self, field.name) == getattr(other, field.name)
             for field in fields(self)
-            if field.name not in ("seed", "reference", "version", "code")
+            if field.name not in ("seed", "reference", "version", "asked", "code")
         )
 
     def claim(self, study: optuna.Study, place: str) -> Identity:

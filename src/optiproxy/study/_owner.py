@@ -66,10 +66,9 @@ class Owner:
     @property
     def gone(self) -> bool:
         """Whether the holder's process has ended, as far as can be seen from here."""
-        if self.host != _host() or not _PIDS_TELL:
+        # Another boot may be of another machine: many are called alike.
+        if (self.host, self.boot) != (_host(), _boot()) or not _PIDS_TELL:
             return time.time() > self.lease
-        if self.boot != _boot():
-            return True
         alive, started = _process(self.pid)
         if not self.started:  # Another process may have its number by now (macOS does not tell).
             return not alive or time.time() > self.lease

@@ -105,7 +105,8 @@ def _database(url: str) -> BaseStorage:
             reason = str(error).splitlines()[0]
             # Of two processes that make the same tables at once, one is told that they exist, and
             # on a slow disk again, until the other has made the last one.
-            if attempt and "already exists" not in reason:
+            known = "already exists" in reason or "alembic_version" in reason
+            if attempt and not known:
                 break
             time.sleep(0.5)
     raise StudyError(f"storage: {shown(url)!r} can't be opened: {reason}")

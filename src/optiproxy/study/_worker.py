@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import signal
@@ -27,6 +28,9 @@ def attend(parent: int) -> None:
     """
     # Ctrl-C reaches the whole process group; what it means is for the parent to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Processes that an evaluator starts, a loader of data's for example, are of the usual kind, and
+    # not of that by which this one was started.
+    multiprocessing.set_start_method(None, force=True)
     # A parent that is killed can't tell its workers, who would wait for work for ever.
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -115,9 +115,12 @@ class OptiProxySampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        proposed = trial.system_attrs.get(PROPOSED, {}).get(param_name)
-        if proposed in getattr(param_distribution, "choices", ()):
-            return proposed  # A conditional choice, suggested with or without None.
+        proposed = trial.system_attrs.get(PROPOSED, {})
+        # None may be an option of what is not proposed, too.
+        if param_name in proposed:
+            option = proposed[param_name]
+            if option in getattr(param_distribution, "choices", ()):
+                return option  # A conditional choice, suggested with or without None.
         key = [self._seed, trial.number, zlib.crc32(param_name.encode())]
         (seed,) = np.random.SeedSequence(key).generate_state(1)
         drawn = RandomSampler(seed=int(seed))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,7 @@ def answer(
     if "report" in declared:
         keywords["report"] = curve
     known: dict[str, Any] = {}
+    process = os.getpid()
     start = time.perf_counter()
     try:
         # Measured first: a network that can't be measured is not trained.
@@ -63,6 +66,9 @@ def answer(
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
+        if os.getpid() != process:  # A fork of the evaluator's own: it ends here, and not as we.
+            code = error.code if isinstance(error, SystemExit) else 1
+            os._exit(code if isinstance(code, int) else int(code is not None))
         reason = f"{type(error).__name__}: {said(error)}"
         return Evaluation(None, time.perf_counter() - start, reason)
     seconds = time.perf_counter() - start
@@ -183,10 +189,18 @@ def _checked(task: Task, found: Mapping[str, Any]) -> tuple[dict[str, float], tu
 def _how(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """How metrics were measured, where they tell it, as a `hardware.Measurement` does."""
     return {
-        name: value.to_json()
+        name: json.loads(json.dumps(value.to_json(), default=_plain))
         for name, value in found.items()
         if hasattr(value, "__float__") and hasattr(value, "to_json")
     }
+
+
+def _plain(value: Any) -> float | str:
+    """What JSON has no word for, such as a number of numpy's."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return repr(value)
 
 
 def _finite(found: Mapping[str, Any]) -> dict[str, float]:
