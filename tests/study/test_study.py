@@ -460,16 +460,25 @@ def test_an_evaluator_may_start_processes_in_a_worker():
     assert [query.metrics["val"] for query in study.queries] == [1.0, 1.0]
 
 
+def exits():
+    sys.exit(3)
+
+
+def fails():
+    raise op.EvaluationFailed("in the child")
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_end_of_an_evaluator_s_fork_is_no_failure(workers):
+@pytest.mark.parametrize(("ends", "code"), [(exits, 3), (sys.exit, 0), (fails, 1), (dict, 0)])
+def test_an_evaluator_s_fork_ends_where_the_evaluator_does(workers, ends, code):
     def evaluate(arch):
         if (child := os.fork()) == 0:
-            sys.exit(3)
+            return ends()
         return {"val": float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))}
 
     study = Study.of(toys.task(evaluate))
     study.run(3, workers=workers)
-    assert [query.metrics["val"] for query in study.queries] == [3.0] * 3
+    assert [query.metrics["val"] for query in study.queries] == [code] * 3
 
 
 def test_numbers_of_numpy_in_a_measurement_are_kept(tmp_path):

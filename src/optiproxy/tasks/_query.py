@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from optiproxy.errors import EvaluationFailed
@@ -35,7 +36,6 @@ def answer(
     if "report" in declared:
         keywords["report"] = curve
     known: dict[str, Any] = {}
-    process = os.getpid()
     start = time.perf_counter()
     try:
         # Measured first: a network that can't be measured is not trained.
@@ -47,7 +47,9 @@ def answer(
             seconds = time.perf_counter() - start
             return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
         # By what was known before it was decided whether to train.
-        found = {**_mapping(task, task.evaluate(arch, **keywords), known), **known}
+        with _forks_end():
+            returned = task.evaluate(arch, **keywords)
+        found = {**_mapping(task, returned, known), **known}
         metrics, left_out = _checked(task, found)
     except Stopped as error:
         # Its whole length, or that of the longest before where the task does not say.
@@ -66,15 +68,27 @@ def answer(
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        if os.getpid() != process:  # A fork of the evaluator's own: it ends here, and not as we.
-            code = error.code if isinstance(error, SystemExit) else 1
-            os._exit(code if isinstance(code, int) else int(code is not None))
         reason = f"{type(error).__name__}: {said(error)}"
         return Evaluation(None, time.perf_counter() - start, reason)
     seconds = time.perf_counter() - start
     return Evaluation(
         metrics, seconds, measured=_how(found), curve=tuple(curve.points), left_out=left_out
     )
+
+
+@contextmanager
+def _forks_end() -> Iterator[None]:
+    """Ends a fork of the evaluator's own, however it leaves: it is no second search."""
+    process, code = os.getpid(), 1
+    try:
+        yield
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        raise
+    finally:
+        if os.getpid() != process:
+            os._exit(code)
 
 
 def said(error: BaseException) -> str:
