@@ -55,7 +55,7 @@ def test_a_dollar_in_a_name_is_no_formula(tmp_path: Path, ending: str) -> None:
             **q,
             "metrics": {"acc_$": q["metrics"].get("acc", 1.0), "c_$": q["metrics"].get("ms", 1.0)},
         }
-        for q in QUERIES  # type: ignore[attr-defined]
+        for q in QUERIES
     ]
     path = tmp_path / f"front.{ending}"
     report.front_figure(named, path, objectives=["acc_$=max", "c_$=min"])

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from optiproxy._files import whole
-from optiproxy.metrics import parse_constraints
 from optiproxy.tasks import Task
 
 #: Beside the searches that it holds for; a metric that is measured has another value each time.
@@ -25,11 +24,7 @@ def bounded(task: Task, cells: Path) -> Task:
     if not any(constraint.relative for constraint in task.constraints):
         return task
     known = _kept(cells).get(_key(task, asked))
-    if known is None:
-        return task.resolved()
-    limited = task.replaced()
-    limited.constraints = parse_constraints(known)
-    return limited
+    return task.resolved() if known is None else task.replaced(constraints=known)
 
 
 def keep(asked: list[Task], found: list[Task], cells: Path) -> None:
