@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from optiproxy.encodings import corners
 from optiproxy.encodings.living import Living
+from optiproxy.proxies._kernel import Mixture
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.spaces import NB101_OPERATIONS, NB201_OPERATIONS, Cell, Chain, Graph, Pool, Space
 
@@ -87,7 +88,7 @@ def test_the_gaussian_process_knows_equal_networks() -> None:
     told = np.repeat(told, 3, 0)
     told[1:, 0] = NB201_OPERATIONS.index("skip_connect"), NB201_OPERATIONS.index("none")
     others = NB201.random_indices(30, np.random.default_rng(1))
-    gp = GaussianProcess(NB201, views=("choices", "living"))
+    gp = GaussianProcess(NB201, kernel=Mixture(NB201, ("choices", "living")))
     p = corners(NB201, torch.from_numpy(np.concatenate([told, others])), torch.float64)
     kernel = gp._kernel
     features = kernel.features(p)

@@ -331,7 +331,12 @@ def test_storage_that_is_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("reason", "attempts"), [("table trials already exists", 4), ("disk I/O error", 2)]
+    ("reason", "attempts"),
+    [
+        ("table trials already exists", 4),
+        ("UNIQUE constraint failed: alembic_version.version_num", 4),
+        ("disk I/O error", 2),
+    ],
 )
 def test_tables_that_another_process_makes_are_waited_for(tmp_path, monkeypatch, reason, attempts):
     opened: list[str] = []

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from optiproxy.proxies._kernel import Mixture
 from optiproxy.proxies._ranks import normal_scores
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
@@ -58,7 +59,7 @@ class Auto(Proxy):
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        self._gp = GaussianProcess(space, seed=seed, told=seed % 2 == 0)
+        self._gp = GaussianProcess(space, seed=seed, kernel=Mixture(space, told=seed % 2 == 0))
         self._network = MLPEnsemble(space, seed=seed)
         #: Of five places, how many the network fills.
         self.share = 0

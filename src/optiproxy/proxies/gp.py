@@ -6,7 +6,6 @@ posterior), 5.8 and 5.9 (the marginal likelihood and its gradient). The kernel i
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from torch import Tensor
 
-from optiproxy.proxies._kernel import VIEWS, Kernel, Mixture
+from optiproxy.proxies._kernel import Kernel, Mixture
 from optiproxy.proxies._views import Array, Compared
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.spaces import Space
@@ -89,17 +88,9 @@ class GaussianProcess(Proxy):
 
     dtype = torch.float64
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        seed: int = 0,
-        views: Collection[str] = VIEWS,
-        told: bool = True,
-        kernel: Kernel | None = None,
-    ) -> None:
+    def __init__(self, space: Space, *, seed: int = 0, kernel: Kernel | None = None) -> None:
         super().__init__(space, seed=seed)
-        self._kernel = kernel or Mixture(space, views, told=told)
+        self._kernel = kernel or Mixture(space)
         self._train: tuple[Any, ...] = ()
         self._posterior: _Posterior | None = None
         #: (M,), the penalised log marginal likelihood of each metric; what fits are compared by.

@@ -19,6 +19,7 @@ from optiproxy.errors import invalid, unknown, whole_number
 from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies._earlier import Earlier
+from optiproxy.proxies._kernel import Mixture
 from optiproxy.proxies._scores import Score, Scores
 from optiproxy.proxies.base import Proxy
 from optiproxy.proxies.gp import GaussianProcess
@@ -248,9 +249,8 @@ class OptiProxy(Optimizer):
         scout = None
         newest = (order[0] if len(order) else 0) if front is None else front.newest
         if len(self._queries) - newest > PATIENCE:
-            scout = self._model(
-                targets, lambda outputs: GaussianProcess(self.space, views=SCOUT_VIEWS)
-            )
+            coarse = Mixture(self.space, SCOUT_VIEWS)
+            scout = self._model(targets, lambda outputs: GaussianProcess(self.space, kernel=coarse))
             self._fit(scout, targets if front is not None else targets.ranked())
             alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
             sources.append(self._climbed(scout, targets, alpha, rng, generator, away=crowd))
