@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from optiproxy._files import whole
+from optiproxy._atomic_write import whole
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -25,7 +25,7 @@ import _results
 import numpy as np
 
 from optiproxy import tasks
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 
 DATA_SETS = ("cifar10", "imagenet16-120")
 DEVICES = ("raspi4", "pixel3", "eyeriss", "fpga", "1080ti_1", "gold_6226")

@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 from optiproxy import hardware, tasks
 from optiproxy.encodings import corners
 from optiproxy.proxies import PROXIES
-from optiproxy.search._targets import standardise
+from optiproxy.search.transforms import standardise
 
 
 def correlations(space, rows: np.ndarray, values: np.ndarray, options) -> list[float]:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from optiproxy import tasks
 from optiproxy.study import Study
-from optiproxy.tasks import data
+from optiproxy.tables import store
 
 TASKS = ("nb201-cifar10", "nb201-cifar100", "nb201-imagenet16-120")
 LOW = 12
@@ -29,7 +29,7 @@ def training_seconds(task: tasks.Task) -> dict[str, float]:
     """Architecture → the seconds of its full training."""
     data_set = task.name.removeprefix("nb201-").replace("-", "_")
     column = f"{data_set}_search_train_seconds_200_epochs"
-    table = pq.read_table(data.find("nb201_cost_proxies"), columns=["arch", column])
+    table = pq.read_table(store.find("nb201_cost_proxies"), columns=["arch", column])
     return dict(zip(*(table[name].to_pylist() for name in ("arch", column)), strict=True))
 
 

@@ -19,7 +19,7 @@ import _results
 import numpy as np
 
 from optiproxy import tasks
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 
 TASKS = ("nb201-cifar10", "nb201-cifar100", "nb201-imagenet16-120")
 

@@ -24,8 +24,8 @@ import numpy as np
 from scipy.stats import wilcoxon
 
 from optiproxy import tasks
+from optiproxy.methods import METHODS
 from optiproxy.report import hypervolume_so_far
-from optiproxy.search import METHODS
 
 TASKS = (
     "hw-nb201-cifar10-raspi4",

@@ -20,7 +20,7 @@ import _results
 import numpy as np
 
 from optiproxy import tasks
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 
 POOLS = (
     "accel-nasbench", "oncenas-cifar10", "nasbench-nlp-wikitext2", "nb101-sample",

@@ -23,7 +23,7 @@ import _results
 import numpy as np
 
 from optiproxy import tasks
-from optiproxy.tasks import data
+from optiproxy.tables import store
 
 BOUND_S = 0.5
 GRAPHS = 423_624
@@ -56,9 +56,9 @@ def main() -> int:
         names = [row.name for row in tasks.catalogue() if row.data == "here"]
         for name in _one_of_each_family(names):
             results[name] = _measured(name, rounds, os.environ)
-        environment = {**os.environ, data.VARIABLE: folder}
+        environment = {**os.environ, store.VARIABLE: folder}
         for name, (table, write) in _MADE.items():
-            if data.status(table).status == "missing":
+            if store.status(table).status == "missing":
                 write(Path(folder) / f"{table}.parquet")
                 results[f"{name} (random numbers)"] = _measured(name, rounds, environment)
     for name, row in results.items():
@@ -91,8 +91,8 @@ def _measured(name: str, rounds: int, environment: object) -> dict[str, float]:
 
 def _write_graphs(path: Path) -> None:
     """A table as the conversion of `nasbench_only108.tfrecord` writes it, but for its contents."""
-    from optiproxy.tasks.originals.base import Sheet
-    from optiproxy.tasks.originals.nasbench101 import COLUMNS
+    from optiproxy.tables.originals.base import Sheet
+    from optiproxy.tables.originals.nasbench101 import COLUMNS
 
     rng = np.random.default_rng(0)
     sheet = Sheet(path, COLUMNS)
@@ -110,8 +110,8 @@ def _write_graphs(path: Path) -> None:
 
 def _write_recipes(path: Path) -> None:
     """As the conversion of NAS-Bench-NLP's logs writes it."""
-    from optiproxy.tasks.originals.base import Sheet
-    from optiproxy.tasks.originals.nasbench_nlp import COLUMNS, SPACE
+    from optiproxy.tables.originals.base import Sheet
+    from optiproxy.tables.originals.nasbench_nlp import COLUMNS, SPACE
 
     rng = np.random.default_rng(0)
     sheet = Sheet(path, COLUMNS)
@@ -123,9 +123,9 @@ def _write_recipes(path: Path) -> None:
 
 def _write_trees(path: Path) -> None:
     """As the conversion of NAS-Bench-301's surrogate writes it: full trees of depth 5."""
-    from optiproxy.tasks.nasbench301 import edge_feature
-    from optiproxy.tasks.originals.base import Sheet
-    from optiproxy.tasks.originals.nasbench301 import COLUMNS
+    from optiproxy.tables.nasbench301 import edge_feature
+    from optiproxy.tables.originals.base import Sheet
+    from optiproxy.tables.originals.nasbench301 import COLUMNS
 
     rng = np.random.default_rng(0)
     features = [edge_feature(c, e) for c in ("normal", "reduce") for e in range(14)]

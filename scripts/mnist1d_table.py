@@ -26,10 +26,11 @@ import pyarrow.parquet as pq
 import torch
 
 import optiproxy
-from optiproxy._files import whole
-from optiproxy.tasks import mnist1d, mnist1d_table
+from optiproxy._atomic_write import whole
+from optiproxy.tables import mnist1d as shipped
+from optiproxy.tasks import mnist1d
 
-FILE = mnist1d_table.file()
+FILE = shipped.file()
 SEED = 0
 
 
@@ -46,7 +47,7 @@ def trained(text: str) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", type=int, default=mnist1d_table.NETWORKS)
+    parser.add_argument("--networks", type=int, default=shipped.NETWORKS)
     options = parser.parse_args()
     space = mnist1d.task().space
     rows = space.canonical(space.random_indices(20 * options.networks, np.random.default_rng(SEED)))
@@ -54,15 +55,15 @@ def main() -> None:
     archs = space.from_indices(rows[np.sort(first)[: options.networks]])
     texts = [space.to_text(arch) for arch in archs]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        table = []
+        rows = []
         for number, row in enumerate(pool.map(trained, texts), 1):
-            table.append(row)
+            rows.append(row)
             print(f"trained {number} of {len(texts)}", end="\r", flush=True)
-    for number, (arch, row) in enumerate(zip(archs, table, strict=True), 1):
+    for number, (arch, row) in enumerate(zip(archs, rows, strict=True), 1):
         row["params"], row["flops"] = mnist1d.params(arch), mnist1d.flops(arch)
         row["latency_ms"] = float(mnist1d.latency_ms(arch))
         print(f"measured {number} of {len(texts)}", end="\r", flush=True)
-    columns = {"architecture": texts, **{name: [r[name] for r in table] for name in table[0]}}
+    columns = {"architecture": texts, **{name: [r[name] for r in rows] for name in rows[0]}}
     made = {
         "date": datetime.now(UTC).date().isoformat(),
         "command": "python scripts/mnist1d_table.py",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from optiproxy._files import whole
+from optiproxy._atomic_write import whole
 
 
 def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:

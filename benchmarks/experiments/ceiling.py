@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 
 from optiproxy import tasks
 from optiproxy.encodings import corners
-from optiproxy.proxies._ranks import normal_scores
+from optiproxy.proxies.ranks import normal_scores
 
 DATA_SETS = ("computers", "cora", "cs", "physics", "pubmed")
 QUERIES = 100

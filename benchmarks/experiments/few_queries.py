@@ -5,7 +5,7 @@ python benchmarks/experiments/few_queries.py --seeds 30
 
 from _run import directions, run
 
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 
 
 def by(method):

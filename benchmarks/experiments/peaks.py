@@ -26,7 +26,7 @@ import numpy as np
 from _results import write
 from numpy.typing import NDArray
 
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 from optiproxy.spaces import Chain
 
 BUDGETS = (15, 25, 40)

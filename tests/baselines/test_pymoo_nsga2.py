@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("pymoo")
 
 from optiproxy.baselines.pymoo_nsga2 import POPULATION, PymooNSGA2
+from optiproxy.methods import METHODS
 from optiproxy.report import hypervolume_so_far
-from optiproxy.search import METHODS
 from optiproxy.spaces import Architecture, Chain, GnnDag, Pool
 
 SPACE = Chain({f"c{i}": [0, 1, 2, 3] for i in range(8)})

@@ -12,8 +12,8 @@ import pytest
 import optiproxy
 from optiproxy.cli import app
 from optiproxy.cli.app import run
+from optiproxy.methods import METHODS
 from optiproxy.proxies import PROXIES
-from optiproxy.search import METHODS
 
 COMMANDS = [
     "tasks", "search", "resume", "worker", "report", "export", "compare", "init", "data",

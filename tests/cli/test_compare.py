@@ -18,7 +18,7 @@ from optiproxy.cli import compare as command
 from optiproxy.cli.app import run
 from optiproxy.spaces import Chain
 from optiproxy.study import Comparison
-from optiproxy.study._cells import Cell
+from optiproxy.study.comparison.run import Cell
 from optiproxy.tasks import Task
 
 FEW = "fewer than 20 seeds"

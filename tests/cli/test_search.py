@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from optiproxy.cli._conduct import default_storage
+from optiproxy.cli._run_study import default_storage
 from optiproxy.cli.app import run
 
 

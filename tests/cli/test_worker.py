@@ -10,7 +10,7 @@ import pytest
 
 from optiproxy.cli.app import run
 from optiproxy.study import Study
-from optiproxy.study._identity import BUDGET as BUDGET_KEPT
+from optiproxy.study._storage.identity import BUDGET as BUDGET_KEPT
 from optiproxy.tasks import load
 
 BUDGET = 14
@@ -101,7 +101,7 @@ def test_a_cluster_tells_its_places(scheduler, folder):
 
 def test_an_address_where_nobody_answers(refused, folder, monkeypatch):
     pytest.importorskip("distributed", reason="needs the extra dask")
-    monkeypatch.setattr("optiproxy.cli._evaluators._CONNECT", 0.5)
+    monkeypatch.setattr("optiproxy.cli._executors._CONNECT", 0.5)
     said = refused("search", "mine.py:task", "--dask", "tcp://127.0.0.1:1", code=1)
     assert "no scheduler answers at 'tcp://127.0.0.1:1'" in said
     assert "give the scheduler's address" in refused("search", "mine.py:task", "--dask", "me")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from optiproxy import tasks
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 
 SEEDS = range(12)
 

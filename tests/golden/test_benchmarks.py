@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from optiproxy import tasks
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 
 # Accuracies in %. Best of any architecture on the validation set and on the test set; the test
 # figures are those of the tables' description, the validation ones were read off the files.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from optiproxy import tasks
-from optiproxy.tasks import data
+from optiproxy.tables import store
 
 # Validation optimum and the test accuracy of that architecture, in %: NAS-Bench-201 v1.0, 200
 # epochs, means over seeds.
@@ -58,16 +58,16 @@ def test_row_of_a_published_architecture(published: Path) -> None:
 
 
 def test_tables_that_are_here_are_whole(published: Path) -> None:
-    rows = data.listing()
+    rows = store.listing()
     assert len([row for row in rows if not row.table.original]) == 17
     assert [row.table.name for row in rows if row.status == "broken"] == []
-    assert data.find("nb201_accuracy").is_file()
+    assert store.find("nb201_accuracy").is_file()
 
 
 def test_rows_are_those_of_the_catalogue(published: Path) -> None:
     import pyarrow.parquet as pq
 
-    for row in data.listing():
+    for row in store.listing():
         if row.path is not None and row.path.suffix == ".parquet" and row.table.rows:
             assert pq.ParquetFile(row.path).metadata.num_rows == row.table.rows, row.table.name
 

@@ -6,11 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from optiproxy import tasks
-from optiproxy.tasks import data
+from optiproxy.tables import store
 
 
 def _here(table: str) -> None:
-    found = data.status(table)
+    found = store.status(table)
     if found.status != "here":
         pytest.skip(f"{table} is {found.status}: it is made from {found.table.original}")
 
@@ -38,7 +38,7 @@ def test_nb201_v1_0_optima(data_set: str, validation: float) -> None:
 def test_hw_nas_bench_first_cell() -> None:
     """As the README of the benchmark prints it."""
     _here("hw_nas_bench_nb201")
-    row = pq.read_table(data.find("hw_nas_bench_nb201")).slice(0, 1).to_pylist()[0]
+    row = pq.read_table(store.find("hw_nas_bench_nb201")).slice(0, 1).to_pylist()[0]
     printed = {
         "edgegpu_latency_ms": 5.807418537139893, "edgegpu_energy_mj": 24.226614330768584,
         "raspi4_latency_ms": 10.481976820010459, "edgetpu_latency_ms": 0.9571811309997429,

@@ -10,9 +10,9 @@ import pytest
 
 from optiproxy import tasks
 from optiproxy.errors import InvalidValueError
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 from optiproxy.spaces import Pool
-from optiproxy.tasks._listed import Listed
+from optiproxy.tables.averaged_rows import Listed
 
 SAMPLES = {
     "accel-nasbench": 5125,

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from optiproxy.encodings import ENCODINGS, corners
 from optiproxy.encodings import make as make_encoder
-from optiproxy.proxies import PROXIES, _ensemble, gcn, transformer
-from optiproxy.proxies._ensemble import (
+from optiproxy.proxies import PROXIES, ensemble, gcn, transformer
+from optiproxy.proxies.ensemble import (
     HINGE_MARGIN,
     HINGE_WEIGHT,
     PAIRED,
@@ -89,7 +89,7 @@ def test_many_architectures_are_ranked_a_part_at_a_time(monkeypatch: pytest.Monk
         ranked.append(len(y))
         return hinge(out, y, learns)
 
-    monkeypatch.setattr(_ensemble, "hinge", counted)
+    monkeypatch.setattr(ensemble, "hinge", counted)
     draws, many = generator(1), PAIRED + 50
     x, y = torch.randn(many, 3, generator=draws), torch.randn(many, 2, generator=draws)
     training = Training(epochs=4, learning_rate=1e-2, weight_decay=1e-2)

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from optiproxy.encodings import corners
-from optiproxy.proxies._kernel import VIEWS, Mixture
 from optiproxy.proxies.gcn import GCNEnsemble
 from optiproxy.proxies.gp import LEARNT_FROM, GaussianProcess, _Likelihood
-from optiproxy.search._targets import fill, sharpen, standardise
-from optiproxy.search._threads import single_threaded
+from optiproxy.proxies.kernel import VIEWS, Mixture
+from optiproxy.search.threads import single_threaded
+from optiproxy.search.transforms import fill, sharpen, standardise
 from optiproxy.spaces import Chain, Space
 from optiproxy.testing.proxies import CELL, data
 

@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from optiproxy.errors import InvalidValueError
+from optiproxy.methods import METHODS
 from optiproxy.metrics import Constraint, parse_objectives
 from optiproxy.proxies import PROXIES
-from optiproxy.search import METHODS
 from optiproxy.search._exact import Exact
-from optiproxy.search._limits import targets_of
 from optiproxy.search._scales import (
     of_front,
     of_limit,
@@ -21,8 +20,9 @@ from optiproxy.search._scales import (
     on_logarithm,
     without_logarithm,
 )
-from optiproxy.search._targets import sharpen, standardise
+from optiproxy.search._training_targets import targets_of
 from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.search.transforms import sharpen, standardise
 from optiproxy.spaces import Architecture, Chain
 
 SPACE = Chain({"depth": [1, 2, 3, 4, 5], "width": [8, 16, 32, 64], "kernel": [3, 5, 7, 9]})

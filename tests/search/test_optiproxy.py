@@ -23,9 +23,9 @@ from optiproxy.search._acquisition import (
 from optiproxy.search._batch import worth_of
 from optiproxy.search._climb import climb, draw, relax, start
 from optiproxy.search._design import balanced
-from optiproxy.search._limits import Targets
-from optiproxy.search._threads import single_threaded
+from optiproxy.search._training_targets import Targets
 from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.search.threads import single_threaded
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
 
 CELL = Cell(nodes=4, operations=NB201_OPERATIONS)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from optiproxy import encodings
 from optiproxy.errors import InvalidValueError
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 from optiproxy.spaces import Conditional
 
 CHOICES = {

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import NAS_BENCH_GRAPH_OPERATIONS, Architecture, GnnDag
-from optiproxy.spaces._gnn_network import Attention, OneMap, TwoMaps
+from optiproxy.spaces.networks.gnn import Attention, OneMap, TwoMaps
 
 SPACE = GnnDag()
 SMALL = {"features": 5, "classes": 3, "width": 8}

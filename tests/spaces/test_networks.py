@@ -20,8 +20,8 @@ from optiproxy.spaces import (
     Graph,
     Macro,
 )
-from optiproxy.spaces._darts_network import Halve
-from optiproxy.spaces._nb101_network import vertex_channels
+from optiproxy.spaces.networks.darts import Halve
+from optiproxy.spaces.networks.nb101 import vertex_channels
 
 NB201 = Cell(4, NB201_OPERATIONS)
 NB101 = Graph(7, NB101_OPERATIONS, max_edges=9)

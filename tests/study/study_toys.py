@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import optiproxy as op
-from optiproxy.search import METHODS, Optimizer
+from optiproxy.methods import METHODS
+from optiproxy.search import Optimizer
 from optiproxy.spaces.architecture import Indices
 
 SPACE = op.spaces.Chain(

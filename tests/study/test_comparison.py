@@ -19,9 +19,10 @@ import optiproxy
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.report.significance import holm, signed_rank
 from optiproxy.spaces import Chain
-from optiproxy.study import Study, _environment, compare, comparison
-from optiproxy.study._cells import Cell, compute
-from optiproxy.study.comparison import budgets
+from optiproxy.study import Study, compare, environment
+from optiproxy.study.comparison import compare as comparison
+from optiproxy.study.comparison.compare import budgets
+from optiproxy.study.comparison.run import Cell, compute
 from optiproxy.tasks import Task
 
 NUMBERS = ["task", "method", "seed", "query", "feasible", "best", "regret", "val", "test"]
@@ -217,7 +218,7 @@ def test_it_says_what_was_run_where_and_when(tmp_path, monkeypatch):
     # Two searches more on another machine; one that is kept has lost what it said.
     kept = next((tmp_path / "cells").iterdir())
     pq.write_table(pq.read_table(kept).replace_schema_metadata(None), kept)
-    monkeypatch.setattr(_environment, "processor", lambda: "another")
+    monkeypatch.setattr(environment, "processor", lambda: "another")
     found = compare([toys.known()], methods, tmp_path, seeds=2, workers=1, **arguments)
     second = json.loads((tmp_path / "run.json").read_text())
     assert second["machine"]["processor"] == "another"

@@ -20,10 +20,11 @@ import pytest
 import study_toys as toys
 
 from optiproxy.errors import InvalidValueError, StudyError
-from optiproxy.study import Study, _ledger
-from optiproxy.study._owner import Owner, _process
-from optiproxy.study._pool import cores
-from optiproxy.study._storage import OwnedLock
+from optiproxy.study import Study
+from optiproxy.study._storage import trials as stored
+from optiproxy.study._storage.lease import Owner, _process
+from optiproxy.study._storage.open import OwnedLock
+from optiproxy.study._workers.pool import cores
 from optiproxy.tasks import Reference
 
 SEARCH = """
@@ -100,7 +101,7 @@ def test_after_kill_9_the_search_is_the_uninterrupted_one(tmp_path, log):
 
 def test_a_batch_half_written_is_completed_as_it_was(tmp_path, monkeypatch):
     place = tmp_path / "s.journal"
-    add, calls = _ledger.Ledger._add, []
+    add, calls = stored.Ledger._add, []
 
     def dying(self, *args, **kwargs):
         calls.append(args)
@@ -108,7 +109,7 @@ def test_a_batch_half_written_is_completed_as_it_was(tmp_path, monkeypatch):
             raise SystemExit
         return add(self, *args, **kwargs)
 
-    monkeypatch.setattr(_ledger.Ledger, "_add", dying)
+    monkeypatch.setattr(stored.Ledger, "_add", dying)
     with pytest.raises(SystemExit):
         Study.of(toys.task(), method="climber", storage=place).run(12)
     monkeypatch.undo()
@@ -180,7 +181,7 @@ def test_nor_does_it_wait_for_what_it_had_no_time_to_mark(monkeypatch):
     stopped = []
     study = Study.of(toys.task(evaluate), method="climber")
     with monkeypatch.context() as patch:
-        patch.setattr(_ledger.Ledger, "interrupt", lambda self, entry: None)
+        patch.setattr(stored.Ledger, "interrupt", lambda self, entry: None)
         with pytest.raises(KeyboardInterrupt):
             study.run(3)
     study.run(3)
@@ -310,7 +311,7 @@ def test_an_executor_that_gives_up_ends_the_search_and_spends_nothing():
 
 def test_what_a_model_predicted_is_kept_also_of_a_batch_half_written(tmp_path, monkeypatch):
     place = tmp_path / "s.journal"
-    add, calls = _ledger.Ledger._add, []
+    add, calls = stored.Ledger._add, []
 
     def dying(self, *args, **kwargs):
         calls.append(args)
@@ -318,7 +319,7 @@ def test_what_a_model_predicted_is_kept_also_of_a_batch_half_written(tmp_path, m
             raise SystemExit
         return add(self, *args, **kwargs)
 
-    monkeypatch.setattr(_ledger.Ledger, "_add", dying)
+    monkeypatch.setattr(stored.Ledger, "_add", dying)
     with pytest.raises(SystemExit):
         Study.of(toys.task(), method="modelled", storage=place).run(12)
     monkeypatch.undo()
@@ -419,7 +420,7 @@ def test_who_is_gone_and_who_is_not(monkeypatch):
 def test_a_killed_holder_of_the_lock_is_not_waited_for(tmp_path):
     place = str(tmp_path / "s.journal")
     script = (
-        "import os, sys; from optiproxy.study._storage import OwnedLock; "
+        "import os, sys; from optiproxy.study._storage.open import OwnedLock; "
         "OwnedLock(sys.argv[1]).acquire(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, place])

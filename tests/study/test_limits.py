@@ -9,7 +9,7 @@ import torch
 
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
-from optiproxy.search import METHODS
+from optiproxy.methods import METHODS
 from optiproxy.study import Study
 
 

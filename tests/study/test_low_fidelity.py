@@ -15,7 +15,7 @@ from study_toys import SPACE, score
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.study import Study
-from optiproxy.study._plan import LOW_QUERIES, LOW_SHARE
+from optiproxy.study._budget import LOW_QUERIES, LOW_SHARE
 
 METHODS = ("optiproxy", "climber", "random")
 

@@ -17,10 +17,11 @@ from sqlalchemy.exc import OperationalError
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.hardware import Measurement
-from optiproxy.search import METHODS
-from optiproxy.study import Study, _storage
-from optiproxy.study._storage import shown
-from optiproxy.tasks._loading import load
+from optiproxy.methods import METHODS
+from optiproxy.study import Study
+from optiproxy.study._storage import open as opening
+from optiproxy.study._storage.open import shown
+from optiproxy.tasks.loading import load
 
 
 def run(task=None, budget=12, **options):
@@ -347,8 +348,8 @@ def test_tables_that_another_process_makes_are_waited_for(tmp_path, monkeypatch,
             raise OperationalError("CREATE TABLE trials", {}, Exception(reason))
         return optuna.storages.RDBStorage(url, **options)
 
-    monkeypatch.setattr(_storage, "RDBStorage", busy)
-    monkeypatch.setattr(_storage.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(opening, "RDBStorage", busy)
+    monkeypatch.setattr(opening.time, "sleep", lambda seconds: None)
     url = f"sqlite:///{tmp_path}/s.db"
     if attempts < 4:
         with pytest.raises(StudyError, match=reason):

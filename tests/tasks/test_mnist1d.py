@@ -15,9 +15,9 @@ from optiproxy.errors import DataError, EvaluationFailed
 from optiproxy.hardware import count_flops, count_parameters
 from optiproxy.spaces import Architecture
 from optiproxy.study import Study
-from optiproxy.tasks import _mnist1d_data, _mnist1d_training, evaluation_seed
-from optiproxy.tasks._mnist1d_training import accuracy, fit
-from optiproxy.tasks.mnist1d import OPERATIONS, build
+from optiproxy.tasks import evaluation_seed
+from optiproxy.tasks.mnist1d import OPERATIONS, build, data, training
+from optiproxy.tasks.mnist1d.training import accuracy, fit
 
 TASK = tasks.get("mnist1d")
 CONVOLUTIONS = TASK.space.architecture(dict.fromkeys(TASK.space.names, "conv_3"))
@@ -37,15 +37,15 @@ def small(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A few examples, and an empty cache; the path of what is kept."""
     import platformdirs
 
-    monkeypatch.setattr(_mnist1d_data, "_SIZES", (40, 20, 20))
-    _mnist1d_data.load.cache_clear()
-    monkeypatch.setattr(_mnist1d_data, "load", _mnist1d_data.load.__wrapped__)
+    monkeypatch.setattr(data, "_SIZES", (40, 20, 20))
+    data.load.cache_clear()
+    monkeypatch.setattr(data, "load", data.load.__wrapped__)
     return platformdirs.user_cache_path("optiproxy", appauthor=False) / "mnist1d-2.npz"
 
 
 def test_parts_are_apart_and_of_all_digits() -> None:
-    data = _mnist1d_data.load()
-    parts = [data.training, data.validation, data.test]
+    found = data.load()
+    parts = [found.training, found.validation, found.test]
     assert [part.x.shape for part in parts] == [(4000, 1, 40), (2000, 1, 40), (1000, 1, 40)]
     assert all(part.x.dtype == np.float32 and part.y.dtype == np.int64 for part in parts)
     assert all(np.bincount(part.y, minlength=10).min() > 0.08 * len(part.y) for part in parts)
@@ -60,17 +60,17 @@ def test_training_and_test_are_the_published_split() -> None:
     made = mnist1d.data.make_dataset(mnist1d.data.get_dataset_args())
     random.setstate(states[0])
     np.random.set_state(states[1])
-    data = _mnist1d_data.load()
-    assert np.array_equal(data.training.x[:, 0], made["x"].astype(np.float32))
-    assert np.array_equal(data.test.x[:, 0], made["x_test"].astype(np.float32))
-    assert np.array_equal(data.test.y, made["y_test"])
+    found = data.load()
+    assert np.array_equal(found.training.x[:, 0], made["x"].astype(np.float32))
+    assert np.array_equal(found.test.x[:, 0], made["x_test"].astype(np.float32))
+    assert np.array_equal(found.test.y, made["y_test"])
 
 
 def test_data_are_the_same_on_every_generation_and_kept(small: Path) -> None:
-    first = _mnist1d_data.load()
+    first = data.load()
     assert small.is_file()
-    kept = _mnist1d_data.load()
-    x, y = _mnist1d_data.generate()
+    kept = data.load()
+    x, y = data.generate()
     assert np.array_equal(first.training.x, kept.training.x)
     assert np.array_equal(first.training.x, x[:40])
     assert np.array_equal(kept.test.y, y[60:])
@@ -78,7 +78,7 @@ def test_data_are_the_same_on_every_generation_and_kept(small: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["truncated", "altered", "other", "no file"])
 def test_damaged_cache_is_generated_again(small: Path, damage: str) -> None:
-    first = _mnist1d_data.load()
+    first = data.load()
     content = bytearray(small.read_bytes())
     if damage == "truncated":
         small.write_bytes(content[: len(content) // 2])
@@ -89,7 +89,7 @@ def test_damaged_cache_is_generated_again(small: Path, damage: str) -> None:
         np.savez(small, x=np.zeros(3), y=np.zeros(3))
     else:
         small.unlink()
-    again = _mnist1d_data.load()
+    again = data.load()
     assert first.training.x.shape == (40, 1, 40)
     assert np.array_equal(first.training.x, again.training.x)
     assert np.array_equal(first.test.x, again.test.x)
@@ -98,7 +98,7 @@ def test_damaged_cache_is_generated_again(small: Path, damage: str) -> None:
 def test_cache_that_can_not_be_written_is_done_without(small: Path, home: Path) -> None:
     (home / ".cache").write_text("a file where a folder should be")
     (home / "Library").write_text("likewise, on macOS")
-    assert len(_mnist1d_data.load().training.y) == 40
+    assert len(data.load().training.y) == 40
 
 
 def test_generation_leaves_the_global_generators(small: Path) -> None:
@@ -107,7 +107,7 @@ def test_generation_leaves_the_global_generators(small: Path) -> None:
     expected = random.random(), np.random.random()
     random.seed(5)
     np.random.seed(5)
-    _mnist1d_data.generate()
+    data.generate()
     assert (random.random(), np.random.random()) == expected
 
 
@@ -116,7 +116,7 @@ def test_missing_package_says_what_to_install(small: Path, monkeypatch: pytest.M
 
     monkeypatch.setitem(sys.modules, "mnist1d.data", None)
     with pytest.raises(DataError, match="pip install mnist1d"):
-        _mnist1d_data.load()
+        data.load()
 
 
 # ---- networks ----
@@ -201,9 +201,7 @@ def test_real_training_is_fixed_by_its_seed_and_learns() -> None:
 
 def test_trained_network_is_the_evaluated_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the command line writes: a plain file whose network has the reported accuracy."""
-    monkeypatch.setattr(
-        _mnist1d_training, "fit", lambda arch, seed, epochs: fit(arch, seed, epochs=1)
-    )
+    monkeypatch.setattr(training, "fit", lambda arch, seed, epochs: fit(arch, seed, epochs=1))
     evaluation = TASK.query(CONVOLUTIONS, seed=7)
     assert evaluation.metrics is not None
     assert sorted(evaluation.metrics) == sorted(TASK.metrics)
@@ -216,7 +214,7 @@ def test_trained_network_is_the_evaluated_one(monkeypatch: pytest.MonkeyPatch) -
     file.seek(0)
     network = TASK.build(CONVOLUTIONS)
     network.load_state_dict(torch.load(file, weights_only=True))
-    found = accuracy(network.eval(), _mnist1d_data.load().test)
+    found = accuracy(network.eval(), data.load().test)
     assert found == evaluation.metrics["test_accuracy"]
 
 
@@ -228,14 +226,14 @@ def test_training_stops_at_its_time_limit() -> None:
 
 
 def test_divergence_is_a_failed_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_mnist1d_training, "LEARNING_RATE", 1e30)
+    monkeypatch.setattr(training, "LEARNING_RATE", 1e30)
     evaluation = TASK.query(CONVOLUTIONS)
     assert evaluation.metrics is None
     assert "diverged" in evaluation.reason
 
 
 def test_a_limit_spares_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_mnist1d_training, "fit", None)
+    monkeypatch.setattr(training, "fit", None)
     evaluation = TASK.replaced(constraints="params<=1000").query(CONVOLUTIONS)
     assert evaluation.dropped == "params is 2626, not params <= 1000"
     # A device that the user names is the one that counts.
@@ -251,7 +249,7 @@ def test_short_trainings_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(epochs)
         return None, {"val_accuracy": 50.0, "test_accuracy": 50.0}
 
-    monkeypatch.setattr(_mnist1d_training, "fit", counted)
+    monkeypatch.setattr(training, "fit", counted)
     task = TASK.replaced(low_fidelity=2)
     task.query(CONVOLUTIONS, epochs=2)
     task.query(CONVOLUTIONS)

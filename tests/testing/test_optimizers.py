@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from optiproxy.proxies._ensemble import Training
-from optiproxy.search import METHODS, Optimizer
+from optiproxy.methods import METHODS
+from optiproxy.proxies.ensemble import Training
+from optiproxy.search import Optimizer
 from optiproxy.search.paper import PublishedGCN
 from optiproxy.testing import OptimizerCases
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from optiproxy.encodings.path import Path
-from optiproxy.search._targets import fill, standardise
-from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
+from optiproxy.search.threads import single_threaded
+from optiproxy.search.transforms import fill, standardise
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from optiproxy import encodings
-from optiproxy.search._targets import fill, sharpen
-from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
+from optiproxy.search.threads import single_threaded
+from optiproxy.search.transforms import fill, sharpen
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 

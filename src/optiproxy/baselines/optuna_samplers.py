@@ -188,7 +188,7 @@ class GPSampler(_OptunaMethod):
     tells_repeats = True
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        from optiproxy.search._threads import single_threaded
+        from optiproxy.search.threads import single_threaded
 
         # Once it is sure of its best, Optuna shares a probability of nothing among the others.
         with single_threaded(), np.errstate(invalid="ignore"):

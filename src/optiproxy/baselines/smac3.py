@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.baselines._order import Order
-from optiproxy.search._targets import fill
 from optiproxy.search.base import Optimizer
+from optiproxy.search.transforms import fill
 from optiproxy.spaces.architecture import Indices
 
 Array = NDArray[np.float64]

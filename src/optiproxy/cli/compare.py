@@ -63,9 +63,9 @@ def compare(
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from optiproxy import report, study
-    from optiproxy.cli._stdout import kept_for_the_answer
+    from optiproxy.cli._quiet_stdout import kept_for_the_answer
     from optiproxy.cli.app import INTERRUPTED
-    from optiproxy.study._pool import cores
+    from optiproxy.study._workers.pool import cores
 
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())

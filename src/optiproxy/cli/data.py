@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from optiproxy.tasks.originals import Progress
+    from optiproxy.tables.originals import Progress
 
 
 def list_tables() -> None:
     """Lists the published tables that are known, and which of them are here."""
-    from optiproxy.tasks import data, originals
+    from optiproxy.tables import originals, store
 
-    rows = data.listing()
+    rows = store.listing()
     width = max(len(row.table.name) for row in rows)
     for row in rows:
         known = row.table
@@ -28,7 +28,7 @@ def list_tables() -> None:
               f"licence: {known.licence}\n")  # fmt: skip
     missing = [row.table for row in rows if row.status != "here"]
     if any(not table.original for table in missing):
-        print(f"Add tables: optiproxy data add PATH, or set {data.VARIABLE} to a folder.")
+        print(f"Add tables: optiproxy data add PATH, or set {store.VARIABLE} to a folder.")
     wanted = dict.fromkeys(table.original for table in missing if table.original)
     for name in wanted:
         own = originals.original(name)
@@ -48,10 +48,10 @@ def add(path: str, /) -> None:
     Args:
         path: A file, or a folder that has some.
     """
-    from optiproxy.tasks import data
+    from optiproxy.tables import store
 
     with _progress() as progress:
-        added = data.add(path, progress)
+        added = store.add(path, progress)
     _tell(added)
 
 
@@ -63,15 +63,15 @@ def fetch(name: str, /) -> None:
     Args:
         name: As `optiproxy data list` names it.
     """
-    from optiproxy.tasks import data
+    from optiproxy.tables import store
 
     with _progress() as progress:
-        added = data.fetch(name, progress)
+        added = store.fetch(name, progress)
     _tell(added)
 
 
 def _origin(name: str) -> str:
-    from optiproxy.tasks import originals
+    from optiproxy.tables import originals
 
     return f"made of {originals.original(name).files[0]}" if name else ""
 

@@ -35,8 +35,7 @@ def export(
         input_shape: Sizes of one input with commas between, such as 1,3,32,32; for .pt2 and onnx,
             where the task does not say them.
     """
-    from optiproxy._files import whole
-    from optiproxy.cli._conduct import default_storage
+    from optiproxy._atomic_write import whole
     from optiproxy.cli._networks import (
         example_input,
         network,
@@ -44,6 +43,7 @@ def export(
         write_program,
         write_state,
     )
+    from optiproxy.cli._run_study import default_storage
     from optiproxy.errors import invalid
     from optiproxy.study import Study
 
@@ -95,9 +95,9 @@ def _found(study: Study, query: int | None) -> Found:
 def _json(study: Study, found: Found) -> str:
     import json
 
-    import optiproxy
-    from optiproxy.cli._answer import numbers
-    from optiproxy.study._identity import constraint_text, objective_text
+    from optiproxy._version import __version__
+    from optiproxy.cli._json_output import numbers
+    from optiproxy.study._storage.identity import constraint_text, objective_text
 
     task = study.task
     return json.dumps(
@@ -118,7 +118,7 @@ def _json(study: Study, found: Found) -> str:
                 "seed": study.seed,
                 "queries": len(study.queries),
             },
-            "optiproxy": optiproxy.__version__,
+            "optiproxy": __version__,
         },
         indent=2,
         ensure_ascii=False,

@@ -24,7 +24,7 @@ def init(folder: Path, /, *, kind: Kind = "chain") -> int:
     import shlex
     from importlib import resources
 
-    from optiproxy._files import whole
+    from optiproxy._atomic_write import whole
     from optiproxy.errors import invalid
 
     name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", folder.resolve().name).strip("-") or "task"

@@ -29,9 +29,9 @@ def resume(
         dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
         json: Prints exactly one JSON object on standard output.
     """
-    from optiproxy.cli._conduct import conduct, default_storage
-    from optiproxy.cli._evaluators import evaluators
-    from optiproxy.cli._stdout import kept_for_the_answer
+    from optiproxy.cli._executors import evaluators
+    from optiproxy.cli._quiet_stdout import kept_for_the_answer
+    from optiproxy.cli._run_study import conduct, default_storage
     from optiproxy.errors import whole_number
     from optiproxy.study import Study
 

@@ -57,14 +57,14 @@ def search(
             times.
         json: Prints exactly one JSON object on standard output.
     """
-    from optiproxy.cli._conduct import conduct, default_storage
-    from optiproxy.cli._earlier import earlier_searches
-    from optiproxy.cli._evaluators import evaluators
-    from optiproxy.cli._stdout import kept_for_the_answer
+    from optiproxy.cli._executors import evaluators
+    from optiproxy.cli._quiet_stdout import kept_for_the_answer
+    from optiproxy.cli._run_study import conduct, default_storage
+    from optiproxy.cli._warm_start import earlier_searches
     from optiproxy.errors import whole_number
     from optiproxy.study import Study
     from optiproxy.study._checks import check_cheap_budget
-    from optiproxy.study._identity import default_name
+    from optiproxy.study._storage.identity import default_name
     from optiproxy.tasks import load
 
     whole_number("budget", budget)

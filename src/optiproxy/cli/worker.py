@@ -20,13 +20,13 @@ def worker(
     """
     import sys
 
-    from optiproxy.cli._evaluators import evaluators
+    from optiproxy.cli._executors import evaluators
     from optiproxy.cli._progress import SearchProgress
-    from optiproxy.cli._stdout import kept_for_the_answer
+    from optiproxy.cli._quiet_stdout import kept_for_the_answer
     from optiproxy.cli.app import FAILED, INTERRUPTED
     from optiproxy.errors import StudyError, whole_number
     from optiproxy.study import Record, Study
-    from optiproxy.study._storage import shown
+    from optiproxy.study._storage.open import shown
 
     if workers is not None:
         whole_number("workers", workers)

@@ -23,7 +23,7 @@ ENCODINGS = Registry(
         "onehot": "optiproxy.encodings.onehot:OneHot",
         "adjacency": "optiproxy.encodings.adjacency:Adjacency",
         "path": "optiproxy.encodings.path:Path",
-        "living": "optiproxy.encodings.living:Living",
+        "living": "optiproxy.encodings.active_path:Living",
     },
     group="optiproxy.encodings",
 )

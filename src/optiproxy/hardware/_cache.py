@@ -9,7 +9,7 @@ from typing import Any
 
 import platformdirs
 
-from optiproxy._files import whole
+from optiproxy._atomic_write import whole
 
 # Of how we measure; a new number where that changes.
 VERSION = 1

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from optiproxy import encodings
-from optiproxy.encodings.living import Living
+from optiproxy.encodings.active_path import Living
 from optiproxy.spaces import Space
 
 # From 30 and 100 networks of two tables the GCN was the better the louder (to 4), the transformer

@@ -12,11 +12,11 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from optiproxy.proxies._kernel import Mixture
-from optiproxy.proxies._ranks import normal_scores
 from optiproxy.proxies.base import Beliefs, Proxy
 from optiproxy.proxies.gp import GaussianProcess
+from optiproxy.proxies.kernel import Mixture
 from optiproxy.proxies.mlp import MLPEnsemble
+from optiproxy.proxies.ranks import normal_scores
 from optiproxy.spaces import Space
 
 # The first look at both, after so many queries; then whenever there are four times as many. Before

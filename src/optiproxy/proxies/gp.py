@@ -16,9 +16,9 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from torch import Tensor
 
-from optiproxy.proxies._kernel import Kernel, Mixture
-from optiproxy.proxies._views import Array, Compared
 from optiproxy.proxies.base import Beliefs, Proxy
+from optiproxy.proxies.kernel import Kernel, Mixture
+from optiproxy.proxies.kernel_views import Array, Compared
 from optiproxy.spaces import Space
 
 ITERATIONS = 30  # of L-BFGS; the penalised likelihood hardly moves after these

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from optiproxy import encodings
 from optiproxy.encodings import corners
-from optiproxy.proxies._kernel import Kernel
-from optiproxy.proxies._views import Array, Compared, Near, View
 from optiproxy.proxies.gp import GaussianProcess
+from optiproxy.proxies.kernel import Kernel
+from optiproxy.proxies.kernel_views import Array, Compared, Near, View
 from optiproxy.spaces import Space
 
 SAMPLE = 200  # random architectures, whose mean squared distance is the unit of distances

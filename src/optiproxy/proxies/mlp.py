@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from optiproxy import encodings
-from optiproxy.encodings.levels import Levels
-from optiproxy.encodings.living import Living
-from optiproxy.proxies._ensemble import (
+from optiproxy.encodings.active_path import Living
+from optiproxy.encodings.ordinal import Levels
+from optiproxy.proxies.ensemble import (
     Ensemble,
     Training,
     Weights,

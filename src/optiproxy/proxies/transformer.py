@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from optiproxy.proxies._ensemble import (
+from optiproxy.proxies._graphs import Graphs
+from optiproxy.proxies.ensemble import (
     Ensemble,
     Training,
     Weights,
@@ -22,7 +23,6 @@ from optiproxy.proxies._ensemble import (
     linear,
     linear_weights,
 )
-from optiproxy.proxies._graphs import Graphs
 from optiproxy.spaces import Space
 
 HIDDEN = 32

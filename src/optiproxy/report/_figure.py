@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy._files import whole
+from optiproxy._atomic_write import whole
 from optiproxy.errors import unknown
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optiproxy._files import whole
+from optiproxy._atomic_write import whole
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Objective, parse_objectives
 from optiproxy.report._figure import data_uri, panels

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from optiproxy.proxies.base import Beliefs
 from optiproxy.search._acquisition import acquired
-from optiproxy.search._limits import Targets, log_feasible
 from optiproxy.search._pareto import Front
+from optiproxy.search._training_targets import Targets, log_feasible
 
 # Which places of five hear a proxy's second opinion, the first of them first.
 SECOND_PLACES = (4, 1)

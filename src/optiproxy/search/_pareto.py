@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from optiproxy.search._limits import Targets
+from optiproxy.search._training_targets import Targets
 
 Array = NDArray[np.float64]
 

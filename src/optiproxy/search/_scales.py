@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.search._targets import TOP_RESOLUTION
+from optiproxy.search.transforms import TOP_RESOLUTION
 
 Array = NDArray[np.float64]
 

@@ -19,22 +19,22 @@ from optiproxy.errors import invalid, unknown, whole_number
 from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies._earlier import Earlier
-from optiproxy.proxies._kernel import Mixture
 from optiproxy.proxies._scores import Score, Scores
 from optiproxy.proxies.base import Proxy
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.informed import Informed, Model
+from optiproxy.proxies.kernel import Mixture
+from optiproxy.proxies.two_fidelities import PROMOTED, PROMOTED_CANDIDATES, TwoFidelities
 from optiproxy.search._acquisition import ACQUISITIONS, acquired
 from optiproxy.search._batch import Scouted, fill
 from optiproxy.search._climb import climb, draw, start
 from optiproxy.search._design import balanced
-from optiproxy.search._earlier import read_earlier
-from optiproxy.search._fidelity import PROMOTED, PROMOTED_CANDIDATES, TwoFidelities
-from optiproxy.search._limits import Targets, log_feasible, targets_of
 from optiproxy.search._outputs import Outputs
 from optiproxy.search._pareto import Front, chebyshev
-from optiproxy.search._threads import single_threaded
+from optiproxy.search._training_targets import Targets, log_feasible, targets_of
 from optiproxy.search.base import Optimizer
+from optiproxy.search.threads import single_threaded
+from optiproxy.search.warm_start import read_earlier
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 

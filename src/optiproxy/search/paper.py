@@ -16,12 +16,12 @@ from torch import Tensor
 from optiproxy.encodings import corners
 from optiproxy.errors import invalid, truth, unknown
 from optiproxy.metrics import Function
-from optiproxy.proxies._ensemble import Training
+from optiproxy.proxies.ensemble import Training
 from optiproxy.proxies.gcn import GCNEnsemble
 from optiproxy.search._climb import climb, start
-from optiproxy.search._targets import fill, standardise
-from optiproxy.search._threads import single_threaded
 from optiproxy.search.base import Optimizer
+from optiproxy.search.threads import single_threaded
+from optiproxy.search.transforms import fill, standardise
 from optiproxy.spaces import Darts, Graph, Pool, Recurrent, Space
 from optiproxy.spaces.architecture import Indices
 

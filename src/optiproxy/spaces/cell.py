@@ -202,7 +202,7 @@ class Cell(Space):
         Raises:
             InvalidValueError: The space has operations of other names; all are told together.
         """
-        from optiproxy.spaces._nb201_network import LAYERS, NONE, network
+        from optiproxy.spaces.networks.nb201 import LAYERS, NONE, network
 
         other = [op for op in self.operations if op not in (*LAYERS, NONE)]
         if other:

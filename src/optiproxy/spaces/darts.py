@@ -204,7 +204,7 @@ class Darts(Space):
         Raises:
             InvalidValueError: The space has operations of other names; all are told together.
         """
-        from optiproxy.spaces._darts_network import LAYERS, DartsNetwork
+        from optiproxy.spaces.networks.darts import LAYERS, DartsNetwork
 
         other = [op for op in self.operations if op not in LAYERS]
         if other:

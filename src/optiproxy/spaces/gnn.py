@@ -192,7 +192,7 @@ class GnnDag(Space):
             InvalidValueError: The space has operations of other names, told together; or `width` is
                 odd.
         """
-        from optiproxy.spaces._gnn_network import HEADS, OPERATIONS, GraphNetwork
+        from optiproxy.spaces.networks.gnn import HEADS, OPERATIONS, GraphNetwork
 
         other = [op for op in self.operations if op not in OPERATIONS]
         if other:

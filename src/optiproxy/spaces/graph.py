@@ -353,7 +353,7 @@ class Graph(Space):
         Raises:
             InvalidValueError: The space has operations of other names; all are told together.
         """
-        from optiproxy.spaces._nb101_network import LAYERS, network
+        from optiproxy.spaces.networks.nb101 import LAYERS, network
 
         other = [op for op in self.operations if op not in LAYERS]
         if other:

@@ -46,7 +46,7 @@ class Macro(Chain):
 
     def build(self, arch: Architecture, *, classes: int = 10) -> nn.Module:
         """The benchmark's network for 32 x 32 images, (B, 3, 32, 32) → (B, classes)."""
-        from optiproxy.spaces._macro_network import network
+        from optiproxy.spaces.networks.macro import network
 
         return network([str(block) for block in self.architecture(arch).values()], classes)
 

@@ -18,7 +18,7 @@ from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, 
 from optiproxy.spaces.base import Space
 
 if TYPE_CHECKING:
-    from optiproxy.spaces._recurrent_network import RecurrentCell
+    from optiproxy.spaces.networks.recurrent import RecurrentCell
 
 # How many inputs each operation takes. Recipes call both linear maps "linear".
 ARITY = {
@@ -236,7 +236,7 @@ class Recurrent(Space):
             InvalidValueError: The widths differ, and something else than a linear map reads the
                 input.
         """
-        from optiproxy.spaces._recurrent_network import RecurrentCell
+        from optiproxy.spaces.networks.recurrent import RecurrentCell
 
         return RecurrentCell(self.recipe(self.architecture(arch)), inputs, width)
 

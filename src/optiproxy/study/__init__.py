@@ -1,6 +1,6 @@
 """Running a search: storage, workers, resuming, comparing. The only place that knows Optuna."""
 
-from optiproxy.study.comparison import Comparison, SummaryRow, compare
+from optiproxy.study.comparison.compare import Comparison, SummaryRow, compare
 from optiproxy.study.records import Found, Record, Seconds
 from optiproxy.study.study import Study
 

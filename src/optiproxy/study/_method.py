@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from optiproxy.errors import invalid, unknown
+from optiproxy.methods import METHODS
 from optiproxy.metrics import Function
 from optiproxy.proxies import PROXIES
-from optiproxy.search import METHODS, Optimizer
-from optiproxy.search._earlier import EarlierStudy
+from optiproxy.search import Optimizer
+from optiproxy.search.warm_start import EarlierStudy
 from optiproxy.tasks import Task
 
 

@@ -10,11 +10,11 @@ import optuna
 
 from optiproxy.errors import OptiProxyError
 from optiproxy.report.html import Search
-from optiproxy.study import _environment
-from optiproxy.study._identity import Identity, constraint_text, objective_text
-from optiproxy.study._ledger import Ledger
+from optiproxy.study import environment
 from optiproxy.study._results import records
-from optiproxy.study._warm import ATTRIBUTE as WARM_START
+from optiproxy.study._storage.identity import Identity, constraint_text, objective_text
+from optiproxy.study._storage.trials import Ledger
+from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
 from optiproxy.tasks import load
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def searched(study: Study) -> Search:
         seconds=vars(study.seconds),
         seeds=_seeds(study),
         command=command(study),
-        versions={**_environment.versions(), "system": _environment.system()},
+        versions={**environment.versions(), "system": environment.system()},
     )
 
 

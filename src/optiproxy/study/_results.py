@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optiproxy.errors import OptiProxyError
-from optiproxy.study._ledger import Entry, State
+from optiproxy.study._storage.trials import Entry, State
 from optiproxy.study.records import Found, Record
 from optiproxy.tasks import Task
 

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from optiproxy.metrics import is_name
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
-from optiproxy.study._curves import medians
-from optiproxy.study._interrupts import Interrupts
-from optiproxy.study._ledger import Entry, Ledger, State, duplicates
-from optiproxy.study._owner import LEASE
-from optiproxy.study._plan import Plan
-from optiproxy.study._pool import Pool, death, result
+from optiproxy.study._budget import Plan
+from optiproxy.study._curve_prediction import medians
+from optiproxy.study._storage.lease import LEASE
+from optiproxy.study._storage.trials import Entry, Ledger, State, duplicates
+from optiproxy.study._workers.interrupts import Interrupts
+from optiproxy.study._workers.pool import Pool, death, result
 from optiproxy.study.records import Record
 from optiproxy.tasks import Evaluation
 

@@ -8,11 +8,11 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
-from optiproxy.study._interrupts import Interrupts
-from optiproxy.study._ledger import Ledger
-from optiproxy.study._plan import Plan
-from optiproxy.study._pool import pool_of
+from optiproxy.study._budget import Plan
 from optiproxy.study._runner import Runner
+from optiproxy.study._storage.trials import Ledger
+from optiproxy.study._workers.interrupts import Interrupts
+from optiproxy.study._workers.pool import pool_of
 from optiproxy.study.records import Record
 
 # The runs of this process that go on: a trial of any other run of it was left behind.

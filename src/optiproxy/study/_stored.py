@@ -7,10 +7,10 @@ import os
 import optuna
 
 from optiproxy.errors import InvalidValueError, StudyError, unknown
-from optiproxy.study._identity import Identity
-from optiproxy.study._storage import Storage, open_storage, quiet, shown
+from optiproxy.study._storage.identity import Identity
+from optiproxy.study._storage.open import Storage, open_storage, quiet, shown
 from optiproxy.tasks import Reference, Task, load
-from optiproxy.tasks._loading import resolve
+from optiproxy.tasks.loading import resolve
 
 
 def stored_identity(name: str, storage: Storage) -> Identity:

@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-import optiproxy
+from optiproxy._version import __version__
 from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.metrics import Function, Metric
 from optiproxy.report.diagnostics import Diagnosis, diagnose
-from optiproxy.search._earlier import EarlierStudy, read_earlier
+from optiproxy.search.warm_start import EarlierStudy, read_earlier
 from optiproxy.spaces import Architecture, Space
 from optiproxy.study import _results
+from optiproxy.study._budget import Plan
 from optiproxy.study._checks import check_cheap_budget, workers_of
-from optiproxy.study._identity import BUDGET, CHEAP_BUDGET, Identity, default_name
-from optiproxy.study._ledger import Ledger, State
 from optiproxy.study._method import Method
-from optiproxy.study._plan import Plan
 from optiproxy.study._session import run_session
-from optiproxy.study._storage import Storage, open_storage, quiet, shown, storage_errors
+from optiproxy.study._storage.identity import BUDGET, CHEAP_BUDGET, Identity, default_name
+from optiproxy.study._storage.open import Storage, open_storage, quiet, shown, storage_errors
+from optiproxy.study._storage.trials import Ledger, State
+from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
+from optiproxy.study._storage.warm_start import keep_earlier
 from optiproxy.study._stored import bounded, found_again, stored_identity
-from optiproxy.study._warm import ATTRIBUTE as WARM_START
-from optiproxy.study._warm import keep_earlier
 from optiproxy.study.records import Found, Record, Seconds
 from optiproxy.tasks import Task
-from optiproxy.tasks.base import Evaluator
+from optiproxy.tasks.task import Evaluator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +206,7 @@ class Study:
         self._optimizer = chosen.optimizer(task, seed)
         self.seed = seed = self._optimizer.seed
         self.identity = Identity.of(
-            task, method, self.proxy, seed, version=optiproxy.__version__, asked=asked
+            task, method, self.proxy, seed, version=__version__, asked=asked
         )
         self.opened = opened = open_storage(storage)
         with quiet(), storage_errors(storage):

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from optiproxy.errors import invalid
-from optiproxy.tasks import _measuring, _query
+from optiproxy.tasks import _device, _evaluate
 
 if TYPE_CHECKING:
-    from optiproxy.tasks.base import Task
+    from optiproxy.tasks.task import Task
 
 _logger = logging.getLogger("optiproxy.tasks")
 
@@ -26,8 +26,8 @@ TOLD_AFTER = 5.0
 def sampled(task: Task, metric: str) -> list[float]:
     """A metric of a random sample of the space, NaN where it can't be measured."""
     function, size = task.known(metric), SAMPLE
-    if metric not in task.exact and _measuring.measures(task, metric):
-        function = partial(_measuring.metric, task, metric, function)
+    if metric not in task.exact and _device.measures(task, metric):
+        function = partial(_device.metric, task, metric, function)
         size = SAMPLE_MEASURED
     if function is None:
         raise invalid(
@@ -49,7 +49,7 @@ def sampled(task: Task, metric: str) -> list[float]:
                 *(metric, size, len(values), took / len(values) * (size - len(values))),
             )
         try:
-            values.append(_query.number(metric, function(arch)))
+            values.append(_evaluate.number(metric, function(arch)))
         except Exception as error:
             values.append(math.nan)  # One failed measurement is no reason to stop.
             problem = f"{type(error).__name__}: {error}"

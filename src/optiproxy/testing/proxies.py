@@ -11,7 +11,7 @@ from torch import Tensor
 
 from optiproxy.encodings import corners
 from optiproxy.proxies.base import Proxy
-from optiproxy.search._threads import single_threaded
+from optiproxy.search.threads import single_threaded
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain, Space
 
 CELL = Cell(nodes=4, operations=NB201_OPERATIONS)

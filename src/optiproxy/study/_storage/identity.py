@@ -1,0 +1,147 @@
+"""What a stored study says of itself, so that nobody goes on with it as if it were another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import optuna
+
+from optiproxy.errors import StudyError
+from optiproxy.metrics import Constraint, Objective
+from optiproxy.study._storage.trials import PREFIX
+from optiproxy.tasks import Task
+
+ATTRIBUTE = PREFIX + "study"
+BUDGET = PREFIX + "budget"
+CHEAP_BUDGET = PREFIX + "cheap_budget"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All that has to be equal for a search to go on, but for the last four fields.
+
+    Attributes:
+        reference: The text and the folder that the task is loaded by; None for one that was made in
+            a program.
+        version: The version of OptiProxy that began the study.
+        asked: The constraints as they were given, where some are relative; `constraints` has their
+            absolute bounds, which are found once.
+        code: A hash of the user's file that the task is in; None where it is in none.
+    """
+
+    task: str
+    space: str
+    objectives: list[str]
+    constraints: list[str]
+    reported: list[str]
+    method: str
+    proxy: str | None
+    seed: int
+    measure: str | None = None
+    low_fidelity: int | None = None
+    reference: tuple[str, str] | None = None
+    version: str = ""
+    asked: list[str] = field(default_factory=list)
+    code: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        method: str,
+        proxy: str | None,
+        seed: int,
+        *,
+        version: str,
+        asked: Sequence[str] = (),
+    ) -> Identity:
+        reference = task.reference
+        return cls(
+            task=task.name,
+            space=f"{task.space!r}, fingerprint {task.space.fingerprint}",
+            objectives=[objective_text(o) for o in task.objectives],
+            constraints=[constraint_text(c) for c in task.constraints],
+            reported=list(task.reported),
+            method=method,
+            proxy=proxy,
+            seed=seed,
+            measure=task.measure,
+            low_fidelity=task.low_fidelity,
+            reference=None if reference is None else (reference.text, reference.folder),
+            version=version,
+            asked=list(asked),
+            code=code_of(task),
+        )
+
+    @classmethod
+    def stored(cls, study: optuna.Study) -> Identity | None:
+        """What `study` says; None where it says nothing."""
+        value: dict[str, Any] | None = study.user_attrs.get(ATTRIBUTE)
+        if value is None:
+            return None
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: v for name, v in value.items() if name in known})
+
+    def same_but_seed(self, other: Identity) -> bool:
+        """Whether the other is the same search, with this or another seed."""
+        return all(
+            getattr(self, field.name) == getattr(other, field.name)
+            for field in fields(self)
+            if field.name not in ("seed", "reference", "version", "asked", "code")
+        )
+
+    def claim(self, study: optuna.Study, place: str) -> Identity:
+        """Writes itself to a new study, and compares itself with an old one, which is returned.
+
+        Raises:
+            StudyError: The stored study is another search; every field that differs is told.
+        """
+        found = Identity.stored(study)
+        if found is None:
+            if study.get_trials(deepcopy=False):
+                raise StudyError(
+                    f"study {study.study_name!r} in {place} was not made by OptiProxy; "
+                    "give another name"
+                )
+            study.set_user_attr(ATTRIBUTE, asdict(self))
+            found = Identity.stored(study) or self  # Another process may have been as fast.
+        different = [
+            f"{name}: {theirs!r} there, {ours!r} here"
+            for name, theirs, ours in (
+                (f.name, getattr(found, f.name), getattr(self, f.name)) for f in fields(self)
+            )
+            if theirs != ours and name not in ("reference", "version", "asked", "code")
+        ]
+        if different:
+            raise StudyError(
+                f"study {study.study_name!r} in {place} is another search "
+                f"({'; '.join(different)}); give the same values, or another name"
+            )
+        return found
+
+
+def default_name(task: Task, method: str, seed: int) -> str:
+    """The name of a study that was given none."""
+    return f"{task.name}-{method}-{seed}"
+
+
+def code_of(task: Task) -> str | None:
+    """A hash of the user's files that a task is in and that it reads; None where there are none."""
+    file = None if task.reference is None else task.reference.file
+    files = [*([file] if file else []), *(path for path in task.files if path.is_file())]
+    if not files:
+        return None
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def objective_text(objective: Objective) -> str:
+    return f"{objective.metric}={objective.direction}"
+
+
+def constraint_text(constraint: Constraint) -> str:
+    """All digits of the bound: `str` rounds it for reading."""
+    return constraint.text

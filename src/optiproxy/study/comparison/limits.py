@@ -1,0 +1,52 @@
+"""Relative limits in a comparison: found once for a task, the same for all of its searches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from optiproxy._atomic_write import whole
+from optiproxy.tasks import Task
+
+#: Beside the searches that it holds for; a metric that is measured has another value each time.
+FILE = "limits.json"
+
+
+def bounded(task: Task, cells: Path) -> Task:
+    """The task with absolute limits, as an earlier call found them where there was one.
+
+    Raises:
+        InvalidValueError: A limit refers to a metric that is known by training alone, or limits
+            contradict each other.
+        DataError: The task's data are missing.
+    """
+    asked = [constraint.text for constraint in task.constraints]
+    if not any(constraint.relative for constraint in task.constraints):
+        return task
+    known = _kept(cells).get(_key(task, asked))
+    return task.resolved() if known is None else task.replaced(constraints=known)
+
+
+def keep(asked: list[Task], found: list[Task], cells: Path) -> None:
+    """Writes down what limits of the tasks that were `asked` for came to."""
+    limits = {
+        _key(task, [c.text for c in task.constraints]): [c.text for c in limited.constraints]
+        for task, limited in zip(asked, found, strict=True)
+        if task is not limited
+    }
+    if limits:
+        content = json.dumps({**_kept(cells), **limits}, indent=1, ensure_ascii=False)
+        with whole(cells / FILE) as unfinished:
+            unfinished.write_text(content + "\n", "utf-8")
+
+
+def _key(task: Task, asked: list[str]) -> str:
+    return f"{task.name} of {task.space.fingerprint}: {', '.join(asked)}"
+
+
+def _kept(cells: Path) -> dict[str, list[str]]:
+    try:
+        kept: dict[str, list[str]] = json.loads((cells / FILE).read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return kept

@@ -1,0 +1,78 @@
+"""All registered tasks, and whether their data are here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optiproxy.errors import OptiProxyError
+from optiproxy.tables import store
+from optiproxy.tables.averaged_rows import ListedPool
+from optiproxy.tasks import TASKS, Task, get
+
+
+@dataclass(frozen=True)
+class CatalogueRow:
+    """One task, as ``optiproxy tasks`` shows it.
+
+    Attributes:
+        name: What ``optiproxy search`` is given.
+        description: One line.
+        architectures: How many there are to choose from; 0 where only its table says it.
+        metrics: The names of all metrics, reported ones included.
+        objectives: ``METRIC=max`` or ``METRIC=min``; the first one ranks.
+        constraints: ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``.
+        reported: The metrics that never guide a search.
+        source: Where the numbers come from.
+        licence: The licence of the source.
+        citation: The publication.
+        data: "here", "missing" or "broken"; "built in" where nothing has to be fetched.
+        problem: Why a task of another package can't be loaded; then only `name` is known.
+        family: What tasks share that differ in data set or device alone; empty for one by itself.
+    """
+
+    name: str
+    description: str = ""
+    architectures: int = 0
+    metrics: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
+    source: str = ""
+    licence: str = ""
+    citation: str = ""
+    data: str = ""
+    problem: str = ""
+    family: str = ""
+
+
+def catalogue() -> list[CatalogueRow]:
+    """A row for each registered task. No table is loaded and nothing is trained."""
+    return [_row(name) for name in TASKS.names()]
+
+
+def _row(name: str) -> CatalogueRow:
+    try:
+        task = get(name)
+    except OptiProxyError as error:
+        return CatalogueRow(name, problem=str(error))
+    states = [store.status(table).status for table in task.origin.tables]
+    return CatalogueRow(
+        name,
+        task.description,
+        _count(task),
+        task.metrics,
+        tuple(f"{objective.metric}={objective.direction}" for objective in task.objectives),
+        tuple(str(constraint) for constraint in task.constraints),
+        task.reported,
+        task.origin.source,
+        task.origin.licence,
+        task.origin.citation,
+        next((s for s in ("broken", "missing", "here") if s in states), "built in"),
+        family=task.origin.family,
+    )
+
+
+def _count(task: Task) -> int:
+    if isinstance(task.space, ListedPool) and task.space.networks is None:
+        return 0
+    return task.space.count

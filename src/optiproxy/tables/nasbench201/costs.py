@@ -1,0 +1,182 @@
+"""More of NAS-Bench-201: the training of 12 epochs, single trainings, and costs.
+
+- ``nb201-12epochs-*``: the separate training of 12 epochs with a schedule of its own (not epoch 12
+  of the long one), one seed.
+- ``nb201-runs-*``: one training of 200 epochs, drawn by the study's seed and the architecture from
+  the two or three that were measured: a search under the noise of training. On CIFAR-10 it is the
+  validation accuracy; on the others that of the validation and test images together, which is all
+  that is known of single trainings.
+- ``nb201-costs-*``: the accuracies of the ``nb201-*`` tasks, short trainings included, with
+  parameters, training seconds and two scores that need no training (NASWOT, LogSynflow; higher is
+  better). An epoch of a short training takes as long as one of the full training.
+
+Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.spaces import Architecture, Cell
+from optiproxy.tables import store
+from optiproxy.tables.averaged_rows import read_columns
+from optiproxy.tables.benchmark import benchmark, numbers
+from optiproxy.tables.fidelity_rows import TwoTables
+from optiproxy.tables.nasbench201 import cell
+from optiproxy.tables.nasbench201.accuracy import FULL, SHORT, SHORT_TABLE
+from optiproxy.tables.nasbench201.cell import DATA_SETS
+from optiproxy.tables.parquet_rows import _array
+from optiproxy.tables.table import Table
+from optiproxy.tasks.origin import Origin
+from optiproxy.tasks.task import Task
+
+RUNS, COSTS = "nb201_seed_runs", "nb201_cost_proxies"
+
+
+def twelve_epochs(data_set: str) -> Table:
+    """NAS-Bench-201 after the training of 12 epochs."""
+    return cell.accuracies(
+        data_set,
+        SHORT_TABLE,
+        suffix="_12ep",
+        name=f"nb201-12epochs-{data_set.replace('_', '-')}",
+        description=(
+            f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % after the training of 12 "
+            "epochs, one seed"
+        ),
+        family="nb201-12epochs",
+    )
+
+
+def costs(data_set: str) -> Table:
+    """NAS-Bench-201 with what a network costs and scores before training."""
+    columns = {
+        "params_m": f"{data_set}_params_m",
+        "train_seconds": f"{data_set}_search_train_seconds_200_epochs",
+        "naswot": f"{data_set}_naswot",
+        "logsynflow": f"{data_set}_logsynflow",
+    }
+    if data_set == "cifar100":  # The others' FLOPs are not in the table.
+        columns["flops_m"] = "cifar100_flops_m"
+
+    def trained(epochs: int, accuracies: Table) -> Table:
+        measured = benchmark(
+            COSTS,
+            cell.space(),
+            name="costs",
+            key="arch",
+            columns=columns,
+            objectives={"params_m": "min"},
+            scale={"train_seconds": epochs / FULL},
+            description="",
+            citation=cell.CITATION,
+        )
+        return accuracies.joined(
+            measured,
+            name=f"nb201-costs-{data_set.replace('_', '-')}",
+            description=(
+                f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % after 200 epochs, mean "
+                "over seeds; parameters in millions, seconds of training, NASWOT, LogSynflow"
+            ),
+            family="nb201-costs",
+        )
+
+    return TwoTables(
+        trained(FULL, cell.accuracies(data_set)),
+        FULL,
+        {SHORT: trained(SHORT, twelve_epochs(data_set))},
+    )
+
+
+def runs(data_set: str) -> Task:
+    """NAS-Bench-201, one training of each query."""
+    metric = "val_accuracy" if data_set == "cifar10" else "valtest_accuracy"
+    single = SingleRuns(cell.space(), f"{data_set}_{metric}", metric)
+    images = "validation" if data_set == "cifar10" else "validation and test"
+    file = store.known(RUNS)
+    return Task(
+        f"nb201-runs-{data_set.replace('_', '-')}",
+        single.space,
+        single,
+        objectives={metric: "max"},
+        metrics=[metric],
+        build=cell.build(data_set),
+        prepare=single.load,
+        in_memory=True,
+        description=(
+            f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % on the {images} images after "
+            "200 epochs, of one training that the seed draws"
+        ),
+        origin=Origin(
+            file.source, file.licence, cell.CITATION, f"{RUNS}, {cell.TABLE}", "nb201-runs"
+        ),
+    )
+
+
+class SingleRuns:
+    """An evaluator: the accuracy of one of a cell's trainings, drawn by `seed`.
+
+    Args:
+        space: NAS-Bench-201's.
+        column: Of the table of single trainings.
+        metric: What it is called.
+    """
+
+    def __init__(self, space: Cell, column: str, metric: str) -> None:
+        self.space = space
+        self._column, self._metric = column, metric
+        # Single trainings are listed by a cell's number; the other table says which cell that is.
+        self._numbers = numbers(cell.TABLE, space)
+        self._loaded: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loaded": None}
+
+    def __call__(self, arch: Architecture, *, seed: int) -> dict[str, float]:
+        starts, values = self._tables()
+        number = int(self._numbers(arch)["number"])
+        trainings = values[starts[number] : starts[number + 1]]
+        return {self._metric: float(trainings[seed % len(trainings)])}
+
+    def load(self) -> None:
+        """Reads both tables, once.
+
+        Raises:
+            DataError: One is missing or broken.
+        """
+        self._numbers.load()
+        self._tables()
+
+    def _tables(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Where each cell's trainings begin, (cells + 1,), and all trainings by cell."""
+        if self._loaded is None:
+            table = read_columns(store.find(RUNS), ("arch_index", self._column))
+            import pyarrow as pa
+
+            numbers = np.concatenate(
+                [_array(chunk, np.int64) for chunk in table["arch_index"].cast(pa.int64()).chunks]
+            )
+            column = table[self._column].fill_null(math.nan)
+            values = np.concatenate([_array(chunk, np.float64) for chunk in column.chunks])
+            order = np.argsort(numbers, kind="stable")
+            starts = np.searchsorted(numbers[order], np.arange(numbers.max() + 2))
+            self._loaded = starts.astype(np.int64), values[order]
+        return self._loaded
+
+
+def __getattr__(attribute: str) -> Callable[[], Task]:
+    # The registry names a function for each: twelve_epochs_cifar10, costs_cifar100, …
+    made: dict[str, Callable[[str], Task]] = {
+        "twelve_epochs": twelve_epochs, "costs": costs, "runs": runs,
+    }  # fmt: skip
+    for kind, make in made.items():
+        data_set = attribute.removeprefix(f"{kind}_")
+        if data_set in DATA_SETS:
+            return partial(make, data_set)
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

@@ -1,0 +1,425 @@
+"""Reading a table of architectures: every check that comes before the first query."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError, unknown
+from optiproxy.spaces import Architecture, Option, Space
+from optiproxy.spaces.architecture import Indices
+from optiproxy.tables._checksum import Stamp, checksum, stamp
+
+# Tables that stay in memory; the three data sets of NAS-Bench-201 share one index of rows.
+CACHED = 16
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Which rows a table has: all that names them, and the state of the file.
+
+    Attributes:
+        file: Path, size and time of writing.
+        columns: The key column with the space's text form, or one column for each choice.
+        one_per_choice: Whether it is the latter.
+        sha256: The pinned checksum, or None.
+        rows: The number of rows that it must have, or None.
+        fingerprint: The space's, since spaces themselves compare by identity.
+        space: What the keys are architectures of.
+        where: Column and value; only the rows that have all of them are the table's.
+    """
+
+    file: Stamp
+    columns: tuple[str, ...]
+    one_per_choice: bool
+    sha256: str | None
+    rows: int | None
+    fingerprint: str
+    space: Space = field(compare=False)
+    where: tuple[tuple[str, Option], ...] = ()
+
+    @property
+    def path(self) -> Path:
+        return Path(self.file[0])
+
+
+class Lookup:
+    """An evaluator: the metrics of an architecture's row. Loads the table when it is first needed.
+
+    To another process goes what to read, never what was read.
+
+    Args:
+        space: Whose architectures the rows are.
+        path: The file, or a function that finds it.
+        key: The key columns: one with the space's text form, or one for each choice.
+        one_per_choice: Whether `key` is the latter.
+        columns: Metric → column.
+        sha256: The pinned checksum, or None.
+        rows: The number of rows that it must have, or None.
+        where: Column → value; other rows are not read.
+        scale: Metric → the factor from its column's unit to its own; 1 where it is not named.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        path: Path | Callable[[], Path],
+        *,
+        key: tuple[str, ...],
+        one_per_choice: bool,
+        columns: Mapping[str, str],
+        sha256: str | None,
+        rows: int | None,
+        where: Mapping[str, Option] = MappingProxyType({}),
+        scale: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        self._space = space
+        self._path = path
+        self._key = key
+        self._one_per_choice = one_per_choice
+        self._columns = dict(columns)
+        self._sha256 = sha256
+        self._rows = rows
+        self._where = tuple(where.items())
+        self._scale = dict(scale)
+        self._loaded: tuple[dict[bytes, int], dict[str, NDArray[np.float64]]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {k: v for k, v in self.__dict__.items() if k != "_row_of_network"}
+        return {**kept, "_loaded": None}
+
+    def __call__(self, arch: Architecture) -> dict[str, float]:
+        row_of, values = self._tables()
+        indices = self._space.to_indices([arch])
+        row = row_of.get(indices[0].tobytes())
+        if row is None:
+            row = self._row_of_network.get(self._space.canonical(indices)[0].tobytes())
+        if row is None:
+            # One text for all: failures are counted by their reasons.
+            raise EvaluationFailed(
+                "the table has no row for it; where many lack one, search "
+                "spaces.Pool(space, architectures with a row)"
+            )
+        return {metric: float(column[row]) for metric, column in values.items()}
+
+    @cached_property
+    def _row_of_network(self) -> dict[bytes, int]:
+        """Canonical option numbers → row; empty where a network has several rows, for then they are
+        listed one by one.
+        """
+        row_of = self.row_of()
+        listed = np.frombuffer(b"".join(row_of), dtype=np.int64).reshape(-1, len(self._space))
+        networks = [row.tobytes() for row in self._space.canonical(listed)]
+        found = dict(zip(networks, row_of.values(), strict=True))
+        return found if len(found) == len(row_of) else {}
+
+    @property
+    def one_per_network(self) -> bool:
+        """Whether no two rows are the same network (`Space.canonical`)."""
+        return bool(self._row_of_network)
+
+    def load(self) -> None:
+        """Reads and checks the table, once.
+
+        Raises:
+            DataError: It is missing, broken, or not a table of the space's architectures.
+        """
+        self._tables()
+
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        """Metric → its values by row, (rows,); NaN where a cell is empty."""
+        return self._tables()[1]
+
+    def row_of(self) -> dict[bytes, int]:
+        """Option numbers of an architecture, as bytes → its row in `values`."""
+        return self._tables()[0]
+
+    def _tables(self) -> tuple[dict[bytes, int], dict[str, NDArray[np.float64]]]:
+        if self._loaded is None:
+            path = self._path if isinstance(self._path, Path) else self._path()
+            try:
+                state = stamp(path)
+            except OSError as error:
+                raise DataError(
+                    f"{path}: it can't be opened ({error.strerror}); give the path of the table"
+                ) from None
+            keys = Keys(
+                state, self._key, self._one_per_choice, self._sha256, self._rows,
+                self._space.fingerprint, self._space, self._where,
+            )  # fmt: skip
+            wanted = tuple(self._columns.values())
+            _check(keys, wanted)
+            numbers = _numbers(keys, wanted)
+            self._loaded = (
+                _row_of(keys),
+                {
+                    metric: numbers[column] * self._scale.get(metric, 1.0)
+                    for metric, column in self._columns.items()
+                },
+            )
+        return self._loaded
+
+
+def _check(keys: Keys, wanted: tuple[str, ...]) -> None:
+    """The checks that need no reading of columns: checksum, format, columns, rows."""
+    import pyarrow.parquet as pq
+
+    path = keys.path
+    with _told(path):
+        if keys.sha256 is not None and checksum(path) != keys.sha256.lower():
+            raise DataError(
+                f"{path}: its SHA-256 is {checksum(path)}, not {keys.sha256}: it is cut short or "
+                "altered; replace it by a whole copy"
+            )
+        with pq.ParquetFile(path) as file:
+            names, rows = file.schema_arrow.names, file.metadata.num_rows
+    for column in (*keys.columns, *wanted, *(column for column, _ in keys.where)):
+        if column not in names:
+            raise DataError(f"{path}: {unknown('column', column, names)}")
+    if keys.rows is not None and rows != keys.rows:
+        raise DataError(
+            f"{path}: it has {rows:,} rows, not {keys.rows:,}: it is cut short or another table; "
+            "replace it by a whole copy"
+        )
+    if rows == 0:
+        raise DataError(f"{path}: it has no rows; replace it by a whole copy")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tells an unreadable file as a DataError: cut short, overwritten, no Parquet at all."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        remedy = "replace it by a whole copy"
+        if path.suffix.lower() == ".csv":
+            remedy = (
+                "make one of it by pandas: read_csv(FILE).to_parquet(OTHER_FILE), where an option "
+                "is called None or NA with keep_default_na=False"
+            )
+        raise DataError(f"{path}: it is no readable Parquet file ({reason}); {remedy}") from None
+
+
+def _read(keys: Keys, columns: tuple[str, ...]) -> Any:
+    """The columns of the table's rows."""
+    table = _read_all(keys.path, columns)
+    chosen = _chosen(keys)
+    if chosen is None:
+        return table
+    first, last = int(chosen[0]), int(chosen[-1])
+    if last - first + 1 == len(chosen):  # the usual case, without a copy
+        return table.slice(first, len(chosen))
+    return table.take(chosen)
+
+
+def _read_all(path: Path, columns: tuple[str, ...]) -> Any:
+    import pyarrow.parquet as pq
+
+    with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        # One thread: these tables are small, and workers share the cores.
+        return file.read(columns=list(dict.fromkeys(columns)), use_threads=False)
+
+
+@lru_cache(maxsize=CACHED)
+def _chosen(keys: Keys) -> NDArray[np.int64] | None:
+    """The file's rows that are the table's, in order; None for all of them."""
+    if not keys.where:
+        return None
+    table = _read_all(keys.path, tuple(column for column, _ in keys.where))
+    chosen = np.ones(len(table), dtype=bool)
+    for column, wanted in keys.where:
+        numbers, values = _encoded(keys.path, table[column])
+        matching = [v is not None and _loosely(v) == _loosely(wanted) for v in values]
+        if not any(matching):
+            raise DataError(f"{keys.path}: no row where {unknown(column, wanted, values)}")
+        chosen &= np.array(matching)[numbers]
+    if not chosen.any():
+        raise DataError(f"{keys.path}: no row where {dict(keys.where)}; ask for another value")
+    return np.flatnonzero(chosen)
+
+
+def _in_file(keys: Keys, row: int) -> int:
+    """A row of the table by its number in the file, as messages tell it."""
+    chosen = _chosen(keys)
+    return row if chosen is None else int(chosen[row])
+
+
+@lru_cache(maxsize=CACHED)
+def _numbers(keys: Keys, columns: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """Column → its values, (rows,), NaN where a cell is empty."""
+    import pyarrow as pa
+
+    table = _read(keys, columns)
+    found = {}
+    for name in dict.fromkeys(columns):
+        column = table[name]
+        try:
+            if pa.types.is_dictionary(column.type):
+                column = column.cast(column.type.value_type)
+            if pa.types.is_boolean(column.type):
+                column = column.cast(pa.int8())
+            if not pa.types.is_float64(column.type):
+                column = column.cast(pa.float64(), safe=False)
+        except pa.ArrowException:
+            raise DataError(
+                f"{keys.path}: column {name!r} holds {column.type}, not numbers; choose another"
+            ) from None
+        if column.null_count:
+            column = column.fill_null(math.nan)
+        found[name] = np.concatenate([_array(chunk, np.float64) for chunk in column.chunks])
+    return found
+
+
+def _array(column: Any, kind: type[np.generic]) -> NDArray[Any]:
+    """A column's buffer as it lies; pyarrow's own way to numpy imports pandas, 0.2 s."""
+    dtype = np.dtype(kind)
+    return np.frombuffer(
+        column.buffers()[1], dtype, count=len(column), offset=column.offset * dtype.itemsize
+    )
+
+
+@lru_cache(maxsize=CACHED)
+def _row_of(keys: Keys) -> dict[bytes, int]:
+    """Option numbers of an architecture, as bytes → its row."""
+    table = _read(keys, keys.columns)
+    if keys.one_per_choice:
+        indices = _from_columns(keys, table)
+    else:
+        indices = _from_texts(keys, table[keys.columns[0]])
+    allowed = keys.space.valid(indices)
+    if not allowed.all():
+        row = int(np.flatnonzero(~allowed)[0])
+        raise DataError(
+            f"{keys.path}: row {_in_file(keys, row)} ({_shown(keys, indices[row])}) is not allowed "
+            "in the space; give the space that the table was measured in"
+        )
+    packed = np.ascontiguousarray(indices).view(f"V{indices.itemsize * indices.shape[1]}")
+    row_of = {key: row for row, key in enumerate(packed[:, 0].tolist())}
+    if len(row_of) < len(indices):
+        row = next(r for r, key in enumerate(packed[:, 0].tolist()) if row_of[key] != r)
+        again = row_of[indices[row].tobytes()]
+        raise DataError(
+            f"{keys.path}: rows {_in_file(keys, row)} and {_in_file(keys, again)} are the same "
+            f"architecture ({_shown(keys, indices[row])}); keep one row for each"
+        )
+    return row_of
+
+
+def _shown(keys: Keys, row: Indices) -> str:
+    return keys.space.to_text(keys.space.from_indices(row[None])[0])
+
+
+def _from_texts(keys: Keys, column: Any) -> Indices:
+    """A column of texts as option numbers, (rows, C)."""
+    space, lookup = keys.space, keys.space._lookup
+    rows: list[list[int]] = []
+    for text in column.to_pylist():
+        try:
+            mapping = space.parse_text(text)
+            if len(mapping) != len(lookup):
+                raise ValueError("choices that the space does not have")
+            rows.append([table[mapping[name]] for name, table in lookup])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            rows.append(_from_text(keys, len(rows), text))
+    return np.array(rows, dtype=np.int64)
+
+
+def _from_text(keys: Keys, row: int, text: object) -> list[int]:
+    """What the fast way could not read: reads it the careful way, or tells what is wrong."""
+    where = f"{keys.path}: column {keys.columns[0]!r}, row {_in_file(keys, row)}"
+    if not isinstance(text, str):
+        raise DataError(
+            f"{where}: {text!r} is no text; give as key a column with the architectures' texts, "
+            "or a column for each choice"
+        )
+    try:
+        arch = keys.space.architecture(text)
+    except OptiProxyError as error:
+        example = keys.space.to_text(keys.space.sample(1)[0])
+        raise DataError(
+            f"{where}: no architecture of the space ({error}); a text of it reads {example}"
+        ) from None
+    found: list[int] = keys.space.to_indices([arch])[0].tolist()
+    return found
+
+
+def _from_columns(keys: Keys, table: Any) -> Indices:
+    """A column for each choice as option numbers, (rows, C)."""
+    return np.stack(
+        [
+            _options(keys, table[column], column, choice, options)
+            for column, (choice, options) in zip(
+                keys.columns, keys.space.choices.items(), strict=True
+            )
+        ],
+        axis=1,
+    )
+
+
+def _options(
+    keys: Keys, column: Any, name: str, choice: str, options: tuple[Option, ...]
+) -> Indices:
+    """One choice's column as option numbers, (rows,). Python sees each unlike value once."""
+    numbers, values = _encoded(keys.path, column)
+    exact = {_exactly(option): i for i, option in enumerate(options)}
+    loose: dict[str, list[int]] = {}
+    for i, option in enumerate(options):
+        loose.setdefault(_loosely(option), []).append(i)
+    found: list[int] = []
+    for value in values:
+        # An empty cell is None or nothing: not the option that is called "none".
+        near = [] if value is None else loose.get(_loosely(value), [])
+        number = exact.get(_exactly(value), near[0] if len(near) == 1 else None)
+        if number is None:
+            row = _in_file(keys, int(np.flatnonzero(numbers == len(found))[0]))
+            problem = unknown(f"option of choice {choice!r}", value, options)
+            raise DataError(f"{keys.path}: column {name!r}, row {row}: {problem}")
+        found.append(number)
+    chosen: Indices = np.array(found, dtype=np.int64)[numbers]
+    return chosen
+
+
+def _encoded(path: Path, column: Any) -> tuple[NDArray[np.int32], list[Any]]:
+    """A column as numbers, (rows,), and the unlike values that they stand for."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    with _told(path):
+        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.combine_chunks()
+    values = encoded.dictionary.to_pylist()
+    if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
+        # 0.1, and not the nearest number of few digits that a float of Python tells from it.
+        short = column.type.to_pandas_dtype()
+        values = [None if value is None else float(str(short(value))) for value in values]
+    return _array(encoded.indices, np.int32), values
+
+
+def _exactly(value: object) -> tuple[type, object]:
+    try:
+        hash(value)
+    except TypeError:
+        value = repr(value)
+    return type(value), value
+
+
+def _loosely(value: object) -> str:
+    """The same text for 3, 3.0 and "3", and for True, "true" and 1."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).strip().lower()
+    return {"true": "1", "false": "0"}.get(text, text)

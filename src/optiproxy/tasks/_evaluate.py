@@ -1,0 +1,223 @@
+"""One query of a task: what its evaluator is given, and what its answer is taken for."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from optiproxy.errors import EvaluationFailed
+from optiproxy.metrics import Function, is_name
+from optiproxy.spaces import Architecture
+from optiproxy.tasks import _device
+from optiproxy.tasks._early_stopping import Curve, Stopped
+from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
+
+if TYPE_CHECKING:
+    from optiproxy.tasks.task import Task
+
+
+def answer(
+    task: Task, arch: Architecture, seed: int, epochs: int | None, medians: Mapping[int, float]
+) -> Evaluation:
+    """Evaluates one architecture; see `Task.query`."""
+    task.prepare()
+    keywords: dict[str, Any] = {}
+    declared = task.declared
+    if "seed" in declared:
+        keywords["seed"] = evaluation_seed(seed, arch)
+    if task.fidelities:
+        keywords["epochs"] = task.fidelities[-1] if epochs is None else epochs
+    curve = Curve(medians, task.objectives[0].sign)
+    if "report" in declared:
+        keywords["report"] = curve
+    known: dict[str, Any] = {}
+    start = time.perf_counter()
+    try:
+        # Measured first: a network that can't be measured is not trained.
+        for found in _before(task, arch):
+            known = {**found, **known}
+            if _broken(task, known):
+                break
+        if broken := _broken(task, known):
+            seconds = time.perf_counter() - start
+            return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
+        # By what was known before it was decided whether to train.
+        with _forks_end():
+            returned = task.evaluate(arch, **keywords)
+        found = {**_mapping(task, returned, known), **known}
+        metrics, left_out = _checked(task, found)
+    except Stopped as error:
+        # Its whole length, or that of the longest before where the task does not say.
+        length = keywords.get("epochs") or max(medians, default=1)
+        return Evaluation(
+            None,
+            time.perf_counter() - start,
+            str(error),
+            curve=tuple(curve.points),
+            stopped=True,
+            known=_finite(known),
+            cost=min(1.0, error.epoch / length),
+        )
+    except EvaluationFailed as error:
+        return Evaluation(None, time.perf_counter() - start, said(error) or "EvaluationFailed")
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {said(error)}"
+        return Evaluation(None, time.perf_counter() - start, reason)
+    seconds = time.perf_counter() - start
+    return Evaluation(
+        metrics, seconds, measured=_how(found), curve=tuple(curve.points), left_out=left_out
+    )
+
+
+@contextmanager
+def _forks_end() -> Iterator[None]:
+    """Ends a fork of the evaluator's own, however it leaves: it is no second search."""
+    process, code = os.getpid(), 1
+    try:
+        yield
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        raise
+    finally:
+        if os.getpid() != process:
+            os._exit(code)
+
+
+def said(error: BaseException) -> str:
+    """An exception's text, as far as it has one that can be stored and printed."""
+    try:
+        text = str(error)
+    except Exception:  # Of the user's own class.
+        return ""
+    # What is no text of Unicode, such as the name of a file, can't be stored or printed.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def number(metric: str, value: Any) -> float:
+    """A metric's value as a plain number.
+
+    Raises:
+        EvaluationFailed: It is none.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):  # torch's, for a tensor of several numbers.
+        raise EvaluationFailed(f"{metric} is {value!r}, which is no number") from None
+    except OverflowError:
+        raise EvaluationFailed(f"{metric} is a whole number too large for a float") from None
+
+
+def _before(task: Task, arch: Architecture) -> Iterator[dict[str, Any]]:
+    """What is known of an architecture before it is trained, the dearer the later.
+
+    First what costs nothing, then the task's own cheap metrics, then what the device tells that the
+    user named, whose numbers go before the task's own of the same name. They are as the functions
+    gave them: a `hardware.Measurement` also tells how it was made.
+
+    Raises:
+        EvaluationFailed: A measurement, or a count that is asked for, is no finite number.
+    """
+    counted = {name: function(arch) for name, function in task.exact.items()}
+    for name in counted.keys() & set(task.needed):
+        _check_finite(name, counted[name])
+    yield counted
+    waiting = {n: f for n, f in task.cheap.items() if _device.tells(task, n)}
+    yield from _measured_here(arch, {n: f for n, f in task.cheap.items() if n not in waiting})
+    if task.measure is not None:
+        told = _device.measured(task, arch)
+        yield told
+        yield from _measured_here(arch, {n: f for n, f in waiting.items() if n not in told})
+
+
+def _measured_here(
+    arch: Architecture, functions: Mapping[str, Function]
+) -> Iterator[dict[str, Any]]:
+    for name, function in functions.items():
+        measured = function(arch)
+        _check_finite(name, measured)
+        yield {name: measured}
+
+
+def _check_finite(name: str, value: Any) -> None:
+    """Raises EvaluationFailed where it is no finite number."""
+    if not math.isfinite(known := number(name, value)):
+        raise EvaluationFailed(f"{name} is {known}")
+
+
+def _broken(task: Task, known: Mapping[str, Any]) -> str:
+    """Which limit is broken by what is known; empty for none."""
+    numbers = _finite(known)
+    for c in task.constraints:
+        if c.metric in numbers and not c.relative and c.violation(numbers[c.metric]) > 0:
+            return f"{c.metric} is {numbers[c.metric]:g}, not {c}"
+    return ""
+
+
+def _mapping(task: Task, result: object, known: Mapping[str, Any]) -> dict[str, Any]:
+    # A bare number may also come as a scalar of numpy or torch.
+    bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
+    asked = [o.metric for o in task.objectives if o.metric not in known]
+    if bare and len(asked) == 1:
+        result = {asked[0]: result}
+    if not isinstance(result, Mapping):
+        raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
+    return {str(name): value for name, value in result.items()}
+
+
+def _checked(task: Task, found: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The metrics, and the names of what is none and was not asked for."""
+    metrics, left_out = {}, []
+    for name, value in found.items():
+        if not is_name(name):
+            left_out.append(name)
+            continue
+        try:
+            metrics[name] = number(name, value)
+        except EvaluationFailed:
+            if name in task.needed:
+                raise
+            # What nobody asked for is no reason to lose a training. None: it was not measured.
+            if value is not None:
+                left_out.append(name)
+    for metric in task.needed:
+        value = metrics.get(metric)
+        if value is None:
+            raise EvaluationFailed(
+                f"the evaluator returned no {metric!r}, "
+                f"only {', '.join(metrics) or 'an empty mapping'}"
+            )
+        if not math.isfinite(value):
+            raise EvaluationFailed(f"{metric} is {value}")
+    # Of the others, what was not measured is left out: NaN is no number in JSON.
+    return _finite(metrics), tuple(left_out)
+
+
+def _how(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """How metrics were measured, where they tell it, as a `hardware.Measurement` does."""
+    return {
+        name: json.loads(json.dumps(value.to_json(), default=_plain))
+        for name, value in found.items()
+        if hasattr(value, "__float__") and hasattr(value, "to_json")
+    }
+
+
+def _plain(value: Any) -> float | str:
+    """What JSON has no word for, such as a number of numpy's."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+def _finite(found: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are numbers, without those that could not be measured."""
+    metrics = {name: number(name, value) for name, value in found.items()}
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
