@@ -24,3 +24,14 @@ def published() -> Path:
     if not folder:
         pytest.skip("set OPTIPROXY_DATA to the folder of the published tables")
     return Path(folder).resolve()  # it is linked to from other folders
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, and no published tables."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    for variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "OPTIPROXY_DATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(folder))
+    return folder

@@ -18,7 +18,7 @@ from optiproxy.metrics import Metric
 from optiproxy.report import hypervolume_so_far
 from optiproxy.spaces import Chain
 from optiproxy.study import compare
-from optiproxy.tables import Table
+from optiproxy.tables.table import Table
 from optiproxy.tasks import Task, get
 
 SPACE = Chain({"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5]})

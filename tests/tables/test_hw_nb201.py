@@ -13,9 +13,9 @@ import pytest
 from optiproxy import tasks
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import Chain
-from optiproxy.tables import Table
 from optiproxy.tables.nasbench201 import latency
 from optiproxy.tables.nasbench201.devices import DATA_SETS, DEVICES, SAMPLED
+from optiproxy.tables.table import Table
 from optiproxy.tasks import TASKS
 
 SPACE = Chain({"depth": [1, 2, 3], "width": [16, 32]})

@@ -21,8 +21,8 @@ from optiproxy.errors import DataError, InvalidValueError
 from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.study import Study
-from optiproxy.tables import Table
 from optiproxy.tables.parquet_rows import _array
+from optiproxy.tables.table import Table
 
 SPACE = Chain({"depth": [1, 2, 3], "act": ["relu", "none"], "norm": [True, False]})
 ARCHS = list(SPACE.enumerate())

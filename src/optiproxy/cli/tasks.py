@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from optiproxy.tables import CatalogueRow
+    from optiproxy.tables.catalogue import CatalogueRow
 
 _WRAPPER = textwrap.TextWrapper(
     96, initial_indent="  ", subsequent_indent="    ", break_long_words=False,

@@ -3,8 +3,22 @@
 Importing this package loads neither torch nor pyarrow, and reads no data.
 """
 
-from optiproxy.tables import store
-from optiproxy.tables.catalogue import CatalogueRow, catalogue
-from optiproxy.tables.table import Table
+from __future__ import annotations
 
-__all__ = ["CatalogueRow", "Table", "catalogue", "store"]
+import importlib
+from typing import Any
+
+_LAZY = {
+    "CatalogueRow": ("optiproxy.tables.catalogue", "CatalogueRow"),
+    "Table": ("optiproxy.tables.table", "Table"),
+    "catalogue": ("optiproxy.tables.catalogue", "catalogue"),
+    "store": ("optiproxy.tables.store", ""),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from optiproxy.study import environment
 from optiproxy.study._storage.identity import code_of, constraint_text, objective_text
-from optiproxy.tables import Table
+from optiproxy.tables.table import Table
 from optiproxy.tasks import Task
 
 # The key of a cell's file under which it says where it was made.
