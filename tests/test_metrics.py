@@ -33,6 +33,16 @@ def test_text_reads_back(text: str) -> None:
     assert again.share == constraint.share
 
 
+def test_what_was_read_is_read_again() -> None:
+    objectives = parse_objectives(["acc=max", "lat=ms=min"])
+    assert parse_objectives(objectives) == objectives
+    assert parse_objectives(objectives[0]) == parse_objectives(["acc=max"])
+    constraints = parse_constraints(["ms<=0.1234567890123", "acc>=33.3333%"])
+    assert all(a is b for a, b in zip(parse_constraints(constraints), constraints, strict=True))
+    with pytest.raises(InvalidValueError, match="give each metric once"):
+        parse_objectives([*objectives, "acc=max"])
+
+
 def test_signs_in_names_and_spaces_before_the_percent_sign() -> None:
     assert parse_objectives("lat=ms=min") == parse_objectives({"lat=ms": "min"})
     assert parse_constraints({"y": "<= 5 %"}) == parse_constraints("y<=5%")

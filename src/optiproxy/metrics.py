@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 from optiproxy.errors import invalid, truth, unknown
 
@@ -49,6 +49,11 @@ class Objective:
     @property
     def direction(self) -> str:
         return "max" if self.sign > 0 else "min"
+
+    @property
+    def text(self) -> str:
+        """As it is written: ``METRIC=max``."""
+        return f"{self.metric}={self.direction}"
 
 
 @dataclass(frozen=True)
@@ -134,16 +139,22 @@ class Constraint:
         return f"{self.metric} {'<=' if self.sign > 0 else '>='} {bound}"
 
 
-def parse_objectives(objectives: Mapping[str, str] | Sequence[str] | str) -> tuple[Objective, ...]:
-    """Reads ``{"val_accuracy": "max"}``, ``"val_accuracy=max"`` or a list of the latter.
+#: What `parse_objectives` and `parse_constraints` read.
+Objectives: TypeAlias = Mapping[str, str] | Sequence[str | Objective] | str | Objective
+Constraints: TypeAlias = Mapping[str, str] | Sequence[str | Constraint] | str | Constraint | None
+
+
+def parse_objectives(objectives: Objectives) -> tuple[Objective, ...]:
+    """Reads ``{"val_accuracy": "max"}``, ``"val_accuracy=max"``, an `Objective`, or a list of them.
 
     Raises:
         InvalidValueError: No objective, or a direction that is neither max nor min.
     """
-    if isinstance(objectives, str):
+    if isinstance(objectives, str | Objective):
         objectives = [objectives]
     if not isinstance(objectives, Mapping):
-        texts = _texts("objectives", objectives, "METRIC=max")
+        given = _texts("objectives", objectives, "METRIC=max", Objective)
+        texts = [item.text if isinstance(item, Objective) else item for item in given]
         pairs = [t.rpartition("=") if "=" in t else (t, "", "") for t in texts]
         if len({name.strip() for name, _, _ in pairs}) < len(pairs):
             raise invalid("objectives", list(objectives), "give each metric once")
@@ -169,10 +180,8 @@ def parse_objectives(objectives: Mapping[str, str] | Sequence[str] | str) -> tup
 _CONSTRAINT = re.compile(r"^\s*([^<>=]*?)\s*(<=|>=|<|>)\s*(\S+?(?:\s*%)?)\s*$")
 
 
-def parse_constraints(
-    constraints: Mapping[str, str] | Sequence[str] | str | None,
-) -> tuple[Constraint, ...]:
-    """Reads ``{"latency_ms": "<= 5"}``, ``"latency_ms<=5"`` or a list of the latter.
+def parse_constraints(constraints: Constraints) -> tuple[Constraint, ...]:
+    """Reads ``{"latency_ms": "<= 5"}``, ``"latency_ms<=5"``, a `Constraint`, or a list of them.
 
     ``latency_ms<=60%`` is relative: 60 % of the largest value in a random sample of the space.
 
@@ -182,7 +191,7 @@ def parse_constraints(
     """
     if constraints is None:
         return ()
-    if isinstance(constraints, str):
+    if isinstance(constraints, str | Constraint):
         constraints = [constraints]
     if isinstance(constraints, Mapping):
         for metric in constraints:
@@ -191,7 +200,10 @@ def parse_constraints(
                 raise invalid("constraint", metric, remedy)
         constraints = [f"{metric} {rule}" for metric, rule in constraints.items()]
     parsed = []
-    for text in _texts("constraints", constraints, "METRIC<=NUMBER"):
+    for text in _texts("constraints", constraints, "METRIC<=NUMBER", Constraint):
+        if isinstance(text, Constraint):
+            parsed.append(text)
+            continue
         match = _CONSTRAINT.match(text)
         remedy = (
             "write METRIC<=NUMBER or METRIC>=NUMBER, for example latency_ms<=5 or latency_ms<=60%"
@@ -217,10 +229,10 @@ def parse_constraints(
     return tuple(parsed)
 
 
-def _texts(field: str, given: object, form: str) -> list[str]:
-    """A list of texts, or the error that says so."""
+def _texts(field: str, given: object, form: str, parsed: type[Any]) -> list[Any]:
+    """A list of texts and of `parsed` objects, or the error that asks for texts."""
     texts: list[Any] = list(given) if isinstance(given, Iterable) else [given]
-    if not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(text, str | parsed) for text in texts):
         raise invalid(field, given, f"give texts of the form {form}, or a mapping")
     return texts
 
