@@ -23,6 +23,14 @@ KINDS = {
         {"op": ["conv", "pool", "skip"], "kernel": [3, 5], "norm": ["batch", "group"]},
         when={"kernel": {"op": ["conv"]}},
     ),
+    "several parents": lambda: spaces.Conditional(
+        {"depth": [1, 2, 3], "op": ["conv", "skip"], "kernel": [3, 5], "norm": ["batch", "none"]},
+        when={
+            "op": {"depth": [2, 3]},
+            "kernel": [{"op": ["conv"]}, {"depth": [1]}],
+            "norm": {"depth": [3], "op": ["conv"]},
+        },
+    ),
     "pool": lambda: spaces.Pool(CHAIN, CHAIN.sample(40)),
     "nasbench-macro": lambda: tasks.get("nasbench-macro").space,
     "spikenas": lambda: tasks.get("spikenas-cifar10").space,

@@ -1,4 +1,4 @@
-"""Choices that exist only where another choice has certain options."""
+"""Choices that exist only where other choices have certain options."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces._refine import row_keys
+from optiproxy.spaces._residuals import Counted, TooManyStates
 from optiproxy.spaces.architecture import GraphTemplate, Indices, Option
 from optiproxy.spaces.base import ENUMERABLE
 from optiproxy.spaces.chain import Chain
 
 INACTIVE = None
 
+When = Mapping[str, Mapping[str, Sequence[Option]] | Sequence[Mapping[str, Sequence[Option]]]]
+# A parent and which of its options fulfil the condition; all of a term hold, or any of the terms.
+_Literal = tuple[int, NDArray[np.bool_]]
+_Terms = list[list[_Literal]]
+
 
 class Conditional(Chain):
-    """Named choices, some of which an option of another one switches on.
+    """Named choices, some of which are active only under options of others.
 
     A choice that stands in `when` gets None as an additional first option: it is inactive. It is so
-    exactly where its parent has none of the options named, and an architecture may leave it out.
+    exactly where its condition does not hold, and an architecture may leave it out.
     The graph encoding is a chain of fixed size, in which an inactive choice has no feature (its
     row of X is zero), so that the proxy sees no option that does not exist.
 
@@ -40,50 +46,55 @@ class Conditional(Chain):
 
     Args:
         choices: Name → options.
-        when: Name of a choice → the name of its parent and those options of it that switch the
-            choice on, ``{parent: [option, …]}``. A parent may be conditional itself.
+        when: Name of a choice → its condition, ``{parent: [option, …]}``: the parent has one of
+            these options. Of several parents all must; a list of such mappings holds where any of
+            them does. A parent may be conditional itself; where it is inactive it has no option.
 
     Raises:
-        InvalidValueError: All that is wrong with `choices` and `when`, told together: unknown
-            names and options, circles, choices that nothing switches on.
+        InvalidValueError: All that is wrong with `choices` and `when` in one message: unknown
+            names and options, circles, choices that can't become active.
     """
 
-    def __init__(
-        self,
-        choices: Mapping[str, Sequence[Option]],
-        when: Mapping[str, Mapping[str, Sequence[Option]]],
-    ) -> None:
+    def __init__(self, choices: Mapping[str, Sequence[Option]], when: When) -> None:
         problems = [*_base_problems(choices), *_condition_problems(choices, when)]
         if problems:
             raise InvalidValueError("Conditional: " + "; ".join(problems))
         super().__init__({n: [INACTIVE, *o] if n in when else o for n, o in choices.items()})
-        self.when = {
-            name: {parent: tuple(options) for parent, options in condition.items()}
-            for name, condition in when.items()
-        }
+        self.when: dict[str, Any] = {name: _frozen(when[name]) for name in when}
         # Parents before children, whatever order they are named in.
+        levels: dict[int, int] = {}
         self._conditions = sorted(
-            (self._condition(name) for name in self.when), key=lambda c: self._level(c[0])
+            ((self.names.index(name), self._terms(name)) for name in self.when),
+            key=lambda condition: self._level(condition[0], levels),
         )
 
-    def _condition(self, name: str) -> tuple[int, int, NDArray[np.bool_]]:
-        """(choice, parent, (options of the parent,) whether each switches the choice on)."""
-        ((parent, options),) = self.when[name].items()
-        on = np.array([_among(option, options) for option in self.choices[parent]])
-        return self.names.index(name), self.names.index(parent), on
+    def _terms(self, name: str) -> _Terms:
+        return [
+            [
+                (
+                    self.names.index(parent),
+                    np.array([_among(option, options) for option in self.choices[parent]]),
+                )
+                for parent, options in term.items()
+            ]
+            for term in _alternatives(self.when[name])
+        ]
 
-    def _level(self, choice: int) -> int:
+    def _level(self, choice: int, known: dict[int, int]) -> int:
         """How many conditions stand above a choice."""
-        condition = self.when.get(self.names[choice])
-        return 0 if condition is None else 1 + self._level(self.names.index(next(iter(condition))))
+        if choice not in known:
+            terms = _alternatives(self.when.get(self.names[choice], ()))
+            parents = {self.names.index(parent) for term in terms for parent in term}
+            known[choice] = max((1 + self._level(parent, known) for parent in parents), default=0)
+        return known[choice]
 
     def _definition(self) -> dict[str, Any]:
         return {"when": self.when}
 
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
         found = np.ones(len(indices), dtype=bool)
-        for choice, parent, on in self._conditions:
-            found &= on[indices[:, parent]] == (indices[:, choice] > 0)
+        for choice, terms in self._conditions:
+            found &= _holds(terms, indices) == (indices[:, choice] > 0)
         return found
 
     def repair(self, indices: Indices) -> Indices:
@@ -91,25 +102,48 @@ class Conditional(Chain):
         rows = indices.copy()
         # Any, and the same whenever this row comes: no generator is at hand here.
         number = (row_keys(rows) >> np.uint64(2)).astype(np.int64)
-        for choice, parent, on in self._conditions:
+        for choice, terms in self._conditions:
             anyone = 1 + number % (self.sizes[choice] - 1)
             option = np.where(rows[:, choice] > 0, rows[:, choice], anyone)
-            rows[:, choice] = np.where(on[rows[:, parent]], option, 0)
+            rows[:, choice] = np.where(_holds(terms, rows), option, 0)
         return rows
 
     @cached_property
+    def _counted(self) -> Counted | None:
+        """The exact counts where a choice has several parents; None where each has one, or where
+        the conditions are too entangled to be counted.
+        """
+        if all(len(terms) == 1 == len(terms[0]) for _, terms in self._conditions):
+            return None
+        try:
+            return Counted(self.sizes.tolist(), dict(self._conditions))
+        except TooManyStates:
+            return None
+
+    @cached_property
     def _ways(self) -> list[list[int]]:
-        """For each choice and option the number of ways to choose all that hangs on it."""
+        """For each choice and option the number of ways to choose all that depends on it alone."""
         ways = [[1] * int(size) for size in self.sizes]
-        for choice, parent, on in reversed(self._conditions):
-            total = sum(ways[choice][1:])
-            ways[parent] = [w * (total if o else 1) for w, o in zip(ways[parent], on, strict=True)]
+        for choice, terms in reversed(self._conditions):
+            if len(terms) == 1 == len(terms[0]):
+                ((parent, on),) = terms[0]
+                total = sum(ways[choice][1:])
+                ways[parent] = [
+                    w * (total if o else 1) for w, o in zip(ways[parent], on, strict=True)
+                ]
         return ways
 
     @cached_property
     def count(self) -> int:
-        roots = set(range(len(self.names))) - {choice for choice, _, _ in self._conditions}
-        return math.prod(sum(self._ways[choice]) for choice in roots)
+        """The number of architectures; a bound where the conditions are too entangled."""
+        if self._counted is not None:
+            return self._counted.count
+        single = {c for c, terms in self._conditions if len(terms) == 1 == len(terms[0])}
+        return math.prod(
+            sum(ways[int(self.names[c] in self.when) :])
+            for c, ways in enumerate(self._ways)
+            if c not in single
+        )
 
     @cached_property
     def all_indices(self) -> Indices:
@@ -118,22 +152,25 @@ class Conditional(Chain):
         """
         if self.count > ENUMERABLE:
             raise self._too_large()
-        above = {choice: (parent, on) for choice, parent, on in self._conditions}
+        above = dict(self._conditions)
         roots = [choice for choice in range(len(self.names)) if choice not in above]
         rows = np.zeros((1, len(self.names)), dtype=np.int64)
         for choice in [*roots, *above]:
             options = np.arange(int(choice in above), self.sizes[choice])
             active = np.ones(len(rows), dtype=bool)
             if choice in above:
-                parent, on = above[choice]
-                active = on[rows[:, parent]]
+                active = _holds(above[choice], rows)
             chosen = np.repeat(rows[active], len(options), axis=0)
             chosen[:, choice] = np.tile(options, int(active.sum()))
             rows = np.concatenate([rows[~active], chosen])
         return rows[np.lexsort(rows.T[::-1])]
 
     def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
-        """`n` valid rows drawn uniformly over the architectures, with replacement; (n, C)."""
+        """`n` valid rows with replacement, (n, C): uniform over the architectures wherever `count`
+        is exact.
+        """
+        if self._counted is not None:
+            return self._counted.sample(n, rng)
         rows = np.empty((n, len(self.sizes)), np.int64)
         for c, ways in enumerate(self._ways):
             first = int(self.names[c] in self.when)
@@ -156,19 +193,19 @@ class Conditional(Chain):
     def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         """Adds the inactive choices that an architecture leaves out."""
         given = dict(mapping)
-        for choice, parent, on in self._conditions:
-            name, above = self.names[choice], self.names[parent]
-            options = [o for o, active in zip(self.choices[above], on, strict=True) if active]
-            if above in given and _among(given[above], options):
+        for choice, _ in self._conditions:
+            name = self.names[choice]
+            terms = _alternatives(self.when[name])
+            parents = dict.fromkeys(parent for term in terms for parent in term)
+            here = " and ".join(f"{p!r} is {given[p]!r}" for p in parents if p in given)
+            if any(all(p in given and _among(given[p], o) for p, o in t.items()) for t in terms):
                 if name in given and given[name] is INACTIVE:
-                    remedy = f"it is active where {above!r} is {given[above]!r}; give an option"
+                    remedy = f"it is active where {here}; give an option"
                     raise invalid(f"architecture: option of choice {name!r}", INACTIVE, remedy)
-            elif (
-                given.setdefault(name, INACTIVE) is not INACTIVE
-                and above in given
-                and _among(given[above], self.choices[above])
+            elif given.setdefault(name, INACTIVE) is not INACTIVE and all(
+                p in given and _among(given[p], self.choices[p]) for p in parents
             ):
-                remedy = f"it is inactive where {above!r} is {given[above]!r}; leave it out"
+                remedy = f"it is inactive where {here}; leave it out"
                 raise invalid(f"architecture: option of choice {name!r}", given[name], remedy)
         return given
 
@@ -176,16 +213,38 @@ class Conditional(Chain):
     def graph(self) -> GraphTemplate:
         chain = super().graph
         terms = chain.feature_terms.copy()
-        terms[[choice for choice, _, _ in self._conditions], 0] = 0
+        terms[[choice for choice, _ in self._conditions], 0] = 0
         return GraphTemplate(chain.adjacency, chain.features, terms)
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
-        """Single choices, neighbours in the chain, and each choice with its parent."""
+        """Single choices, neighbours in the chain, and each choice with each of its parents."""
         found = dict.fromkeys(super().paths)
-        for choice, parent, _ in self._conditions:
-            found.setdefault((min(choice, parent), max(choice, parent)))
+        for choice, terms in self._conditions:
+            for parent in dict.fromkeys(parent for term in terms for parent, _ in term):
+                found.setdefault((min(choice, parent), max(choice, parent)))
         return tuple(found)
+
+
+def _holds(terms: _Terms, rows: Indices) -> NDArray[np.bool_]:
+    """Whether a condition holds in each of the rows, (B,)."""
+    found = np.zeros(len(rows), dtype=bool)
+    for term in terms:
+        holds = np.ones(len(rows), dtype=bool)
+        for parent, on in term:
+            holds &= on[rows[:, parent]]
+        found |= holds
+    return found
+
+
+def _alternatives(condition: Any) -> Sequence[Mapping[str, Sequence[Option]]]:
+    return [condition] if isinstance(condition, Mapping) else condition
+
+
+def _frozen(condition: Any) -> Any:
+    """A condition with tuples of options; one mapping stays one."""
+    terms = tuple({p: tuple(o) for p, o in term.items()} for term in _alternatives(condition))
+    return terms[0] if isinstance(condition, Mapping) or len(terms) == 1 else terms
 
 
 def _among(option: Any, options: Sequence[Option]) -> bool:
@@ -200,43 +259,59 @@ def _base_problems(choices: Mapping[str, Sequence[Option]]) -> Iterator[str]:
         yield str(error)
 
 
-def _condition_problems(
-    choices: Mapping[str, Sequence[Option]], when: Mapping[str, Mapping[str, Sequence[Option]]]
-) -> Iterator[str]:
+def _condition_problems(choices: Mapping[str, Sequence[Option]], when: When) -> Iterator[str]:
     if not isinstance(when, Mapping):
         yield f"when: got {when!r}; give a mapping, choice → {{parent: [options]}}"
         return
     names = choices if isinstance(choices, Mapping) else {}
-    parents: dict[str, str] = {}
+    parents: dict[str, list[str]] = {}
     for name, condition in when.items():
         if name not in names:
             yield f"when: choice {name!r} is not among {', '.join(map(repr, names))}"
             continue
         if _among(INACTIVE, _list(names[name])):
             yield f"choice {name!r}: None says that a choice is inactive; name the option otherwise"
-        if not isinstance(condition, Mapping) or len(condition) != 1:
-            yield f"when: {name!r}: got {condition!r}; give one parent, {{parent: [options]}}"
+        terms = [condition] if isinstance(condition, Mapping) else _list(condition)
+        if not terms or not all(isinstance(term, Mapping) and term for term in terms):
+            yield (
+                f"when: {name!r}: got {condition!r}; give {{parent: [options]}}, or a list of such"
+            )
             continue
-        ((parent, options),) = condition.items()
-        if parent not in names:
-            yield f"when: {name!r}: its parent {parent!r} is no choice"
-            continue
-        parents[name] = parent
-        if isinstance(options, str) or not isinstance(options, Sequence):
-            yield f"when: {name!r}: got {options!r}; give a list of options of {parent!r}"
-        elif not options:
-            yield f"when: {name!r} can't be reached: no option of {parent!r} switches it on"
-        else:
-            for option in options:
-                if not _among(option, _list(names[parent])):
-                    yield f"when: {name!r}: {parent!r} has no option {option!r}"
+        for parent, options in ((p, o) for term in terms for p, o in term.items()):
+            if parent not in names:
+                yield f"when: {name!r}: its parent {parent!r} is no choice"
+                continue
+            parents.setdefault(name, []).append(parent)
+            yield from _option_problems(name, parent, options, _list(names[parent]))
     for name in parents:
-        seen = [name]
-        while seen[-1] in parents and parents[seen[-1]] not in seen:
-            seen.append(parents[seen[-1]])
-        if parents.get(seen[-1]) == name and name == min(seen):
-            yield f"when: a circle, {' ← '.join([*seen, name])}"
+        if (circle := _circle(name, parents)) and name == min(circle):
+            yield f"when: a circle, {' ← '.join([*circle, name])}"
 
 
-def _list(options: object) -> Sequence[Option]:
+def _option_problems(name: str, parent: str, options: Any, known: Sequence[Any]) -> Iterator[str]:
+    if isinstance(options, str) or not isinstance(options, Sequence):
+        yield f"when: {name!r}: got {options!r}; give a list of options of {parent!r}"
+    elif not options:
+        yield f"when: {name!r} can't be reached: no option of {parent!r} switches it on"
+    else:
+        for option in options:
+            if not _among(option, known):
+                yield f"when: {name!r}: {parent!r} has no option {option!r}"
+
+
+def _circle(name: str, parents: Mapping[str, Sequence[str]]) -> list[str]:
+    """The way from a choice over parents back to itself; empty where there is none."""
+    ways, seen = [[name]], {name}
+    while ways:
+        way = ways.pop()
+        for parent in parents.get(way[-1], ()):
+            if parent == name:
+                return way
+            if parent not in seen:
+                seen.add(parent)
+                ways.append([*way, parent])
+    return []
+
+
+def _list(options: object) -> Sequence[Any]:
     return options if isinstance(options, Sequence) and not isinstance(options, str) else ()
