@@ -1,28 +1,61 @@
-"""Dated result files: what was measured, with the machine, the versions and the command."""
+"""Dated result files: what was measured, with the code, the machine, the versions and the command.
+
+A file holds ``results`` (what is reported) and ``values`` (what it is computed from: one number a
+seed, in the order of the seeds), so that every mean and every test can be computed again.
+"""
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from optiproxy._atomic_write import whole
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 
 
-def write(name: str, settings: dict[str, Any], results: Any) -> Path:
-    """Writes ``results/DATE-name.json`` whole and returns its path."""
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A command line with ``--out``; the description is the first line of a docstring."""
+    made = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    made.add_argument(
+        "--out", type=Path, default=RESULTS, metavar="FOLDER", help="default: benchmarks/results"
+    )
+    return made
+
+
+def write(
+    name: str,
+    options: argparse.Namespace,
+    results: Any,
+    values: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes ``DATE-name.json`` into ``options.out`` and returns its path.
+
+    Args:
+        name: Of the experiment.
+        options: Of the command line; all but the folder are stored as settings.
+        results: What is reported.
+        values: The same by seed, nested mappings of lists; None where nothing depends on a seed.
+    """
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     content = {
         "date": today,
         "command": shlex.join(["python", _script(), *sys.argv[1:]]),
+        **_code(),
         "machine": {
             "processor": _processor(),
             "cores": os.cpu_count(),
@@ -30,15 +63,45 @@ def write(name: str, settings: dict[str, Any], results: Any) -> Path:
             "python": platform.python_version(),
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
         },
-        "versions": {p: version(p) for p in ("optiproxy", "torch", "numpy", "scipy")},
-        "settings": settings,
+        "versions": {p: version(p) for p in ("optiproxy", "torch", "numpy", "scipy", "optuna")},
+        "settings": {key: value for key, value in vars(options).items() if key != "out"},
         "results": results,
+        **({} if values is None else {"values": values}),
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{today}-{name}.json"
+    options.out.mkdir(parents=True, exist_ok=True)
+    path: Path = options.out / f"{today}-{name}.json"
     with whole(path) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=1) + "\n")
+        unfinished.write_text(_text(content) + "\n")
     return path
+
+
+def std(values: ArrayLike) -> float | None:
+    """The sample standard deviation, for a result file; None of a single value."""
+    data = np.asarray(values, dtype=np.float64)
+    return round(float(data.std(ddof=1)), 5) if len(data) > 1 else None
+
+
+def _text(value: Any, indent: int = 0) -> str:
+    """JSON with one key a line; a list stays on its line."""
+    if not isinstance(value, Mapping) or not value:
+        return json.dumps(value)
+    margin = " " * (indent + 1)
+    lines = (f"{margin}{json.dumps(str(k))}: {_text(v, indent + 1)}" for k, v in value.items())
+    return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
+
+
+def _code() -> dict[str, Any]:
+    """The commit of the repository, and whether tracked files differ from it; None without git."""
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "uncommitted_changes": None}
+    return {"commit": commit, "uncommitted_changes": bool(changes)}
 
 
 def _processor() -> str:
@@ -54,5 +117,4 @@ def _processor() -> str:
 def _script() -> str:
     """The script as it is called from the repository's root."""
     path = Path(sys.argv[0]).resolve()
-    root = RESULTS.parents[1]
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name

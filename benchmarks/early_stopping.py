@@ -2,23 +2,22 @@
 
     python benchmarks/early_stopping.py --seeds 20
 
-The budget counts full trainings of 100 epochs; one that is stopped costs its part. Needs the
-published tables (``OPTIPROXY_DATA``). Regret is that of validation accuracy, in percentage points;
-p is Wilcoxon's signed-rank test over the same seeds.
+The budget counts full trainings of 100 epochs; a stopped one costs the epochs that it ran. Needs
+the published tables (``OPTIPROXY_DATA``). Regret is that of validation accuracy, in percentage
+points; p is that of the exact signed-rank test over the seeds.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import _results
 import numpy as np
-from scipy.stats import wilcoxon
 
 from optiproxy import tasks
+from optiproxy.report.significance import signed_rank
 from optiproxy.spaces import Architecture
 from optiproxy.study import Study
 
@@ -35,7 +34,7 @@ class Cell(NamedTuple):
 
 
 class Unreported:
-    """The same evaluator without a curve, so that nothing is stopped."""
+    """The same evaluator, whose curve is not reported: no training is stopped."""
 
     def __init__(self, evaluate: Callable[..., Any]) -> None:
         self._evaluate = evaluate
@@ -66,7 +65,7 @@ def search(cell: Cell) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--methods", nargs="+", default=["optiproxy", "evolution", "random"])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
@@ -75,6 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     results: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     with ProcessPoolExecutor(options.processes) as pool:
         for method in options.methods:
             runs = {
@@ -87,13 +87,17 @@ def main() -> None:
             results[method] = {
                 label: {
                     **{name: round(float(np.mean([r[name] for r in each])), 4) for name in each[0]},
-                    "std_regret": round(float(np.std([r["regret"] for r in each], ddof=1)), 4),
+                    "std_regret": _results.std([r["regret"] for r in each]),
                 }
                 for label, each in runs.items()
             }
-            results[method]["wilcoxon_p"] = round(float(wilcoxon(gap).pvalue), 4)
+            results[method]["p"] = float(f"{signed_rank([gap])[1]:.4g}")
+            values[method] = {
+                label: {name: [round(r[name], 6) for r in each] for name in each[0]}
+                for label, each in runs.items()
+            }
             print(method, results[method], flush=True)
-    print(_results.write("early-stopping", vars(options), results))
+    print(_results.write("early-stopping", options, results, values))
 
 
 if __name__ == "__main__":

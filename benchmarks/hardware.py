@@ -1,15 +1,15 @@
-"""Quality under a latency limit on NAS-Bench-201 with measured latencies of six devices.
+"""Search under a latency limit on NAS-Bench-201, with measured latencies of six devices.
 
     python benchmarks/hardware.py --seeds 30
     python benchmarks/hardware.py --seeds 30 --method evolution
     python benchmarks/hardware.py --seeds 30 --known
     python benchmarks/hardware.py --seeds 5 --first-seed 1000 --devices raspi4 --quantiles 0.1
 
-Needs the published tables (``OPTIPROXY_DATA``). Each data set is searched for validation accuracy
-with the latency of each device at most at each quantile of all architectures. Regret is against the
-best architecture that meets the limit, in percentage points; a search that finds no architecture
-within the limit has the regret of the worst one within it. With ``--known`` a method looks latency
-up at no query, as in a table of the device, and asks only for what keeps the limit.
+Needs the published tables (``OPTIPROXY_DATA``). Validation accuracy is maximised on each data set
+while the latency of a device is at most a quantile of all architectures' latencies. Regret is the
+distance to the best architecture that meets the limit, in percentage points; a search that finds
+none within the limit has the regret of the worst one within it. With ``--known`` the latency of
+every architecture is known without a query, as from a table of the device.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Cell(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of it: the regret after each query, and which queries met the limit."""
+    """The regret after each query, which queries met the limit, and the search overhead."""
 
     regrets: list[float]
     feasible: list[bool]
@@ -86,12 +86,12 @@ def search(cell: Cell) -> Outcome:
     return Outcome(regrets, feasible, seconds)
 
 
-def summary(outcomes: list[Outcome]) -> dict[str, float]:
+def summary(outcomes: list[Outcome]) -> dict[str, float | None]:
     regrets = np.array([outcome.regrets for outcome in outcomes])
     half = regrets.shape[1] // 2
     return {
         "mean_regret": round(float(regrets[:, -1].mean()), 4),
-        "std_regret": round(float(regrets[:, -1].std()), 4),
+        "std_regret": _results.std(regrets[:, -1]),
         "optimum_found": round(float((regrets[:, -1] <= 1e-9).mean()), 4),
         "mean_regret_at_half": round(float(regrets[:, half - 1].mean()), 4),
         "feasible_queries": round(float(np.mean([o.feasible for o in outcomes])), 4),
@@ -111,10 +111,10 @@ def cells(options: argparse.Namespace) -> Iterator[Cell]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--method", default="optiproxy", choices=METHODS.names())
     parser.add_argument("--proxy", default="auto")
-    parser.add_argument("--known", action="store_true", help="latency costs no query")
+    parser.add_argument("--known", action="store_true", help="latency is known without a query")
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=100)
@@ -139,11 +139,19 @@ def main() -> None:
         },
         "tasks": {f"{task} at {q:g}": summary(outcomes) for (task, q), outcomes in found.items()},
     }
+    values = {
+        f"{task} at {q:g}": {
+            "regret_at_half": [round(o.regrets[len(o.regrets) // 2 - 1], 6) for o in outcomes],
+            "regret": [round(o.regrets[-1], 6) for o in outcomes],
+            "feasible_queries": [sum(o.feasible) for o in outcomes],
+        }
+        for (task, q), outcomes in found.items()
+    }
     for name in ("all", *(f"quantile {q:g}" for q in options.quantiles)):
         print(name, results[name])
     label = options.method if options.method != "optiproxy" else options.proxy
     label += "-known" if options.known else ""
-    print(_results.write(f"hardware-{label}", vars(options), results))
+    print(_results.write(f"hardware-{label}", options, results, values))
 
 
 if __name__ == "__main__":

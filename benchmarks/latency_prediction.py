@@ -3,14 +3,13 @@
     python benchmarks/latency_prediction.py                    # in eager torch, as the task does
     python benchmarks/latency_prediction.py --runtime onnx
 
-Random architectures of ``mnist1d`` are measured, none of them trained. The proxy is fitted to some
-and judged by Spearman's correlation on the others, over several draws. Some networks are measured a
-second time. Run it on an idle core.
+Random architectures of ``mnist1d`` are measured without training. The proxy is fitted to some of
+them and judged by Spearman's correlation on the others, over several random splits, one a seed.
+Some networks are measured a second time. Run it on an idle core.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 
 import _results
@@ -25,7 +24,7 @@ from optiproxy.search.transforms import standardise
 
 
 def correlations(space, rows: np.ndarray, values: np.ndarray, options) -> list[float]:
-    """Spearman's correlation on the architectures that were not fitted, for each draw."""
+    """Spearman's correlation on the architectures that were not fitted, of each split."""
     found = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         order = np.random.default_rng(seed).permutation(len(rows))
@@ -41,7 +40,7 @@ def correlations(space, rows: np.ndarray, values: np.ndarray, options) -> list[f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--runtime", default="torch", choices=["torch", "onnx"])
     parser.add_argument("--measurements", type=int, default=40)
     parser.add_argument("--architectures", type=int, default=240)
@@ -80,7 +79,12 @@ def main() -> None:
         },
     }
     print(results)
-    print(_results.write(f"latency-{options.runtime}", vars(options), results))
+    values = {
+        "spearman": spearman,
+        "latency_ms": values.tolist(),
+        "second_latency_ms": second.tolist(),
+    }
+    print(_results.write(f"latency-{options.runtime}", options, results, values))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Low fidelity on NAS-Bench-201: regret and training seconds, beside the search in full.
+"""Low fidelity on NAS-Bench-201: regret and training seconds, and those of full trainings only.
 
     python benchmarks/low_fidelity.py --seeds 30
 
-The search in full trains 100 architectures for 200 epochs. The other one has a budget of 24 full
-trainings, of which short trainings of 12 epochs take a part. Seconds are the table's (those of the
-validation run), an epoch of an architecture taking as long in either. Needs the published tables
-(``OPTIPROXY_DATA``). Regret is that of validation accuracy, in percentage points.
+The full search trains 100 architectures for 200 epochs. The low-fidelity search has a budget of 24
+full trainings, part of which is spent on trainings of 12 epochs. Seconds are the table's (those of
+the validation run); an epoch of an architecture takes equally long in both. Needs the published
+tables (``OPTIPROXY_DATA``). Regret is that of validation accuracy, in percentage points.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOW = 12
 
 
 def training_seconds(task: tasks.Task) -> dict[str, float]:
-    """Architecture → the seconds of its full training."""
+    """Architecture, as text → seconds of its full training."""
     data_set = task.name.removeprefix("nb201-").replace("-", "_")
     column = f"{data_set}_search_train_seconds_200_epochs"
     table = pq.read_table(store.find("nb201_cost_proxies"), columns=["arch", column])
@@ -48,19 +48,19 @@ def search(task: tasks.Task, budget: int, seed: int, seconds: dict[str, float]) 
     }
 
 
-def summary(runs: list[dict[str, float]]) -> dict[str, float]:
+def summary(runs: list[dict[str, float]]) -> dict[str, float | None]:
     regrets = np.array([run["regret"] for run in runs])
     means = {name: round(float(np.mean([run[name] for run in runs])), 2) for name in runs[0]}
     return {
         **means,
         "regret": round(float(regrets.mean()), 4),
-        "std_regret": round(float(regrets.std(ddof=1)), 4),
+        "std_regret": _results.std(regrets),
         "optimum_found": round(float((regrets <= 1e-9).mean()), 4),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=100)
@@ -77,11 +77,17 @@ def main() -> None:
             full_runs.append(search(task, options.budget, seed, seconds))
             regrets = full_runs[-1]["regret"], low_runs[-1]["regret"]
             print(f"{name} seed {seed}: in full {regrets[0]:.3f}, low {regrets[1]:.3f}", flush=True)
-        in_full, short = summary(full_runs), summary(low_runs)
-        part = short["training_seconds"] / in_full["training_seconds"]
-        results = {"full": in_full, "low": short, "part_of_training_seconds": round(part, 4)}
+        runs = {"full": full_runs, "low": low_runs}
+        full_s, low_s = (sum(run["training_seconds"] for run in each) for each in runs.values())
+        results = {label: summary(each) for label, each in runs.items()}
+        results |= {"part_of_training_seconds": round(low_s / full_s, 4)}
         print(name, results, flush=True)
-        print(_results.write(f"low-fidelity-{name}", {**vars(options), "tasks": name}, results))
+        values = {
+            label: {key: [round(run[key], 6) for run in each] for key in each[0]}
+            for label, each in runs.items()
+        }
+        settings = argparse.Namespace(**{**vars(options), "tasks": name})
+        print(_results.write(f"low-fidelity-{name}", settings, results, values))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Quality and speed on NAS-Bench-201: regret by query, and the optimiser's own seconds.
+"""Regret and search overhead on NAS-Bench-201.
 
     python benchmarks/nb201.py --seeds 30                   # the default configuration
     python benchmarks/nb201.py --seeds 30 --proxy gcn
     python benchmarks/nb201.py --seeds 100 --method local
 
 Needs the published table (``OPTIPROXY_DATA``). Searches run one after another in one process, so
-that seconds and memory mean something. Regret is that of validation accuracy, in percentage points.
+that seconds and memory are those of one search. Regret is that of validation accuracy, in
+percentage points.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def search(task: tasks.Task, options: argparse.Namespace, seed: int) -> tuple[li
     seconds = 0.0
     while len(opt.queries) < options.budget:
         start = time.perf_counter()
-        # The method's own size changes in the course of a search.
+        # Read in each round: a method may change its batch size in the course of a search.
         batch = options.batch or opt.batch_size
         archs = opt.ask(min(batch, options.budget - len(opt.queries)))
         seconds += time.perf_counter() - start
@@ -47,6 +48,11 @@ def search(task: tasks.Task, options: argparse.Namespace, seed: int) -> tuple[li
     return regrets, seconds
 
 
+def marks(budget: int) -> list[int]:
+    """The numbers of queries at which regret is reported."""
+    return sorted({max(1, budget // part) for part in (4, 2, 1)})
+
+
 def summary(regrets: np.ndarray, seconds: list[float], budget: int) -> dict[str, object]:
     found = (regrets <= 1e-9).argmax(1) + 1
     found = np.where(regrets[:, -1] <= 1e-9, found, budget + 1)
@@ -54,11 +60,11 @@ def summary(regrets: np.ndarray, seconds: list[float], budget: int) -> dict[str,
         **{
             str(queries): {
                 "mean_regret": round(float(regrets[:, queries - 1].mean()), 4),
-                "std_regret": round(float(regrets[:, queries - 1].std(ddof=1)), 4),
+                "std_regret": _results.std(regrets[:, queries - 1]),
                 "max_regret": round(float(regrets[:, queries - 1].max()), 4),
                 "optimum_found": round(float((regrets[:, queries - 1] <= 1e-9).mean()), 4),
             }
-            for queries in (budget // 4, budget // 2, budget)
+            for queries in marks(budget)
         },
         "median_queries_to_optimum": None if np.median(found) > budget else float(np.median(found)),
         "optimizer_seconds": {
@@ -68,7 +74,7 @@ def summary(regrets: np.ndarray, seconds: list[float], budget: int) -> dict[str,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--method", default="optiproxy", choices=METHODS.names())
     parser.add_argument("--proxy", default="auto")
     parser.add_argument("--seeds", type=int, default=30)
@@ -77,7 +83,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=0, help="default: the method's own")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
     options = parser.parse_args()
-    results = {}
+    results, values = {}, {}
     for name in options.tasks:
         task = tasks.get(name)
         runs = []
@@ -86,14 +92,16 @@ def main() -> None:
             print(f"{name} seed {seed}: {runs[-1][0][-1]:.3f} after {options.budget}", flush=True)
         regrets = np.array([run[0] for run in runs])
         results[name] = summary(regrets, [run[1] for run in runs], options.budget)
+        values[name] = {
+            **{str(q): regrets[:, q - 1].round(6).tolist() for q in marks(options.budget)},
+            "optimizer_seconds": [round(run[1], 3) for run in runs],
+        }
         print(name, results[name], flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     label = options.method if options.method != "optiproxy" else options.proxy
     label += f"-batches-of-{options.batch}" if options.batch else ""
-    path = _results.write(
-        f"nb201-{label}", vars(options), {"tasks": results, "peak_memory_mb": round(peak)}
-    )
-    print(path)
+    found = {"tasks": results, "peak_memory_mb": round(peak)}
+    print(_results.write(f"nb201-{label}", options, found, values))
 
 
 if __name__ == "__main__":

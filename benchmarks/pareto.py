@@ -1,17 +1,17 @@
-"""Fronts of two objectives on published tables: hypervolume by query, several methods.
+"""Two objectives on published tables: the hypervolume of each method's front by query.
 
     python benchmarks/pareto.py --seeds 30
     python benchmarks/pareto.py --seeds 5 --first-seed 1000 --tasks nasbench-graph-cora
 
 Needs the published tables (``OPTIPROXY_DATA``). Accuracy is maximised and latency minimised. The
 hypervolume is a share of that of the whole table's front; its reference point is worse than the
-worst value of that front in each objective, by a tenth of the front's range. The methods are
-compared seed by seed with Wilcoxon's signed-rank test, one-sided, Holm's correction over methods.
+worst value of that front in each objective, by a tenth of the front's range. The default is
+compared with each other method by the exact signed-rank test over the seeds, two-sided, with
+Holm's correction over the methods.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import _results
 import moocore
 import numpy as np
-from scipy.stats import wilcoxon
 
 from optiproxy import tasks
 from optiproxy.methods import METHODS
 from optiproxy.report import hypervolume_so_far
+from optiproxy.report.significance import holm, signed_rank
 
 TASKS = (
     "hw-nb201-cifar10-raspi4",
@@ -68,7 +68,7 @@ def front(name: str) -> tuple[np.ndarray, float]:
 
 
 def search(cell: Cell) -> tuple[np.ndarray, float]:
-    """The share of the hypervolume after each query, and the seconds spent in ask and tell."""
+    """The share of the hypervolume after each query, (T,), and the seconds of ask and tell."""
     table = tasks.get(cell.task)
     opt = METHODS.get(cell.method)(table.space, OBJECTIVES, seed=cell.seed)
     values: list[list[float]] = []
@@ -88,23 +88,16 @@ def search(cell: Cell) -> tuple[np.ndarray, float]:
     return course / whole, seconds
 
 
-def compared(found: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Ours against each other method on one task: (S, T) courses by method."""
-    ours = found[OURS][:, -1]
-    raw = {
-        method: float(wilcoxon(ours, courses[:, -1], alternative="greater").pvalue)
-        for method, courses in found.items()
-        if method != OURS and len(ours) > 1
-    }
-    adjusted, running = {}, 0.0
-    for i, (method, p) in enumerate(sorted(raw.items(), key=lambda item: item[1])):
-        running = max(running, min(1.0, p * (len(raw) - i)))
-        adjusted[method] = round(running, 6)
-    return adjusted
+def compared(found: dict[str, np.ndarray]) -> dict[str, float]:
+    """Adjusted p of the default against each other method on one task: (S, T) by method."""
+    others = [method for method in found if method != OURS]
+    gaps = [found[OURS][:, -1] - found[method][:, -1] for method in others]
+    adjusted = holm([signed_rank([gap])[1] for gap in gaps])
+    return {method: float(f"{p:.4g}") for method, p in zip(others, adjusted, strict=True)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--methods", nargs="+", default=[OURS, *OTHERS])
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
     parser.add_argument("--seeds", type=int, default=30)
@@ -114,6 +107,8 @@ def main() -> None:
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     results: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    marks = sorted({max(1, options.budget // part) for part in (4, 2, 1)})
     with ProcessPoolExecutor(options.processes) as pool:
         for name in options.tasks:
             todo = [
@@ -129,20 +124,21 @@ def main() -> None:
             results[name] = {
                 "reference": dict(zip(OBJECTIVES, front(name)[0].round(6).tolist(), strict=True)),
                 "share_of_hypervolume": {
-                    method: {
-                        str(q): round(float(runs[:, q - 1].mean()), 5)
-                        for q in (options.budget // 4, options.budget // 2, options.budget)
-                    }
+                    method: {str(q): round(float(runs[:, q - 1].mean()), 5) for q in marks}
                     | {
-                        "std": round(float(runs[:, -1].std()), 5),
+                        "std": _results.std(runs[:, -1]),
                         "optimizer_seconds": round(float(np.mean(spent[method])), 2),
                     }
                     for method, runs in found.items()
                 },
-                "p_ours_greater": compared(found) if OURS in found else {},
+                "p": compared(found) if OURS in found else {},
+            }
+            values[name] = {
+                method: {str(q): runs[:, q - 1].round(6).tolist() for q in marks}
+                for method, runs in found.items()
             }
             print(name, results[name], flush=True)
-    print(_results.write("pareto", vars(options), results))
+    print(_results.write("pareto", options, results, values))
 
 
 if __name__ == "__main__":

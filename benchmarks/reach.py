@@ -1,15 +1,14 @@
-"""How far the default search gets on the other published tables: queries to the best, and regret.
+"""The default on all other published tables: how often the best is found, and regret.
 
     python benchmarks/reach.py --seeds 30
 
-For each task over the seeds: the share that found the table's best within a number of queries, and
-mean regret, with that of random search on the same seeds beside it where it is a measure. Pools are
-given a fifth of their size or 100 queries, whichever is smaller.
+For each task: the share of the seeds that found the table's best, and the mean regret beside that
+of random search on the same seeds. Pools are searched with a fifth of their size or 100 queries,
+whichever is smaller.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -32,7 +31,7 @@ GRAPHS = tuple(f"nasbench-graph-{d}" for d in ("computers", "cora", "cs", "physi
 QUERIES = {"nasbench-macro": 60, **dict.fromkeys(GRAPHS, 100), "spikenas-cifar10": 100}
 
 
-def allowed(task: tasks.Task) -> int:
+def budget_of(task: tasks.Task) -> int:
     return QUERIES.get(task.name) or min(100, -(-task.space.count // 5))
 
 
@@ -41,7 +40,7 @@ def one(job: tuple[str, str, int]) -> list[float]:
     task = tasks.get(name)
     directions = {o.metric: o.direction for o in task.objectives}
     opt = METHODS.get(method)(task.space, directions, seed=seed)
-    budget = allowed(task)
+    budget = budget_of(task)
     regrets: list[float] = []
     while len(opt.queries) < budget:
         archs = opt.ask(min(opt.batch_size, budget - len(opt.queries)))
@@ -52,7 +51,7 @@ def one(job: tuple[str, str, int]) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--tasks", nargs="+", default=[*QUERIES, *POOLS])
@@ -60,6 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     results: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     with ProcessPoolExecutor(options.processes) as pool:
         for name in options.tasks:
             row: dict[str, Any] = {}
@@ -68,8 +68,9 @@ def main() -> None:
                 row[method] = {
                     "best_found": round(float((regrets[:, -1] <= 1e-9).mean()), 3),
                     "mean_regret": round(float(regrets[:, -1].mean()), 5),
-                    "std_regret": round(float(regrets[:, -1].std(ddof=1)), 5),
+                    "std_regret": _results.std(regrets[:, -1]),
                 }
+                values.setdefault(name, {})[method] = regrets[:, -1].round(6).tolist()
             random = row["random"]["mean_regret"]
             row["queries"] = regrets.shape[1]
             row["regret_ratio"] = (
@@ -77,7 +78,7 @@ def main() -> None:
             )
             results[name] = row
             print(name, row, flush=True)
-    print(_results.write("reach", vars(options), results))
+    print(_results.write("reach", options, results, values))
 
 
 if __name__ == "__main__":

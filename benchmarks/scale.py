@@ -2,14 +2,13 @@
 
     python benchmarks/scale.py
 
-Measures the optimiser's own seconds and the peak memory; fails where a proposal is invalid or comes
-twice. The objective adds a value for each option of each choice and one for each pair of
+Measures the search overhead and the peak memory; fails if a proposal is invalid or repeated. The
+objective is the sum of a random value for each option of each choice and one for each pair of
 neighbouring choices, drawn with a fixed seed.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import time
@@ -32,7 +31,7 @@ def objective(space: Darts) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--proxy", default="auto")
@@ -63,7 +62,7 @@ def main() -> None:
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
     print(results)
-    print(_results.write("scale", vars(options), results))
+    print(_results.write("scale", options, results))
 
 
 if __name__ == "__main__":

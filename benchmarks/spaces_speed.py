@@ -1,25 +1,21 @@
 """Speed of the search spaces: sampling, canonical form, neighbours and encodings of 10,000 rows.
 
-    python benchmarks/spaces_speed.py            # prints a table
-    python benchmarks/spaces_speed.py --write    # and writes a dated result
+    python benchmarks/spaces_speed.py
 
-CPU seconds of one thread, best of five runs; encodings are discrete, as a proxy is fitted.
+CPU seconds of one thread, best of five runs. Encodings are discrete, as for fitting a proxy.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import _results
 import numpy as np
 import torch
 
 from optiproxy import encodings, spaces
-
-ROWS = 10_000
-RUNS = 5
 
 
 def kinds() -> dict[str, spaces.Space]:
@@ -41,44 +37,46 @@ def kinds() -> dict[str, spaces.Space]:
     }
 
 
-def seconds(function: Callable[[], object]) -> float:
+def seconds(function: Callable[[], object], runs: int) -> float:
     taken = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         start = time.process_time()
         function()
         taken.append(time.process_time() - start)
     return round(min(taken), 4)
 
 
-def measure(space: spaces.Space) -> dict[str, float]:
-    rows = space.random_indices(ROWS, np.random.default_rng(0))
+def measure(space: spaces.Space, count: int, runs: int) -> dict[str, float]:
+    rows = space.random_indices(count, np.random.default_rng(0))
     tensor = torch.from_numpy(rows)
-    space.canonical(rows[:1])  # what is listed once is not part of it
+    space.canonical(rows[:1])  # lists are made once, and not timed
     found = {
-        "sample": seconds(lambda: space.random_indices(ROWS, np.random.default_rng(0))),
-        "valid": seconds(lambda: space.valid(rows)),
-        "canonical": seconds(lambda: space.canonical(rows)),
-        "neighbours of 5": seconds(lambda: space.neighbour_indices(rows[:5])),
+        "sample": seconds(lambda: space.random_indices(count, np.random.default_rng(0)), runs),
+        "valid": seconds(lambda: space.valid(rows), runs),
+        "canonical": seconds(lambda: space.canonical(rows), runs),
+        "neighbours of 5": seconds(lambda: space.neighbour_indices(rows[:5]), runs),
     }
     for name in encodings.ENCODINGS.names():
         encoder = encodings.make(name, space)
-        found[name] = seconds(lambda encoder=encoder: encoder.discrete(tensor))  # type: ignore[misc]
+        found[name] = seconds(partial(encoder.discrete, tensor), runs)
     return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="write benchmarks/results/DATE-…")
+    parser = _results.parser(__doc__)
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
     results = {}
     for name, space in kinds().items():
-        results[name] = measure(space)
+        results[name] = measure(space, options.rows, options.runs)
         if len(results) == 1:
-            print(f"{f'seconds for {ROWS:,} rows':<26}", *(f"{c:>15}" for c in results[name]))
+            print(
+                f"{f'seconds for {options.rows:,} rows':<26}", *(f"{c:>15}" for c in results[name])
+            )
         print(f"{name:<26}", *(f"{s:15.4f}" for s in results[name].values()), flush=True)
-    if options.write:
-        print(_results.write("spaces-speed", {"rows": ROWS, "runs": RUNS, "threads": 1}, results))
+    print(_results.write("spaces-speed", options, results))
 
 
 if __name__ == "__main__":

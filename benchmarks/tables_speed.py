@@ -1,16 +1,15 @@
-"""How long a table takes to load: every registered task whose table is here, in a process each.
+"""Time to load a table: every registered task whose table is available, each in a new process.
 
     python benchmarks/tables_speed.py [--rounds 3]
 
-The seconds are the process's own (CPU) from an imported package to a task that answers, the median
-of some rounds: a loaded machine does not change them. The bound is 0.5 s. Of the large tables that
-are made from the authors' own files, those that are not here are written first, of as many rows and
-with random numbers in them.
+Reported are CPU seconds from the imported package to a task that answers, which other processes
+change little; the median of some rounds. The exit status is 1 where a table takes more than 0.5 s.
+Large tables that are made from their authors' files are, where they are not available, replaced by
+tables of the same size with random values.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -28,7 +27,7 @@ from optiproxy.tables import store
 BOUND_S = 0.5
 GRAPHS = 423_624
 RECIPES = 14_322
-# Of each of ten members; the published ensemble's number is not known here.
+# Trees of each of the ensemble's ten members; the published number is in its own file only.
 TREES = 2000
 
 _LOAD = """
@@ -48,9 +47,10 @@ print(json.dumps([*ready, (time.perf_counter() - start) / 20]))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    options = parser.parse_args()
+    rounds = options.rounds
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         names = [row.name for row in tasks.catalogue() if row.data == "here"]
@@ -65,12 +65,12 @@ def main() -> int:
         print(f"{name:<40} {row['cpu_s']:.3f} s, then {row['query_ms']:.2f} ms a query")
     slow = [name for name, row in results.items() if row["cpu_s"] > BOUND_S]
     print(f"over {BOUND_S} s: {', '.join(slow) or 'none'}")
-    print(_results.write("tables-speed", {"rounds": rounds, "bound_s": BOUND_S}, results))
+    print(_results.write("tables-speed", options, results))
     return bool(slow)
 
 
 def _one_of_each_family(names: list[str]) -> list[str]:
-    """The tasks of a family read the same files in the same way."""
+    """One task of each family: the others read the same files in the same way."""
     first: dict[str, str] = {}
     for name in names:
         first.setdefault(tasks.get(name).origin.family or name, name)
@@ -90,7 +90,7 @@ def _measured(name: str, rounds: int, environment: object) -> dict[str, float]:
 
 
 def _write_graphs(path: Path) -> None:
-    """A table as the conversion of `nasbench_only108.tfrecord` writes it, but for its contents."""
+    """Like the converted `nasbench_only108.tfrecord`, with random values."""
     from optiproxy.tables.originals.base import Sheet
     from optiproxy.tables.originals.nasbench101 import COLUMNS
 
@@ -109,7 +109,7 @@ def _write_graphs(path: Path) -> None:
 
 
 def _write_recipes(path: Path) -> None:
-    """As the conversion of NAS-Bench-NLP's logs writes it."""
+    """Like NAS-Bench-NLP's converted logs."""
     from optiproxy.tables.originals.base import Sheet
     from optiproxy.tables.originals.nasbench_nlp import COLUMNS, SPACE
 
@@ -122,7 +122,7 @@ def _write_recipes(path: Path) -> None:
 
 
 def _write_trees(path: Path) -> None:
-    """As the conversion of NAS-Bench-301's surrogate writes it: full trees of depth 5."""
+    """Like NAS-Bench-301's converted surrogate: full trees of depth 5."""
     from optiproxy.tables.nasbench301 import edge_feature
     from optiproxy.tables.originals.base import Sheet
     from optiproxy.tables.originals.nasbench301 import COLUMNS
@@ -143,7 +143,7 @@ def _write_trees(path: Path) -> None:
     sheet.close()
 
 
-# Task → its table, and what writes one like it.
+# Task → its table, and what writes one of random values.
 _MADE = {
     "nb101-cifar10": ("nasbench101", _write_graphs),
     "nasbench-nlp-ptb": ("nasbench_nlp_ptb", _write_recipes),

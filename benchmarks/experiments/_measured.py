@@ -1,9 +1,8 @@
-"""What the experiments on models share: measured architectures of a table, in random order, and the
-comparison of models that are told something of the space with models that are not."""
+"""Shared by the experiments on models: measured architectures of a table in random order, and the
+comparison of models that know something about the space with models that do not."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import math
 import os
@@ -20,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-import _results  # isort: skip - the path has just been set
+import _results  # isort: skip - its folder has just been put on the path
 from optiproxy import tasks
 from optiproxy.encodings import corners
 from optiproxy.proxies import PROXIES
@@ -30,7 +29,7 @@ from optiproxy.spaces import Space
 
 LISTED = 4000
 QUERIES = (30, 100)
-ASKED = 1000
+PREDICTED = 1000
 
 
 def measured(name: str, metric: str) -> tuple[Space, torch.Tensor, NDArray[np.float64]]:
@@ -47,55 +46,60 @@ def measured(name: str, metric: str) -> tuple[Space, torch.Tensor, NDArray[np.fl
     )
 
 
-def told_or_not(
+def compare(
     name: str,
-    description: str,
+    description: str | None,
     metrics: Sequence[tuple[str, str]],
     attribute: str,
     nothing: object,
 ) -> None:
-    """Fits each proxy to some architectures, told and not told, and asks it for others.
+    """Fits each proxy to some architectures and predicts others, with the knowledge and without.
 
-    Metrics to maximise are on the scale of a search (finest at the best), others standardised.
-    Measured are the root mean squared error and the rank correlation (Spearman), means over the
-    seeds.
+    Metrics to maximise are on the scale of a search (finest at the best), others are standardised.
+    Reported are the root mean squared error and Spearman's rank correlation, means over the seeds.
 
     Args:
         name: Of the result file.
-        description: For ``--help``.
-        metrics: Task and metric.
-        attribute: Of the space, (C, O): by what it tells.
-        nothing: The entries of a space that does not tell.
+        description: The script's docstring.
+        metrics: Pairs of a task and a metric.
+        attribute: The attribute of a space that holds the knowledge, (C, O).
+        nothing: Entry of that attribute in a space without the knowledge.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = _results.parser(description)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--proxies", nargs="+", default=["gp", "mlp", "gcn", "transformer"])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    results = {}
+    results, scores = {}, {}
     for (task, metric), queries in itertools.product(metrics, QUERIES):
         space, p, values = measured(task, metric)
         if len(values) < queries + 30:
             continue
-        untold = copy(space)
-        # In the place of what is cached.
-        untold.__dict__[attribute] = np.full(space.mask.shape, nothing)
+        without = copy(space)
+        # Replaces the value of the cached property.
+        without.__dict__[attribute] = np.full(space.mask.shape, nothing)
         for proxy in options.proxies:
             found: dict[str, list[tuple[float, float]]] = {"told": [], "not told": []}
             for seed in range(options.seeds):
-                order = np.random.default_rng(seed).permutation(len(values))[: queries + ASKED]
+                order = np.random.default_rng(seed).permutation(len(values))[: queries + PREDICTED]
                 y = _scale_of(metric, values[order[:queries]])(values[order])
-                for label, seen in (("told", space), ("not told", untold)):
-                    fresh = PROXIES.get(proxy)(seen, seed=seed)
+                for label, known in (("told", space), ("not told", without)):
+                    fresh = PROXIES.get(proxy)(known, seed=seed)
                     found[label].append(_quality(fresh, p[order], y, queries))
             row = {
                 f"{measure}, {label}": round(float(np.mean([pair[i] for pair in pairs])), 3)
                 for i, measure in enumerate(("error", "rank correlation"))
                 for label, pairs in found.items()
             }
-            results[f"{task} {metric}, {queries} queries, {proxy}"] = row
+            key = f"{task} {metric}, {queries} queries, {proxy}"
+            results[key] = row
+            scores[key] = {
+                f"{measure}, {label}": [round(pair[i], 5) for pair in pairs]
+                for i, measure in enumerate(("error", "rank correlation"))
+                for label, pairs in found.items()
+            }
             print(task, metric, queries, proxy, row, flush=True)
-    print(_results.write(f"experiment-{name}", vars(options), results))
+    print(_results.write(f"experiment-{name}", options, results, scores))
 
 
 def _scale_of(metric: str, values: NDArray[np.float64]) -> Scale:
@@ -107,8 +111,8 @@ def _scale_of(metric: str, values: NDArray[np.float64]) -> Scale:
 def _quality(
     proxy: Proxy, p: torch.Tensor, y: NDArray[np.float64], queries: int
 ) -> tuple[float, float]:
-    p, told = p.to(proxy.dtype), torch.from_numpy(y[:queries, None]).to(proxy.dtype)
-    proxy.fit(p[:queries], told)
+    p, known = p.to(proxy.dtype), torch.from_numpy(y[:queries, None]).to(proxy.dtype)
+    proxy.fit(p[:queries], known)
     with torch.no_grad():
         mean = proxy.mean(p[queries:])[:, 0].double().numpy()
     error = float(((y[queries:] - mean) ** 2).mean() ** 0.5)

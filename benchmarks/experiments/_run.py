@@ -1,8 +1,7 @@
-"""What the experiments share: variants searched over seeds in parallel, and their summary."""
+"""Shared by the experiments: variants searched over seeds in parallel, and their summary."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -16,11 +15,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from _results import write
-from scipy import stats
 
+import _results  # isort: skip - its folder has just been put on the path
 from optiproxy import tasks
 from optiproxy.report import bootstrap_interval
+from optiproxy.report.significance import signed_rank
 from optiproxy.search import Optimizer
 
 Make = Callable[[tasks.Task, int], Optimizer]
@@ -31,7 +30,7 @@ def directions(task: tasks.Task) -> dict[str, str]:
 
 
 def search(task: tasks.Task, opt: Optimizer, budget: int) -> tuple[list[float], float]:
-    """The regret after each query, and the seconds spent in ask."""
+    """The best regret so far after each query, and the seconds spent in ask."""
     regrets: list[float] = []
     seconds = 0.0
     while len(opt.queries) < budget:
@@ -47,7 +46,10 @@ def search(task: tasks.Task, opt: Optimizer, budget: int) -> tuple[list[float], 
 
 
 def summary(regrets: np.ndarray, budgets: Sequence[int], base: np.ndarray | None) -> dict[str, Any]:
-    """Regrets (seeds, queries) at each budget; `base` are the first variant's, same seeds."""
+    """Regrets (seeds, queries) at each budget; `base` has those of the first variant.
+
+    p is that of the exact signed-rank test over the seeds.
+    """
     rows = {}
     for queries in budgets:
         at = regrets[:, queries - 1]
@@ -55,17 +57,21 @@ def summary(regrets: np.ndarray, budgets: Sequence[int], base: np.ndarray | None
         row = {
             "mean_regret": round(float(at.mean()), 4),
             "interval_95": [round(low, 4), round(high, 4)],
-            "std": round(float(at.std(ddof=1)), 4),
+            "std": _results.std(at),
             "optimum_found": round(float((at <= 1e-9).mean()), 3),
         }
         if base is not None:
-            gap = at - base[:, queries - 1]
-            row["wilcoxon_p"] = round(float(stats.wilcoxon(gap).pvalue), 4) if gap.any() else 1.0
+            row["p"] = float(f"{signed_rank([at - base[:, queries - 1]])[1]:.4g}")
         rows[str(queries)] = row
     return rows
 
 
-# Of the experiment that runs: worker processes are forked and find it here.
+def by_seed(regrets: np.ndarray, budgets: Sequence[int]) -> dict[str, list[float]]:
+    """Budget → the regret of each seed, for the result file."""
+    return {str(queries): regrets[:, queries - 1].round(6).tolist() for queries in budgets}
+
+
+# The running experiment's: forked worker processes inherit it, since closures can't be pickled.
 _VARIANTS: dict[str, Make] = {}
 
 
@@ -80,9 +86,15 @@ def run(
 ) -> None:
     """The command line of an experiment: every variant on every task, over the same seeds.
 
-    The first variant is what the others are tested against (Wilcoxon's signed-rank test).
+    The others are tested against the first variant.
+
+    Args:
+        title: The script's docstring.
+        variants: Name → what makes the optimiser of a task and a seed.
+        default_tasks: Names.
+        budget: Queries of a search, unless the command line has others.
     """
-    parser = argparse.ArgumentParser(description=title)
+    parser = _results.parser(title)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=budget)
@@ -91,8 +103,9 @@ def run(
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    budgets = sorted({options.budget // 4, options.budget // 2, options.budget})
+    budgets = sorted({max(1, options.budget // n) for n in (4, 2, 1)})
     results: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     _VARIANTS.update(variants)
     with ProcessPoolExecutor(options.processes, mp_context=get_context("fork")) as pool:
         for name in options.tasks:
@@ -103,9 +116,10 @@ def run(
                 regrets = np.array([regret for regret, _ in found])
                 rows = summary(regrets, budgets, base)
                 base = regrets if base is None else base
+                values.setdefault(name, {})[variant] = by_seed(regrets, budgets)
                 seconds = round(float(np.mean([s for _, s in found])), 2)
                 results.setdefault(name, {})[variant] = {**rows, "optimizer_seconds": seconds}
                 line = ", ".join(f"{q}: {r['mean_regret']:.3f}" for q, r in rows.items())
                 print(f"{name} {variant}: mean regret {line}; {seconds} s", flush=True)
     label = "experiment-" + Path(sys.argv[0]).stem.replace("_", "-")
-    print(write(label, vars(options), results))
+    print(_results.write(label, options, results, values))

@@ -1,4 +1,4 @@
-"""What a batch is filled by: the default (mean and expected improvement in turn) and others.
+"""Acquisition functions: the default (mean and expected improvement in turn) and others.
 
 python benchmarks/experiments/acquisition.py --seeds 30
 """
@@ -8,20 +8,20 @@ from _run import directions, run
 from optiproxy.search.optiproxy import OptiProxy
 
 
-def filled_by(*acquisition):
+def with_acquisition(*acquisition):
     return lambda task, seed: OptiProxy(
         task.space, directions(task), seed=seed, acquisition=acquisition
     )
 
 
 VARIANTS = {
-    "mean, improvement": filled_by("mean", "improvement"),
-    "mean": filled_by("mean"),
-    "improvement": filled_by("improvement"),
-    "optimism": filled_by("optimism"),
-    "thompson": filled_by("thompson"),
-    "mean, thompson": filled_by("mean", "thompson"),
+    "mean, improvement": with_acquisition("mean", "improvement"),
+    "mean": with_acquisition("mean"),
+    "improvement": with_acquisition("improvement"),
+    "optimism": with_acquisition("optimism"),
+    "thompson": with_acquisition("thompson"),
+    "mean, thompson": with_acquisition("mean", "thompson"),
 }
 
 if __name__ == "__main__":
-    run(__doc__.splitlines()[0], VARIANTS, ("nb201-cifar100", "nb201-imagenet16-120"))
+    run(__doc__, VARIANTS, ("nb201-cifar100", "nb201-imagenet16-120"))

@@ -1,16 +1,15 @@
-"""What limits a search of NAS-Bench-Graph: the best of 100 chosen by a model of half the table.
+"""Limit of NAS-Bench-Graph: regret of the best of 100 that a model of half the table chooses.
 
     python benchmarks/experiments/ceiling.py
 
-Ridge regressions on the choices, on their pairs, and on link and two operations together are fitted
-to a random half of a table (13,103 architectures), as normal scores of their ranks, and rank the
-other half; likewise the other way round. The regret of the hundred that rank highest is what a
-search could expect whose proxy knew as much, and no search knows more than 100 architectures.
+Ridge regressions on the choices, on their pairs, and on triples of the link and two operations are
+fitted to the normal scores of a random half of a table (13,103 architectures) and rank the other
+half, and the other way round. The regret of the hundred that rank highest is what a search could
+expect whose proxy knew as much; the proxy of a search knows at most 100 architectures.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
 from pathlib import Path
@@ -33,7 +32,7 @@ RANDOM_SEARCHES = 2000
 
 
 def features(p: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Of choice probabilities p (B, C, O), the link first; each level holds those before it."""
+    """Features of p (B, C, O), the link first; each level includes the levels before it."""
     choices = range(p.shape[1])
     levels = [p.flatten(1)]
     levels += [
@@ -61,16 +60,16 @@ def _used(x: torch.Tensor) -> torch.Tensor:
 
 
 def predicted(x: torch.Tensor, y: torch.Tensor, half: np.ndarray) -> torch.Tensor:
-    """For each architecture the prediction of the model of the half it is not in; (B,)."""
+    """Cross-prediction, (B,): each half is predicted by the model of the other half."""
     out = torch.zeros_like(y)
-    for told in (half, ~half):
-        square = x[told].T @ x[told] + RIDGE * torch.eye(x.shape[1])
-        out[~told] = x[~told] @ torch.linalg.solve(square, x[told].T @ y[told])
+    for fitted in (half, ~half):
+        square = x[fitted].T @ x[fitted] + RIDGE * torch.eye(x.shape[1])
+        out[~fitted] = x[~fitted] @ torch.linalg.solve(square, x[fitted].T @ y[fitted])
     return out
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-sets", nargs="+", default=list(DATA_SETS))
     options = parser.parse_args()
@@ -102,7 +101,7 @@ def main() -> None:
                 ),
             }
         print(name, results[name], flush=True)
-    print(_results.write("experiment-ceiling", vars(options), results))
+    print(_results.write("experiment-ceiling", options, results))
 
 
 if __name__ == "__main__":

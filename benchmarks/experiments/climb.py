@@ -1,9 +1,9 @@
-"""What the climb is worth: without it, with other temperatures, fewer groups, other acquisitions.
+"""Gradient ascent: without it, with other temperatures, fewer groups, other acquisitions.
 
     python benchmarks/experiments/climb.py --seeds 30
 
-``draws`` ranks as many uniform draws as the groups would have given, besides the neighbours of the
-best and the random candidates, which all variants have.
+``draws`` ranks as many random architectures as the groups would have given. All variants also rank
+the neighbours of the best architectures and random candidates.
 """
 
 from _run import directions, run
@@ -61,4 +61,4 @@ VARIANTS = {
 }
 
 if __name__ == "__main__":
-    run(__doc__.splitlines()[0], VARIANTS, ("nb201-cifar100", "nb201-imagenet16-120"))
+    run(__doc__, VARIANTS, ("nb201-cifar100", "nb201-imagenet16-120"))

@@ -1,12 +1,12 @@
-"""What a model gains by being told which choices are dead: on no open path, and never seen.
+"""What a model gains by knowing which operations are inactive: those on no open path.
 
     python benchmarks/experiments/dead_edges.py
 
-A proxy is fitted to a metric of some random architectures and asked for others, with `Space.cuts`
+A proxy is fitted to a metric of some random architectures and predicts others, with `Space.cuts`
 and without.
 """
 
-from _measured import told_or_not
+from _measured import compare
 
 METRICS = [
     ("nb201-cifar10", "val_accuracy"),
@@ -18,4 +18,4 @@ METRICS = [
 ]
 
 if __name__ == "__main__":
-    told_or_not("dead-edges", __doc__.splitlines()[0], METRICS, "cuts", False)
+    compare("dead-edges", __doc__, METRICS, "cuts", False)

@@ -1,9 +1,9 @@
-"""Figures and tables of docs/experiments.md, from the newest result of each of these experiments.
+"""Figures of docs/results.md, from the newest result of each of these experiments.
 
     python benchmarks/experiments/figures.py
 
-Draws docs/figures/variants.svg and gap.svg and prints the tables; an experiment without a result is
-left out. The other two figures are those that `optiproxy compare` drew.
+Draws variants.svg and gap.svg; an experiment without a result is left out. The other two figures of
+the page were drawn by `optiproxy compare`.
 """
 
 from __future__ import annotations
@@ -35,31 +35,8 @@ def newest(label: str) -> dict[str, Any] | None:
     return json.loads(found[-1].read_text()) if found else None
 
 
-def table(label: str, result: dict[str, Any]) -> None:
-    """Prints the mean regret of each variant at each budget, in points of accuracy."""
-    settings = result["settings"]
-    first, seeds = settings["first_seed"], settings["seeds"]
-    print(f"\n{label}: seeds {first} to {first + seeds - 1}; `{result['command']}`")
-    for task, variants in result["results"].items():
-        budgets = [key for key in next(iter(variants.values())) if key.isdigit()]
-        heads = " | ".join(f"{budget} queries" for budget in budgets)
-        print(f"\n| {task} | {heads} | optimum found | p | seconds |")
-        print("|---|" + "---|" * (len(budgets) + 3))
-        for name, found in variants.items():
-            cells = [
-                "{mean_regret:.3f} ({0:.3f} to {1:.3f})".format(
-                    *found[b]["interval_95"], mean_regret=found[b]["mean_regret"]
-                )
-                for b in budgets
-            ]
-            last = found[budgets[-1]]
-            p = f"{last['wilcoxon_p']:.3f}" if "wilcoxon_p" in last else ""
-            share, seconds = last["optimum_found"], found["optimizer_seconds"]
-            print(f"| {name} | {' | '.join(cells)} | {share:.0%} | {p} | {seconds:.1f} |")
-
-
-def draw_variants(results: dict[str, dict[str, Any]]) -> None:
-    """Mean regret and its 95 % interval at each budget, one panel an experiment and task."""
+def draw_variants(results: dict[str, dict[str, Any]], folder: Path) -> None:
+    """Mean regret and its 95 % interval at each budget; one panel for each experiment and task."""
     shown = [
         (label, task, variants)
         for label, result in results.items()
@@ -81,11 +58,11 @@ def draw_variants(results: dict[str, dict[str, Any]]) -> None:
         axis.set_title(f"{label}: {task}", fontsize="medium")
         axis.set_xlabel("regret, mean and 95 %")
         axis.legend(fontsize="small")
-    save(figure, FIGURES / "variants.svg")
+    save(figure, folder / "variants.svg")
 
 
-def draw_gap(result: dict[str, Any]) -> None:
-    """The rank correlation on a fixed sample, and the entropy, round by round and in the climb."""
+def draw_gap(result: dict[str, Any], folder: Path) -> None:
+    """Rank correlation on a fixed sample by round; entropy by round and by step of the ascent."""
     figure, axes = panels(3, width=4.6, height=3.4)
     sample, rounds, steps = axes
     for colour, (task, found) in zip(PALETTE, result["results"].items(), strict=False):
@@ -99,8 +76,8 @@ def draw_gap(result: dict[str, Any]) -> None:
         steps.plot(found["entropy_over_steps"], color=colour, label=task)
     sample.set_title("prediction and measurement, 1,000 random")
     sample.set_ylabel("rank correlation, mean ± deviation")
-    rounds.set_title("entropy before (dotted) and after the climb")
-    steps.set_title("entropy in the climb")
+    rounds.set_title("entropy before (dotted) and after the ascent")
+    steps.set_title("entropy in the ascent")
     sample.set_xlabel("queries known")
     rounds.set_xlabel("queries known")
     steps.set_xlabel("step")
@@ -109,26 +86,19 @@ def draw_gap(result: dict[str, Any]) -> None:
         axis.set_ylim(0, 1)
     for axis in axes:
         axis.legend(fontsize="small")
-    save(figure, FIGURES / "gap.svg")
+    save(figure, folder / "gap.svg")
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    FIGURES.mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=FIGURES, help="default: docs/figures")
+    folder = parser.parse_args().out
+    folder.mkdir(parents=True, exist_ok=True)
     results = {label: found for label in VARIANTS if (found := newest(label)) is not None}
-    for label, result in results.items():
-        table(label, result)
     if results:
-        draw_variants(results)
-    gap = newest("gap-auto")
-    if gap is None:
-        return
-    for task, found in gap["results"].items():
-        windows = found["rank_correlation_on_queries"]
-        cells = " | ".join(f"{w['mean']:.2f} ± {w['std']:.2f}" for w in windows.values())
-        last = found["rank_correlation_on_sample"][-1]
-        print(f"\n{task}, queries {', '.join(windows)}: {cells}; sample {last:.2f}")
-    draw_gap(gap)
+        draw_variants(results, folder)
+    if (gap := newest("gap-auto")) is not None:
+        draw_gap(gap, folder)
 
 
 if __name__ == "__main__":

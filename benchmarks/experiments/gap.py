@@ -1,25 +1,25 @@
-"""The proxy-reality gap and the entropy of the architecture parameters, round by round.
+"""Rank correlation of prediction and measurement, and entropy of the architecture parameters.
 
     python benchmarks/experiments/gap.py --seeds 30
 
-After each round: the rank correlation (Spearman) of the proxy's mean with the measured metric on a
-fixed random sample of the space; then that of what was predicted for the queries with what they
-gave, in windows of 25 queries; and the entropy of the parameters' distributions over the steps of
-the climb, as a share of the uniform distribution's, averaged over groups and choices.
+After each round: Spearman's rank correlation of the proxy's mean and the measured metric on a fixed
+random sample of the space; the same for the search's own queries, in windows of 25 of them; and the
+entropy of the parameters' distributions over the steps of the gradient ascent, as a share of the
+uniform distribution's, averaged over groups and choices.
 """
 
 from __future__ import annotations
 
-import argparse
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from _run import directions, write  # before torch: it bounds the threads
+from _run import directions  # before torch: it bounds the threads
 from scipy.stats import spearmanr
 from torch import Tensor
 
+import _results  # isort: skip - _run puts its folder on the path
 import optiproxy.search._climb as climbing
 from optiproxy import tasks
 from optiproxy.encodings import corners
@@ -28,17 +28,19 @@ from optiproxy.search.optiproxy import GROUPS, OptiProxy
 TASKS = ("nb201-cifar10", "nb201-cifar100", "nb201-imagenet16-120")
 SAMPLE = 1000
 WINDOW = 25
+# Of a course, for the result file.
+VALUES = ("sample", "predicted", "measured")
 
 
 class Observed(OptiProxy):
-    """The default search, which keeps what the last round's proxy and climb came to."""
+    """The default search; keeps the last round's proxy and the entropies of its ascent."""
 
     proxy = None
     entropies: list[float]
 
     def _fit(self, model, targets):
         super()._fit(model, targets)
-        if self.proxy is None:  # the scout is fitted after it
+        if self.proxy is None:  # the global model is fitted after it
             self.proxy = model
 
     def _propose(self, n, rng):
@@ -46,7 +48,7 @@ class Observed(OptiProxy):
         relax = climbing.relax
 
         def relaxed(alpha: Tensor, tau: float, mask: Tensor, generator: torch.Generator) -> Tensor:
-            if len(alpha) == GROUPS:  # the scout climbs with fewer
+            if len(alpha) == GROUPS:  # the global model ascends with fewer
                 self.entropies.append(entropy(alpha.detach(), mask))
             return relax(alpha, tau, mask, generator)
 
@@ -58,7 +60,7 @@ class Observed(OptiProxy):
 
 
 def entropy(alpha: Tensor, mask: Tensor) -> float:
-    """Of softmax(alpha), a share of the largest there could be; the mean over (G, C)."""
+    """Entropy of softmax(alpha) as a share of the largest possible one; the mean over (G, C)."""
     p = alpha.masked_fill(~mask, -torch.inf).softmax(-1)
     bits = torch.special.entr(p).sum(-1)
     return float((bits / mask.sum(-1).log())[:, mask.sum(-1) > 1].mean())
@@ -111,7 +113,7 @@ def summary(courses: list[Course]) -> dict[str, Any]:
     return {
         "queries_known": courses[0].queries,
         "rank_correlation_on_sample": rounds.mean(0).round(4).tolist(),
-        "rank_correlation_on_sample_std": rounds.std(0, ddof=1).round(4).tolist(),
+        "rank_correlation_on_sample_std": [_results.std(each) or 0.0 for each in rounds.T],
         "rank_correlation_on_queries": windows,
         "entropy_at_start_of_climb": entropies[:, 0].round(4).tolist(),
         "entropy_at_end_of_climb": entropies[:, -1].round(4).tolist(),
@@ -119,13 +121,13 @@ def summary(courses: list[Course]) -> dict[str, Any]:
     }
 
 
-def spread(values: list[float]) -> dict[str, float]:
+def spread(values: list[float]) -> dict[str, float | None]:
     known = np.array(values)[np.isfinite(values)]
-    return {"mean": round(float(known.mean()), 3), "std": round(float(known.std(ddof=1)), 3)}
+    return {"mean": round(float(known.mean()), 3), "std": _results.std(known)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=100)
@@ -134,13 +136,15 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    results = {}
+    results, values = {}, {}
     with ProcessPoolExecutor(options.processes) as pool:
         for name in options.tasks:
             jobs = [(name, options.proxy, seed, options.budget) for seed in seeds]
-            results[name] = summary(list(pool.map(search, jobs)))
+            courses = list(pool.map(search, jobs))
+            results[name] = summary(courses)
+            values[name] = {key: [getattr(c, key) for c in courses] for key in VALUES}
             print(name, results[name]["rank_correlation_on_queries"], flush=True)
-    print(write(f"experiment-gap-{options.proxy}", vars(options), results))
+    print(_results.write(f"experiment-gap-{options.proxy}", options, results, values))
 
 
 if __name__ == "__main__":

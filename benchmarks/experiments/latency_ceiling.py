@@ -1,17 +1,16 @@
-"""What limits a search under a latency limit: how predictable the optimum's measured latency is.
+"""Limit of a search under a latency limit: how predictable the optimum's measured latency is.
 
     python benchmarks/experiments/latency_ceiling.py
 
 A ridge regression of the logarithm of latency on all pairs of choices is fitted to a random half of
-a table and predicts the other half, and the other way round. Where the table's optimum is predicted
-to break the limit that it keeps, it was measured fast by chance or for a reason that 7,800
-measurements do not show, and a search of 100 has to find it against its better knowledge. The
-regret of the best architecture that keeps the limit, measured and predicted, is what it can expect.
+a table and predicts the other half, and the other way round. Where the optimum is predicted to
+break the limit that it meets, it was measured fast by chance, or for a reason that 7,800
+measurements do not show, and a search of 100 queries finds it only against its model. The regret of
+the best architecture that meets the limit as measured and as predicted is what it can expect.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
 from pathlib import Path
@@ -31,7 +30,7 @@ NEAR = 0.1
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     results = {}
@@ -64,7 +63,7 @@ def main() -> None:
         regret = np.mean([r["regret_of_the_best_predicted_to_keep_it"] for r in those])
         near = np.mean([r["misjudged_within_10_percent"] for r in those])
         print(f"{quantile:g}: optimum foreseen {share:.0%}, {regret:.3f}, misjudged {near:.0%}")
-    print(_results.write("experiment-latency-ceiling", vars(options), results))
+    print(_results.write("experiment-latency-ceiling", options, results))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""What a model gains by being told the order of options that are numbers: widths, depths, kernels.
+"""What a model gains by knowing the order of options that are numbers: widths, depths, kernels.
 
     python benchmarks/experiments/levels.py
 
-A proxy is fitted to a metric of some random architectures and asked for others, with `Space.levels`
+A proxy is fitted to a metric of some random architectures and predicts others, with `Space.levels`
 and without.
 """
 
 import math
 
-from _measured import told_or_not
+from _measured import compare
 
 METRICS = [
     *((f"nasbench-mr-{s}", "val_accuracy") for s in ("cls-50-1000", "cls-50-100", "cls-10-1000")),
@@ -24,4 +24,4 @@ METRICS = [
 ]
 
 if __name__ == "__main__":
-    told_or_not("levels", __doc__.splitlines()[0], METRICS, "levels", math.nan)
+    compare("levels", __doc__, METRICS, "levels", math.nan)

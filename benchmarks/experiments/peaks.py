@@ -1,15 +1,14 @@
-"""Numbers in fine steps: how soon each method finds the peak of a smooth function of them.
+"""Smooth functions of numbers in fine steps: how soon each method finds the maximum.
 
     python benchmarks/experiments/peaks.py --seeds 20
 
-Branin's function and Hartmann's of three and six numbers (Dixon and Szegö, 1978), each number in so
-many even steps. Regret is the distance to the best of all steps, or, of six numbers, to the
-function's own best; means over the seeds.
+Branin's function and Hartmann's of three and six numbers (Dixon and Szegö, 1978), on a regular
+grid. Regret is the distance to the best point of the grid or, with six numbers, to the function's
+maximum; means over the seeds.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import sys
@@ -23,9 +22,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from _results import write
 from numpy.typing import NDArray
 
+import _results  # isort: skip - its folder has just been put on the path
 from optiproxy.methods import METHODS
 from optiproxy.spaces import Chain
 
@@ -47,7 +46,7 @@ PEAKS_6 = [
 
 
 class Function(NamedTuple):
-    """A function of numbers from 0 to 1, (B, C) -> (B,), to maximise."""
+    """A function of numbers from 0 to 1, (B, C) -> (B,), to maximise; `best` is its maximum."""
 
     of: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     numbers: int
@@ -78,7 +77,7 @@ FUNCTIONS = {
 
 
 def one(job: tuple[str, str, int, int]) -> tuple[list[float], float]:
-    """The regret after each query, and the method's own seconds."""
+    """The best regret so far after each query, and the seconds spent in ask."""
     name, method, seed, batch = job
     function = FUNCTIONS[name]
     space = Chain({f"x{i}": list(range(function.steps)) for i in range(function.numbers)})
@@ -103,7 +102,7 @@ def one(job: tuple[str, str, int, int]) -> tuple[list[float], float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = _results.parser(__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument(
@@ -113,7 +112,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    results = {}
+    results, values = {}, {}
     with ProcessPoolExecutor(options.processes) as pool:
         for name, method in itertools.product(FUNCTIONS, options.methods):
             jobs = [(name, method, seed, options.batch) for seed in seeds]
@@ -122,15 +121,18 @@ def main() -> None:
             row = {
                 str(queries): {
                     "mean_regret": round(float(regrets[:, queries - 1].mean()), 4),
-                    "std": round(float(regrets[:, queries - 1].std(ddof=1)), 4),
+                    "std": _results.std(regrets[:, queries - 1]),
                 }
                 for queries in BUDGETS
             }
             row["seconds"] = round(float(np.mean([seconds for _, seconds in answers])), 2)
             results[f"{name}, {method}"] = row
+            values[f"{name}, {method}"] = {
+                str(queries): regrets[:, queries - 1].round(6).tolist() for queries in BUDGETS
+            }
             print(name, method, row, flush=True)
     label = "experiment-peaks" + (f"-batches-of-{options.batch}" if options.batch else "")
-    print(write(label, vars(options), results))
+    print(_results.write(label, options, results, values))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Proxy ablation: the search with each proxy, all else equal, in batches of five.
+"""The search with each proxy, everything else equal, in batches of five.
 
 python benchmarks/experiments/proxies.py --seeds 30
 """
@@ -10,7 +10,7 @@ from optiproxy.search.optiproxy import OptiProxy
 
 
 class Fives(OptiProxy):
-    """All of them are fitted equally often."""
+    """Batches of five, so that all proxies are fitted equally often."""
 
     batch_size = 5
 
@@ -22,4 +22,4 @@ def with_proxy(name):
 VARIANTS = {name: with_proxy(name) for name in PROXIES.names()}
 
 if __name__ == "__main__":
-    run(__doc__.splitlines()[0], VARIANTS, ("nb201-cifar100", "nb201-imagenet16-120"))
+    run(__doc__, VARIANTS, ("nb201-cifar100", "nb201-imagenet16-120"))

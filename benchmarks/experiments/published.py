@@ -1,12 +1,12 @@
-"""The published method, and what its parts are worth, each changed alone.
+"""The published method, and variants of it with one part changed.
 
     python benchmarks/experiments/published.py --seeds 30
 
 ``no climb`` ranks random draws; ``no noise`` draws from the groups' distributions alone. ``kept``
-keeps the architecture parameters from round to round, as the authors' code does: within one process
-that is the same search; a search that was stopped could not go on so. ``exchanged`` puts the
-operations of 1>2 and 0>3 on each other's vertices of the graph, as their code does. ``whole table``
-standardises by the mean and deviation of the table, which no real search has.
+keeps the architecture parameters from round to round, as the authors' code does, which a resumed
+search could not. ``exchanged`` swaps the vertices of the operations 1>2 and 0>3 in the graph, as
+their code does. ``whole table`` standardises by the table's mean and standard deviation, which no
+real search knows.
 """
 
 from unittest.mock import patch
@@ -28,7 +28,7 @@ class Kept(Paper):
 
         def climbed(alpha, *arguments, **options):
             p = climb(alpha, *arguments, **options)
-            # The distribution's logarithm is the parameters but for a constant of each choice.
+            # Its logarithm equals the parameters up to a constant of each choice.
             self.alpha = p.clamp(min=1e-6).log()
             return p
 
@@ -84,4 +84,4 @@ VARIANTS = {
 }
 
 if __name__ == "__main__":
-    run(__doc__.splitlines()[0], VARIANTS, ("nb201-imagenet16-120",))
+    run(__doc__, VARIANTS, ("nb201-imagenet16-120",))

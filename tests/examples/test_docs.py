@@ -18,9 +18,11 @@ def _fences(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
 
 
-# What was measured has no Python.
+# The results and the log have no Python.
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if page.stem != "experiments"], ids=lambda page: page.stem
+    "page",
+    [page for page in PAGES if page.stem not in ("log", "results")],
+    ids=lambda page: page.stem,
 )
 def test_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
     # In a process of its own, as a reader would: a page writes files and may start workers.

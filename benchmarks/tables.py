@@ -1,0 +1,418 @@
+"""Writes the tables of docs/results.md from the stored results.
+
+    python benchmarks/tables.py [--check]
+
+A table of the page stands between ``<!-- table: NAME -->`` and ``<!-- end -->``, followed by the
+command and the file that it is from: the newest result file of its experiment. With ``--check``
+nothing is written, and the exit status is 1 where the page and the files differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import _results
+import numpy as np
+import pyarrow.csv
+
+from optiproxy.report.significance import signed_rank
+
+PAGE = _results.ROOT / "docs" / "results.md"
+
+NB201 = ("cifar10", "cifar100", "imagenet16-120")
+NB201_SHOWN = dict(zip(NB201, ("CIFAR-10", "CIFAR-100", "ImageNet16-120"), strict=True))
+TASK = "nb201-imagenet16-120"
+
+#: Variant as stored → as shown.
+SHOWN = {
+    "auto": "`auto` (default)",
+    "gp": "`gp`",
+    "mlp": "`mlp`",
+    "gcn": "`gcn`",
+    "transformer": "`transformer`",
+    "mlp-living": "networks, active path",
+    "mlp-onehot": "networks, one-hot",
+    "mlp-adjacency": "networks, adjacency",
+    "mlp-path": "networks, paths",
+    "gp-living": "Gaussian process, active path",
+    "gp-onehot": "Gaussian process, one-hot",
+    "gp-adjacency": "Gaussian process, adjacency",
+    "gp-path": "Gaussian process, paths",
+    "draws": "random draws, no ascent",
+    "tau 0.7": "temperature 0.7 throughout",
+    "tau 0.2": "temperature 0.2 throughout",
+    "climbs improvement": "ascent of expected improvement",
+    "climbs optimism": "ascent of the upper confidence bound",
+    "climbs thompson": "ascent of Thompson samples",
+    "mean, improvement": "mean and expected improvement in turn (default)",
+    "mean": "mean",
+    "improvement": "expected improvement",
+    "optimism": "upper confidence bound",
+    "thompson": "Thompson sampling",
+    "mean, thompson": "mean and Thompson sampling in turn",
+    "10": "10 (default)",
+    "no climb": "no ascent",
+    "no noise": "no noise",
+    "kept": "parameters kept between rounds",
+    "exchanged": "two operations exchanged",
+    "whole table": "standardised by the whole table",
+}
+
+Lines = list[str]
+
+
+class Source:
+    """A stored result: its content, and the line that names its command and file."""
+
+    def __init__(self, found: str | Path) -> None:
+        path = newest(found) if isinstance(found, str) else found
+        self.content: dict[str, Any] = json.loads(path.read_text())
+        self.results: dict[str, Any] = self.content["results"]
+        self.line = _line(self.content["command"], path)
+
+
+def newest(label: str) -> Path:
+    """The newest file or folder of an experiment; their names begin with the date."""
+    day = "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]"
+    found = sorted(_results.RESULTS.glob(f"{day}-{label}"))
+    found += sorted(_results.RESULTS.glob(f"{day}-{label}.json"))
+    return found[-1]
+
+
+def _line(command: str, path: Path) -> str:
+    link = path.relative_to(_results.ROOT)
+    return f"`{command}` → [{path.name}](../{link.as_posix()})"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *sources: str) -> Lines:
+    """Markdown; the sources stand below, each on a line."""
+    lines = [_row(heads), "|---" * len(heads) + "|", *map(_row, rows)]
+    return [*lines, "", "  \n".join(sources)] if sources else lines
+
+
+def _row(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def regret(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def share(value: float) -> str:
+    return f"{value:.0%}".replace("%", " %")
+
+
+def bold(values: Sequence[float], best: float) -> list[str]:
+    """Three decimals; those that equal the best are bold."""
+    return [f"**{v:.3f}**" if round(v, 3) == round(best, 3) else f"{v:.3f}" for v in values]
+
+
+def nb201() -> Lines:
+    source = Source("nb201-auto")
+    heads = ["", *(f"{q} queries: regret, found" for q in (25, 50, 100)), "median queries"]
+    rows = []
+    for name in NB201:
+        found = source.results["tasks"][f"nb201-{name}"]
+        cells = [f"{r['mean_regret']:.3f}, {share(r['optimum_found'])}" for r in _by_budget(found)]
+        rows.append([NB201_SHOWN[name], *cells, found["median_queries_to_optimum"]])
+    return table(heads, rows, source.line)
+
+
+def _by_budget(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [found[key] for key in found if key.isdigit()]
+
+
+def warm_start() -> Lines:
+    source = Source("warm-start")
+    heads = ["", "study", *(f"found within {q}" for q in (3, 20, 40, 50)), "regret after 50"]
+    names = {"warm": "as measured", "shuffled": "values shuffled", "cold": "none"}
+    rows = [
+        [
+            NB201_SHOWN[name.removeprefix("nb201-")],
+            names[mode],
+            *(share(found["found_within"][q]) for q in ("3", "20", "40", "50")),
+            regret(found["mean_regret"]["50"]),
+        ]
+        for name, modes in source.results.items()
+        for mode, found in modes.items()
+    ]
+    return table(heads, rows, source.line)
+
+
+def compared(label: str, queries: int, methods: Sequence[str] = (), cited: bool = True) -> Lines:
+    """Mean regrets of a folder that ``optiproxy compare`` wrote; the least of a task is bold."""
+    folder = newest(label)
+    rows = pyarrow.csv.read_csv(folder / "summary.csv").to_pylist()
+    found = {(r["task"], r["method"]): r["regret"] for r in rows if r["budget"] == queries}
+    names = methods or list(dict.fromkeys(method for _, method in found))
+    body = []
+    for task in dict.fromkeys(task for task, _ in found):
+        values = [found[task, method] for method in names]
+        shown = bold(values, min(values)) if len(names) > 1 else [regret(values[0])]
+        body.append([f"`{task}`", *shown])
+    return table([f"regret after {queries} queries", *names], body, *([_compare(folder)] * cited))
+
+
+def _compare(folder: Path) -> str:
+    return _line(json.loads((folder / "run.json").read_text())["command"], folder)
+
+
+def ranks() -> Lines:
+    """Mean ranks over tasks and seeds; in brackets p of the difference from the default."""
+    folder = newest("compare")
+    ranked = pyarrow.csv.read_csv(folder / "ranks.csv").to_pylist()
+    tests = pyarrow.csv.read_csv(folder / "tests.csv").to_pylist()
+    p = {(r["method_b"], r["budget"]): r["p_holm"] for r in tests if r["task"] == "all"}
+    cells: dict[str, dict[int, str]] = {}
+    for r in ranked:
+        at = (r["method"], r["budget"])
+        beside = f" ({_p(p[at])})" if at in p else ""
+        cells.setdefault(r["method"], {})[r["budget"]] = f"{r['mean_rank']:.2f}{beside}"
+    budgets = sorted({r["budget"] for r in ranked})
+    rows = [[method, *(found[b] for b in budgets)] for method, found in cells.items()]
+    return table(["mean rank (p)", *(f"{b} queries" for b in budgets)], rows, _compare(folder))
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
+def reach() -> Lines:
+    # Later files have some of the tasks again.
+    sources = [Source(path) for path in sorted(_results.RESULTS.glob("*-reach*.json"))]
+    found = {name: row for source in sources for name, row in source.results.items()}
+    heads = ["task", "queries", "best found", "regret ± std", "random search", "ratio"]
+    rows = [
+        [
+            f"`{name}`",
+            row["queries"],
+            share(row["optiproxy"]["best_found"]),
+            f"{row['optiproxy']['mean_regret']:.3f} ± {row['optiproxy']['std_regret']:.3f}",
+            regret(row["random"]["mean_regret"]),
+            f"{row['regret_ratio']:.2f}",
+        ]
+        for name, row in found.items()
+    ]
+    return table(heads, rows, *(source.line for source in sources))
+
+
+def hardware() -> Lines:
+    ours, evolution = Source("hardware-auto"), Source("hardware-evolution")
+    heads = ["limit", "regret after 50", "after 100", "optimum found", "queries within the limit"]
+    rows = []
+    for name in ("quantile 0.1", "quantile 0.3", "quantile 0.6", "all"):
+        row = ours.results[name]
+        label = name if name == "all" else share(float(name.split()[1]))
+        values = regret(row["mean_regret_at_half"]), regret(row["mean_regret"])
+        shares = share(row["optimum_found"]), share(row["feasible_queries"])
+        rows.append([label, *values, *shares, regret(evolution.results[name]["mean_regret"])])
+    return table([*heads, "evolution after 100"], rows, ours.line, evolution.line)
+
+
+def pareto() -> Lines:
+    source = Source("pareto")
+    methods = list(next(iter(source.results.values()))["share_of_hypervolume"])
+    rows = []
+    for task, found in source.results.items():
+        shares = found["share_of_hypervolume"]
+        for queries in ("50", "100"):
+            values = [shares[method][queries] for method in methods]
+            rows.append([f"`{task}`", queries, *bold(values, max(values))])
+    return table(["task", "queries", *methods], rows, source.line)
+
+
+def low_fidelity() -> Lines:
+    sources = {name: Source(f"low-fidelity-nb201-{name}") for name in NB201}
+    heads = ["", "100 full trainings", "with low fidelity", "optimum found", "training seconds"]
+    rows = []
+    for name, source in sources.items():
+        full, low = source.results["full"], source.results["low"]
+        found = f"{share(full['optimum_found'])}, {share(low['optimum_found'])}"
+        part = f"{100 * source.results['part_of_training_seconds']:.1f} %"
+        rows.append([NB201_SHOWN[name], regret(full["regret"]), regret(low["regret"]), found, part])
+    return table(heads, rows, *(source.line for source in sources.values()))
+
+
+def early_stopping() -> Lines:
+    source = Source("early-stopping")
+    heads = ["", "in full: half", "all", "stopped early: half", "all", "trainings, of them stopped"]
+    rows = []
+    for method, found in source.results.items():
+        full, early = found["in full"], found["stopped early"]
+        values = [regret(r[key]) for r in (full, early) for key in ("regret_at_half", "regret")]
+        rows.append([method, *values, f"{early['queries']:.0f}, {early['stopped']:.0f}"])
+    return table(heads, rows, source.line)
+
+
+def variants(*labels: str, first: str, order: Sequence[str] = ()) -> Lines:
+    """Regret and interval of each variant; p where the file holds the values of every seed."""
+    sources = [Source(f"experiment-{label}") for label in labels]
+    rows, tested = [], False
+    merged: dict[str, tuple[dict[str, Any], Source]] = {}
+    for source in sources:
+        merged |= {v: (found, source) for v, found in source.results[TASK].items()}
+    for name in order or merged:
+        found, source = merged[name]
+        budgets = [key for key in found if key.isdigit()]
+        cells = [
+            f"{found[b]['mean_regret']:.3f} ({interval[0]:z.3f} to {interval[1]:z.3f})"
+            for b in budgets
+            if (interval := found[b]["interval_95"])
+        ]
+        values = source.content.get("values", {}).get(TASK, {})
+        p = ""
+        if values and name != next(iter(values)):
+            base = np.array(next(iter(values.values()))[budgets[-1]])
+            p, tested = _p(signed_rank([np.array(values[name][budgets[-1]]) - base])[1]), True
+        last = share(found[budgets[-1]]["optimum_found"])
+        rows.append([SHOWN.get(name, name), *cells, last, p])
+    heads = [first, *(f"{b} queries" for b in budgets), "optimum found", "p"]
+    if not tested:
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
+    return table(heads, rows, *(source.line for source in sources))
+
+
+def proxies() -> Lines:
+    encodings = ("living", "onehot", "adjacency", "path")
+    alone = [f"{model}-{encoding}" for model in ("gp", "mlp") for encoding in encodings]
+    order = ("auto", "gp", "mlp", "transformer", "gcn", *alone)
+    return variants("proxies", "proxies-encodings", first="proxy", order=order)
+
+
+def few_queries() -> Lines:
+    source = Source("experiment-few-queries")
+    methods = ("optiproxy", "paper", "random", "evolution")
+    rows = []
+    for name, found in source.results.items():
+        values = [found[method]["20"]["mean_regret"] for method in methods]
+        rows.append([NB201_SHOWN[name.removeprefix("nb201-")], *bold(values, min(values))])
+    return table(["regret after 20 queries", *methods], rows, source.line)
+
+
+def models(label: str, queries: int) -> Lines:
+    """Error and rank correlation of models with and without knowledge of the space."""
+    source = Source(f"experiment-{label}")
+    heads = ["error, rank correlation"]
+    heads += [f"{m}: {w}" for m in ("Gaussian process", "networks") for w in ("without", "with")]
+    rows: dict[str, list[str]] = {}
+    for name, found in source.results.items():
+        what, seen, _ = name.split(", ")
+        # Of a sample that is too small for 100, there are results with 30 alone.
+        if seen == f"{queries} queries" or "sample" in what:
+            cells = rows.setdefault(f"`{what}`" + (" (30)" if "sample" in what else ""), [])
+            for how in ("not told", "told"):
+                error, rank = found[f"error, {how}"], found[f"rank correlation, {how}"]
+                cells.append(f"{error:.2f}, {rank:.2f}")
+    return table(heads, ([name, *cells] for name, cells in rows.items()), source.line)
+
+
+def peaks() -> Lines:
+    source, one = Source("experiment-peaks"), Source("experiment-peaks-batches-of-1")
+    functions = list(dict.fromkeys(name.rpartition(", ")[0] for name in source.results))
+    methods = list(dict.fromkeys(name.rpartition(", ")[2] for name in source.results))
+    rows = []
+    for function in functions:
+        for queries in ("25", "40"):
+            values = [source.results[f"{function}, {m}"][queries]["mean_regret"] for m in methods]
+            single = one.results[f"{function}, optiproxy"][queries]["mean_regret"]
+            rows.append([function, queries, *bold(values, min(values)), regret(single)])
+    heads = ["function, numbers × steps", "queries", *methods, "optiproxy, batches of 1"]
+    return table(heads, rows, source.line, one.line)
+
+
+def gap() -> Lines:
+    source = Source("experiment-gap-auto")
+    windows = list(next(iter(source.results.values()))["rank_correlation_on_queries"])
+    rows = []
+    for name, found in source.results.items():
+        cells = [
+            f"{w['mean']:.2f} ± {w['std']:.2f}"
+            for w in found["rank_correlation_on_queries"].values()
+        ]
+        sample = f"{found['rank_correlation_on_sample'][-1]:.2f}"
+        rows.append([NB201_SHOWN[name.removeprefix("nb201-")], *cells, sample])
+    heads = ["", *(f"queries {w}" for w in windows), "1,000 random ones, at the end"]
+    return table(heads, rows, source.line)
+
+
+def speed() -> Lines:
+    rows = []
+    for proxy in ("auto", "gcn", "transformer"):
+        source = Source(f"nb201-{proxy}-batches-of-5")
+        seconds = source.results["tasks"]["nb201-cifar100"]["optimizer_seconds"]["mean"]
+        what = f"100 queries of CIFAR-100 in batches of five, `{proxy}`"
+        rows.append([what, f"{seconds:.1f} s", source.line])
+    scale, encodings, loading = Source("scale"), Source("spaces-speed"), Source("tables-speed")
+    seconds = scale.results["optimizer_seconds"]["300"]
+    memory = f"{seconds:.0f} s, {scale.results['peak_memory_mb']} MB"
+    rows.append(["DARTS (about 10¹⁸), 300 queries in batches of five", memory, scale.line])
+    slowest = max(v for s in encodings.results.values() for k, v in list(s.items())[4:])
+    rows.append(["encoding 10,000 architectures, at most", f"{slowest:.2f} s", encodings.line])
+    slowest = max(row["cpu_s"] for row in loading.results.values())
+    rows.append(["loading a table, at most", f"{slowest:.2f} s", loading.line])
+    for runtime in ("onnx", "torch"):
+        source = Source(f"latency-{runtime}")
+        found = source.results["spearman"]
+        what = f"rank correlation of predicted and measured latency, {runtime}: mean, least"
+        rows.append([what, f"{found['mean']:.2f}, {found['min']:.2f}", source.line])
+    return table(["", "", "from"], rows)
+
+
+TABLES: dict[str, Callable[[], Lines]] = {
+    "nb201": nb201,
+    "warm-start": warm_start,
+    "compare-50": lambda: compared("compare", 50, cited=False),
+    "compare-100": lambda: compared("compare", 100, cited=False),
+    "compare-ranks": ranks,
+    "compare-numbers": lambda: compared("compare-numbers", 50),
+    "compare-smac": lambda: compared("compare-smac", 100, ["smac"]),
+    "reach": reach,
+    "hardware": hardware,
+    "pareto": pareto,
+    "low-fidelity": low_fidelity,
+    "early-stopping": early_stopping,
+    "published": lambda: variants("published", first="ImageNet16-120"),
+    "few-queries": few_queries,
+    "proxies": proxies,
+    "climb": lambda: variants("climb", first="candidates"),
+    "acquisition": lambda: variants("acquisition", first="a batch is filled by"),
+    "initial-sample": lambda: variants(
+        "initial-sample", first="initial queries", order=("5", "10", "15", "25")
+    ),
+    "gap": gap,
+    "dead-edges": lambda: models("dead-edges", 100),
+    "levels": lambda: models("levels", 30),
+    "peaks": peaks,
+    "speed": speed,
+}
+
+
+def page(text: str) -> str:
+    """The page with its tables as the files have them."""
+
+    def made(match: re.Match[str]) -> str:
+        return "\n".join([match[1], *TABLES[match[2]](), "<!-- end -->"])
+
+    return re.sub(r"(<!-- table: (\S+) -->)\n.*?<!-- end -->", made, text, flags=re.S)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 where they differ")
+    parser.add_argument("--out", type=Path, default=PAGE, help="default: docs/results.md")
+    options = parser.parse_args()
+    text = PAGE.read_text("utf-8")
+    if options.check:
+        return int(page(text) != text)
+    options.out.write_text(page(text), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
