@@ -1,13 +1,16 @@
-"""The scripts of `benchmarks` start as their documentation says: from the root, as they are."""
+"""The scripts of `benchmarks` start as documented, and their result files can be traced."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(
@@ -16,8 +19,8 @@ SCRIPTS = sorted(
     if not path.name.startswith("_")
 )
 
-# One process for all, since each would load torch: a script finds only what Python would find for
-# it, and none of the modules that another one has loaded from here.
+# One process for all, since each would load torch. A script finds only what Python would find for it,
+# and none of the modules of this folder that another one has loaded.
 START_ALL = """
 import contextlib, io, json, runpy, sys, traceback
 from pathlib import Path
@@ -44,7 +47,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def said() -> dict[str, str]:
-    """Script → what it says to ``--help``, or how it failed."""
+    """Script → what it prints for ``--help``, or how it failed."""
     command = [sys.executable, "-c", START_ALL, *SCRIPTS]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     answer: dict[str, str] = json.loads(done.stdout)
@@ -54,3 +57,48 @@ def said() -> dict[str, str]:
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_it_starts(said: dict[str, str], script: str) -> None:
     assert said[script].startswith("usage:"), said[script]
+
+
+def test_tables_of_the_results_are_those_of_the_files() -> None:
+    done = subprocess.run(
+        [sys.executable, "benchmarks/tables.py", "--check"], cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, "docs/results.md: run python benchmarks/tables.py"
+
+
+def test_a_result_can_be_traced_and_computed_again(tmp_path: Path) -> None:
+    script = "benchmarks/experiments/peaks.py"
+    words = [script, "--seeds", "2", "--methods", "random", "--processes", "1", "--out", tmp_path]
+    subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=True)
+    (file,) = tmp_path.iterdir()
+    content = json.loads(file.read_text())
+    assert content["command"].startswith(f"python {script} --seeds 2")
+    assert {"optiproxy", "torch", "numpy", "scipy", "optuna"} <= set(content["versions"])
+    assert "out" not in content["settings"]
+    for name, row in content["results"].items():
+        for queries, values in content["values"][name].items():
+            assert row[queries]["mean_regret"] == pytest.approx(sum(values) / 2, abs=1e-4)
+
+
+def test_a_result_names_its_commit_and_whether_files_were_changed(tmp_path: Path) -> None:
+    # In a repository of its own, so that there is a commit whatever this folder is.
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    scripts = tmp_path / "benchmarks"
+    scripts.mkdir()
+    shutil.copy(ROOT / "benchmarks" / "_results.py", scripts)
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    made = "import json, _results; print(json.dumps(_results._code()))"
+
+    def code() -> dict[str, object]:
+        done = subprocess.run(
+            [sys.executable, "-c", made], cwd=scripts, capture_output=True, text=True, check=True
+        )
+        found: dict[str, object] = json.loads(done.stdout)
+        return found
+
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    assert code() == {"commit": head.stdout.strip(), "uncommitted_changes": False}
+    with (scripts / "_results.py").open("a") as script:
+        script.write("# changed\n")
+    assert code()["uncommitted_changes"] is True
