@@ -74,7 +74,7 @@ def search(cell: Cell) -> Outcome:
         start = time.perf_counter()
         archs = opt.ask(min(opt.batch_size, cell.budget - len(regrets)))
         seconds += time.perf_counter() - start
-        results = [limited.guiding(limited.query(arch).metrics) for arch in archs]
+        results = [limited.visible(limited.query(arch).metrics) for arch in archs]
         start = time.perf_counter()
         opt.tell(archs, results)
         seconds += time.perf_counter() - start

@@ -38,7 +38,7 @@ def search(task: tasks.Task, options: argparse.Namespace, seed: int) -> tuple[li
         batch = options.batch or opt.batch_size
         archs = opt.ask(min(batch, options.budget - len(opt.queries)))
         seconds += time.perf_counter() - start
-        results = [task.guiding(task.query(a).metrics) for a in archs]
+        results = [task.visible(task.query(a).metrics) for a in archs]
         start = time.perf_counter()
         opt.tell(archs, results)
         seconds += time.perf_counter() - start

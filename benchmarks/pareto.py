@@ -78,7 +78,7 @@ def search(cell: Cell) -> tuple[np.ndarray, float]:
         archs = opt.ask(min(opt.batch_size, cell.budget - len(values)))
         seconds += time.perf_counter() - start
         results = [table.query(arch).metrics for arch in archs]
-        guiding = [None if r is None else table.guiding(r) for r in results]
+        guiding = [None if r is None else table.visible(r) for r in results]
         start = time.perf_counter()
         opt.tell(archs, guiding)
         seconds += time.perf_counter() - start

@@ -45,7 +45,7 @@ def one(job: tuple[str, str, int]) -> list[float]:
     while len(opt.queries) < budget:
         archs = opt.ask(min(opt.batch_size, budget - len(opt.queries)))
         answers = [task.query(a).metrics for a in archs]
-        opt.tell(archs, [answer and task.guiding(answer) for answer in answers])
+        opt.tell(archs, [answer and task.visible(answer) for answer in answers])
         regrets += [task.regret(answer) if answer else np.inf for answer in answers]
     return np.minimum.accumulate(regrets).tolist()
 

@@ -31,7 +31,7 @@ def searched(task: tasks.Task, opt: OptiProxy, budget: int) -> list[float]:
     regrets: list[float] = []
     while len(opt.queries) < budget:
         archs = opt.ask(min(opt.batch_size, budget - len(opt.queries)))
-        answers = [task.guiding(task.query(a).metrics or {}) for a in archs]
+        answers = [task.visible(task.query(a).metrics or {}) for a in archs]
         opt.tell(archs, answers)
         regrets += [task.regret(answer) for answer in answers]
     return np.minimum.accumulate(regrets).tolist()

@@ -37,7 +37,7 @@ def search(task: tasks.Task, opt: Optimizer, budget: int) -> tuple[list[float], 
         start = time.perf_counter()
         archs = opt.ask(min(opt.batch_size, budget - len(opt.queries)))
         seconds += time.perf_counter() - start
-        answers = [task.guiding(task.query(a).metrics or {}) for a in archs]
+        answers = [task.visible(task.query(a).metrics or {}) for a in archs]
         opt.tell(archs, [answer or None for answer in answers])
         for answer in answers:
             regret = task.regret(answer) if answer else float("inf")

@@ -87,7 +87,7 @@ def search(job: tuple[str, str, int, int]) -> Course:
     while len(opt.queries) < budget:
         archs = opt.ask(min(opt.batch_size, budget - len(opt.queries)))
         predicted = opt.predictions(archs)
-        results = [task.guiding(task.query(a).metrics) for a in archs]
+        results = [task.visible(task.query(a).metrics) for a in archs]
         if predicted is not None:
             with torch.no_grad():
                 mean = opt.proxy.mean(corners(task.space, torch.from_numpy(rows), opt.proxy.dtype))

@@ -8,8 +8,10 @@ resolved against a random sample of the space, once, before the search.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
@@ -17,9 +19,16 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 from optiproxy.errors import invalid, truth, unknown
 
 if TYPE_CHECKING:
-    from optiproxy.spaces import Architecture
+    from optiproxy.spaces import Architecture, Space
 
 Function = Callable[["Architecture"], SupportsFloat]
+
+_logger = logging.getLogger("optiproxy")
+
+# Random architectures that a relative limit refers to; fewer where each is measured on a device.
+SAMPLE, SAMPLE_MEASURED = 200, 20
+# Seconds after which a slow sample is announced.
+WARN_AFTER = 5.0
 
 # Names that begin like this are those of what a study keeps beside the metrics.
 RESERVED = "optiproxy:"
@@ -258,35 +267,80 @@ def _check_compatible(constraints: Iterable[Constraint]) -> None:
             )
 
 
+def sampled(
+    space: Space, metric: str, function: Function | None, size: int = SAMPLE
+) -> list[float]:
+    """A metric of random architectures, the same ones for every study and seed; NaN where it fails.
+
+    Args:
+        space: Where the architectures are drawn from.
+        metric: Its name, for messages.
+        function: Architecture → value; None where the metric is known after training alone.
+        size: How many architectures.
+
+    Raises:
+        InvalidValueError: There is no function, or it gives a finite value for none of them.
+    """
+    if function is None:
+        raise invalid(
+            "constraint",
+            f"a share of {metric}",
+            "give a number: this metric is known after training alone (or make it "
+            f"Metric({metric!r}, function, cheap=True))",
+        )
+    values: list[float] = []
+    problem = ""
+    begun, warned = time.monotonic(), False
+    for arch in space.sample(size, seed=0):
+        took = time.monotonic() - begun
+        if values and took > WARN_AFTER and not warned:
+            warned = True
+            _logger.warning(
+                "a limit in percent needs %s of %d random architectures first: %d are done, about "
+                "%.0f s left",
+                *(metric, size, len(values), took / len(values) * (size - len(values))),
+            )
+        try:
+            values.append(float(function(arch)))
+        except Exception as error:  # One failed measurement is no reason to stop.
+            values.append(math.nan)
+            problem = f"{type(error).__name__}: {error}"
+        else:
+            problem = problem or f"{values[-1]} for {arch!r}"
+    if not any(map(math.isfinite, values)):
+        raise invalid(
+            "constraint",
+            f"a share of {metric}",
+            f"no value could be measured ({problem}); repair the measurement, or give a number",
+        )
+    return values
+
+
 def resolved(
-    constraints: Iterable[Constraint], sampled: Callable[[str], Iterable[float]]
+    constraints: Iterable[Constraint], values_of: Callable[[str], Iterable[float]]
 ) -> tuple[Constraint, ...]:
     """The constraints with absolute bounds alone.
 
     Args:
         constraints: Absolute ones stay as they are.
-        sampled: Metric → its values in a random sample of the space; NaN where there is none.
+        values_of: Metric → its values in a random sample of the space (`sampled`); NaN is left out.
 
     Raises:
-        InvalidValueError: No value is finite or none is above 0, or `sampled` raised it for an
-            unknown metric.
+        InvalidValueError: No value is above 0, `values_of` raised it, or no value meets all bounds.
     """
     found = []
     for constraint in constraints:
         if constraint.share is not None:
-            values = [float(v) for v in sampled(constraint.metric) if math.isfinite(v)]
-            if not values:
-                raise invalid(
-                    "constraint", str(constraint), "no value could be measured; give a number"
-                )
-            if max(values) <= 0:
+            values = [float(v) for v in values_of(constraint.metric)]
+            largest = max((v for v in values if math.isfinite(v)), default=math.nan)
+            if not largest > 0:
                 raise invalid(
                     "constraint",
                     str(constraint),
-                    f"the largest value in the sample is {max(values):g}, and a share is of one "
-                    "above 0; give a number",
+                    f"the largest value in the sample is {largest:g}, and a share needs one above "
+                    "0; give a number",
                 )
-            bound = constraint.share * max(values)
+            bound = constraint.share * largest
             constraint = Constraint(constraint.metric, constraint.sign, bound)
         found.append(constraint)
     _check_compatible(found)

@@ -90,7 +90,10 @@ def test_what_breaks_a_limit_of_the_task_s_own_spares_the_device(folder, answer)
 def test_a_limit_on_what_the_device_does_not_tell_is_refused(device, refused):
     text = refused(*device, "--constraint", "energy_mj<=60%")
     assert "no value could be measured (MeasurementFailed: " in text
-    assert "it tells latency_ms, size_mb, and no energy_mj); see to that, or give a number" in text
+    assert (
+        "it tells latency_ms, size_mb, and no energy_mj); repair the measurement, or give a number"
+        in text
+    )
 
 
 def test_the_cheap_budget_is_kept_by_the_study(folder, capsys):

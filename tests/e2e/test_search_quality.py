@@ -20,7 +20,7 @@ def regrets(task: tasks.Task, method: str, budget: int) -> np.ndarray:
         opt = METHODS.get(method)(task.space, {"val_accuracy": "max"}, seed=seed)
         while len(opt.queries) < budget:
             archs = opt.ask(min(opt.batch_size, budget - len(opt.queries)))
-            opt.tell(archs, [task.guiding(task.query(a).metrics or {}) for a in archs])
+            opt.tell(archs, [task.visible(task.query(a).metrics or {}) for a in archs])
         assert opt.best is not None
         assert opt.best.metrics is not None
         reached.append(task.regret(opt.best.metrics))

@@ -131,6 +131,6 @@ def test_every_proposal_has_a_row(published: Path, name: str, method: str) -> No
         archs = opt.ask(5)
         found = [task.query(arch).metrics for arch in archs]
         assert None not in found
-        opt.tell(archs, [task.guiding(metrics) for metrics in found if metrics])
+        opt.tell(archs, [task.visible(metrics) for metrics in found if metrics])
     assert len({query.architecture for query in opt.queries}) == 30
     assert task.space.valid(opt.rows).all()

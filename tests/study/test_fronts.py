@@ -205,9 +205,9 @@ def test_the_command_is_told_with_its_limits(tmp_path):
 
 def test_listed_are_the_feasible_rows_of_a_table(table):
     task = table.replaced(objectives=BOTH, constraints="cost<=60%")  # of 15
-    rows = task.listed()
+    rows = task.objective_values()
     assert rows.shape == (sum(a + 2 * b <= 9 for a in range(1, 6) for b in range(1, 6)), 2)
     assert task.optimum == rows[:, 0].max()
     assert table.replaced(constraints="cost<=1").optimum is None
-    assert Task("toy", SPACE, lambda arch: 1.0, objectives="x=max").listed() is None
-    assert get("mnist1d-table").listed().shape == (400, 1)
+    assert Task("toy", SPACE, lambda arch: 1.0, objectives="x=max").objective_values() is None
+    assert get("mnist1d-table").objective_values().shape == (400, 1)

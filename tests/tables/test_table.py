@@ -208,10 +208,10 @@ def test_the_user_s_files_are_those_of_both_tables(parquet: Path, tmp_path: Path
 
 def test_a_column_is_no_measurement_before_a_training(parquet: Path) -> None:
     task = _table(parquet, columns=["top1", "ms"])
-    assert not task.replaced(constraints={"ms": "<= 4"}).drops
+    assert not task.replaced(constraints={"ms": "<= 4"}).has_prefilter
     known = task.replaced(constraints={"ms": "<= 4"})
     known.cheap = {"ms": lambda arch: 1.0}
-    assert known.drops
+    assert known.has_prefilter
 
 
 def test_a_search_asks_for_nothing_that_breaks_a_limit_on_what_costs_nothing(

@@ -44,18 +44,18 @@ def _looking_up(known: dict[str, Callable[[], nn.Module]]) -> Callable[[Architec
 def test_a_circle_and_an_output_out_of_reach_are_told_together() -> None:
     task = _task(Circle({"a": [1, 2], "b": [1, 2]}))
     with pytest.raises(InvalidValueError, match=r"task 'mine': Circle: .*2 → 1 leads back") as told:
-        task.look_over()
+        task.validate()
     assert "the last vertex, 3, can't be reached" in str(told.value)
 
 
 def test_operations_that_build_does_not_know_are_told_together() -> None:
     task = _task(CELL, build=_looking_up({"none": nn.Identity}))
     with pytest.raises(InvalidValueError, match="build: KeyError: 'conv9', for") as told:
-        task.look_over()
+        task.validate()
     assert "build: KeyError: 'pool7', for" in str(told.value)
     # One that refuses in our words, for a space whose own networks have other operations.
     with pytest.raises(InvalidValueError, match=r"got \['conv9', 'pool7'\]; the network of NAS"):
-        _task(CELL, build=lambda arch: CELL.build(arch)).look_over()
+        _task(CELL, build=lambda arch: CELL.build(arch)).validate()
 
 
 def test_a_study_tells_before_it_asks(tmp_path: Path) -> None:
@@ -76,12 +76,12 @@ def test_what_is_right_is_built_once_and_leaves_the_generator_alone() -> None:
     task = _task(CELL, build=build)
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
-    task.look_over()
-    task.replaced().look_over()
+    task.validate()
+    task.replaced().validate()
     assert torch.equal(torch.random.get_rng_state(), before)
     assert 3 <= len(built) <= 8
     assert {option for arch in built for option in arch.values()} == set(CELL.operations)
-    _task(CELL, build=build, in_memory=True).look_over()  # a look-up builds nothing
+    _task(CELL, build=build, in_memory=True).validate()  # a look-up builds nothing
     assert len(built) <= 8
 
 
@@ -89,4 +89,4 @@ def test_a_network_that_fails_for_another_reason_is_left_to_its_evaluation() -> 
     def build(arch: Architecture) -> nn.Module:
         raise RuntimeError("out of memory")
 
-    _task(CELL, build=build).look_over()
+    _task(CELL, build=build).validate()

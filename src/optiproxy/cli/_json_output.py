@@ -14,7 +14,7 @@ from optiproxy.study import Found, Record, Study
 def answer(study: Study, budget: int) -> dict[str, Any]:
     """What ``optiproxy search --json`` prints, with values that JSON can hold."""
     best = study.best
-    dropped = {"dropped": [_dropped(r) for r in study.dropped]} if study.task.drops else {}
+    dropped = {"dropped": [_dropped(r) for r in study.dropped]} if study.task.has_prefilter else {}
     return {
         "task": study.task.name,
         "method": study.method,
@@ -37,7 +37,7 @@ def answer_text(study: Study, budget: int) -> str:
 def trajectory(study: Study) -> list[dict[str, Any]]:
     """The queries in their order; a failed one has no metrics and says why."""
     fidelities = study.task.fidelities if study.task.low_fidelity is not None else ()
-    return [_entry(record, fidelities, study.task.reports) for record in study.queries]
+    return [_entry(record, fidelities, study.task.reports_curve) for record in study.queries]
 
 
 def _entry(record: Record, fidelities: Sequence[int], reports: bool) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def search(
         if cheap_budget is not None:
             check_cheap_budget(loaded, cheap_budget, cheap_budget, budget)
         loaded.prepare()  # Data that are missing are told before a file is made.
-        loaded.look_over()
+        loaded.validate()
         name = name or default_name(loaded, method, seed)
         if storage is None and not loaded.in_memory:
             storage = default_storage(name)

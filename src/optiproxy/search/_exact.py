@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
-from optiproxy.metrics import Constraint, Function
+from optiproxy.metrics import SAMPLE, Constraint, Function
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 
-# A relative limit refers to the largest value among so many random architectures, the same ones for
-# every seed.
-SAMPLE = 200
 # How far a walk to the allowed goes, and from how many rows at once.
 WALK, BEAM = 30, 64
 
@@ -80,20 +78,9 @@ class Exact:
             raise invalid(f"exact: {metric}", problem, "give a function that gives finite numbers")
         return found
 
-    def sampled(self, metric: str) -> NDArray[np.float64]:
-        """A metric of a random sample of the space.
-
-        Raises:
-            InvalidValueError: The metric is not exact.
-        """
-        if metric not in self._functions:
-            raise invalid(
-                "constraint",
-                f"a share of {metric}",
-                "give a number: the metric is not known before it is measured",
-            )
-        rows = self._space.random_indices(SAMPLE, np.random.default_rng(0))
-        return self.values(metric, rows)
+    def function(self, metric: str) -> Function | None:
+        """The cached function of a metric; None where it is not exact."""
+        return partial(self.value, metric) if metric in self._functions else None
 
     def violation(self, rows: Indices, constraints: Iterable[Constraint]) -> NDArray[np.float64]:
         """By how much rows (B, C) break the limits of exact metrics in all, each taken relative to

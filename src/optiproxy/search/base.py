@@ -27,6 +27,7 @@ from optiproxy.metrics import (
     parse_constraints,
     parse_objectives,
     resolved,
+    sampled,
 )
 from optiproxy.search._exact import Exact
 from optiproxy.spaces import Architecture, Space
@@ -90,7 +91,9 @@ class Optimizer(ABC):
         limits = parse_constraints(constraints)
         needed += [c.metric for c in limits]
         self.exact = Exact(space, exact or {}, needed)
-        self.constraints: tuple[Constraint, ...] = resolved(limits, self.exact.sampled)
+        self.constraints: tuple[Constraint, ...] = resolved(
+            limits, lambda metric: sampled(space, metric, self.exact.function(metric))
+        )
         self.seed = seed
         self.distinct = truth("distinct", distinct)
         self._rows: list[Indices] = []

@@ -161,7 +161,7 @@ class Plan:
 
     def unmeasured(self, entries: Iterable[Entry]) -> float:
         """How many architectures may be measured beside those of `entries`."""
-        return self.cheap_budget - self.measured(entries) if self._task.drops else math.inf
+        return self.cheap_budget - self.measured(entries) if self._task.has_prefilter else math.inf
 
     def _next(self, entries: Sequence[Entry]) -> tuple[int, int | None]:
         """How many queries are asked next, at most, and their epochs."""

@@ -19,7 +19,7 @@ def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) ->
     """
     if given is not None:
         whole_number("cheap_budget", given)
-        if not task.drops:
+        if not task.has_prefilter:
             raise invalid(
                 "cheap_budget",
                 given,

@@ -47,7 +47,7 @@ class Foresight:
     def __init__(self, task: Task, entries: Iterable[Entry]) -> None:
         self._task = task
         self._pairs: dict[int, list[tuple[float, float]]] = defaultdict(list)
-        if not task.reports:
+        if not task.reports_curve:
             return
         for entry in entries:
             if entry.state is State.DONE and entry.metrics is not None:
@@ -58,11 +58,11 @@ class Foresight:
     def metrics(self, entry: Entry) -> dict[str, float] | None:
         """What a method is told of a query: measured, foreseen, or None where neither can be."""
         if entry.metrics is not None:
-            return self._task.guiding(entry.metrics)
+            return self._task.visible(entry.metrics)
         epoch, value = next(reversed(entry.attribute("curve", ())), (0, math.nan))
         if not entry.stopped or epoch not in self._pairs:
             return None
         values, ends = zip(*self._pairs[epoch], strict=True)
         foreseen = float(np.interp(value, np.sort(values), np.sort(ends)))
         metrics = {**entry.attribute("known", {}), self._task.objectives[0].metric: foreseen}
-        return self._task.guiding(metrics) if metrics.keys() >= {*self._task.needed} else None
+        return self._task.visible(metrics) if metrics.keys() >= {*self._task.needed} else None

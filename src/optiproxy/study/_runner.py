@@ -131,7 +131,7 @@ class Runner:
 
     def _submitted(self, entry: Entry) -> Future[Evaluation | str]:
         task = self._ledger.task
-        known = medians(task, self._ledger.read(), entry.epochs) if task.reports else {}
+        known = medians(task, self._ledger.read(), entry.epochs) if task.reports_curve else {}
         return self._pool.submit(entry.architecture, entry.epochs, known)
 
     def _next(self) -> Entry | None:
@@ -297,7 +297,7 @@ class Runner:
 
     def _number(self, entry: Entry) -> int:
         """The query's number among those that count; a dropped one takes none."""
-        if not self._ledger.task.drops:
+        if not self._ledger.task.has_prefilter:
             return entry.number
         entries = self._ledger.read()
         return entry.number - sum(

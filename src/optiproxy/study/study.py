@@ -280,7 +280,7 @@ class Study:
         if self._method.knows_networks:  # Of a table its rows tell, which are read by now.
             self._optimizer.distinct = self.task.distinct
         if not self.queries:
-            self.task.look_over()
+            self.task.validate()
         elif self._changed:
             self._note(
                 f"the file of task {self.task.name!r} has changed since this study was begun; what "
@@ -335,7 +335,7 @@ class Study:
             return 0  # Its first ones follow the earlier studies.
         plan = Plan(self.task, self.budget, self._cheap_budget(self.budget))
         drawn = plan.drawn(self._optimizer)
-        if not self.task.drops:
+        if not self.task.has_prefilter:
             return drawn
         return sum(e.state is not State.DROPPED for e in self._ledger.read()[:drawn])
 

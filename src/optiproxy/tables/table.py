@@ -205,7 +205,7 @@ class Table(Task):
         task.origin = self.origin.joined(other.origin, family)
         return task
 
-    def known(self, metric: str) -> Function | None:
+    def training_free(self, metric: str) -> Function | None:
         return (lambda arch: self._lookup(arch)[metric]) if metric in self.metrics else None
 
     def values(self, metric: str) -> NDArray[np.float64]:
@@ -235,11 +235,11 @@ class Table(Task):
         Raises:
             DataError: The table can't be read.
         """
-        values = self.listed()[:, 0]
+        values = self.objective_values()[:, 0]
         sign = self.objectives[0].sign
         return float(sign * (sign * values).max()) if len(values) else None
 
-    def listed(self) -> NDArray[np.float64]:
+    def objective_values(self) -> NDArray[np.float64]:
         values = self._lookup.values()
         objectives = np.stack([values[objective.metric] for objective in self.objectives], 1)
         feasible = np.ones(len(objectives), dtype=bool)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
-from optiproxy.metrics import Function
+from optiproxy.metrics import SAMPLE, SAMPLE_MEASURED, Function
 from optiproxy.spaces import Architecture
 
 if TYPE_CHECKING:
@@ -110,3 +111,11 @@ def metric(task: Task, name: str, own: Function | None, arch: Architecture) -> A
     if name not in found:
         raise MeasurementFailed(f"measurement: it tells {', '.join(found)}, and no {name}")
     return found[name]
+
+
+def sampling(task: Task, name: str) -> tuple[Function | None, int]:
+    """How a metric is sampled for a relative limit: its function, and for how many."""
+    function = task.training_free(name)
+    if name in task.exact or not measures(task, name):
+        return function, SAMPLE
+    return partial(metric, task, name, function), SAMPLE_MEASURED

@@ -27,7 +27,7 @@ def answer(
     """Evaluates one architecture; see `Task.query`."""
     task.prepare()
     keywords: dict[str, Any] = {}
-    declared = task.declared
+    declared = task._parameters
     if "seed" in declared:
         keywords["seed"] = evaluation_seed(seed, arch)
     if task.fidelities:

@@ -18,9 +18,9 @@ def check(task: Task) -> None:
     whole = all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in fidelities)
     if not whole or list(fidelities) != sorted(set(fidelities)):
         raise invalid("Task: fidelities", fidelities, "give epochs, ascending, such as (12, 200)")
-    if "epochs" not in task.declared:
+    if "epochs" not in task._parameters:
         raise invalid(
-            "Task: evaluate", task.declared, "with fidelities it must declare a keyword epochs"
+            "Task: evaluate", task._parameters, "with fidelities it must declare a keyword epochs"
         )
 
 

@@ -19,7 +19,7 @@ NETWORKS, SAMPLE = 8, 64
 _TOLD = 5
 
 
-def look_over(task: Task) -> None:
+def validate(task: Task) -> None:
     """Raises InvalidValueError with all mistakes of the user's own definition.
 
     A space of a class of ours, and a table, have been looked over when they were made.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
@@ -21,9 +21,10 @@ from optiproxy.metrics import (
     parse_constraints,
     parse_objectives,
     resolved,
+    sampled,
 )
 from optiproxy.spaces import Architecture, Space
-from optiproxy.tasks import _device, _evaluate, _fidelities, _preflight, _relative
+from optiproxy.tasks import _device, _evaluate, _fidelities, _preflight
 from optiproxy.tasks.evaluation import Evaluation
 from optiproxy.tasks.origin import Origin
 
@@ -157,7 +158,7 @@ class Task:
         self.low_fidelity: int | None = None
         self.example_input = example_input
         self.reference: Reference | None = None
-        self._looked_over = False
+        self._validated = False
         self._build = build
         self._prepare = prepare
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
@@ -217,10 +218,12 @@ class Task:
             return self
         self.prepare()
         task = self.replaced()
-        task.constraints = resolved(self.constraints, partial(_relative.sampled, self))
+        task.constraints = resolved(
+            self.constraints, lambda m: sampled(self.space, m, *_device.sampling(self, m))
+        )
         return task
 
-    def known(self, metric: str) -> Function | None:
+    def training_free(self, metric: str) -> Function | None:
         """The function of a metric that is known without training; None where there is none."""
         return self.exact.get(metric) or self.cheap.get(metric)
 
@@ -256,7 +259,7 @@ class Task:
         """The task's own `build`, where it has one."""
         return self._build
 
-    def look_over(self) -> None:
+    def validate(self) -> None:
         """Looks for mistakes in a space and a `build` of the user's own; nothing is evaluated.
 
         A search calls it before its first query.
@@ -265,9 +268,9 @@ class Task:
             InvalidValueError: With all that was found: see `spaces.check`; and options that `build`
                 does not know.
         """
-        if not self._looked_over:
-            _preflight.look_over(self)
-            self._looked_over = True
+        if not self._validated:
+            _preflight.validate(self)
+            self._validated = True
 
     @property
     def can_build(self) -> bool:
@@ -308,14 +311,14 @@ class Task:
         return _evaluate.answer(self, arch, seed, epochs, medians or {})
 
     @property
-    def drops(self) -> bool:
+    def has_prefilter(self) -> bool:
         """Whether a limit may be found broken before a training, which is then spared."""
         return any(
             c.metric in self.exact or c.metric in self.cheap or _device.measures(self, c.metric)
             for c in self.constraints
         )
 
-    def guiding(self, metrics: Mapping[str, float]) -> dict[str, float]:
+    def visible(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics that the optimiser may see: all but the reported ones."""
         return {name: value for name, value in metrics.items() if name not in self.reported}
 
@@ -335,7 +338,7 @@ class Task:
         """The best feasible value of the first objective, where it can be known; else None."""
         return None
 
-    def listed(self) -> NDArray[np.float64] | None:
+    def objective_values(self) -> NDArray[np.float64] | None:
         """The objectives of every feasible architecture, (rows, M) in the metrics' units, where
         they can be known; else None.
         """
@@ -349,13 +352,13 @@ class Task:
         return objective.sign * (self.optimum - metrics[objective.metric])
 
     @property
-    def reports(self) -> bool:
+    def reports_curve(self) -> bool:
         """Whether the evaluator reports its learning curve."""
-        return "report" in self.declared
+        return "report" in self._parameters
 
     def _check_callable(self) -> None:
         """Raises InvalidValueError where the evaluator can't be called as `query` does."""
-        names: list[str] = [n for n in ("seed", "report") if n in self.declared]
+        names: list[str] = [n for n in ("seed", "report") if n in self._parameters]
         names += ["epochs"] if self.fidelities else []
         try:
             signature = inspect.signature(self.evaluate)
@@ -372,7 +375,7 @@ class Task:
             ) from None
 
     @property
-    def declared(self) -> tuple[str, ...]:
+    def _parameters(self) -> tuple[str, ...]:
         """The names of the evaluator's arguments; empty where they can't be told."""
         try:
             return tuple(inspect.signature(self.evaluate).parameters)

@@ -43,7 +43,7 @@ class TaskCases:
             if task.metrics:
                 assert set(evaluation.metrics) <= set(task.metrics)
             assert all(math.isfinite(evaluation.metrics[metric]) for metric in task.needed)
-            assert not set(task.guiding(evaluation.metrics)) & set(task.reported)
+            assert not set(task.visible(evaluation.metrics)) & set(task.reported)
 
     def test_an_answer_is_a_function_of_architecture_and_seed(self, task: Task) -> None:
         measured = {metric for metric in task.metrics if metric.endswith(("_ms", "_mb"))}

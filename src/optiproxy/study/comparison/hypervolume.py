@@ -72,7 +72,7 @@ def _values(
 def _scale(
     values: list[NDArray[np.float64]], feasible: list[NDArray[np.bool_]], task: Task
 ) -> Scale | None:
-    every = task.listed()
+    every = task.objective_values()
     known = every is not None
     if every is None:
         every = np.concatenate([v[f] for v, f in zip(values, feasible, strict=True)])
