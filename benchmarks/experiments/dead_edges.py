@@ -2,8 +2,8 @@
 
     python benchmarks/experiments/dead_edges.py
 
-A proxy is fitted to a metric of some random architectures and predicts others, with `Space.cuts`
-and without.
+A proxy is fitted to a metric of some random architectures and predicts others, with
+`Space.zero_options` and without.
 """
 
 from _measured import compare
@@ -18,4 +18,4 @@ METRICS = [
 ]
 
 if __name__ == "__main__":
-    compare("dead-edges", __doc__, METRICS, "cuts", False)
+    compare("dead-edges", __doc__, METRICS, "zero_options", False)

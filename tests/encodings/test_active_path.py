@@ -75,7 +75,7 @@ def test_a_choice_that_no_path_names_is_not_dead() -> None:
             return ((0,),)
 
         @cached_property
-        def cuts(self) -> NDArray[np.bool_]:
+        def zero_options(self) -> NDArray[np.bool_]:
             return np.array([[True, False], [True, False]])
 
     read = living(Loose({"a": [0, 1], "b": [0, 1]}), np.array([[0, 0], [1, 1]]))
@@ -113,10 +113,10 @@ def test_the_gaussian_process_knows_equal_networks() -> None:
 )
 def test_where_paths_are_left_out_nothing_is_told(space: Space, told: bool) -> None:
     """What lies on a path that is left out would pass for dead."""
-    assert space.cuts.any() == told
+    assert space.zero_options.any() == told
 
 
 def test_a_pool_asks_its_space() -> None:
     pool = Pool(NB101, NB101.sample(5))
-    assert (pool.cuts == NB101.cuts).all()
-    assert pool.cuts.any()
+    assert (pool.zero_options == NB101.zero_options).all()
+    assert pool.zero_options.any()

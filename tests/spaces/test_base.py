@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -118,6 +121,32 @@ def test_an_invalid_combination_is_refused() -> None:
         Restricted().architecture({"kernel": 1, "stride": 2, "width": 16})
 
 
+# ---- definitions ----
+
+
+def test_a_space_without_a_graph_is_refused_when_it_is_made() -> None:
+    class NoGraph(Space):
+        pass
+
+    with pytest.raises(InvalidValueError, match=r"NoGraph: graph: .*GraphTemplate, or derive from"):
+        NoGraph({"depth": [1, 2]})
+
+
+def test_a_subclass_may_use_the_former_names() -> None:
+    class Former(Chain):
+        @cached_property
+        def cuts(self) -> NDArray[np.bool_]:
+            return np.array([[True, False], [False, False]])
+
+        def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {"b": "y", **mapping}
+
+    space = Former({"a": ["none", "conv"], "b": ["x", "y"]})
+    assert space.zero_options.tolist() == [[True, False], [False, False]]
+    assert dict(space.architecture({"a": "conv"})) == {"a": "conv", "b": "y"}
+    check(space)
+
+
 # ---- huge spaces ----
 
 
@@ -149,9 +178,27 @@ def test_an_architecture_hashes_the_same_in_its_set_after_a_journey() -> None:
         input=pickle.dumps(arch),
         capture_output=True,
         check=True,
-        env={"PYTHONHASHSEED": "12345"},
+        env={**os.environ, "PYTHONHASHSEED": "12345"},
     )
     assert done.stdout.strip() == b"True"
+
+
+def test_an_architecture_prints_as_its_space_writes_it() -> None:
+    space = Cell(3, ["none", "conv"])
+    arch = space.architecture({"0>1": "conv", "0>2": "none", "1>2": "conv"})
+    assert str(arch) == f"{arch}" == "|conv~0|+|none~0|conv~1|"
+    assert repr(arch) == "Architecture(0>1='conv', 0>2='none', 1>2='conv')"
+    assert str(Architecture(("width",), (16,))) == '{"width": 16}'  # of no space
+
+
+def test_a_sent_architecture_keeps_its_text_and_leaves_its_space_behind() -> None:
+    space = Cell(4, ["a", "b", "c", "d", "e"])
+    arch = space.sample(1)[0]
+    sent = pickle.dumps(arch)
+    _ = space.all_indices, space.graph
+    assert pickle.dumps(arch) == sent
+    assert b"Cell" not in sent
+    assert str(pickle.loads(sent)) == str(arch) == space.to_text(arch)
 
 
 def test_equal_architectures_have_equal_hashes() -> None:
@@ -235,10 +282,10 @@ def test_a_bad_architecture_is_told_by_field_value_and_remedy(value: Any, messag
         ({"depth": []}, r"choice 'depth': has no options"),
         ({"depth": 3}, r"choice 'depth': got 3; give a list of options"),
         ({"act": "relu"}, r"choice 'act': got 'relu'; give a list of options"),
-        ({"depth": [1, 2, 1]}, r"choice 'depth': an option stands twice in \[1, 2, 1\]"),
-        ({"depth": [1, True]}, r"choice 'depth': an option stands twice"),
+        ({"depth": [1, 2, 1]}, r"choice 'depth': an option is listed twice in \[1, 2, 1\]"),
+        ({"depth": [1, True]}, r"choice 'depth': an option is listed twice"),
         ({"depth": [[1], [2]]}, r"choice 'depth': options must be text, finite numbers"),
-        ({"depth": [np.int64(1)]}, r"booleans or None; numpy's are made Python's by \.tolist"),
+        ({"depth": [np.int64(1)]}, r"booleans or None; convert numpy values by \.tolist"),
         ({"rate": [0.1, float("nan")]}, r"choice 'rate': options must be text, finite numbers"),
         ({"rate": [float("inf")]}, r"choice 'rate': options must be text, finite numbers"),
     ],

@@ -44,8 +44,8 @@ GRAPH = Chain(CHOICES).graph
         ({"adjacency": np.zeros((3, 3))}, r"adjacency has shape \(3, 3\); it must be \(4, 4\)"),
         ({"feature_terms": np.zeros((2, 2, 4, 7))}, r"must be \(2, 3, 4, 7\)"),
         ({"adjacency_terms": np.zeros((1, 3, 4, 4))}, r"adjacency_terms has shape"),
-        ({"adjacency": np.eye(4, k=1) + np.eye(4, k=-2)}, "edge 2 → 0 leads back"),
-        ({"adjacency": np.eye(4)}, "edge 0 → 0 leads back"),
+        ({"adjacency": np.eye(4, k=1) + np.eye(4, k=-2)}, "edge 2 → 0 leads backwards"),
+        ({"adjacency": np.eye(4)}, "edge 0 → 0 leads backwards"),
         ({"adjacency": np.eye(4, k=2)}, "the last vertex, 3, can't be reached"),
         ({"features": np.full((4, 7), np.nan)}, "features has entries that are not finite"),
         ({"feature_terms": np.ones((2, 3, 4, 7))}, "for options that do not exist"),
@@ -69,7 +69,7 @@ def test_all_that_is_wrong_is_told_together() -> None:
             return ((0, 1), (2,))
 
         @cached_property
-        def cuts(self) -> Any:
+        def zero_options(self) -> Any:
             return [True, False]
 
         @cached_property
@@ -97,14 +97,14 @@ def test_all_that_is_wrong_is_told_together() -> None:
 
     told = _told(Wrong(CHOICES))
     for part in (
-        "paths: (2,) is no row of different choice numbers from 0 to 1",
-        "cuts: it must be booleans, (2, 3); it has shape (2,)",
+        "paths: (2,) must be different choice numbers from 0 to 1",
+        "zero_options: it must be booleans, (2, 3); it has shape (2,)",
         "levels: it must be floats, (2, 3); it has shape (3,)",
         "valid: it must give one boolean for each row, (64,); it gave bool (2,)",
-        "random_indices: it gave rows that are no option numbers",
+        "random_indices: it gave rows with numbers of options that do not exist",
         "neighbour_indices: it gave shape (4, 1); it must be (B, 2)",
         "repair: it raises RuntimeError: oh",
-        "canonical: it changes the rows that it is given",
+        "canonical: it changes its argument",
         "to_text: ",
     ):
         assert part in told
@@ -136,7 +136,7 @@ def test_a_space_whose_moves_leave_it_is_told() -> None:
 @pytest.mark.parametrize(
     ("levels", "told"),
     [
-        ([[0.0, np.nan], [0.0, 1.0]], "all options of a choice must have a level, or none of them"),
+        ([[0.0, np.nan], [0.0, 1.0]], "either all options of a choice have a level or all are NaN"),
         ([[0.0, 2.0], [0.0, 1.0]], "a level must be from 0 to 1"),
     ],
 )

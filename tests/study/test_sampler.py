@@ -110,7 +110,7 @@ def test_without_a_space_only_like_parameters_are_of_one_kind():
         return 0.0
 
     space = searched(objective)
-    kinds = dict(zip(space.names, space.kinds.tolist(), strict=True))
+    kinds = dict(zip(space.names, space.option_groups.tolist(), strict=True))
     assert kinds["first"] == kinds["second"]
     assert len(set(kinds.values())) == 3
 

@@ -19,8 +19,8 @@ class Living(Encoder):
     """One tensor (B, C, O + 1): the options of each choice, then nothing, for what is dead or cut.
 
     A choice is alive as far as one of the paths through it is open in all its other choices, and a
-    choice is open as far as its option is none of `Space.cuts`. At the corners that is so or not;
-    between them the paths count as independent.
+    choice is open as far as its option is none of `Space.zero_options`. At the corners that is so
+    or not; between them the paths count as independent.
 
     >>> from optiproxy.spaces import Cell
     >>> space = Cell(nodes=3, operations=["none", "conv"])  # edges 0>1, 0>2, 1>2
@@ -32,7 +32,7 @@ class Living(Encoder):
 
     def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(space, dtype)
-        self._passing = torch.from_numpy(~space.cuts)
+        self._passing = torch.from_numpy(~space.zero_options)
         # A way is a path through a choice without the choice; its places stand in a row that is
         # filled up with the number of a choice that is always open.
         ways = [

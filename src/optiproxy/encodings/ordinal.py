@@ -36,7 +36,7 @@ class Levels(Encoder):
         self.ordered = torch.from_numpy(~np.isnan(space.levels).all(1))
         self._choices = self.ordered.nonzero()[:, 0]
         self._levels = torch.from_numpy(np.nan_to_num(space.levels))[self._choices]
-        kinds = F.one_hot(torch.from_numpy(space.kinds))[self._choices].double()
+        kinds = F.one_hot(torch.from_numpy(space.option_groups))[self._choices].double()
         shared = kinds[:, kinds.sum(0) > 1]
         self._sums = shared / shared.sum(0).sqrt()
 

@@ -1,5 +1,6 @@
 """Measuring a real network on a real device: latency, size and operations."""
 
+from optiproxy.hardware._timer import processor
 from optiproxy.hardware.command import Command
 from optiproxy.hardware.cost import count_flops, count_parameters
 from optiproxy.hardware.export import export_onnx
@@ -14,5 +15,6 @@ __all__ = [
     "export_onnx",
     "measure",
     "pinned_threads",
+    "processor",
     "runtime_of",
 ]

@@ -28,7 +28,7 @@ class Graphs:
 
     def __init__(self, space: Space, *, told: bool = True) -> None:
         self._encoder = encodings.make("adjacency", space)
-        self._living = Living(space) if told and space.cuts.any() else None
+        self._living = Living(space) if told and space.zero_options.any() else None
         levels = torch.from_numpy(2 * space.levels - 1)
         self._levels = levels.nan_to_num() if told and not levels.isnan().all() else None
 

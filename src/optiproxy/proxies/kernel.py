@@ -157,11 +157,13 @@ class Mixture(Kernel):
     def __init__(self, space: Space, views: Collection[str] = VIEWS, *, told: bool = True) -> None:
         self.choices = len(space)
         options = int(space.sizes.max())
-        kind = torch.nn.functional.one_hot(torch.from_numpy(space.kinds)).double()  # (C, kinds)
+        kind = torch.nn.functional.one_hot(
+            torch.from_numpy(space.option_groups)
+        ).double()  # (C, kinds)
         kinds = kind.shape[1]
         long = [path for path in space.paths if len(path) > 1]
         links = sorted({pair for path in long for pair in itertools.pairwise(path)})
-        self._living = Living(space) if told and space.cuts.any() else None
+        self._living = Living(space) if told and space.zero_options.any() else None
         levels = Levels(space)
         self._levels = levels if levels.ordered.any() else None
         self._near = _near(space) if self._levels else None

@@ -60,7 +60,7 @@ class Read(NamedTuple):
     Attributes:
         p: (B, C, O), the choice probabilities; spread to near options where there is an order.
         chosen: (B, C, O), the choice probabilities as they are.
-        living: (B, C, O + 1), without what is dead; p itself in a space without `cuts`.
+        living: (B, C, O + 1), without what is dead; p itself in a space without `zero_options`.
         levels: (B, T), of choices with an order, see `encodings.levels`; empty where there is none.
     """
 

@@ -77,7 +77,7 @@ class MLPEnsemble(Ensemble):
         self._shares = _shares(space)
         levels = Levels(space)
         self._levels = levels if levels.ordered.any() and not self.alone else None
-        self._living = Living(space) if space.cuts.any() and not self.alone else None
+        self._living = Living(space) if space.zero_options.any() and not self.alone else None
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
         """Choice probabilities (B, C, O) → (B, features)."""
@@ -133,7 +133,7 @@ class LivingMLP(MLPEnsemble):
 
 def _shares(space: Space) -> Tensor:
     """For each list of options that several choices share, how much each counts; (C, kinds)."""
-    columns = F.one_hot(torch.from_numpy(space.kinds)).float()
+    columns = F.one_hot(torch.from_numpy(space.option_groups)).float()
     shared = columns[:, columns.sum(0) > 1]
     # By the root of how many they are, so that a count varies as much in a space of any length.
     return shared / shared.sum(0).sqrt()

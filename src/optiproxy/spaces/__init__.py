@@ -1,4 +1,4 @@
-"""What may be chosen. A space is one file here; see `base.Space` for what it has to say."""
+"""Search spaces, one file each; `base.Space` is their interface."""
 
 from optiproxy.spaces._check import check
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Option

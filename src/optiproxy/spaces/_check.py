@@ -1,4 +1,4 @@
-"""What a space of one's own must keep to, looked over before anything is evaluated."""
+"""Checks a space's definition before anything is evaluated."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SAMPLES = 64
 
 
 def check(space: Space) -> None:
-    """Finds the mistakes of a space's definition and tells them together.
+    """Finds the mistakes in a space's definition and reports all of them together.
 
-    Looked at are the shapes and the order of the graph template, whether its last vertex can be
-    reached, the paths, the cuts, the levels, and on a sample `valid`, `random_indices`,
+    It checks the graph template (shapes, order of the vertices, whether the last vertex can be
+    reached), the paths, `zero_options` and `levels`, and on a sample `valid`, `random_indices`,
     `neighbour_indices`, `canonical`, `repair` and the text form.
 
     >>> from optiproxy.spaces import Chain
@@ -29,13 +29,13 @@ def check(space: Space) -> None:
     >>> check(Twisted({"depth": [1, 2], "width": [16, 32]}))
     Traceback (most recent call last):
         ...
-    optiproxy.errors.InvalidValueError: Twisted: canonical: doing it twice is not doing it once
+    optiproxy.errors.InvalidValueError: Twisted: canonical: applying it twice gives other rows
 
     Args:
         space: Any space.
 
     Raises:
-        InvalidValueError: With everything that was found.
+        InvalidValueError: There are mistakes; the message lists all of them.
     """
     problems = [f"{part.__name__[1:]}: {found}" for part in _PARTS for found in _found(part, space)]
     if problems:
@@ -43,7 +43,7 @@ def check(space: Space) -> None:
 
 
 def _found(part: Callable[[Space], Iterator[str]], space: Space) -> list[str]:
-    """What one part finds; an error in the space's own code is a finding, not the end."""
+    """The problems that one part finds; an error raised by the space is one of them."""
     found: list[str] = []
     try:
         found.extend(part(space))
@@ -77,7 +77,7 @@ def _graph(space: Space) -> Iterator[str]:
     back = np.argwhere(np.tril(edges))
     if len(back):
         i, j = back[0].tolist()
-        yield f"the edge {i} → {j} leads back: a circle, or vertices out of order"
+        yield f"the edge {i} → {j} leads backwards: a cycle, or vertices out of order"
     reached = np.zeros(n, dtype=bool)
     reached[0] = True
     for v in range(1, n):
@@ -89,15 +89,15 @@ def _graph(space: Space) -> Iterator[str]:
 def _paths(space: Space) -> Iterator[str]:
     for path in space.paths:
         if not path or len(set(path)) < len(path) or not set(path) <= set(range(len(space))):
-            yield f"{path!r} is no row of different choice numbers from 0 to {len(space) - 1}"
+            yield f"{path!r} must be different choice numbers from 0 to {len(space) - 1}"
             return
 
 
-def _cuts(space: Space) -> Iterator[str]:
-    cuts: Any = space.cuts
-    if np.shape(cuts) != space.mask.shape or np.asarray(cuts).dtype != bool:
-        yield f"it must be booleans, {space.mask.shape}; it has shape {np.shape(cuts)}"
-    elif np.any(cuts & ~space.mask):
+def _zero_options(space: Space) -> Iterator[str]:
+    zero: Any = space.zero_options
+    if np.shape(zero) != space.mask.shape or np.asarray(zero).dtype != bool:
+        yield f"it must be booleans, {space.mask.shape}; it has shape {np.shape(zero)}"
+    elif np.any(zero & ~space.mask):
         yield "it marks options that do not exist"
 
 
@@ -108,7 +108,7 @@ def _levels(space: Space) -> Iterator[str]:
         return
     known = ~np.isnan(levels)
     if np.any(known != (space.mask & known.any(1, keepdims=True))):
-        yield "all options of a choice must have a level, or none of them; NaN is none"
+        yield "either all options of a choice have a level or all are NaN"
     elif np.any((levels[known] < 0) | (levels[known] > 1)):
         yield "a level must be from 0 to 1"
 
@@ -143,18 +143,18 @@ def _canonical(space: Space) -> Iterator[str]:
     before = rows.copy()
     once = space.canonical(rows)
     if (rows != before).any():
-        yield "it changes the rows that it is given; copy them first"
+        yield "it changes its argument; copy the rows first"
     problems = list(_rows(space, once, SAMPLES))
     yield from problems
     if not problems and (space.canonical(once) != once).any():
-        yield "doing it twice is not doing it once"
+        yield "applying it twice gives other rows"
 
 
 def _rows(space: Space, rows: Any, n: int | None) -> Iterator[str]:
     if np.ndim(rows) != 2 or np.shape(rows)[1] != len(space) or n not in (None, len(rows)):
         yield f"it gave shape {np.shape(rows)}; it must be ({n or 'B'}, {len(space)})"
     elif not np.issubdtype(rows.dtype, np.integer) or ((rows < 0) | (rows >= space.sizes)).any():
-        yield "it gave rows that are no option numbers"
+        yield "it gave rows with numbers of options that do not exist"
     elif not np.all(space.valid(rows)):
         yield "it gave rows that are not valid"
 
@@ -165,11 +165,11 @@ def _to_text(space: Space) -> Iterator[str]:
         if "\n" in text:
             yield "the text must be one line"
         if space.architecture(text) != arch:
-            yield f"{text!r} is not read back as the architecture it was written for"
+            yield f"{text!r} is not read back as the same architecture"
             return
 
 
 _PARTS = (
-    _graph, _paths, _cuts, _levels, _valid, _random_indices, _neighbour_indices, _repair,
+    _graph, _paths, _zero_options, _levels, _valid, _random_indices, _neighbour_indices, _repair,
     _canonical, _to_text,
 )  # fmt: skip

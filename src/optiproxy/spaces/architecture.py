@@ -1,9 +1,9 @@
-"""What passes between a space and everybody else: an architecture, its options, its graph."""
+"""The values that a space exchanges with the other folders: architectures and graph templates."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,14 +24,27 @@ class Architecture(Mapping[str, Option]):
     >>> arch = space.architecture({"depth": 1, "width": 32})
     >>> arch["width"], dict(arch)
     (32, {'depth': 1, 'width': 32})
+
+    ``str(arch)`` is the text form of its space, which `Space.architecture` reads back.
+
+    Args:
+        names: Of the choices, in the space's order.
+        options: One for each choice.
+        text: The text form, or the function that makes it (`Space.to_text`); by default JSON.
     """
 
-    __slots__ = ("_hash", "_names", "_options")
+    __slots__ = ("_hash", "_names", "_options", "_text")
 
-    def __init__(self, names: tuple[str, ...], options: tuple[Option, ...]) -> None:
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        options: tuple[Option, ...],
+        text: str | Callable[[Architecture], str] | None = None,
+    ) -> None:
         self._names = names
         self._options = options
         self._hash = hash(frozenset(zip(names, options, strict=True)))  # as equality: in any order
+        self._text = text
 
     def __getitem__(self, name: str) -> Option:
         try:
@@ -49,8 +62,14 @@ class Architecture(Mapping[str, Option]):
         return self._hash
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The hash of a string differs from process to process, so it is never carried over.
-        return Architecture, (self._names, self._options)
+        # Without the hash, which differs from process to process, and with the text in place of
+        # the space that makes it: a worker does not need the space for each architecture.
+        return Architecture, (self._names, self._options, str(self))
+
+    def __str__(self) -> str:
+        if callable(self._text):
+            self._text = self._text(self)
+        return self.to_json() if self._text is None else self._text
 
     def __repr__(self) -> str:
         return f"Architecture({', '.join(f'{k}={v!r}' for k, v in self.items())})"
@@ -62,16 +81,16 @@ class Architecture(Mapping[str, Option]):
 
 @dataclass(frozen=True, eq=False)
 class GraphTemplate:
-    """How the choices make a graph: both encodings are affine in the choices' one-hots.
+    """A graph that is affine in the one-hots of the choices.
 
     ``A = adjacency + sum_co p[c, o] adjacency_terms[c, o]`` and likewise for the features, so that
-    the discrete encoding and its relaxation are the same expression.
+    the discrete encoding and its relaxation are one expression.
 
     Attributes:
-        adjacency: (N, N), the edges that are always there; ``[i, j]`` is the edge i → j, and the
-            vertices are in topological order (upper triangular).
-        adjacency_terms: (C, O, N, N), or None where no choice touches an edge.
-        features: (N, F), one-hot rows of the vertices that never change (input, output).
+        adjacency: (N, N), the fixed edges; ``[i, j]`` is the edge i → j. The vertices are in
+            topological order (upper triangular).
+        adjacency_terms: (C, O, N, N), or None where no choice adds an edge.
+        features: (N, F), one-hot rows of the fixed vertices (input, output).
         feature_terms: (C, O, N, F).
     """
 

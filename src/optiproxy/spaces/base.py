@@ -13,8 +13,8 @@ K    members of an ensemble
 M    metrics
 ==== =====================================================
 
-Inside the package an architecture is a row of C option indices, and a batch is an integer array
-(B, C). `Architecture` objects exist at the border, where users see them.
+Inside the package an architecture is a row of C option numbers, and a batch is an integer array
+(B, C). Users see `Architecture` objects.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import hashlib
 import itertools
 import json
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
@@ -38,25 +37,41 @@ from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, 
 if TYPE_CHECKING:
     from torch import nn
 
-# Up to here a space is listed whole; beyond, 15,000-odd rows of NB201 included, it is sampled.
+# Larger spaces are sampled and not listed.
 ENUMERABLE = 1_000_000
 
+# Names that subclasses written for earlier versions may define → today's.
+_FORMER_NAMES = {"cuts": "zero_options", "complete": "fill_defaults"}
 
-class Space(ABC):
-    """A search space. A subclass gives `choices` to `__init__` and a `graph`; the rest is here.
+
+class Space:
+    """A search space. A subclass passes `choices` to `__init__` and defines `graph`.
 
     Args:
-        choices: Name → options, in order. Options are JSON scalars, unlike each other.
+        choices: Name → options, in order. Options are different JSON scalars.
 
     Raises:
-        InvalidValueError: No choice, an empty choice, an option twice or not a JSON scalar. All
-            mistakes are told together.
+        InvalidValueError: No choice, an empty choice, an option twice or not a JSON scalar (all
+            mistakes in one message), or a subclass that does not define `graph`.
     """
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for former, name in _FORMER_NAMES.items():
+            defined = vars(cls).get(former)
+            if isinstance(defined, cached_property):
+                defined = cached_property(defined.func)
+                defined.__set_name__(cls, name)
+            if defined is not None and name not in vars(cls):
+                setattr(cls, name, defined)
 
     def __init__(self, choices: Mapping[str, Sequence[Option]]) -> None:
         problems = list(_problems(choices))
         if problems:
             raise InvalidValueError("search space: " + "; ".join(problems))
+        if type(self).graph is Space.graph:
+            remedy = "define it as a property that returns a GraphTemplate, or derive from Chain"
+            raise invalid(f"{type(self).__name__}: graph", None, remedy)
         self.choices: Mapping[str, tuple[Option, ...]] = MappingProxyType(
             {name: tuple(options) for name, options in choices.items()}
         )
@@ -73,55 +88,56 @@ class Space(ABC):
         self.__dict__.update(state)
         self.choices = MappingProxyType(state["choices"])
 
-    # ---- what a subclass says ----
+    # ---- what a subclass defines ----
 
     @cached_property
-    @abstractmethod
     def graph(self) -> GraphTemplate:
-        """The graph encoding's template, with fixed N and F."""
+        """The graph encoding's template, with fixed N and F. Every subclass defines it."""
+        raise NotImplementedError
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
-        """Source-to-sink paths, each a row of choice numbers: choices that interact."""
+        """Paths from input to output, each a tuple of choice numbers: choices that interact."""
         return tuple((c,) for c in range(len(self.names)))
 
     @cached_property
-    def cuts(self) -> NDArray[np.bool_]:
-        """(C, O), true where an option hands on nothing, so that it closes all paths through it.
+    def zero_options(self) -> NDArray[np.bool_]:
+        """(C, O), true for options that output zero, such as ``none`` on an edge of a cell.
 
-        What then lies on no open path is dead: it changes nothing of what the network computes. By
-        default no option does; nor may one where `paths` leaves some out, for what lies on those
-        alone would pass for dead.
+        Such an option closes every path through its choice, and a choice on no open path is
+        inactive: its option does not change what the network computes. By default no option
+        outputs zero. Leave it so where `paths` omits some paths: choices on those alone would be
+        taken for inactive.
         """
         return np.zeros_like(self.mask)
 
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
-        """Which rows of (B, C) are architectures of the space; (B,). By default all."""
+        """Whether each row of (B, C) is an architecture of the space; (B,). By default all are."""
         return np.ones(len(indices), dtype=bool)
 
     def canonical(self, indices: Indices) -> Indices:
-        """For each valid row of (B, C) the one that stands for all that are the same network.
+        """The representative of each valid row of (B, C), equal for rows that are one network.
 
-        Rows are equivalent when what they come to is equal: doing it twice changes nothing. By
-        default every row stands for itself. A published table may list equivalent rows with
-        measurements of their own; a search looks at this only where it is asked to.
+        It is idempotent. By default every row is its own representative. A published table may
+        list equivalent rows with different measurements, so a search uses this only on request
+        (``distinct=True``).
         """
         return indices.copy()
 
     def repair(self, indices: Indices) -> Indices:
-        """Valid rows near those of (B, C), whatever their options; (B or fewer, C).
+        """Valid rows near those of (B, C), which need not be valid; (B or fewer, C).
 
-        By default the valid ones among them. A space where few combinations are valid says what
-        is meant by the others.
+        By default it keeps the valid rows. A space in which few combinations are valid should map
+        the others to valid ones.
         """
         return indices[self._allowed(indices)]
 
-    def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Fills in what an architecture given as a mapping may leave out; by default nothing."""
+    def fill_defaults(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Adds the choices that a mapping may leave out; by default none."""
         return mapping
 
     def _definition(self) -> Mapping[str, Any]:
-        """What tells spaces with equal choices apart, as JSON; part of the fingerprint."""
+        """Arguments that distinguish spaces with equal choices, as JSON, for the fingerprint."""
         return {}
 
     def to_text(self, arch: Architecture) -> str:
@@ -129,7 +145,7 @@ class Space(ABC):
         return json.dumps(dict(arch), ensure_ascii=False)
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
-        """The choices that a text of `to_text` names; raises ValueError when it is none."""
+        """The choices in a text of `to_text`, or in JSON; ValueError for any other text."""
         loaded = json.loads(text)
         if not isinstance(loaded, dict):
             raise ValueError("not a JSON object")
@@ -142,21 +158,21 @@ class Space(ABC):
 
     @property
     def can_build(self) -> bool:
-        """Whether the space has networks of its own."""
+        """Whether the space defines networks."""
         return type(self).build is not Space.build
 
     def build(self, arch: Architecture) -> nn.Module:
         """The network as a plain module, where the space defines one.
 
         Raises:
-            OptiProxyError: The space has no networks of its own.
+            OptiProxyError: The space defines no networks.
         """
         raise OptiProxyError(
             f"{type(self).__name__} defines no network; give the task a build function: "
             "Task(..., build=my_function)"
         )
 
-    # ---- what every space can ----
+    # ---- what every space does ----
 
     def __len__(self) -> int:
         return len(self.names)
@@ -165,7 +181,7 @@ class Space(ABC):
         return f"{type(self).__name__}({len(self.names)} choices, {self.count:,} architectures)"
 
     def _allowed(self, indices: Indices) -> NDArray[np.bool_]:
-        """What `valid` says, which a subclass may have got wrong: numbers would pick rows."""
+        """The answer of `valid`, checked: as an index, integers would select rows by number."""
         answer: Any = self.valid(indices)
         shape, kind = np.shape(answer), np.asarray(answer).dtype
         if shape != (len(indices),) or kind.kind != "b":
@@ -178,32 +194,30 @@ class Space(ABC):
 
     @cached_property
     def count(self) -> int:
-        """The number of valid architectures; where validity restricts a large space, a bound."""
+        """The number of valid architectures; an upper bound in a large space with a `valid`."""
         total = math.prod(int(size) for size in self.sizes)
         if type(self).valid is Space.valid or total > ENUMERABLE:
             return total
         return len(self.all_indices)
 
     @cached_property
-    def kinds(self) -> Indices:
-        """(C,), a number for each choice, the same for choices that have the same options."""
+    def option_groups(self) -> Indices:
+        """(C,), a number for each choice, equal for choices with the same options."""
         found: dict[tuple[Any, ...], int] = {}
-        # True is equal to 1 and another option.
+        # By type too: True equals 1 and is another option.
         keys = [tuple((type(o), o) for o in options) for options in self.choices.values()]
         return np.array([found.setdefault(key, len(found)) for key in keys], dtype=np.int64)
 
     @cached_property
     def levels(self) -> NDArray[np.float64]:
-        """(C, O), where each option stands in its choice's order, from 0 to 1; else NaN.
+        """(C, O), the rank of each option in its choice's order, from 0 to 1; NaN without order.
 
-        A choice has an order where its options are three numbers or more: widths, depths, kernel
-        sizes. It goes by rank, so that 16, 32, 64 are as even as 1, 2, 3; None beside them is
-        halfway. A subclass may know better: where options are numbers that stand for operations,
-        or names that have an order.
+        A choice is ordered where its options are three numbers or more: widths, depths, kernel
+        sizes. Levels are ranks, so that 16, 32, 64 are as evenly spaced as 1, 2, 3; None beside
+        numbers is halfway. A subclass overrides this where numbers stand for operations, or where
+        names have an order.
         """
-        # The order of two numbers tells nothing that a category does not. Told of kernels of 3 and
-        # 5 all the same, models of 20 networks of Accel-NASBench had a rank correlation with
-        # accuracy of 0.78 instead of 0.82.
+        # Two numbers are a category: given their order, models of few networks fit worse.
         levels = np.full(self.mask.shape, np.nan)
         for row, options in zip(levels, self.choices.values(), strict=True):
             numbers = sorted(o for o in options if is_number(o))
@@ -235,7 +249,7 @@ class Space(ABC):
         return invalid("space", repr(self), remedy)
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Every architecture, one by one; also in a space too large for an array."""
+        """Yields every architecture, also in a space too large for an array."""
         if self.count <= ENUMERABLE:
             yield from self.from_indices(self.all_indices)
             return
@@ -258,7 +272,7 @@ class Space(ABC):
             found.append(draw[self._allowed(draw)])
         rows = np.concatenate(found) if found else np.empty((0, len(self.sizes)), np.int64)
         if len(rows) < n and math.prod(map(int, self.sizes)) <= ENUMERABLE:
-            # Too few to be met by chance, but listed soon.
+            # Valid rows are too rare to be drawn, and the space is small enough to be listed.
             listed = self.all_indices
             rows = listed[rng.integers(0, len(listed), size=n)] if len(listed) else rows
         if len(rows) < n:
@@ -298,7 +312,7 @@ class Space(ABC):
         return self.architectures([value])[0]
 
     def architectures(self, values: Iterable[Mapping[str, Any] | str]) -> list[Architecture]:
-        """The same of many, checked together: a rule of the space may cost as much for one.
+        """Reads many architectures as `architecture` does; `valid` is called once for all.
 
         Raises:
             InvalidValueError: One of them can't be read, as in `architecture`.
@@ -313,7 +327,7 @@ class Space(ABC):
         return self.from_indices(rows)
 
     def _mapping(self, value: Mapping[str, Any] | str) -> Mapping[str, Any]:
-        """A mapping, choice → option, with the choices of this space alone; some may be missing."""
+        """A mapping, choice → option, whose choices are all of this space; some may be missing."""
         if isinstance(value, Architecture) and value._names == self.names:
             return value
         if isinstance(value, str):
@@ -334,7 +348,7 @@ class Space(ABC):
 
     def _row(self, mapping: Mapping[str, Any]) -> list[int]:
         """Its option numbers, (C,)."""
-        full = self.complete(mapping)
+        full = self.fill_defaults(mapping)
         row = []
         for name, options in self.choices.items():
             if name not in full:
@@ -343,7 +357,7 @@ class Space(ABC):
         return row
 
     def to_indices(self, archs: Iterable[Mapping[str, Any]]) -> Indices:
-        """Architectures as option numbers, (B, C); mappings are looked up, `architectures` checks.
+        """Architectures as option numbers, (B, C); `valid` is not checked.
 
         Raises:
             InvalidValueError: One has no such choice or option.
@@ -353,7 +367,7 @@ class Space(ABC):
         try:
             rows = [[table[arch[name]] for name, table in lookup] for arch in archs]
         except (KeyError, TypeError):
-            # None of this space's as it stands: read with care, which tells what is wrong.
+            # Not architectures of this space: the careful way converts them, or says what is wrong.
             checked = self.architectures(archs)
             rows = [[table[arch[name]] for name, table in lookup] for arch in checked]
         return np.array(rows, dtype=np.int64).reshape(-1, len(self.names))
@@ -362,7 +376,7 @@ class Space(ABC):
         """Rows of option numbers (B, C) as architectures.
 
         Raises:
-            InvalidValueError: `indices` are no such rows.
+            InvalidValueError: `indices` has another shape, or numbers of options that do not exist.
         """
         rows = np.asarray(indices)
         whole = rows.dtype.kind in "iu" and rows.ndim == 2 and rows.shape[1] == len(self.sizes)
@@ -372,7 +386,9 @@ class Space(ABC):
             raise invalid("indices", indices, remedy)
         options = list(self.choices.values())
         return [
-            Architecture(self.names, tuple(o[i] for o, i in zip(options, row, strict=True)))
+            Architecture(
+                self.names, tuple(o[i] for o, i in zip(options, row, strict=True)), self.to_text
+            )
             for row in rows.tolist()
         ]
 
@@ -382,7 +398,7 @@ class Space(ABC):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A short hash of the definition: two studies share a space when it is the same."""
+        """A short hash of the definition, by which stored studies recognise their space."""
         definition = self._definition()
         parts = [type(self).__name__, dict(self.choices), *([definition] if definition else [])]
         text = json.dumps(parts)
@@ -409,7 +425,7 @@ def _problems(choices: Mapping[str, Sequence[Option]]) -> Iterator[str]:
             if bad or any(isinstance(o, float) and not math.isfinite(o) for o in options):
                 kinds = "text, finite numbers, booleans or None"
                 if any(hasattr(option, "tolist") for option in bad):
-                    kinds += "; numpy's are made Python's by .tolist()"
+                    kinds += "; convert numpy values by .tolist()"
                 yield f"choice {name!r}: options must be {kinds}"
             elif len(set(options)) < len(options):
-                yield f"choice {name!r}: an option stands twice in {list(options)!r}"
+                yield f"choice {name!r}: an option is listed twice in {list(options)!r}"

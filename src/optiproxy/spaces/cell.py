@@ -149,10 +149,10 @@ class Cell(Space):
         return tuple(found)
 
     @cached_property
-    def cuts(self) -> NDArray[np.bool_]:
+    def zero_options(self) -> NDArray[np.bool_]:
         """``none`` (see `CUTS`) on every edge; in a cell too large for all its `paths`, nothing."""
         if len(self.paths) < 2 ** (self.nodes - 2):
-            return super().cuts
+            return super().zero_options
         cut = np.array([op in CUTS for op in self.operations])
         return np.tile(cut, (len(self.edges), 1))
 

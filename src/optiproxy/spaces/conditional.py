@@ -190,7 +190,7 @@ class Conditional(Chain):
                 out.append(self.repair(active))
         return np.concatenate(out)
 
-    def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    def fill_defaults(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         """Adds the inactive choices that an architecture leaves out."""
         given = dict(mapping)
         for choice, _ in self._conditions:

@@ -287,7 +287,7 @@ class Graph(Space):
         return tuple(found)
 
     @cached_property
-    def cuts(self) -> NDArray[np.bool_]:
+    def zero_options(self) -> NDArray[np.bool_]:
         """Edges that are not there; in a graph too large for all its `paths`, nothing."""
         cuts = np.zeros_like(self.mask)
         if len(self.paths) == 2 ** (self.vertices - 2):

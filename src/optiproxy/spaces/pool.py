@@ -172,15 +172,15 @@ class Pool(Space):
         return self.space.paths
 
     @cached_property
-    def cuts(self) -> NDArray[np.bool_]:
-        return self.space.cuts
+    def zero_options(self) -> NDArray[np.bool_]:
+        return self.space.zero_options
 
     @cached_property
     def levels(self) -> NDArray[np.float64]:
         return self.space.levels
 
-    def complete(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self.space.complete(mapping)
+    def fill_defaults(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self.space.fill_defaults(mapping)
 
     def to_text(self, arch: Architecture) -> str:
         return self.space.to_text(arch)

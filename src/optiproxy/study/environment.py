@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from optiproxy._version import __version__
-from optiproxy.hardware._timer import processor
+from optiproxy.hardware import processor
 from optiproxy.study._workers.pool import cores
 
 # Whose versions may change a search; the last two are some methods' own, where installed.

@@ -91,9 +91,9 @@ class SpaceCases:
         if graph.adjacency_terms is not None:
             assert graph.adjacency_terms.shape == (c, o, n, n)
         assert all(0 <= choice < c for path in space.paths for choice in path)
-        assert space.cuts.dtype == bool
-        assert space.cuts.shape == (c, o)
-        assert not (space.cuts & ~space.mask).any()
+        assert space.zero_options.dtype == bool
+        assert space.zero_options.shape == (c, o)
+        assert not (space.zero_options & ~space.mask).any()
         assert space.levels.shape == (c, o)
         # All options of a choice have a level, or none.
         known = ~np.isnan(space.levels)

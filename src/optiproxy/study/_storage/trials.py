@@ -254,7 +254,7 @@ class Ledger:
         names = self._task.space.names
         for shift, row in enumerate(rows):
             picked = tuple(o[i] for o, i in zip(options, row, strict=True))
-            yield first + shift, Architecture(names, picked)
+            yield first + shift, Architecture(names, picked, self._task.space.to_text)
 
     # ---- writing ----
 
