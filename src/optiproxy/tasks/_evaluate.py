@@ -16,6 +16,7 @@ from optiproxy.spaces import Architecture
 from optiproxy.tasks import _device
 from optiproxy.tasks._early_stopping import Curve, Stopped
 from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
+from optiproxy.tasks.failures import NOT_FINITE, kind_of, traceback_of
 
 if TYPE_CHECKING:
     from optiproxy.tasks.task import Task
@@ -63,17 +64,28 @@ def answer(
             known=_finite(known),
             cost=min(1.0, error.epoch / length),
         )
-    except EvaluationFailed as error:
-        return Evaluation(None, time.perf_counter() - start, said(error) or "EvaluationFailed")
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        reason = f"{type(error).__name__}: {said(error)}"
-        return Evaluation(None, time.perf_counter() - start, reason)
+        return _failure(error, time.perf_counter() - start)
     seconds = time.perf_counter() - start
     return Evaluation(
         metrics, seconds, measured=_how(found), curve=tuple(curve.points), left_out=left_out
     )
+
+
+class _NotFinite(EvaluationFailed):
+    """A metric that is NaN or infinite."""
+
+
+def _failure(error: BaseException, seconds: float) -> Evaluation:
+    kind, name, text = kind_of(error), type(error).__name__, said(error)
+    if isinstance(error, EvaluationFailed):
+        reason = text or "EvaluationFailed"
+        kind = NOT_FINITE if isinstance(error, _NotFinite) else kind
+    else:
+        reason = f"{name}: {text}"
+    return Evaluation(None, seconds, reason, kind=kind, traceback=traceback_of(error))
 
 
 @contextmanager
@@ -149,7 +161,7 @@ def _measured_here(
 def _check_finite(name: str, value: Any) -> None:
     """Raises EvaluationFailed where it is no finite number."""
     if not math.isfinite(known := number(name, value)):
-        raise EvaluationFailed(f"{name} is {known}")
+        raise _NotFinite(f"{name} is {known}")
 
 
 def _broken(task: Task, known: Mapping[str, Any]) -> str:
@@ -195,7 +207,7 @@ def _checked(task: Task, found: Mapping[str, Any]) -> tuple[dict[str, float], tu
                 f"only {', '.join(metrics) or 'an empty mapping'}"
             )
         if not math.isfinite(value):
-            raise EvaluationFailed(f"{metric} is {value}")
+            raise _NotFinite(f"{metric} is {value}")
     # Of the others, what was not measured is left out: NaN is no number in JSON.
     return _finite(metrics), tuple(left_out)
 

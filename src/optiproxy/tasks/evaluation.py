@@ -17,6 +17,9 @@ class Evaluation:
         metrics: What was measured, or None where it failed.
         seconds: How long it took.
         reason: Why it failed.
+        kind: The kind of the failure: ``"oom"``, ``"time-limit"``, ``"nan"``, ``"died"``,
+            ``"device"``, or the name of the exception's class; empty where it did not fail.
+        traceback: The traceback of the evaluator's exception, as Python prints it.
         dropped: Which limit a metric breaks that is known before the training; then the
             architecture was not trained and `metrics` holds what was measured before.
         measured: How a metric was measured, where the evaluator told: metric → plain values.
@@ -24,6 +27,8 @@ class Evaluation:
         stopped: Whether it was stopped there.
         known: Of a stopped training, the metrics that were known before it.
         cost: Which part of its training that was.
+        worker: The number of the worker that evaluated it; None in the search's own process.
+        device: The accelerator that the worker was given.
         left_out: Names of what the evaluator returned besides, and is no number or no name.
     """
 
@@ -37,6 +42,10 @@ class Evaluation:
     known: dict[str, float] = field(default_factory=dict)
     cost: float = 1.0
     left_out: tuple[str, ...] = ()
+    kind: str = ""
+    traceback: str = ""
+    worker: int | None = None
+    device: str = ""
 
 
 def evaluation_seed(study_seed: int, arch: Architecture) -> int:

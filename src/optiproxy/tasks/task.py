@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
+from optiproxy import durations
 from optiproxy.errors import DataError, OptiProxyError, invalid, truth
 from optiproxy.metrics import (
     Constraint,
@@ -80,6 +81,9 @@ class Task:
             evaluated once; by default, but for look-ups: a table may list them one by one.
         features: Scores that cost no training (NASWOT, LogSynflow), name → function of an
             architecture, for methods that can use them; see `optiproxy.OptiProxy`.
+        time_limit: How long an evaluation may take: seconds, or a text such as ``"90s"``, ``"5m"``
+            or ``"2h"``. One that takes longer is ended and counts as failed, where evaluations run
+            in processes of their own (see `Study.run`).
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
@@ -114,6 +118,7 @@ class Task:
         in_memory: bool = False,
         distinct: bool | None = None,
         features: Mapping[str, Function] = MappingProxyType({}),
+        time_limit: float | str | None = None,
         description: str = "",
         origin: Origin | None = None,
     ) -> None:
@@ -150,6 +155,9 @@ class Task:
         self.features = dict(features)
         self.in_memory = truth("Task: in_memory", in_memory)
         self.distinct = not in_memory if distinct is None else truth("Task: distinct", distinct)
+        self.time_limit = (
+            None if time_limit is None else durations.seconds("Task: time_limit", time_limit)
+        )
         self.description = description
         self.origin = origin or Origin()
         self.train = train
