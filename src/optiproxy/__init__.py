@@ -13,68 +13,70 @@ The method is OptiProxy-NAS, Lyu et al., https://arxiv.org/abs/2509.05656.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from optiproxy._lazy import lazy
 from optiproxy._version import __version__
 
 if TYPE_CHECKING:
     from optiproxy import (
         baselines,
         encodings,
+        errors,
         hardware,
+        methods,
+        metrics,
         proxies,
         report,
         search,
         spaces,
         study,
+        tables,
         tasks,
+        testing,
     )
-    from optiproxy.errors import EvaluationFailed, OptiProxyError
-    from optiproxy.metrics import Metric
+    from optiproxy.errors import (
+        DataError,
+        EvaluationFailed,
+        InvalidValueError,
+        MeasurementFailed,
+        OptiProxyError,
+        StudyError,
+    )
+    from optiproxy.metrics import Constraint, Metric, Objective
     from optiproxy.search.optiproxy import OptiProxy
     from optiproxy.spaces import Architecture
-    from optiproxy.study import Study
+    from optiproxy.study import Study, compare
     from optiproxy.study.sampler import OptiProxySampler
-    from optiproxy.tasks import Task
-
-# Name → where it lives, resolved on first use: importing us loads neither torch nor Optuna.
-_LAZY = {
-    "Architecture": "optiproxy.spaces",
-    "EvaluationFailed": "optiproxy.errors",
-    "Metric": "optiproxy.metrics",
-    "OptiProxy": "optiproxy.search.optiproxy",
-    "OptiProxyError": "optiproxy.errors",
-    "OptiProxySampler": "optiproxy.study.sampler",
-    "Study": "optiproxy.study",
-    "Task": "optiproxy.tasks",
-}
-_MODULES = (
-    "baselines",
-    "encodings",
-    "hardware",
-    "proxies",
-    "report",
-    "search",
-    "spaces",
-    "study",
-    "tasks",
-)
+    from optiproxy.tables import Table
+    from optiproxy.tasks import Task, load
 
 __all__ = [
-    "Architecture", "EvaluationFailed", "Metric", "OptiProxy", "OptiProxyError", "OptiProxySampler",
-    "Study", "Task", "__version__", "baselines", "encodings", "hardware", "proxies", "report",
-    "search", "spaces", "study", "tasks",
+    "Architecture", "Constraint", "DataError", "EvaluationFailed", "InvalidValueError",
+    "MeasurementFailed", "Metric", "Objective", "OptiProxy", "OptiProxyError",
+    "OptiProxySampler", "Study", "StudyError", "Table", "Task", "__version__", "baselines",
+    "compare", "encodings", "errors", "hardware", "load", "methods", "metrics", "proxies",
+    "report", "search", "spaces", "study", "tables", "tasks", "testing",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    if name in _MODULES:
-        return importlib.import_module(f"optiproxy.{name}")
-    raise AttributeError(f"module 'optiproxy' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# `import optiproxy` loads neither torch nor Optuna.
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "optiproxy.errors": (
+            "DataError", "EvaluationFailed", "InvalidValueError", "MeasurementFailed",
+            "OptiProxyError", "StudyError",
+        ),
+        "optiproxy.metrics": ("Constraint", "Metric", "Objective"),
+        "optiproxy.search.optiproxy": ("OptiProxy",),
+        "optiproxy.spaces": ("Architecture",),
+        "optiproxy.study": ("Study", "compare"),
+        "optiproxy.study.sampler": ("OptiProxySampler",),
+        "optiproxy.tables": ("Table",),
+        "optiproxy.tasks": ("Task", "load"),
+        "optiproxy": (
+            "baselines", "encodings", "errors", "hardware", "methods", "metrics", "proxies",
+            "report", "search", "spaces", "study", "tables", "tasks", "testing",
+        ),
+    },
+)  # fmt: skip

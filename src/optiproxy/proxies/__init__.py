@@ -1,6 +1,17 @@
 """Differentiable models of the metrics. A proxy is one file here; `base.Proxy` is its interface."""
 
+from typing import TYPE_CHECKING
+
+from optiproxy._lazy import lazy
 from optiproxy.registry import Registry
+
+if TYPE_CHECKING:
+    from optiproxy.proxies.auto import Auto
+    from optiproxy.proxies.base import Proxy
+    from optiproxy.proxies.gcn import GCNEnsemble
+    from optiproxy.proxies.gp import GaussianProcess
+    from optiproxy.proxies.mlp import MLPEnsemble
+    from optiproxy.proxies.transformer import TransformerEnsemble
 
 PROXIES = Registry(
     "proxy",
@@ -22,4 +33,19 @@ PROXIES = Registry(
     group="optiproxy.proxies",
 )
 
-__all__ = ["PROXIES"]
+__all__ = [
+    "PROXIES", "Auto", "GCNEnsemble", "GaussianProcess", "MLPEnsemble", "Proxy",
+    "TransformerEnsemble",
+]  # fmt: skip
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "optiproxy.proxies.auto": ("Auto",),
+        "optiproxy.proxies.base": ("Proxy",),
+        "optiproxy.proxies.gcn": ("GCNEnsemble",),
+        "optiproxy.proxies.gp": ("GaussianProcess",),
+        "optiproxy.proxies.mlp": ("MLPEnsemble",),
+        "optiproxy.proxies.transformer": ("TransformerEnsemble",),
+    },
+)
