@@ -12,7 +12,9 @@ import torch
 
 from optiproxy.encodings import corners
 from optiproxy.errors import InvalidValueError
+from optiproxy.methods import METHODS
 from optiproxy.proxies._scores import LARGEST, Scores
+from optiproxy.search import optiproxy
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Architecture, Chain
 from optiproxy.study import Study
@@ -97,14 +99,20 @@ def test_what_can_not_be_used_is_told() -> None:
             OptiProxy(SPACE, {"score": "max"}, features=features)  # type: ignore[arg-type]
 
 
-def test_a_study_hands_them_to_methods_that_can_use_them() -> None:
+def test_a_study_hands_them_to_methods_that_can_use_them(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Architecture] = []
 
     def feature(arch: Architecture) -> float:
         asked.append(arch)
         return float(zlib.crc32(arch.to_json().encode()) % 97)
 
-    for method, used in (("random", False), ("optiproxy", True)):
+    class WithKeywords(OptiProxy):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr(optiproxy, "WithKeywords", WithKeywords, raising=False)
+    METHODS.register("with-keywords", "optiproxy.search.optiproxy:WithKeywords")
+    for method, used in (("random", False), ("optiproxy", True), ("with-keywords", True)):
         asked.clear()
         study = Study("s", SPACE, lambda arch: 1.0 + len(str(arch)), objectives="score=max",
                       method=method, features={"size": feature})  # fmt: skip

@@ -11,7 +11,9 @@ import torch
 from scipy.stats import norm
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from optiproxy.baselines.random import RandomSearch
 from optiproxy.errors import InvalidValueError
+from optiproxy.metrics import Constraint, Metric
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Beliefs
 from optiproxy.proxies.gp import GaussianProcess
@@ -26,7 +28,8 @@ from optiproxy.search._design import balanced
 from optiproxy.search._training_targets import Targets
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.search.threads import single_threaded
-from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain
+from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain
+from optiproxy.tasks import Task
 
 CELL = Cell(nodes=4, operations=NB201_OPERATIONS)
 
@@ -388,7 +391,7 @@ def test_numpy_s_whole_numbers_are_whole_numbers() -> None:
 def test_it_shows_what_it_is() -> None:
     opt = OptiProxy(SMALL, {"score": "max"})
     opt.tell(opt.ask(1), [4.5])
-    assert repr(opt) == f"OptiProxy({SMALL!r}, score=max, 1 told, best {{'score': 4.5}})"
+    assert repr(opt) == f"OptiProxy({SMALL!r}, score=max, 1 evaluated, best {{'score': 4.5}})"
 
 
 def test_the_share_of_violations_is_that_of_the_last_results() -> None:
@@ -469,3 +472,43 @@ def test_a_proxy_that_predicts_no_numbers_is_told() -> None:
     opt.tell(archs, [{"v": float(i)} for i in range(3)])
     with pytest.raises(InvalidValueError, match="proxy: predictions"):
         opt.ask(1)
+
+
+def test_a_task_gives_what_is_not_given() -> None:
+    space = Chain({"depth": [1, 2, 3], "width": [8, 16, 32, 64], "kernel": [3, 5]})
+
+    def evaluate(arch: Architecture) -> dict[str, float]:
+        return {"acc": arch["depth"] * arch["width"] / arch["kernel"]}
+
+    task = Task(
+        "t",
+        space,
+        evaluate,
+        objectives="acc=max",
+        constraints="params<=50%",
+        metrics=[
+            Metric("params", lambda a: a["depth"] * a["width"], exact=True),
+            Metric("flops", lambda a: 1.0, exact=True),
+        ],
+        features={"width": lambda a: a["width"]},
+    )
+    short = OptiProxy(task, seed=3)
+    long = OptiProxy(
+        space,
+        task.objectives,
+        constraints=[Constraint("params", 1.0, 96.0)],
+        exact={"params": task.exact["params"]},
+        features=task.features,
+        distinct=True,
+        seed=3,
+    )
+    assert short.constraints == long.constraints
+    assert short.distinct
+    for _ in range(5):
+        archs = short.ask(3)
+        assert archs == long.ask(3)
+        for opt in (short, long):
+            opt.tell(archs, map(evaluate, archs))
+    assert RandomSearch(task, "params=min", constraints=()).constraints == ()
+    with pytest.raises(InvalidValueError, match=r"give a search space.* or a task"):
+        OptiProxy(evaluate, "acc=max")  # type: ignore[arg-type]

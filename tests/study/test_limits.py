@@ -240,6 +240,9 @@ def test_broken_limits_are_told():
 
 def test_a_method_that_knows_nothing_of_exact_metrics_trains_none_that_breaks_a_limit():
     class Plain(toys.Climber):
+        uses_exact = False
+        uses_distinct = False
+
         def __init__(self, space, objectives, *, constraints=None, seed=0):
             super().__init__(space, objectives, constraints=constraints, seed=seed)
 

@@ -6,7 +6,7 @@ where training-free scores guide a search.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
 
 import numpy as np
@@ -16,12 +16,11 @@ from torch import Tensor
 
 from optiproxy.encodings import corners
 from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.metrics import Function
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.informed import Mean, Model
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
-
-Score = Callable[[Architecture], float]
 
 # Drawn once: they give each score its scale, and teach the model that stands for it in the climb,
 # where architectures are relaxed and no score can be computed.
@@ -45,7 +44,7 @@ class Scores(Model):
         InvalidValueError: A score can't be computed, or is the same for all.
     """
 
-    def __init__(self, space: Space, metrics: int, features: Mapping[str, Score]) -> None:
+    def __init__(self, space: Space, metrics: int, features: Mapping[str, Function]) -> None:
         if not isinstance(features, Mapping) or not all(callable(f) for f in features.values()):
             raise invalid("features", features, "give name → function of one architecture")
         self.reliability = torch.ones(metrics, dtype=torch.float64)

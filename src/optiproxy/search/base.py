@@ -1,8 +1,8 @@
-"""The optimiser's protocol: `ask` for architectures, `tell` what they measured.
+"""The protocol of all methods: `ask` for architectures, `tell` their results.
 
 The history of queries is the only state. A method implements `_propose`, a function of the history,
-of what is pending and of a generator that is seeded by ``(seed, number of queries)``; so a search
-that is rebuilt from its history goes on exactly as the one that was never interrupted.
+of the pending architectures and of a generator seeded by ``(seed, number of queries)``. A search
+rebuilt from its history therefore continues exactly like the uninterrupted one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from moocore import pareto_rank
@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from optiproxy.errors import InvalidValueError, invalid, truth, whole_number
 from optiproxy.metrics import (
     Constraint,
+    Constraints,
     Function,
     Objective,
+    Objectives,
     is_feasible,
     parse_constraints,
     parse_objectives,
@@ -39,10 +41,13 @@ Result = Mapping[str, float] | float | None
 
 @dataclass(frozen=True)
 class Query:
-    """One evaluated architecture. `metrics` is None where the evaluation failed.
+    """One evaluated architecture.
 
-    Where a limited metric was measured beforehand and breaks its limit, the architecture was not
-    evaluated further: `metrics` lacks the objectives, and `feasible` is False.
+    Attributes:
+        architecture: What was evaluated.
+        metrics: None where the evaluation failed. Where a limited metric was measured first and
+            breaks its limit, the evaluation stopped there and the objectives are missing.
+        feasible: Whether it succeeded and meets all limits.
     """
 
     architecture: Architecture
@@ -50,52 +55,97 @@ class Query:
     feasible: bool
 
 
+@runtime_checkable
+class Problem(Protocol):
+    """What a method reads of a task; `optiproxy.Task` is one."""
+
+    @property
+    def space(self) -> Space: ...
+    @property
+    def objectives(self) -> tuple[Objective, ...]: ...
+    @property
+    def constraints(self) -> tuple[Constraint, ...]: ...
+    @property
+    def exact(self) -> Mapping[str, Function]: ...
+    @property
+    def features(self) -> Mapping[str, Function]: ...
+    @property
+    def distinct(self) -> bool: ...
+
+    def resolved(self) -> Self:
+        """The same with absolute limits."""
+
+
 class Optimizer(ABC):
     """Base of all methods, ours and the baselines.
 
+    A method implements `_propose`. What else it can use is declared by class attributes, which a
+    study reads before it passes the argument of that name to ``__init__``: `uses_exact`,
+    `uses_distinct`, `uses_features`, `uses_warm_start` and `default_proxy`. A subclass inherits
+    them, whatever its own ``__init__`` looks like.
+
     Args:
-        space: What is searched.
-        objectives: Metric → ``"max"`` or ``"min"``.
-        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``, in the metric's unit.
+        space: The search space, or a task, from which all arguments that are not given are taken.
+        objectives: Metric → ``"max"`` or ``"min"``, or the ``objectives`` of a task.
+        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``, in the metric's unit, or the
+            ``constraints`` of a task.
         seed: Same seed and same history give the same proposals, on one machine.
         exact: Metric → function of an architecture, for objectives and limited metrics that cost
-            nothing to compute: they need not be told, and what breaks their limit is never
-            proposed.
-        distinct: Whether architectures that come to the same network (`Space.canonical`) count as
-            one, so that none is asked for twice. Off for a table that lists them one by one.
+            nothing to compute: results need not contain them, and architectures that break their
+            limit are never proposed.
+        distinct: Whether architectures that are the same network (`Space.canonical`) count as one,
+            so that none is proposed twice. False for a table that lists them one by one.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
     """
 
-    #: How many of the first queries are drawn before anything is learnt; a short training costs
-    #: little, so a search that begins with many of them raises it.
+    #: Whether ``__init__`` takes `exact`.
+    uses_exact: bool = True
+    #: Whether ``__init__`` takes `distinct`.
+    uses_distinct: bool = True
+    #: Whether ``__init__`` takes `features`, training-free scores; see `OptiProxy`.
+    uses_features: bool = False
+    #: Whether ``__init__`` takes `warm_start`, earlier studies; see `OptiProxy`.
+    uses_warm_start: bool = False
+    #: The `proxy` that is used if none is given; None for a method whose ``__init__`` takes none.
+    default_proxy: str | None = None
+    #: How many of the first queries are a design, drawn before any result is used. A search at low
+    #: fidelity, which begins with many cheap queries, raises it.
     n_init: int = 0
 
     def __init__(
         self,
-        space: Space,
-        objectives: Mapping[str, str] | Sequence[str] | str,
+        space: Space | Problem,
+        objectives: Objectives | None = None,
         *,
-        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        constraints: Constraints = None,
         seed: int = 0,
         exact: Mapping[str, Function] | None = None,
-        distinct: bool = False,
+        distinct: bool | None = None,
     ) -> None:
+        known: Mapping[str, Function] = {}
+        if isinstance(space, Problem):
+            problem = space if constraints is not None else space.resolved()
+            space, known = problem.space, problem.exact
+            objectives = problem.objectives if objectives is None else objectives
+            constraints = problem.constraints if constraints is None else constraints
+            distinct = problem.distinct if distinct is None else distinct
         if not isinstance(space, Space):
-            raise invalid("space", space, "give a search space, such as optiproxy.spaces.Cell(...)")
-        seed = whole_number("seed", seed, least=0)
+            remedy = "give a search space, such as optiproxy.spaces.Cell(...), or a task"
+            raise invalid("space", space, remedy)
         self.space = space
-        self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
-        needed = [o.metric for o in self.objectives]
+        self.seed = whole_number("seed", seed, least=0)
+        self.distinct = truth("distinct", False if distinct is None else distinct)
+        self.objectives: tuple[Objective, ...] = parse_objectives(objectives)  # type: ignore[arg-type]
         limits = parse_constraints(constraints)
-        needed += [c.metric for c in limits]
-        self.exact = Exact(space, exact or {}, needed)
+        needed = [o.metric for o in self.objectives] + [c.metric for c in limits]
+        if exact is None:
+            exact = {metric: f for metric, f in known.items() if metric in needed}
+        self.exact = functions = Exact(space, exact, needed)
         self.constraints: tuple[Constraint, ...] = resolved(
-            limits, lambda metric: sampled(space, metric, self.exact.function(metric))
+            limits, lambda metric: sampled(space, metric, functions.function(metric))
         )
-        self.seed = seed
-        self.distinct = truth("distinct", distinct)
         self._rows: list[Indices] = []
         self._queries: list[Query] = []
         self._pending: list[Indices] = []
@@ -110,104 +160,116 @@ class Optimizer(ABC):
         return 1
 
     def ask(self, n: int = 1) -> list[Architecture]:
-        """Proposes `n` architectures, none of them told or pending; fewer at the space's end.
+        """Proposes `n` architectures that are neither evaluated nor pending.
 
-        May be called while earlier answers are still out: those count as known.
+        Fewer than `n` come back where the space has no more. It may be called before the results
+        of earlier proposals arrive; those are pending and are not proposed again.
         """
         n = whole_number("ask: n", n)
         rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending)])
-        known = set(self._known)  # Before a method notes what it takes itself.
+        known = set(self._known)  # a method may add to the set while it chooses
         rows = self._promote(n, rng) if self._low else self._propose(n, rng)
-        if self._low and len(rows) < n:  # All that had a cheap answer is known.
+        if self._low and len(rows) < n:  # all low-fidelity queries are evaluated in full
             rows = np.concatenate([rows, self.random_new(n + len(rows), rng)])
         keys = self.keys(rows)
-        # At the space's end a method may have taken one twice.
+        # Where few architectures are left, a method may choose one twice.
         first = [i for i, key in enumerate(keys) if key not in keys[:i]][:n]
         rows = rows[first]
         for i, row in zip(first, rows, strict=True):
             if keys[i] in known:
                 (arch,) = self.space.from_indices(row[None])
                 raise InvalidValueError(
-                    f"{type(self).__name__} proposes {arch}, which was told or is pending; its "
-                    "`_propose` must return rows that are new (`is_new`)"
+                    f"{type(self).__name__} proposes {arch}, which is evaluated or pending; its "
+                    "`_propose` must return new rows (`is_new`)"
                 )
         self._known.update(keys[i] for i in first)
         self._pending.extend(rows)
         return self.space.from_indices(rows)
 
     def tell(self, archs: Iterable[Mapping[str, object]], results: Iterable[Result]) -> None:
-        """Adds evaluated architectures to the history, asked for or not.
+        """Adds evaluated architectures to the history, whether `ask` proposed them or not.
 
         Args:
             archs: Architectures of the space (mappings are read and checked).
             results: For each a mapping metric → value, a bare number when there is one objective,
-                or None where the evaluation failed. NaN in an objective or a constrained metric
-                counts as failed. A mapping may lack metrics when another one breaks its limit.
+                or None where the evaluation failed. NaN in an objective or a limited metric counts
+                as failed. A mapping may lack metrics when another metric breaks its limit.
 
         Raises:
-            InvalidValueError: Lists of different length, a result without an objective's metric, or
-                one that is no number.
+            InvalidValueError: The lists differ in length, a result lacks an objective's metric, or
+                a value is not a number.
         """
         if isinstance(archs, Mapping | str) or not isinstance(archs, Iterable):
             raise invalid("tell: archs", archs, "give a list of architectures, also for one")
         if isinstance(results, Mapping | str) or not isinstance(results, Iterable):
             raise invalid("tell: results", results, "give a list, one result for each architecture")
         checked = self.space.architectures(archs)
-        told = list(results)
-        if len(told) != len(checked):
-            raise invalid("tell: results", f"{len(told)} results", f"give {len(checked)}, one each")
-        queries = [self._query(a, r) for a, r in zip(checked, told, strict=True)]
+        given = list(results)
+        if len(given) != len(checked):
+            raise invalid(
+                "tell: results", f"{len(given)} results", f"give {len(checked)}, one each"
+            )
+        queries = [self._query(a, r) for a, r in zip(checked, given, strict=True)]
         rows = self.space.to_indices(checked)
-        over = set(self.keys(rows))
-        waiting = zip(self._pending, self.keys(np.array(self._pending)), strict=True)
-        self._pending = [row for row, key in waiting if key not in over]
-        self._known.update(over)
+        finished = set(self.keys(rows))
+        pending = zip(self._pending, self.keys(np.array(self._pending)), strict=True)
+        self._pending = [row for row, key in pending if key not in finished]
+        self._known.update(finished)
         self._rows.extend(rows)
         self._queries.extend(queries)
 
     def restore(
         self,
-        told: Iterable[tuple[Mapping[str, object], Result]],
+        evaluated: Iterable[tuple[Mapping[str, object], Result]],
         pending: Iterable[Mapping[str, object]] = (),
         *,
         low: Iterable[tuple[Mapping[str, object], Result]] = (),
     ) -> None:
-        """Replaces the whole state by a history in its order, and by what is still out.
+        """Replaces the whole state by a history, in its order, and by the pending architectures.
 
         Args:
-            told: Architectures with their results.
-            pending: What is still out.
-            low: Cheap answers to the same questions (short trainings), which guide what is asked
-                in full: they are not known, and `ask` may propose them.
+            evaluated: Architectures with their results.
+            pending: Architectures whose results are still to come.
+            low: Low-fidelity results of architectures, from which the choice of full evaluations
+                is learnt. They are not in the history: `ask` may propose the same architectures.
         """
         self._low = list(low)
         self._rows, self._queries, self._pending, self._known = [], [], [], set()
-        pairs = list(told)
+        pairs = list(evaluated)
         self.tell([arch for arch, _ in pairs], [result for _, result in pairs])
         self._pending = list(self.space.to_indices(self.space.architectures(pending)))
         self._known.update(self.keys(np.array(self._pending).reshape(-1, len(self.space))))
 
     @abstractmethod
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        """Up to `n` distinct rows (n, C), none of them known (see `is_new`)."""
+        """Up to `n` distinct rows (n, C), all of them new (see `is_new`)."""
 
     def _promote(self, n: int, rng: np.random.Generator) -> Indices:
-        """Up to `n` new rows to be answered in full: by default those of the best cheap answers."""
-        cheap = self.at_low_fidelity()
-        best = cheap.rows[np.argsort(-cheap.scores(), kind="stable")]
+        """Up to `n` new rows to evaluate in full: by default the best at low fidelity."""
+        low = self.at_low_fidelity()
+        best = low.rows[np.argsort(-low.scores(), kind="stable")]
         return best[self.is_new(best)][:n]
 
     def at_low_fidelity(self) -> Self:
-        """This optimiser with the cheap answers as its whole history."""
+        """This optimiser with the low-fidelity results as its whole history."""
         other = copy.copy(self)
         other.restore(self._low)
         return other
 
-    # ---- what is known ----
+    def predictions(self, archs: Sequence[Architecture]) -> list[float] | None:
+        """What the method's model predicts of architectures that the last `ask` proposed.
+
+        Returns:
+            The first objective of each, in its unit; None for a method without a model, and where
+            one of `archs` was not chosen by the model. This base has no model.
+        """
+        return None
+
+    # ---- the history ----
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """All that was told, in its order."""
+        """All evaluated architectures, in their order."""
         return tuple(self._queries)
 
     @property
@@ -219,11 +281,11 @@ class Optimizer(ABC):
 
     @property
     def rows(self) -> Indices:
-        """The told architectures, (T, C)."""
+        """The evaluated architectures, (T, C)."""
         return np.array(self._rows, dtype=np.int64).reshape(-1, len(self.space))
 
     def values(self, metric: str) -> NDArray[np.float64]:
-        """A metric of all that was told, (T,); NaN where it failed or lacks the metric."""
+        """A metric of all queries, (T,); NaN where one failed or lacks the metric."""
         return np.array(
             [
                 math.nan if q.metrics is None else q.metrics.get(metric, math.nan)
@@ -232,11 +294,11 @@ class Optimizer(ABC):
         )
 
     def scores(self) -> NDArray[np.float64]:
-        """What a single-objective method climbs, (T,): greater is better, failures are -inf.
+        """What a single-objective method maximises, (T,); failures are -inf.
 
-        Feasible queries rank by the objective; of several objectives, by how many fronts of better
-        queries lie before them (non-dominated sorting). Infeasible ones rank below all of them, by
-        the sum of their violations, each taken relative to its bound.
+        Feasible queries have the signed objective, or with several objectives minus the rank of
+        their front (non-dominated sorting). Infeasible ones lie below all of them, by the sum of
+        their violations, each relative to its bound.
         """
         scores = self._ranking()
         scores[np.isnan(scores)] = -np.inf
@@ -249,7 +311,7 @@ class Optimizer(ABC):
         return scores
 
     def _ranking(self) -> NDArray[np.float64]:
-        """The objective, or minus the rank among the feasible by several, (T,); NaN without one."""
+        """The objective, or with several minus the front's rank, (T,); NaN where there is none."""
         y = np.stack([o.sign * self.values(o.metric) for o in self.objectives], axis=1)
         if len(self.objectives) == 1:
             return y[:, 0]
@@ -260,8 +322,8 @@ class Optimizer(ABC):
         return scores
 
     def is_new(self, rows: Indices) -> NDArray[np.bool_]:
-        """Which of `rows` (B, C) may be proposed, (B,): neither told nor pending nor an earlier
-        row, and within the limits of exact metrics.
+        """Which of `rows` (B, C) may be proposed, (B,): not evaluated, not pending, not a copy of
+        an earlier row, and within the limits of exact metrics.
         """
         seen = set(self._known)
         fresh = np.zeros(len(rows), dtype=bool)
@@ -276,14 +338,16 @@ class Optimizer(ABC):
         return self.exact.violation(rows, self.constraints) <= 0
 
     def keys(self, rows: Indices) -> list[bytes]:
-        """What an architecture is known by, for each of `rows` (B, C); equal for equal networks."""
+        """The identity of each of `rows` (B, C); equal for equal networks if those count as one."""
         if self.distinct and len(rows):
             rows = self.space.canonical(rows)
         return [row.tobytes() for row in np.ascontiguousarray(rows, dtype=np.int64)]
 
     def random_new(self, n: int, rng: np.random.Generator) -> Indices:
-        """Up to `n` distinct new rows drawn uniformly; fewer where few are left, none where none is
-        (in a space too large to be listed: where none is met).
+        """Up to `n` distinct new rows, drawn uniformly.
+
+        Fewer come back where fewer are left, and, in a space too large to be listed, where fewer
+        are found.
         """
         for draws in (4 * n + 16, 64 * n + 1024):
             rows = self.space.random_indices(draws, rng)
@@ -291,14 +355,13 @@ class Optimizer(ABC):
             if len(rows) >= n:
                 return rows[:n]
         if len(self._known) + n < self.space.count / 2:
-            # Enough is left: what is found so far, and what lies downhill to the allowed.
+            # Many are left but few within the limits: walk from random rows towards the limits.
             below = self.exact.descend(self.space.random_indices(64, rng), self.constraints)
             rows = np.concatenate([rows, below])
             rows = rows[self.is_new(rows)][:n]
-            # Of many architectures few may be networks of their own, or allowed.
             if len(rows) or self.space.count > ENUMERABLE:
                 return rows
-        # Nearly exhausted: list what is left, so that the last ones are found too.
+        # Nearly exhausted, or few distinct networks: list the whole space to find the last ones.
         rows = self.space.all_indices
         rows = rows[self.is_new(rows)]
         return rows[rng.permutation(len(rows))[:n]]
@@ -307,7 +370,9 @@ class Optimizer(ABC):
         wanted = ", ".join(f"{o.metric}={o.direction}" for o in self.objectives)
         best = self.best
         found = "" if best is None else f", best {best.metrics}"
-        return f"{type(self).__name__}({self.space!r}, {wanted}, {len(self._rows)} told{found})"
+        return (
+            f"{type(self).__name__}({self.space!r}, {wanted}, {len(self._rows)} evaluated{found})"
+        )
 
     # ---- inside ----
 
@@ -338,14 +403,14 @@ class Optimizer(ABC):
         if query.metrics is None:
             return math.inf
         known = [c for c in self.constraints if c.metric in query.metrics]
-        # Relative to the bounds, as limits have unlike units: milliseconds, parameters.
+        # Relative to the bounds, since limits have different units (milliseconds, parameters).
         return sum(
             max(0.0, c.violation(query.metrics[c.metric])) / (abs(c.bound) or 1.0) for c in known
         )
 
 
 def number(field: str, value: object) -> float:
-    """A metric that somebody gives as a float; one that is none is told with its `field`."""
+    """`value` as a float; the error names its `field`."""
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):

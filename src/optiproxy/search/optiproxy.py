@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from torch import Tensor
 
 from optiproxy.encodings import corners
 from optiproxy.errors import invalid, unknown, whole_number
-from optiproxy.metrics import Function
+from optiproxy.metrics import Constraints, Function, Objectives
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies._earlier import Earlier
-from optiproxy.proxies._scores import Score, Scores
+from optiproxy.proxies._scores import Scores
 from optiproxy.proxies.base import Proxy
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.informed import Informed, Model
@@ -32,7 +31,7 @@ from optiproxy.search._design import balanced
 from optiproxy.search._outputs import Outputs
 from optiproxy.search._pareto import Front, chebyshev
 from optiproxy.search._training_targets import Targets, log_feasible, targets_of
-from optiproxy.search.base import Optimizer
+from optiproxy.search.base import Optimizer, Problem
 from optiproxy.search.threads import single_threaded
 from optiproxy.search.warm_start import read_earlier
 from optiproxy.spaces import Architecture, Space
@@ -129,19 +128,23 @@ class OptiProxy(Optimizer):
         InvalidValueError: An argument can't be used, or the proxy is unknown.
     """
 
+    uses_features = True
+    uses_warm_start = True
+    default_proxy = "auto"
+
     def __init__(
         self,
-        space: Space,
-        objectives: Mapping[str, str] | Sequence[str] | str,
+        space: Space | Problem,
+        objectives: Objectives | None = None,
         *,
-        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        constraints: Constraints = None,
         seed: int = 0,
-        proxy: str = "auto",
+        proxy: str = default_proxy,
         n_init: int = N_INIT,
         warm_start: Iterable[Any] = (),
-        features: Mapping[str, Score] = MappingProxyType({}),
+        features: Mapping[str, Function] | None = None,
         exact: Mapping[str, Function] | None = None,
-        distinct: bool = False,
+        distinct: bool | None = None,
         acquisition: Sequence[str] = ("mean", "improvement"),
         climbs: Sequence[str] = ("mean",),
     ) -> None:
@@ -153,8 +156,10 @@ class OptiProxy(Optimizer):
         self._proxy: type[Proxy] = PROXIES.get(proxy)
         self.n_init = whole_number("n_init", n_init, least=2)
         metrics = len(self.objectives) + len(self.constraints)
-        self._scores = [Scores(space, metrics, features)] if features else []
-        self._earlier_studies = read_earlier(space, warm_start, self.objectives)
+        if features is None:
+            features = space.features if isinstance(space, Problem) else {}
+        self._scores = [Scores(self.space, metrics, features)] if features else []
+        self._earlier_studies = read_earlier(self.space, warm_start, self.objectives)
         self._predicted: dict[Architecture, float] = {}
 
     @property

@@ -6,7 +6,7 @@ configuration files, which they change from task to task (`SETTINGS`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,11 @@ from torch import Tensor
 
 from optiproxy.encodings import corners
 from optiproxy.errors import invalid, truth, unknown
-from optiproxy.metrics import Function
+from optiproxy.metrics import Constraints, Function, Objectives
 from optiproxy.proxies.ensemble import Training
 from optiproxy.proxies.gcn import GCNEnsemble
 from optiproxy.search._climb import climb, start
-from optiproxy.search.base import Optimizer
+from optiproxy.search.base import Optimizer, Problem
 from optiproxy.search.threads import single_threaded
 from optiproxy.search.transforms import fill, standardise
 from optiproxy.spaces import Darts, Graph, Pool, Recurrent, Space
@@ -126,13 +126,13 @@ class Paper(Optimizer):
 
     def __init__(
         self,
-        space: Space,
-        objectives: Mapping[str, str] | Sequence[str] | str,
+        space: Space | Problem,
+        objectives: Objectives | None = None,
         *,
-        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        constraints: Constraints = None,
         seed: int = 0,
         exact: Mapping[str, Function] | None = None,
-        distinct: bool = False,
+        distinct: bool | None = None,
         climbs: bool = True,
         exploration: float = EXPLORATION,
         settings: str | None = None,
@@ -144,7 +144,7 @@ class Paper(Optimizer):
             raise invalid("exploration", exploration, "give a number between 0 and 1")
         self.climbs = truth("climbs", climbs)
         self.exploration = exploration
-        settings = _published(space) if settings is None else settings
+        settings = _published(self.space) if settings is None else settings
         if settings not in SETTINGS:
             raise unknown("settings", settings, SETTINGS)
         self.settings = SETTINGS[settings]

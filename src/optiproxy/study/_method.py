@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ class Method:
     """A registered method, with the proxy that it is to have.
 
     Args:
-        name: One of `search.METHODS`.
+        name: One of `methods.METHODS`.
         proxy: Its model; None for the method's own default.
 
     Attributes:
@@ -43,11 +42,11 @@ class Method:
             earlier: Of a warm start (see `check_warm_start`).
         """
         options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
-        if self._takes("exact") and (exact := _exact(task)):
+        if self._declares("uses_exact") and (exact := _exact(task)):
             options["exact"] = exact
         if self.knows_networks:
             options["distinct"] = task.distinct
-        if self._takes("features") and task.features:
+        if self._declares("uses_features") and task.features:
             options["features"] = task.features
         if earlier:
             options["warm_start"] = [study.pairs(task.space) for study in earlier]
@@ -61,25 +60,26 @@ class Method:
 
     @property
     def knows_networks(self) -> bool:
-        """Whether it can leave out architectures that come to the same network (``distinct``)."""
-        return self._takes("distinct")
+        """Whether it can leave out architectures that are the same network (``distinct``)."""
+        return bool(self._declares("uses_distinct"))
 
     def check_warm_start(self) -> None:
         """Raises InvalidValueError where the method can't learn from earlier studies."""
-        if not self._takes("warm_start"):
+        if not self._declares("uses_warm_start"):
             raise invalid("warm_start", self.name, "this method can't use one; leave it out")
 
-    def _takes(self, option: str) -> bool:
-        return option in inspect.signature(self._make).parameters
+    def _declares(self, ability: str) -> Any:
+        """A class attribute of the method; a function that makes one has `Optimizer`'s defaults."""
+        return getattr(self._make, ability, getattr(Optimizer, ability))
 
     def _proxy(self, proxy: str | None) -> str | None:
-        parameter = inspect.signature(self._make).parameters.get("proxy")
-        if parameter is None:
+        default: str | None = self._declares("default_proxy")
+        if default is None:
             if proxy is not None:
                 raise invalid("proxy", proxy, f"the method {self.name!r} has none; leave it out")
             return None
         if proxy is None:
-            return str(parameter.default)
+            return default
         if proxy not in PROXIES.names():
             raise unknown("proxy", proxy, PROXIES.names())
         return proxy

@@ -205,13 +205,12 @@ class Runner:
 
     def _predicted(self, archs: list[Architecture]) -> list[float | None] | None:
         """What the method's model says of its own proposals, where it can be asked."""
-        predictions = getattr(self._optimizer, "predictions", None)
-        if predictions is None:
+        # One by one, since some of a batch may belong to the initial design.
+        each = [self._optimizer.predictions([arch]) for arch in archs]
+        if not any(each):
             return None
-        # One by one: some places of a batch may be of the initial design.
-        each = [predictions([arch]) for arch in archs]
-        values = [None if told is None else float(told[0]) for told in each]
-        return [v if v is not None and math.isfinite(v) else None for v in values]
+        values = [math.nan if one is None else float(one[0]) for one in each]
+        return [value if math.isfinite(value) else None for value in values]
 
     # ---- collecting ----
 

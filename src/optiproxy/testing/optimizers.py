@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,13 @@ class Even(Chain):
 
 
 Make = Callable[..., Optimizer]
+ABILITIES = (
+    "uses_exact",
+    "uses_distinct",
+    "uses_features",
+    "uses_warm_start",
+    "default_proxy",
+)
 SCORE = {"score": "max"}
 
 
@@ -172,7 +178,7 @@ class OptimizerCases:
         assert np.mean(found) > average.mean() - 0.5 * average.std()
 
     def test_what_is_known_exactly_keeps_its_limit(self, make: Make) -> None:
-        if "exact" not in inspect.signature(make).parameters:
+        if not getattr(make, "uses_exact", True):
             pytest.skip("the method takes no `exact`")
         opt = make(CELL, SCORE, constraints={"size": "<= 2"}, exact={"size": size}, seed=0)
         for archs in iter(lambda: opt.ask(5) if len(opt.queries) < 25 else [], []):
@@ -236,10 +242,31 @@ class OptimizerCases:
 
     def test_predictions_are_one_number_each(self, make: Make) -> None:
         opt = make(CELL, SCORE, seed=0)
-        predictions = getattr(opt, "predictions", None)
-        if predictions is None:
-            pytest.skip("the method has no model that could be asked (`predictions`)")
         run(opt, 20)
-        archs = opt.ask(5)
-        told: Sequence[float] | None = predictions(archs)
-        assert told is None or (len(told) == 5 and all(map(math.isfinite, told)))
+        predicted = opt.predictions(opt.ask(5))
+        assert predicted is None or (len(predicted) == 5 and all(map(math.isfinite, predicted)))
+
+    def test_a_subclass_with_keywords_keeps_the_abilities(self, make: Make) -> None:
+        if not isinstance(make, type):
+            pytest.skip("the method is a function")
+
+        class Sub(make):  # type: ignore[misc, valid-type]
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+
+        for ability in ABILITIES:
+            assert getattr(Sub, ability) == getattr(make, ability)
+        # What a class declares, its arguments accept.
+        options: dict[str, Any] = {}
+        if Sub.uses_exact:
+            options["exact"] = {"size": size}
+        if Sub.uses_distinct:
+            options["distinct"] = True
+        if Sub.uses_features:
+            options["features"] = {"size": size}
+        if Sub.uses_warm_start:
+            options["warm_start"] = [[(arch, score(arch)) for arch in CELL.sample(6)]]
+        if Sub.default_proxy is not None:
+            options["proxy"] = Sub.default_proxy
+        opt = Sub(CELL, SCORE, constraints={"size": "<= 4"}, **options)
+        assert len(opt.ask(2)) == 2
