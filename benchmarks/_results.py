@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import platform
 import shlex
@@ -54,7 +55,7 @@ def write(
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     content = {
         "date": today,
-        "command": shlex.join(["python", _script(), *sys.argv[1:]]),
+        "command": _command(),
         **_code(),
         "machine": {
             "processor": _processor(),
@@ -82,12 +83,18 @@ def std(values: ArrayLike) -> float | None:
 
 
 def _text(value: Any, indent: int = 0) -> str:
-    """JSON with one key a line; a list stays on its line."""
+    """JSON with one key a line and a list on its line; null for numbers that are not finite."""
     if not isinstance(value, Mapping) or not value:
-        return json.dumps(value)
+        return json.dumps(_finite(value), allow_nan=False)
     margin = " " * (indent + 1)
     lines = (f"{margin}{json.dumps(str(k))}: {_text(v, indent + 1)}" for k, v in value.items())
     return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _code() -> dict[str, Any]:
@@ -114,7 +121,15 @@ def _processor() -> str:
         return platform.processor() or "unknown"
 
 
-def _script() -> str:
-    """The script as it is called from the repository's root."""
+def _command() -> str:
+    """The command as called from the repository's root, without ``--out``."""
     path = Path(sys.argv[0]).resolve()
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+    script = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+    words = iter(sys.argv[1:])
+    kept = []
+    for word in words:
+        if word == "--out":
+            next(words)
+        elif not word.startswith("--out="):
+            kept.append(word)
+    return shlex.join(["python", script, *kept])

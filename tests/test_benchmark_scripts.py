@@ -19,8 +19,8 @@ SCRIPTS = sorted(
     if not path.name.startswith("_")
 )
 
-# One process for all, since each would load torch. A script finds only what Python would find for it,
-# and none of the modules of this folder that another one has loaded.
+# One process for all, since each would load torch. A script finds only what Python would find for
+# it, and none of the modules of this folder that another one has loaded.
 START_ALL = """
 import contextlib, io, json, runpy, sys, traceback
 from pathlib import Path
@@ -72,12 +72,25 @@ def test_a_result_can_be_traced_and_computed_again(tmp_path: Path) -> None:
     subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=True)
     (file,) = tmp_path.iterdir()
     content = json.loads(file.read_text())
-    assert content["command"].startswith(f"python {script} --seeds 2")
+    assert content["command"] == f"python {script} --seeds 2 --methods random --processes 1"
     assert {"optiproxy", "torch", "numpy", "scipy", "optuna"} <= set(content["versions"])
     assert "out" not in content["settings"]
     for name, row in content["results"].items():
         for queries, values in content["values"][name].items():
             assert row[queries]["mean_regret"] == pytest.approx(sum(values) / 2, abs=1e-4)
+
+
+def test_a_single_seed_gives_json_without_nan(tmp_path: Path) -> None:
+    script = "benchmarks/experiments/peaks.py"
+    words = [script, "--seeds", "1", "--methods", "random", "--processes", "1", f"--out={tmp_path}"]
+    subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=True)
+    (file,) = tmp_path.iterdir()
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    content = json.loads(file.read_text(), parse_constant=refuse)
+    assert content["results"]["branin, 2 x 50, random"]["40"]["std"] is None
 
 
 def test_a_result_names_its_commit_and_whether_files_were_changed(tmp_path: Path) -> None:
