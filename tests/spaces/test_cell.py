@@ -42,6 +42,7 @@ def test_published_string_is_read_and_printed() -> None:
     assert NB201.architecture(arch.to_json()) == arch
 
 
+@pytest.mark.slow
 def test_the_whole_published_table_is_read_and_printed() -> None:
     folder = os.environ.get("OPTIPROXY_DATA")
     if not folder:

@@ -40,6 +40,7 @@ def test_the_count_is_exact_and_so_is_the_list() -> None:
     assert huge.valid(huge.random_indices(100, np.random.default_rng(0))).all()
 
 
+@pytest.mark.slow
 def test_few_architectures_are_listed_however_many_combinations_there_are() -> None:
     """Ten blocks, each with a choice of its own: 10 times 4 of 10 times 5^10 combinations."""
     blocks = [f"block{i}" for i in range(10)]

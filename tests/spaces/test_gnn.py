@@ -60,6 +60,7 @@ def _network(parents: Sequence[int], ops: Sequence[str]) -> object:
     return tuple(branch for branch in successors(0) if branch != "its input")
 
 
+@pytest.mark.slow
 def test_each_network_is_listed_once() -> None:
     """All numberings of all trees: the same network if and only if the same listed twin."""
     listed_of: dict[object, object] = {}
@@ -141,6 +142,7 @@ def test_samples_are_valid_and_reach_every_tree() -> None:
     assert SPACE.valid(rows[:0]).shape == (0,)
 
 
+@pytest.mark.slow
 def test_neighbours_are_valid_symmetric_and_differ_in_one_choice() -> None:
     for arch in SPACE.sample(30, seed=2):
         near = SPACE.neighbours(arch)

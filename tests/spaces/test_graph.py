@@ -61,6 +61,7 @@ def test_distinct_cells_of_up_to_so_many_vertices(vertices: int, cells: int) -> 
         assert len(hashes) == cells  # our form and the published hash agree on what is equal
 
 
+@pytest.mark.slow
 def test_all_423624_cells_of_nas_bench_101() -> None:
     """Measured: 3 s of one core."""
     assert len(Graph(7, NB101_OPERATIONS, max_edges=9).distinct_indices) == 423_624

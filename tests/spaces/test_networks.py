@@ -88,6 +88,7 @@ def test_operations_without_a_layer_are_told_together() -> None:
         space.build(space.sample(1)[0])
 
 
+@pytest.mark.slow
 def test_macro_networks_have_the_published_parameters_and_flops(published: Path) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -108,6 +109,7 @@ def test_the_macro_network_of_identities_has_the_parameters_of_its_parts() -> No
     assert _parameters(Macro().build(Macro().architecture("00000000"))) == 387_882
 
 
+@pytest.mark.slow
 def test_macro_has_3969_networks_and_equal_ones_have_equal_parameters(published: Path) -> None:
     space = Macro()
     canonical = space.canonical(space.all_indices)
@@ -186,6 +188,7 @@ def test_the_published_darts_cell_has_its_published_parameters() -> None:
     assert _parameters(DARTS.build(arch)) == 3_349_342
 
 
+@pytest.mark.slow
 def test_darts_networks_have_the_parameters_of_a_published_table(published: Path) -> None:
     """All 545 agree; the largest and the smallest, and five others."""
     columns = ["architecture", "params_m"]

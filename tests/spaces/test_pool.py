@@ -92,6 +92,7 @@ def test_equal_networks_have_one_listed_canonical_row() -> None:
     assert len(np.unique(pool.canonical(pool.all_indices), axis=0)) == 4930
 
 
+@pytest.mark.slow
 def test_a_search_finds_the_best_of_a_sparse_pool_without_a_repeat() -> None:
     """Of 60 architectures out of 10^18 every one is found in 60 queries."""
     space = Darts()

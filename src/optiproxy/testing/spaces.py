@@ -1,7 +1,8 @@
-"""What every search space has to do."""
+"""Conformance cases for search spaces."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 
@@ -9,56 +10,68 @@ import numpy as np
 import pytest
 import torch
 
-from optiproxy.encodings import corners, make
+from optiproxy.encodings import ENCODINGS, corners, make
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import Architecture, Space, check
+from optiproxy.spaces.architecture import Indices
+from optiproxy.spaces.base import ENUMERABLE
 
-# Architectures that are drawn for each case.
+# Architectures drawn in each case.
 SAMPLE = 24
 # Larger spaces are not listed.
 LISTED = 100_000
 
 
+def rows_of(space: Space, n: int = SAMPLE, seed: int = 0) -> Indices:
+    """A random sample, (n, C)."""
+    return space.random_indices(n, np.random.default_rng(seed))
+
+
 class SpaceCases:
-    """The protocol of `optiproxy.spaces.Space`. The fixture `space` gives one."""
+    """The protocol of `optiproxy.spaces.Space`. The fixture `space` returns one."""
 
     @pytest.fixture
     def space(self) -> Space:
         raise NotImplementedError("define the fixture `space`")
 
-    def test_a_sample_is_valid_and_fixed_by_its_seed(self, space: Space) -> None:
-        archs = space.sample(SAMPLE, seed=1)
-        assert archs == space.sample(SAMPLE, seed=1)
-        assert archs != space.sample(SAMPLE, seed=2)
-        assert space.valid(space.to_indices(archs)).all()
-        for arch in archs:
-            assert list(arch) == list(space.choices)
-            assert all(arch[name] in options for name, options in space.choices.items())
-
-    def test_its_definition_holds_together(self, space: Space) -> None:
+    def test_its_definition_is_consistent(self, space: Space) -> None:
         check(space)
 
-    def test_numbers_texts_and_json_are_read_back(self, space: Space) -> None:
-        archs = space.sample(SAMPLE)
-        assert space.from_indices(space.to_indices(archs)) == archs
+    def test_a_sample_is_valid_and_fixed_by_its_seed(self, space: Space) -> None:
+        rows = rows_of(space)
+        assert rows.shape == (SAMPLE, len(space))
+        assert rows.dtype == np.int64
+        assert ((rows >= 0) & (rows < space.sizes)).all()
+        assert space.valid(rows).all()
+        assert (rows_of(space) == rows).all()
+        assert space.count == 1 or (rows_of(space, seed=1) != rows).any()
+        assert rows_of(space, 0).shape == (0, len(space))
+
+    def test_rows_texts_and_json_are_read_back(self, space: Space) -> None:
+        rows = rows_of(space)
+        archs = space.from_indices(rows)
+        assert (space.to_indices(archs) == rows).all()
         for arch in archs:
-            for form in (dict(arch), arch.to_json(), space.to_text(arch)):
+            text = str(arch)
+            assert text == space.to_text(arch)
+            assert "\n" not in text
+            for form in (arch, dict(arch), arch.to_json(), text, f" {text}\n"):
                 again = space.architecture(form)
                 assert again == arch
                 assert hash(again) == hash(arch)
-                # 1, 1.0 and True are equal, and not the same option.
+                assert list(again) == list(space.choices)
+                # 1, 1.0 and True are equal, and different options.
                 assert [type(o) for o in again.values()] == [type(o) for o in arch.values()]
-            assert "\n" not in space.to_text(arch)
-        assert space.architectures(map(space.to_text, archs)) == archs
+        assert space.architectures(map(str, archs)) == archs
         assert space.architectures([]) == []
 
-    def test_what_is_no_architecture_is_told(self, space: Space) -> None:
+    def test_what_is_not_an_architecture_is_refused(self, space: Space) -> None:
         arch = dict(space.sample(1)[0])
         name = space.names[0]
         for wrong in (
             {**arch, name: "no such option"},
             {**arch, "no such choice": 1},
-            {k: v for k, v in arch.items() if k != name},
+            {},
             "no such text",
             json.dumps([1]),
             None,
@@ -66,43 +79,49 @@ class SpaceCases:
             with pytest.raises(InvalidValueError, match=r"architecture|text|write"):
                 space.architectures([arch, wrong])  # type: ignore[list-item]
 
-    def test_listing_has_every_valid_one_once(self, space: Space) -> None:
+    def test_the_list_has_every_valid_one_once(self, space: Space) -> None:
+        if space.count > ENUMERABLE:
+            with pytest.raises(InvalidValueError, match="sample it instead"):
+                _ = space.all_indices
         if space.count > LISTED:
-            pytest.skip(f"{space.count:,} architectures are not listed")
-        rows = space.all_indices
-        assert len(rows) == space.count == len(np.unique(rows, axis=0))
-        assert space.valid(rows).all()
-        numbers = {row.tobytes() for row in rows}
-        assert all(row.tobytes() in numbers for row in space.to_indices(space.sample(SAMPLE)))
+            return  # would take too long
+        listed = space.all_indices
+        assert len(listed) == space.count == len(np.unique(listed, axis=0))
+        assert (listed == listed[np.lexsort(listed.T[::-1])]).all()
+        assert (space.to_indices(itertools.islice(space.enumerate(), 1000)) == listed[:1000]).all()
+        assert space.valid(listed).all()
+        raw = np.random.default_rng(5).integers(0, space.sizes, size=(1000, len(space)))
+        known = {row.tobytes() for row in listed}
+        assert space.valid(raw).tolist() == [row.tobytes() in known for row in raw]
+        assert {row.tobytes() for row in rows_of(space)} <= known
 
     def test_neighbours_are_valid_and_others(self, space: Space) -> None:
-        for arch in space.sample(4):
-            near = space.neighbours(arch)
-            assert near
-            assert arch not in near
-            assert space.valid(space.to_indices(near)).all()
+        rows = rows_of(space, 6)
+        alone = [space.neighbour_indices(row[None]) for row in rows]
+        for row, near in zip(rows, alone, strict=True):
+            assert len(near) or space.count == 1
+            assert space.valid(near).all()
+            assert (near != row).any(1).all()
+            assert len(np.unique(near, axis=0)) == len(near)
+        together = space.neighbour_indices(rows)
+        assert sorted(together.tolist()) == sorted(np.concatenate(alone).tolist())
 
-    def test_graph_has_the_shape_that_it_says(self, space: Space) -> None:
-        graph = space.graph
-        (n, f), (c, o) = graph.shape, space.mask.shape
-        assert graph.adjacency.shape == (n, n)
-        assert graph.features.shape == (n, f)
-        assert graph.feature_terms.shape == (c, o, n, f)
-        if graph.adjacency_terms is not None:
-            assert graph.adjacency_terms.shape == (c, o, n, n)
-        assert all(0 <= choice < c for path in space.paths for choice in path)
-        assert space.zero_options.dtype == bool
-        assert space.zero_options.shape == (c, o)
-        assert not (space.zero_options & ~space.mask).any()
-        assert space.levels.shape == (c, o)
-        # All options of a choice have a level, or none.
-        known = ~np.isnan(space.levels)
-        assert (known == (space.mask & known.any(1, keepdims=True))).all()
-        assert ((space.levels >= 0) & (space.levels <= 1))[known].all()
+    def test_the_canonical_form_does_not_depend_on_the_batch(self, space: Space) -> None:
+        rows = rows_of(space)
+        canonical = space.canonical(rows)
+        assert canonical.dtype == np.int64
+        single = np.concatenate([space.canonical(row[None]) for row in rows])
+        assert (single == canonical).all()
+        assert space.canonical(rows[:0]).shape == (0, len(space))
 
-    @pytest.mark.parametrize("name", ["onehot", "adjacency", "path", "living"])
+    def test_repair_keeps_what_is_valid(self, space: Space) -> None:
+        rows = rows_of(space)
+        assert (space.canonical(space.repair(rows)) == space.canonical(rows)).all()
+        assert space.repair(rows[:0]).shape == (0, len(space))
+
+    @pytest.mark.parametrize("name", ENCODINGS.names())
     def test_corners_of_the_relaxation_are_the_architectures(self, space: Space, name: str) -> None:
-        rows = torch.from_numpy(space.to_indices(space.sample(SAMPLE)))
+        rows = torch.from_numpy(rows_of(space))
         encoder = make(name, space)
         discrete = encoder.discrete(rows)
         relaxed = encoder.relaxed(corners(space, rows))
@@ -111,21 +130,25 @@ class SpaceCases:
             assert torch.equal(a, b)
 
     def test_graphs_run_from_input_to_output(self, space: Space) -> None:
-        rows = torch.from_numpy(space.to_indices(space.sample(SAMPLE)))
-        adjacency, features = make("adjacency", space).discrete(rows)
-        assert torch.equal(adjacency, adjacency.triu(1))  # No cycle.
+        adjacency, features = make("adjacency", space).discrete(torch.from_numpy(rows_of(space)))
+        assert torch.equal(adjacency, adjacency.triu(1))  # no cycle
         assert bool(((features == 0) | (features == 1)).all())
 
-    def test_it_travels_to_another_process(self, space: Space) -> None:
+    def test_it_can_be_sent_to_another_process(self, space: Space) -> None:
+        sent = pickle.dumps(space)
         archs = space.sample(4)
-        again: Space = pickle.loads(pickle.dumps(space))
+        _ = space.graph, space.paths, space.count, space.canonical(space.to_indices(archs))
+        assert len(pickle.dumps(space)) == len(sent)  # without its caches
+        again: Space = pickle.loads(sent)
         assert again.fingerprint == space.fingerprint
         assert dict(again.choices) == dict(space.choices)
+        assert repr(again) == repr(space)
         assert again.sample(4) == archs
-        other: list[Architecture] = pickle.loads(pickle.dumps(archs))
-        assert other == archs
+        others: list[Architecture] = pickle.loads(pickle.dumps(archs))
+        assert others == archs
+        assert list(map(str, others)) == list(map(str, archs))
 
-    def test_pictures_name_what_they_show(self, space: Space) -> None:
+    def test_a_picture_has_lines(self, space: Space) -> None:
         for arch in space.sample(4):
             picture = space.picture(arch)
             assert picture.strip()
