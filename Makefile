@@ -1,5 +1,6 @@
-# Both targets set up .venv first (scripts/setup.sh; nothing to do the second time) and then run a
-# command that works by hand as well. Paths are relative, so that the folder may have any name.
+# Both targets set up .venv first (scripts/setup.sh, which is quick the second time) and then run a
+# command that also works by hand. `pytest -m "not slow"` leaves out the slow tests; `make test` and
+# CI run all. Paths are relative, so that the folder may have any name.
 
 .PHONY: search test
 

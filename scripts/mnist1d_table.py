@@ -1,10 +1,10 @@
-"""Makes the packaged table of the embedded task: networks that were really trained and measured.
+"""Makes the packaged table of the embedded task by training and measuring its networks.
 
     python scripts/mnist1d_table.py [--networks N]
 
-A random sample of the task's networks, each listed once. Every one is trained with seed 0 for each
-fidelity, on two processes; then its latency is measured, for which the machine should be quiet. A
-quarter of an hour on two cores. What it was made on and by is written into the file's metadata.
+A random sample of the task's networks, without duplicates, is trained with seed 0 at each fidelity,
+in two processes; then latencies are measured, for which the machine should be idle. It takes a
+quarter of an hour on two cores. The file's metadata hold the date, the machine and the versions.
 """
 
 from __future__ import annotations

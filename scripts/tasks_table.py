@@ -1,8 +1,8 @@
-"""Writes the table of tasks into docs/tasks.md, from what the tasks say of themselves.
+"""Writes the table of tasks into docs/tasks.md, from the catalogue of tasks.
 
     python scripts/tasks_table.py [--check]
 
-With --check it writes nothing, and fails if the table there is an old one.
+With ``--check`` nothing is written, and the exit status is 1 where the table is out of date.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ PAGE = Path(__file__).parents[1] / "docs" / "tasks.md"
 BEGIN = "<!-- made by scripts/tasks_table.py; a test keeps it true -->\n"
 END = "<!-- end of the table -->\n"
 
-# Names of a family that are listed.
+# Listed names of a family.
 SHOWN = 4
 
 
 def table() -> str:
-    """The rows: a family each, or a task by itself."""
+    """One row for each family, and for each task without one."""
     families: dict[str, list[tasks.CatalogueRow]] = {}
     for row in tasks.catalogue():
         families.setdefault(row.family or f" {row.name}", []).append(row)
-    lines = ["| tasks | architectures | guided by | other metrics |", "|---|---|---|---|"]
+    lines = ["| tasks | architectures | objectives | other metrics |", "|---|---|---|---|"]
     for rows in families.values():
         first = rows[0]
-        # The tasks of a family may be guided by metrics of their own.
-        guides = " or ".join(dict.fromkeys(_code(row.objectives) for row in rows))
-        guided = [objective.partition("=")[0] for objective in first.objectives]
-        others = [m for m in first.metrics if m not in guided and m not in first.reported]
-        cells = (_names(rows), _size(first), guides, _code(others))
+        # The tasks of a family may have different objectives.
+        objectives = " or ".join(dict.fromkeys(_code(row.objectives) for row in rows))
+        names = [objective.partition("=")[0] for objective in first.objectives]
+        others = [m for m in first.metrics if m not in names and m not in first.reported]
+        cells = (_names(rows), _size(first), objectives, _code(others))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def page() -> str:
-    """The page with its table as it should be."""
+    """The page with an up-to-date table."""
     text = PAGE.read_text("utf-8")
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)

@@ -1,4 +1,4 @@
-"""The documentation does what it says: its Python runs, its commands and files exist."""
+"""The Python of the documentation runs, and the commands, options and files that it names exist."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ def _fences(page: Path, language: str) -> list[str]:
 
 
 # The results and the log have no Python.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if page.stem not in ("log", "results")],
     ids=lambda page: page.stem,
 )
 def test_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
-    # In a process of its own, as a reader would: a page writes files and may start workers.
+    # In another process, as for a reader: a page writes files and may start workers.
     code = "\n".join(_fences(page, "python"))
     assert code
     done = subprocess.run(
@@ -34,6 +35,7 @@ def test_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
 def test_commands_and_options_of_a_page_exist(page: Path) -> None:
     lines = [
@@ -59,7 +61,7 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     assert [target for target in files if not (page.parent / target).exists()] == []
 
 
-def test_table_of_tasks_is_the_catalogue_s() -> None:
+def test_table_of_tasks_equals_the_catalogue() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "tasks_table.py", "--check"], check=False
     )

@@ -34,6 +34,7 @@ def _all(name: str) -> tuple[tasks.Task, dict[str, np.ndarray]]:
     return task, {m: np.array([f[m] for f in found if f]) for m in task.metrics}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data_set", GRAPH)
 def test_graph_optima(published: Path, data_set: str) -> None:
     task, values = _all(f"nasbench-graph-{data_set}")
@@ -48,6 +49,7 @@ def test_graph_optima(published: Path, data_set: str) -> None:
     assert fast.optimum == values["val_accuracy"][values["latency_ms"] <= 3].max()
 
 
+@pytest.mark.slow
 def test_graph_space_is_the_table_s(published: Path) -> None:
     """The rule of `GnnDag.valid` lists what the table lists, on each data set."""
     import pyarrow.parquet as pq
@@ -92,6 +94,7 @@ def test_macro_optimum(published: Path) -> None:
     assert again == best
 
 
+@pytest.mark.slow
 def test_spikenas_optimum(published: Path) -> None:
     task, values = _all("spikenas-cifar10")
     assert task.optimum == pytest.approx(89.132, abs=5e-4) == values["val_accuracy"].max()
@@ -122,6 +125,7 @@ def test_spikenas_demo_network(published: Path) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["optiproxy", "evolution"])
 @pytest.mark.parametrize("name", ["nasbench-graph-cora", "nasbench-macro", "spikenas-cifar10"])
 def test_every_proposal_has_a_row(published: Path, name: str, method: str) -> None:

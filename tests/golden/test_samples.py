@@ -135,6 +135,7 @@ def test_recurrent_networks_losses(published: Path, table) -> None:
     assert task.objectives[0].direction == "min"
 
 
+@pytest.mark.slow
 def test_recipes_that_are_one_network_agree(published: Path, table) -> None:
     """As many parameters each, and losses that differ as those of two trainings do."""
     space = tasks.get("nasbench-nlp-wikitext2").space
