@@ -3,8 +3,8 @@
     python benchmarks/early_stopping.py --seeds 20
 
 The budget counts full trainings of 100 epochs; a stopped one costs the epochs that it ran. Needs
-the published tables (``OPTIPROXY_DATA``). Regret is that of validation accuracy, in percentage
-points; p is that of the exact signed-rank test over the seeds.
+the published tables (``OPTIPROXY_DATA``). Regret is in percentage points of validation accuracy; p
+is from the exact signed-rank test over the seeds.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 The full search trains 100 architectures for 200 epochs. The low-fidelity search has a budget of 24
 full trainings, part of which is spent on trainings of 12 epochs. Seconds are the table's (those of
 the validation run); an epoch of an architecture takes equally long in both. Needs the published
-tables (``OPTIPROXY_DATA``). Regret is that of validation accuracy, in percentage points.
+tables (``OPTIPROXY_DATA``). Regret is in percentage points of validation accuracy.
 """
 
 from __future__ import annotations

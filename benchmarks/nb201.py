@@ -5,8 +5,8 @@
     python benchmarks/nb201.py --seeds 100 --method local
 
 Needs the published table (``OPTIPROXY_DATA``). Searches run one after another in one process, so
-that seconds and memory are those of one search. Regret is that of validation accuracy, in
-percentage points.
+that seconds and memory are those of one search. Regret is in percentage points of
+validation accuracy.
 """
 
 from __future__ import annotations

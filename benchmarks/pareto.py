@@ -78,11 +78,11 @@ def search(cell: Cell) -> tuple[np.ndarray, float]:
         archs = opt.ask(min(opt.batch_size, cell.budget - len(values)))
         seconds += time.perf_counter() - start
         results = [table.query(arch).metrics for arch in archs]
-        guiding = [None if r is None else table.visible(r) for r in results]
+        visible = [None if r is None else table.visible(r) for r in results]
         start = time.perf_counter()
-        opt.tell(archs, guiding)
+        opt.tell(archs, visible)
         seconds += time.perf_counter() - start
-        values += [[np.nan] * 2 if g is None else [g[m] for m in OBJECTIVES] for g in guiding]
+        values += [[np.nan] * 2 if g is None else [g[m] for m in OBJECTIVES] for g in visible]
     reference, whole = front(cell.task)
     course = hypervolume_so_far(values, np.isfinite(values).all(1), SIGNS, reference)
     return course / whole, seconds

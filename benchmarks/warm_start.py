@@ -3,8 +3,8 @@
     python benchmarks/warm_start.py --seeds 30
 
 The earlier study of seed s is the default search with seed s + 10,000. ``shuffled`` permutes its
-values; ``cold`` is the search without it. Regret is that of validation accuracy, in percentage
-points.
+values; ``cold`` is the search without it. Regret is in percentage points of validation
+accuracy.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def search(task: tasks.Task, opt: Optimizer, budget: int) -> tuple[list[float], 
 def summary(regrets: np.ndarray, budgets: Sequence[int], base: np.ndarray | None) -> dict[str, Any]:
     """Regrets (seeds, queries) at each budget; `base` has those of the first variant.
 
-    p is that of the exact signed-rank test over the seeds.
+    p is from the exact signed-rank test over the seeds.
     """
     rows = {}
     for queries in budgets:

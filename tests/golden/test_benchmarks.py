@@ -42,7 +42,7 @@ def test_graph_optima(published: Path, data_set: str) -> None:
     assert values["val_accuracy"].max() == pytest.approx(best_validation, abs=0.006)
     assert values["test_accuracy"].max() == pytest.approx(best_test, abs=0.006)
     assert task.optimum == values["val_accuracy"].max()
-    # Milliseconds and millions: the slowest network is that of Physics, 103 ms.
+    # Milliseconds and millions: the slowest network is in Physics, 103 ms.
     assert 0.3 < values["latency_ms"].min() < values["latency_ms"].max() < 104
     assert 0.05 < values["params_m"].min() < values["params_m"].max() < 5
     fast = task.replaced(constraints={"latency_ms": "<= 3"})

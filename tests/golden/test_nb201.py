@@ -17,7 +17,7 @@ OPTIMA = {
     "nb201-cifar100": (73.4933, 73.5133),
     "nb201-imagenet16-120": (46.7667, 45.4667),
 }
-# The best test accuracies in the tables; a search that is guided by validation need not reach them.
+# The best test accuracies in the tables; a search for validation accuracy need not reach them.
 BEST_TEST = {
     "nb201-cifar10": 94.3733,
     "nb201-cifar100": 73.5133,
