@@ -94,7 +94,7 @@ def _runs(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(("text", "limit"), [("measure.sh", 1.0), ("m {onnx}", 0), ("", 1.0)])
-def test_bad_commands_are_told(text: str, limit: float) -> None:
+def test_bad_commands_are_reported(text: str, limit: float) -> None:
     with pytest.raises(InvalidValueError, match="measure: "):
         hardware.Command(text, limit)
 

@@ -105,7 +105,7 @@ def test_a_network_is_measured_as_deployed_and_left_as_it_was() -> None:
     assert not network.inner.training
 
 
-def test_what_goes_wrong_in_a_network_is_told_and_the_next_one_is_measured() -> None:
+def test_what_goes_wrong_in_a_network_is_reported_and_the_next_one_is_measured() -> None:
     with pytest.raises(MeasurementFailed, match="ValueError: no such kernel"):
         hardware.measure(Sleeper(0.0, then="raise"), SHAPE, runtime="torch")
     with pytest.raises(MeasurementFailed, match=r"died \(signal 11\)"):

@@ -57,7 +57,7 @@ def test_summary_by_hand() -> None:
     assert [row.queries_to_near_optimum for row in rows] == [math.inf, math.inf, 3, 3]
 
 
-def test_near_is_relative_to_the_optimum_and_minimising_is_told() -> None:
+def test_near_is_relative_to_the_optimum_and_minimising_is_reported() -> None:
     """0.1 % of an optimum of 5 is 0.005; read with the wrong sign it would be 12 or so."""
     table = _table({("t", "m"): [[9, 5.008, 5.004], [8, 5.01, 5.008]]}, 5.0, sign=-1.0)
     rows = report.analyse(table, [2, 3], directions={"t": "min"}).summary
@@ -65,7 +65,7 @@ def test_near_is_relative_to_the_optimum_and_minimising_is_told() -> None:
     assert [row.queries_to_near_optimum for row in rows] == [math.inf, 3]
 
 
-def test_an_unknown_optimum_is_told_from_a_missed_one() -> None:
+def test_an_unknown_optimum_is_reported_from_a_missed_one() -> None:
     [row] = report.analyse(_table({("t", "m"): [[1], [2]]}), [1]).summary
     unknown = (row.regret, row.hit_rate, row.queries_to_optimum, row.queries_to_near_optimum)
     assert all(map(math.isnan, unknown))
@@ -235,7 +235,7 @@ def test_order_of_rows_and_kind_of_table_do_not_matter() -> None:
     assert report.analyse(pa.table(table).to_pandas(), [4, 8]) == said
 
 
-def test_bad_tables_are_told() -> None:
+def test_bad_tables_are_reported() -> None:
     table = _table({("t", "m"): [[1], [2]]})
     with pytest.raises(InvalidValueError, match=r"no column 'optimizer_seconds'"):
         report.analyse({k: v for k, v in table.items() if k != "optimizer_seconds"}, [1])

@@ -111,7 +111,7 @@ def test_degenerate_tables_are_drawn_without_a_warning(
     assert path.stat().st_size > 1000
 
 
-def test_bad_tables_are_told(tmp_path: Path) -> None:
+def test_bad_tables_are_reported(tmp_path: Path) -> None:
     table = _table({"t": True}, ["m"], 2, 3)
     with pytest.raises(InvalidValueError, match=r"no column 'regret'.*give the columns task, met"):
         report.convergence_figure(

@@ -159,6 +159,6 @@ def test_a_limit_that_nothing_keeps_tells_the_nearest() -> None:
     assert diagnosed(queries[:19], constraints=["cost >= 10"]) == []  # Too few to say.
 
 
-def test_bad_arguments_are_told() -> None:
+def test_bad_arguments_are_reported() -> None:
     with pytest.raises(InvalidValueError, match="max or min"):
         diagnose([], objective="val", direction="up")

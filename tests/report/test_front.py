@@ -110,7 +110,7 @@ def test_one_network_at_chance_does_not_flatten_the_picture(tmp_path: Path) -> N
         ({"queries": run(None)}, "no feasible one"),
     ],
 )
-def test_bad_input_is_told(tmp_path: Path, change: dict[str, object], said: str) -> None:
+def test_bad_input_is_reported(tmp_path: Path, change: dict[str, object], said: str) -> None:
     given = {"queries": QUERIES, "objectives": OBJECTIVES, **change}
     queries = given.pop("queries")
     with pytest.raises(InvalidValueError, match=said):

@@ -143,7 +143,7 @@ def test_the_same_search_is_the_same_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
 
 
-def test_limits_failures_and_warnings_are_told() -> None:
+def test_limits_failures_and_warnings_are_reported() -> None:
     queries = [
         query(q["query"], None)
         if q["query"] % 10 == 0
@@ -208,7 +208,7 @@ def test_other_seeds_are_a_band() -> None:
 
 
 @pytest.mark.parametrize(("name", "said"), [("r.pdf", "ends in .html"), ("no/r.html", "folder")])
-def test_a_bad_path_is_told(tmp_path: Path, name: str, said: str) -> None:
+def test_a_bad_path_is_reported(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(InvalidValueError, match=said):
         html_report(search(QUERIES), tmp_path / name)
     with pytest.raises(InvalidValueError, match="no query yet"):

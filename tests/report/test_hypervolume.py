@@ -69,7 +69,7 @@ def test_figure_states_the_reference_and_draws_each_label(tmp_path: Path) -> Non
         ({"searches": {"ours": [_run(None)]}}, "no feasible query"),
     ],
 )
-def test_bad_input_is_told(tmp_path: Path, change: dict[str, object], said: str) -> None:
+def test_bad_input_is_reported(tmp_path: Path, change: dict[str, object], said: str) -> None:
     given = {"searches": {"ours": [_run((1, 1))]}, "objectives": OBJECTIVES, **change}
     searches = given.pop("searches")
     with pytest.raises(InvalidValueError, match=said):

@@ -70,7 +70,7 @@ def test_is_written_without_a_warning(tmp_path: Path, count: int) -> None:
     assert path.stat().st_size > 1000
 
 
-def test_bad_input_is_told(tmp_path: Path) -> None:
+def test_bad_input_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InvalidValueError, match=r"ranks: got 'none'"):
         report.rank_figure([], tmp_path / "r.png")
     with pytest.raises(InvalidValueError, match=r"format"):

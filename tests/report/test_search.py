@@ -159,7 +159,7 @@ def test_an_interrupted_drawing_leaves_the_old_figure(
         ({"constraints": ["a = 1"]}, r"constraint: got 'a = 1'; write METRIC<=NUMBER"),
     ],
 )
-def test_bad_arguments_are_told_and_nothing_is_written(
+def test_bad_arguments_are_reported_and_nothing_is_written(
     tmp_path: Path, keywords: dict[str, Any], message: str
 ) -> None:
     given = {"queries": [_query(1, {"a": 1.0})], "path": "s.png", "objective": "a", **keywords}

@@ -107,7 +107,7 @@ def test_neighbours_in_a_restricted_space_are_valid() -> None:
     ],
     ids=["numbers", "column", "list of numbers"],
 )
-def test_what_is_no_boolean_for_each_row_is_told(answer: Any) -> None:
+def test_what_is_no_boolean_for_each_row_is_reported(answer: Any) -> None:
     class Wrong(Chain):
         def valid(self, indices: Indices) -> Any:
             return answer(indices)
@@ -266,7 +266,7 @@ def test_numpy_scalars_are_read_and_become_the_spaces_own_options() -> None:
     ],
     ids=str,
 )
-def test_a_bad_architecture_is_told_by_field_value_and_remedy(value: Any, message: str) -> None:
+def test_a_bad_architecture_is_reported_by_field_value_and_remedy(value: Any, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         CHAIN.architecture(value)
 
@@ -291,12 +291,12 @@ def test_a_bad_architecture_is_told_by_field_value_and_remedy(value: Any, messag
     ],
     ids=str,
 )
-def test_a_bad_space_is_told_by_field_value_and_remedy(choices: Any, message: str) -> None:
+def test_a_bad_space_is_reported_by_field_value_and_remedy(choices: Any, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         Chain(choices)
 
 
-def test_all_mistakes_of_a_space_are_told_together() -> None:
+def test_all_mistakes_of_a_space_are_reported_together() -> None:
     with pytest.raises(InvalidValueError) as raised:
         Chain({"depth": [], "width": [16, 16], "act": "relu"})
     assert all(name in str(raised.value) for name in ("'depth'", "'width'", "'act'"))
@@ -307,7 +307,7 @@ def test_a_space_without_networks_says_how_to_give_them() -> None:
         CHAIN.build(CHAIN.sample(1)[0])
 
 
-def test_what_is_no_architecture_is_told_by_neighbours_too() -> None:
+def test_what_is_no_architecture_is_reported_by_neighbours_too() -> None:
     with pytest.raises(InvalidValueError, match="choice 'width' is missing"):
         CHAIN.neighbours({"depth": 1})  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="give a mapping"):
@@ -316,7 +316,7 @@ def test_what_is_no_architecture_is_told_by_neighbours_too() -> None:
 
 @pytest.mark.parametrize("form", [list, np.array])
 @pytest.mark.parametrize("rows", [[[0, 2]], [[-1, 0]], [[0]], [0, 0], [[0.5, 1.0]]])
-def test_what_are_no_rows_of_option_numbers_is_told(rows: Any, form: Any) -> None:
+def test_what_are_no_rows_of_option_numbers_is_reported(rows: Any, form: Any) -> None:
     space = Chain({"depth": [1, 2, 3], "width": [16, 32]})
     good = [[2, 1], [0, 0]]
     assert space.to_indices(space.from_indices(form(good))).tolist() == good
@@ -327,7 +327,7 @@ def test_what_are_no_rows_of_option_numbers_is_told(rows: Any, form: Any) -> Non
 @pytest.mark.parametrize(
     ("n", "seed", "field"), [("2", 0, "n"), (-1, 0, "n"), (2, "a", "seed"), (2, -1, "seed")]
 )
-def test_a_sample_of_no_number_is_told(n: Any, seed: Any, field: str) -> None:
+def test_a_sample_of_no_number_is_reported(n: Any, seed: Any, field: str) -> None:
     space = Chain({"width": [16, 32]})
     assert space.sample(0) == []
     with pytest.raises(InvalidValueError, match=rf"sample: {field}: got .*whole number of 0 or"):

@@ -64,10 +64,10 @@ def test_the_whole_published_table_is_read_and_printed() -> None:
     ("text", "message"),
     [
         ("|nor_conv_3x3~0|", r"choice '0>2' is missing"),
-        (PUBLISHED + "+|none~0|", r"node 4 reads '\|none~0\|'; 'none~0' is no edge"),
-        (PUBLISHED.replace("1x1~2", "1x1~1"), r"node 3 .* is no edge, or one twice"),
-        (PUBLISHED.replace("1x1~2", "1x1~3"), r"node 3 .* is no edge, or one twice"),
-        (PUBLISHED.replace("~2", ""), r"node 3 .* is no edge"),
+        (PUBLISHED + "+|none~0|", r"node 4 reads '\|none~0\|'; 'none~0' is not an edge"),
+        (PUBLISHED.replace("1x1~2", "1x1~1"), r"node 3 .* is not an edge, or is one twice"),
+        (PUBLISHED.replace("1x1~2", "1x1~3"), r"node 3 .* is not an edge, or is one twice"),
+        (PUBLISHED.replace("~2", ""), r"node 3 .* is not an edge"),
         (PUBLISHED[1:], r"node 1 reads .*; write \|operation~source\|"),
         ("||", r"node 1 reads '\|\|'; write"),
         (
@@ -76,7 +76,7 @@ def test_the_whole_published_table_is_read_and_printed() -> None:
         ),
     ],
 )
-def test_a_broken_string_is_told_with_its_node(text: str, message: str) -> None:
+def test_a_broken_string_is_reported_with_its_node(text: str, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         NB201.architecture(text)
 
@@ -130,7 +130,7 @@ def test_picture_has_a_line_for_every_edge() -> None:
         (True, ["a"], r"Cell: nodes: got True"),
         (2.0, ["a"], r"Cell: nodes: got 2\.0"),
         (3, [], r"Cell: operations: got \[\]; give a list of names"),
-        (3, ["a", "a"], r"'a' stands twice; name each once"),
+        (3, ["a", "a"], r"'a' is listed twice; name each once"),
         (3, "abc", r"Cell: operations: got 'abc'; give a list of names"),
         (3, ["a|b"], r"Cell: operations: got \['a\|b'\]; give names without"),
         (3, ["a~b", "c"], r"Cell: operations: got \['a~b'\]"),

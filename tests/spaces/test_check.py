@@ -16,7 +16,7 @@ from optiproxy.spaces.architecture import Indices
 CHOICES = {"depth": [1, 2, 3], "width": [16, 32]}
 
 
-def _told(space: Space) -> str:
+def _problems(space: Space) -> str:
     with pytest.raises(InvalidValueError) as raised:
         check(space)
     return str(raised.value)
@@ -47,7 +47,7 @@ GRAPH = Chain(CHOICES).graph
         ({"feature_terms": np.ones((2, 3, 4, 7))}, "for options that do not exist"),
     ],
 )
-def test_a_broken_graph_is_told(changes: dict[str, Any], message: str) -> None:
+def test_a_broken_graph_is_reported(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidValueError, match=f"Broken: graph: .*{message}"):
         check(_with_graph(**changes))
 
@@ -58,7 +58,7 @@ def test_optional_edges_can_reach_the_output() -> None:
     check(_with_graph(adjacency=np.zeros((4, 4)), adjacency_terms=terms))
 
 
-def test_all_that_is_wrong_is_told_together() -> None:
+def test_all_that_is_wrong_is_reported_together() -> None:
     class Wrong(Chain):
         @cached_property
         def paths(self) -> tuple[tuple[int, ...], ...]:
@@ -91,7 +91,7 @@ def test_all_that_is_wrong_is_told_together() -> None:
         def neighbour_indices(self, rows: Indices) -> Indices:
             return rows[:, :1]
 
-    told = _told(Wrong(CHOICES))
+    found = _problems(Wrong(CHOICES))
     for part in (
         "paths: (2,) must be different choice numbers from 0 to 1",
         "zero_options: it must be booleans, (2, 3); it has shape (2,)",
@@ -103,10 +103,10 @@ def test_all_that_is_wrong_is_told_together() -> None:
         "canonical: it changes its argument",
         "to_text: ",
     ):
-        assert part in told
+        assert part in found
 
 
-def test_a_space_whose_moves_leave_it_is_told() -> None:
+def test_a_space_whose_moves_leave_it_is_reported() -> None:
     class Leaves(Chain):
         def valid(self, indices: Indices) -> Any:
             return indices.sum(1) != 1
@@ -123,23 +123,25 @@ def test_a_space_whose_moves_leave_it_is_told() -> None:
         def to_text(self, arch: Architecture) -> str:
             return '{"depth": 1, "width": 16}'
 
-    told = _told(Leaves(CHOICES))
+    found = _problems(Leaves(CHOICES))
     for part in ("neighbour_indices", "repair", "canonical"):
-        assert f"{part}: it gave rows that are not valid" in told
-    assert "is not read back" in told
+        assert f"{part}: it gave rows that are not valid" in found
+    assert "is not read back" in found
 
 
 @pytest.mark.parametrize(
-    ("levels", "told"),
+    ("levels", "message"),
     [
         ([[0.0, np.nan], [0.0, 1.0]], "either all options of a choice have a level or all are NaN"),
         ([[0.0, 2.0], [0.0, 1.0]], "a level must be from 0 to 1"),
     ],
 )
-def test_half_an_order_is_told(levels: Any, told: str) -> None:
+def test_half_an_order_is_reported(levels: Any, message: str) -> None:
     class Ordered(Chain):
         @cached_property
         def levels(self) -> Any:
             return np.array(levels)
 
-    assert f"levels: {told}" in _told(Ordered({"norm": ["batch", "group"], "size": ["S", "L"]}))
+    assert f"levels: {message}" in _problems(
+        Ordered({"norm": ["batch", "group"], "size": ["S", "L"]})
+    )

@@ -86,12 +86,12 @@ def test_inactive_choices_may_be_left_out() -> None:
     ],
     ids=str,
 )
-def test_a_wrong_architecture_is_told(value: Any, message: str) -> None:
+def test_a_wrong_architecture_is_reported(value: Any, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         SPACE.architecture(value)
 
 
-def test_a_parent_that_is_left_out_is_told_also_where_none_is_an_option() -> None:
+def test_a_parent_that_is_left_out_is_reported_also_where_none_is_an_option() -> None:
     space = Conditional(
         {"norm": [None, "batch"], "momentum": [0.1, 0.5]}, {"momentum": {"norm": ["batch"]}}
     )
@@ -122,7 +122,7 @@ def test_every_path_joins_a_choice_with_its_parent() -> None:
     assert {("op", "kernel"), ("op", "norm"), ("groups", "norm")} <= pairs
 
 
-def test_all_mistakes_are_told_together() -> None:
+def test_all_mistakes_are_reported_together() -> None:
     with pytest.raises(InvalidValueError) as raised:
         Conditional(
             {"a": [1, 2], "b": [], "c": [1], "d": [1, None], "e": [1], "f": [1], "g": [1]},
@@ -160,7 +160,7 @@ def test_all_mistakes_are_told_together() -> None:
     ],
     ids=str,
 )
-def test_a_bad_condition_is_told(when: Any, message: str) -> None:
+def test_a_bad_condition_is_reported(when: Any, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         Conditional(CHOICES, when)
 
@@ -216,7 +216,7 @@ def test_a_large_space_with_several_parents_is_counted_exactly() -> None:
     assert space.valid(space.random_indices(200, np.random.default_rng(0))).all()
 
 
-def test_what_is_missing_of_several_parents_is_told() -> None:
+def test_what_is_missing_of_several_parents_is_reported() -> None:
     arch = {"depth": 3, "a": "none", "b": "conv", "kernel": 5}
     assert SEVERAL.architecture(arch)["fallback"] is None
     with pytest.raises(InvalidValueError, match="it is inactive where 'a' is 'none' and 'b' is 'c"):
@@ -225,7 +225,7 @@ def test_what_is_missing_of_several_parents_is_told() -> None:
         SEVERAL.architecture({**arch, "kernel": None})
 
 
-def test_a_circle_over_one_of_several_parents_is_told() -> None:
+def test_a_circle_over_one_of_several_parents_is_reported() -> None:
     with pytest.raises(InvalidValueError, match="a circle, a ← b"):
         Conditional(
             {"r": [1], "a": [1], "b": [1]}, {"a": [{"r": [1]}, {"b": [1]}], "b": {"a": [1]}}

@@ -95,7 +95,7 @@ def _nodes(text: str) -> list[frozenset[str]]:
     ],
     ids=range(16),
 )
-def test_a_broken_genotype_is_told_and_never_run(text: str, message: str) -> None:
+def test_a_broken_genotype_is_reported_and_never_run(text: str, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         SPACE.architecture(text)
 

@@ -179,7 +179,7 @@ def test_text_and_json_are_read_back() -> None:
         ("0-1-2-3|gat|gat|gut|gat", r"choice 'op3': got 'gut'; did you mean 'gat'"),
     ],
 )
-def test_a_broken_text_is_told(text: str, message: str) -> None:
+def test_a_broken_text_is_reported(text: str, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         SPACE.architecture(text)
 
@@ -206,7 +206,7 @@ def test_picture_is_the_tree() -> None:
     ("operations", "message"),
     [
         ([], r"GnnDag: operations: got \[\]; give a list of names"),
-        (["a", "a"], "'a' stands twice"),
+        (["a", "a"], "'a' is listed twice"),
         ("abc", "GnnDag: operations: got 'abc'; give a list of names"),
         (["a|b"], r"GnnDag: operations: got \['a\|b'\]"),
         ([1], r"GnnDag: operations: got \[1\]"),

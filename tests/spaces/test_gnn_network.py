@@ -156,7 +156,7 @@ def test_a_documented_network_has_the_parameters_of_its_parts() -> None:
     assert _parameters(arch, "cora") == 367_104 + 4 * 65_792 + 1_799 + 4 * 512
 
 
-def test_what_can_not_be_built_is_told() -> None:
+def test_what_can_not_be_built_is_reported() -> None:
     space = GnnDag(["gcn", "gatv2", "appnp"])
     with pytest.raises(InvalidValueError, match=r"build: operations: got \['gatv2', 'appnp'\]"):
         space.build(space.sample(1)[0])

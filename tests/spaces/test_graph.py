@@ -122,7 +122,7 @@ def test_validity_is_that_of_all_ways_walked() -> None:
     expected = [_brute(space, arch) for arch in space.from_indices(rows)]
     np.testing.assert_array_equal(space.valid(rows), expected)
     assert 0 < sum(expected) < len(raw)
-    # Edges that are dead do not count.
+    # Inactive edges do not count.
     assert (space.valid(rows) & (raw.sum(1) > 4)).any()
 
 
@@ -198,7 +198,7 @@ def test_edges_read_as_json_booleans() -> None:
         ("100|b", "does not allow this combination"),
     ],
 )
-def test_a_broken_text_is_told(text: str, message: str) -> None:
+def test_a_broken_text_is_reported(text: str, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         Graph(3, ["a", "b"]).architecture(text)
 
@@ -215,15 +215,15 @@ def test_a_broken_text_is_told(text: str, message: str) -> None:
     ],
     ids=lambda value: None,
 )
-def test_a_broken_matrix_is_told(matrix: Any, ops: list[str], message: str) -> None:
+def test_a_broken_matrix_is_reported(matrix: Any, ops: list[str], message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         NB101.cell(matrix, ops)
 
 
-def test_all_mistakes_are_told_together() -> None:
+def test_all_mistakes_are_reported_together() -> None:
     with pytest.raises(InvalidValueError) as raised:
         Graph(1, ["a", "a"], max_edges=0)
-    for field in ("vertices: got 1", "'a' stands twice", "max_edges: got 0"):
+    for field in ("vertices: got 1", "'a' is listed twice", "max_edges: got 0"):
         assert field in str(raised.value)
     for bad in ([], "abc", ["a|b"], [1], None, [""]):
         with pytest.raises(InvalidValueError, match="Graph: operations: got"):

@@ -82,7 +82,7 @@ def test_an_nb201_cell_adds_up_its_edges() -> None:
     torch.testing.assert_close(NB201.build(cut, channels=4, cells=1)[1](x), x)
 
 
-def test_operations_without_a_layer_are_told_together() -> None:
+def test_operations_without_a_layer_are_reported_together() -> None:
     space = Cell(3, ["none", "conv9", "pool7"])
     with pytest.raises(InvalidValueError, match=r"build: operations: got \['conv9', 'pool7'\]"):
         space.build(space.sample(1)[0])
@@ -166,7 +166,7 @@ def test_nb101_networks_run_and_train() -> None:
         assert all(p.grad is not None for p in network.parameters())
 
 
-def test_nb101_operations_without_a_layer_are_told() -> None:
+def test_nb101_operations_without_a_layer_are_reported() -> None:
     space = Graph(3, ["maxpool3x3", "conv9"])
     with pytest.raises(InvalidValueError, match=r"build: operations: got \['conv9'\]"):
         space.build(space.sample(1)[0])
@@ -238,7 +238,7 @@ def test_halving_reads_even_and_odd_pixels() -> None:
     assert (odd[2] == 0).all()
 
 
-def test_darts_operations_without_a_layer_are_told() -> None:
+def test_darts_operations_without_a_layer_are_reported() -> None:
     space = Darts(["skip_connect", "conv9"])
     with pytest.raises(InvalidValueError, match=r"build: operations: got \['conv9'\]"):
         space.build(space.sample(1)[0])

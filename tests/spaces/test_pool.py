@@ -106,7 +106,7 @@ def test_a_search_finds_the_best_of_a_sparse_pool_without_a_repeat() -> None:
     assert set(seen) == set(pool.enumerate())
 
 
-def test_all_that_is_wrong_with_the_list_is_told_together() -> None:
+def test_all_that_is_wrong_with_the_list_is_reported_together() -> None:
     bad = [{"depth": 1}, {"depth": 1, "width": 16, "kernel": 3}, "{", {"dept": 1}]
     with pytest.raises(InvalidValueError) as raised:
         Pool(CHAIN, bad)
@@ -130,7 +130,7 @@ def test_all_that_is_wrong_with_the_list_is_told_together() -> None:
     ],
     ids=str,
 )
-def test_a_bad_pool_is_told(space: object, listed: object, message: str) -> None:
+def test_a_bad_pool_is_reported(space: object, listed: object, message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         Pool(space, listed)  # type: ignore[arg-type]
 

@@ -107,8 +107,8 @@ def _sorted(node: Any) -> Any:
         ({"h_new_1": {"op": "activation_tanh", "input": ["x"]}}, "h_new_0 is missing"),
         ({"h_new_0": {"op": "tanh", "input": ["x"]}}, "no operation 'tanh' of 1"),
         ({"h_new_0": {"op": "linear", "input": ["x"]}}, "no operation 'linear' of 1"),
-        ({"h_new_0": {"op": "activation_tanh", "input": ["y"]}}, "reads 'y', which there is none"),
-        ({"h_new_0": {"op": "activation_tanh", "input": ["h_new_0"]}}, "a circle among h_new_0"),
+        ({"h_new_0": {"op": "activation_tanh", "input": ["y"]}}, "reads 'y', which does not exist"),
+        ({"h_new_0": {"op": "activation_tanh", "input": ["h_new_0"]}}, "a cycle among h_new_0"),
         ({"h_new_0": {"op": "activation_tanh"}}, "needs a list of names"),
         ({"h_new_0": {"op": "activation_tanh", "input": ["h_prev_0"]}}, "does not allow"),
         ({"h_new_0": {"op": "linear", "input": ["x", "h_prev_1"]}}, "does not allow"),
@@ -116,13 +116,13 @@ def _sorted(node: Any) -> Any:
     ],
     ids=range(9),
 )
-def test_a_broken_recipe_is_told(recipe: dict[str, Any], message: str) -> None:
+def test_a_broken_recipe_is_reported(recipe: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         SPACE.architecture(json.dumps(recipe))
 
 
-def test_bad_numbers_are_told_together() -> None:
+def test_bad_numbers_are_reported_together() -> None:
     with pytest.raises(InvalidValueError, match=r"nodes: got 0; .*hidden: got True"):
         Recurrent(nodes=0, hidden=True)
-    with pytest.raises(InvalidValueError, match="each state is a node of its own"):
+    with pytest.raises(InvalidValueError, match="each state is a different one of the 2 nodes"):
         Recurrent(nodes=2, hidden=3)

@@ -57,6 +57,6 @@ class TestOwnWithAConstantSpread(ProxyCases):
         return {"Ridge": Ridge, "Learnt": Learnt}[name]
 
 
-def test_a_mean_without_a_gradient_is_told() -> None:
+def test_a_mean_without_a_gradient_is_reported() -> None:
     with pytest.raises(AssertionError, match="the mean has to depend on p"):
         ProxyCases().test_gradients_reach_the_choices(Cut)

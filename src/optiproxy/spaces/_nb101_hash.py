@@ -1,7 +1,7 @@
-"""The graph hash by which NAS-Bench-101 names its cells.
+"""The graph hash by which NAS-Bench-101 identifies its cells.
 
 Reference: Ying et al., NAS-Bench-101, ICML 2019, https://arxiv.org/abs/1902.09635, appendix S2: the
-iterative hash, equal for isomorphic graphs, that its published files are keyed by.
+iterative hash, equal for isomorphic graphs, which is the key in its published files.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from hashlib import md5
 def nb101_hash(edges: Sequence[tuple[int, int]], labels: Sequence[int]) -> str:
     """The hash of a pruned cell, 32 hexadecimal digits.
 
-    Every vertex starts with the hash of (edges out, edges in, label), and then takes in those of
-    its neighbours, as often as there are vertices.
+    Every vertex starts with the hash of (edges out, edges in, label), which is then combined with
+    those of its neighbours, as many times as there are vertices.
 
     Args:
         edges: Pairs (i, j) of vertex numbers, the edge i → j.
-        labels: Of each vertex: -1 for the input, -2 for the output, else the operation's number.
+        labels: For each vertex: -1 for the input, -2 for the output, else the operation's number.
     """
     n = len(labels)
     above: list[list[int]] = [[] for _ in range(n)]

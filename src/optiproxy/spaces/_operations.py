@@ -1,20 +1,20 @@
-"""What every space with a list of operations asks of it."""
+"""Checks of lists of operations."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from optiproxy.errors import InvalidValueError
+from optiproxy.errors import InvalidValueError, invalid
 
 
 def operation_problems(operations: object, allowed: str, without: str) -> list[str]:
-    """What is wrong with a list of operations, all of it.
+    """Everything that is wrong with a list of operations.
 
     Args:
-        operations: What was given.
-        allowed: A pattern that each name must match as a whole.
-        without: What the pattern forbids, in words.
+        operations: The argument as given.
+        allowed: A regular expression that each name must match in full.
+        without: The characters that it excludes, for the message.
     """
     if isinstance(operations, str) or not isinstance(operations, Sequence) or not operations:
         return [f"operations: got {operations!r}; give a list of names without {without}"]
@@ -25,7 +25,9 @@ def operation_problems(operations: object, allowed: str, without: str) -> list[s
     names = [op for op in operations if isinstance(op, str)]
     twice = sorted({op for op in names if names.count(op) > 1})
     if twice:
-        problems.append(f"operations: {', '.join(map(repr, twice))} stands twice; name each once")
+        problems.append(
+            f"operations: {', '.join(map(repr, twice))} is listed twice; name each once"
+        )
     return problems
 
 
@@ -33,3 +35,15 @@ def refuse(space: str, problems: Sequence[str]) -> None:
     """Raises InvalidValueError with all `problems`, if there are any."""
     if problems:
         raise InvalidValueError(f"{space}: {'; '.join(problems)}")
+
+
+def check_buildable(operations: Iterable[str], known: Iterable[str], benchmark: str) -> None:
+    """Raises InvalidValueError where a network of `benchmark` has no layer for an operation."""
+    known = list(known)
+    other = [op for op in operations if op not in known]
+    if other:
+        remedy = (
+            f"the network of {benchmark} has {', '.join(known)}; give the task a build function "
+            "for others: Task(..., build=my_function)"
+        )
+        raise invalid("build: operations", other, remedy)

@@ -1,9 +1,9 @@
 """Hashes of rows and graphs, and the canonical numbering of labelled DAGs, batched.
 
-Vertices are coloured by what they look like and what they are joined to, round by round
-(Weisfeiler and Leman), with 64-bit hashes for colours; what is left of ties is broken by setting
-one vertex apart and colouring on. Sums of mixed hashes stand for multisets: the order of the
-neighbours does not matter to them.
+Vertices are coloured by their labels and then, round by round, by the colours of their neighbours
+(Weisfeiler and Leman), with 64-bit hashes as colours. A remaining tie is broken by giving one
+vertex a colour of its own and refining again. A sum of mixed hashes represents a multiset, so that
+the order of the neighbours does not matter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _IN, _OUT, _APART = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03
 
 
 def mix(x: Colours) -> Colours:
-    """Scatters 64-bit numbers: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
+    """Mixes the bits of a number by the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
@@ -28,19 +28,19 @@ def mix(x: Colours) -> Colours:
 def canonical_order(
     adjacency: NDArray[Any], labels: NDArray[np.int64], depth: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """A numbering of the vertices that does not depend on the one they came in.
+    """A numbering of the vertices that does not depend on the given one.
 
-    Graphs of up to seven vertices that are isomorphic become equal. In larger ones a tie between
-    vertices that colours can't tell apart, although no symmetry joins them, may keep two
-    isomorphic graphs different; never do two different graphs become equal.
+    Isomorphic graphs of up to seven vertices become equal. Larger isomorphic graphs may stay
+    different where vertices tie in colour without being symmetric. Different graphs never become
+    equal.
 
     Args:
-        adjacency: (B, N, N), ``[b, i, j]`` is the kind of the edge i → j, 0 or False for none.
-        labels: (B, N), what each vertex is.
+        adjacency: (B, N, N), ``[b, i, j]`` is the label of the edge i → j, 0 or False for none.
+        labels: (B, N), of the vertices.
         depth: (B, N), smaller for the source of an edge than for its target.
 
     Returns:
-        (B, N): the vertex that comes first, second, …; by `depth`, then by colour.
+        (B, N): the vertices in order of `depth`, then of colour.
     """
     colours = _refined(adjacency, mix(labels.astype(np.uint64) << np.uint64(32) | _unsigned(depth)))
     order = np.lexsort((colours, depth))
@@ -66,7 +66,7 @@ def _refined(adjacency: NDArray[Any], colours: Colours) -> Colours:
 def _first_tie(
     colours: Colours, depth: NDArray[np.int64], order: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The first vertex in `order` that can't be told from the next one; (B,), -1 where none."""
+    """The first vertex in `order` that ties with the next one; (B,), -1 where none does."""
     ranked, level = (np.take_along_axis(x, order, 1) for x in (colours, depth))
     same = (ranked[:, 1:] == ranked[:, :-1]) & (level[:, 1:] == level[:, :-1])
     first = np.take_along_axis(order, same.argmax(1)[:, None], 1)[:, 0]

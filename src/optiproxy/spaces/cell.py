@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import invalid
-from optiproxy.spaces._operations import operation_problems, refuse
+from optiproxy.spaces._operations import check_buildable, operation_problems, refuse
 from optiproxy.spaces._refine import mix
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
 from optiproxy.spaces.base import ENUMERABLE, Space
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
 
 NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
-# The number of paths doubles with every node; beyond this many the longest are left out.
+# The number of paths doubles with every node; the longest are left out beyond this many.
 MAX_PATHS = 64
 
-# The operations whose names say that they hand on nothing, or what they get as it is.
-CUTS = ("none",)
-SKIPS = ("skip_connect", "skip")
+# Names of operations that output zero, and of those that output their input.
+ZERO = ("none",)
+IDENTITY = ("skip_connect", "skip")
 
 
 class Cell(Space):
@@ -51,8 +50,8 @@ class Cell(Space):
         operations: The same list for each edge.
 
     Raises:
-        InvalidValueError: Fewer than two nodes, or operations that are empty, doubled or no text;
-            told together.
+        InvalidValueError: Fewer than two nodes, or operations that are empty, listed twice or no
+            text; all mistakes are in one message.
     """
 
     def __init__(self, nodes: int, operations: Sequence[str]) -> None:
@@ -68,57 +67,57 @@ class Cell(Space):
     def canonical(self, indices: Indices) -> Indices:
         """The first row, in lexicographic order, of those that compute the same function.
 
-        ``none`` (see `CUTS`) hands on nothing, and an operation on nothing gives nothing; a skip
-        (see `SKIPS`) hands on the sum of its node's inputs, term by term; terms may be added in any
-        order. The 15,625 cells of NAS-Bench-201 come to 4,930. (Its paper counts 6,466: it merges
-        by the same rules, but takes cells apart where one adds more nothings than the other.)
+        ``none`` (see `ZERO`) outputs zero, and so does an operation whose input is zero; a skip
+        (see `IDENTITY`) outputs the sum of its node's inputs, term by term; terms may be added in
+        any order. The 15,625 cells of NAS-Bench-201 have 4,930 functions. (Its paper counts 6,466,
+        since it distinguishes cells by the number of zeros that they add.)
 
-        In a cell too large to be listed the edges that lie on no way from input to output become
-        the first of `CUTS`, and that is all.
+        In a cell too large to be listed, only edges on no path from input to output are changed: to
+        the first of `ZERO`.
         """
         if self.count <= ENUMERABLE:
             shape = tuple(self.sizes.tolist())
             numbers = np.ravel_multi_index(tuple(indices.T), shape)
             first = self._first_equal[numbers]
             return np.stack(np.unravel_index(first, shape), 1).astype(np.int64)
-        cuts = [op for op in self.operations if op in CUTS]
-        if not cuts:
+        zeros = [self.operations.index(op) for op in self.operations if op in ZERO]
+        if not zeros:
             return indices.copy()
         ahead, back = np.zeros((2, len(indices), self.nodes), dtype=bool)
         ahead[:, 0] = back[:, -1] = True
-        open_edge = indices != self.operations.index(cuts[0])
+        open_edge = indices != zeros[0]
         for c, (i, j) in enumerate(self.edges):  # by target
             ahead[:, j] |= ahead[:, i] & open_edge[:, c]
         for i, j in sorted(self.edges, reverse=True):  # by source, the last one first
             back[:, i] |= back[:, j] & open_edge[:, self.edges.index((i, j))]
         sources, targets = np.array(self.edges).T
-        dead = ~(ahead[:, sources] & back[:, targets])
-        return np.where(dead, self.operations.index(cuts[0]), indices)
+        active = ahead[:, sources] & back[:, targets]
+        return np.where(active, indices, zeros[0])
 
     @cached_property
     def _first_equal(self) -> NDArray[np.int64]:
-        """For every row of `all_indices` the number of the first one with its function."""
+        """For each row of `all_indices` the number of the first row with the same function."""
         functions = self._functions(self.all_indices)
         _, first, which = np.unique(functions, return_index=True, return_inverse=True)
         return np.asarray(first[which])
 
     def _functions(self, indices: Indices) -> NDArray[np.uint64]:
-        """A hash of what each cell computes, (B,): a node is the sum of its terms' hashes."""
+        """A hash of each cell's function, (B,): a node is the sum of its terms' hashes."""
         nodes = np.zeros((self.nodes, len(indices)), np.uint64)
         nodes[0] = 1
         number = np.arange(1, len(self.operations) + 1, dtype=np.uint64) << np.uint64(32)
-        cut = np.array([op in CUTS for op in self.operations])
-        skip = np.array([op in SKIPS for op in self.operations])
+        zero = np.array([op in ZERO for op in self.operations])
+        skip = np.array([op in IDENTITY for op in self.operations])
         for c, (i, j) in enumerate(self.edges):
             op = indices[:, c]
             term = np.where(skip[op], nodes[i], mix(nodes[i] + mix(number[op])))
-            nodes[j] += np.where(cut[op] | (nodes[i] == 0), np.uint64(0), term)
+            nodes[j] += np.where(zero[op] | (nodes[i] == 0), np.uint64(0), term)
         return np.asarray(nodes[-1])
 
     @cached_property
     def graph(self) -> GraphTemplate:
         n_edges, n_ops = len(self.edges), len(self.operations)
-        # Topological order of the edge vertices is the choices' own: by target, then by source.
+        # The choices are in topological order: by target, then by source.
         adjacency = np.zeros((n_edges + 2, n_edges + 2), np.float32)
         for a, (i, j) in enumerate(self.edges):
             if i == 0:
@@ -150,14 +149,13 @@ class Cell(Space):
 
     @cached_property
     def zero_options(self) -> NDArray[np.bool_]:
-        """``none`` (see `CUTS`) on every edge; in a cell too large for all its `paths`, nothing."""
+        """``none`` (see `ZERO`) on every edge; nothing where `paths` omits some."""
         if len(self.paths) < 2 ** (self.nodes - 2):
             return super().zero_options
-        cut = np.array([op in CUTS for op in self.operations])
-        return np.tile(cut, (len(self.edges), 1))
+        return np.tile([op in ZERO for op in self.operations], (len(self.edges), 1))
 
     def to_text(self, arch: Architecture) -> str:
-        """NAS-Bench-201's string: ``|op~0|+|op~0|op~1|+…``, a group for each node."""
+        """NAS-Bench-201's text: ``|op~0|+|op~0|op~1|+…``, a group for each node."""
         groups = (
             "|" + "".join(f"{arch[f'{i}>{j}']}~{i}|" for i in range(j))
             for j in range(1, self.nodes)
@@ -175,7 +173,9 @@ class Cell(Space):
                 op, _, source = part.partition("~")
                 name = f"{source}>{j}"
                 if name not in self.choices or name in mapping:
-                    raise ValueError(f"node {j} reads {group!r}; {part!r} is no edge, or one twice")
+                    raise ValueError(
+                        f"node {j} reads {group!r}; {part!r} is not an edge, or is one twice"
+                    )
                 mapping[name] = op
         return mapping
 
@@ -196,21 +196,15 @@ class Cell(Space):
         Args:
             arch: The cell, with operations of NAS-Bench-201.
             classes: 10, 100 or 120 on the benchmark's data sets.
-            channels: Of the first stage.
-            cells: Of each of the three stages.
+            channels: Channels of the first stage.
+            cells: Cells in each of the three stages.
 
         Raises:
-            InvalidValueError: The space has operations of other names; all are told together.
+            InvalidValueError: The space has other operations.
         """
         from optiproxy.spaces.networks.nb201 import LAYERS, NONE, network
 
-        other = [op for op in self.operations if op not in (*LAYERS, NONE)]
-        if other:
-            remedy = (
-                f"the network of NAS-Bench-201 has {', '.join((NONE, *LAYERS))}; give the task a "
-                "build function for others: Task(..., build=my_function)"
-            )
-            raise invalid("build: operations", other, remedy)
+        check_buildable(self.operations, (NONE, *LAYERS), "NAS-Bench-201")
         options = self.architecture(arch).values()
         operations = {edge: str(op) for edge, op in zip(self.edges, options, strict=True)}
         return network(operations, classes, channels, cells)

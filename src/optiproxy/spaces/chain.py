@@ -13,10 +13,10 @@ from optiproxy.spaces.base import Space
 
 
 class Chain(Space):
-    """Named choices in a row, each with options of its own.
+    """Named choices in a row, each with its own options.
 
-    The graph encoding is a path: input → first choice → … → last choice → output. An option has a
-    vertex feature of its own, so N = choices + 2 and F = all options + 2.
+    The graph encoding is a path: input → first choice → … → last choice → output. Every option is
+    a separate vertex feature, so N = choices + 2 and F = all options + 2.
 
     >>> space = Chain({"depth": [1, 2, 3], "width": [16, 32], "kernel": [3, 5, 7]})
     >>> space.count
@@ -26,7 +26,7 @@ class Chain(Space):
         choices: Name → options (text, numbers, booleans or None), in the order they are applied.
 
     Raises:
-        InvalidValueError: All that is wrong with `choices`, told together.
+        InvalidValueError: `choices` can't be used; all mistakes are in one message.
     """
 
     def __init__(self, choices: Mapping[str, Sequence[Option]]) -> None:

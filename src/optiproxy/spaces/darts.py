@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optiproxy.errors import invalid
-from optiproxy.spaces._operations import operation_problems, refuse
+from optiproxy.spaces._operations import check_buildable, operation_problems, refuse
 from optiproxy.spaces._refine import canonical_order
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option
 from optiproxy.spaces.base import Space
@@ -29,10 +28,10 @@ DARTS_OPERATIONS = (
 )  # fmt: skip
 CELLS = ("normal", "reduce")
 NODES = 4
-# The operations whose names say that they hand on nothing.
-CUTS = ("none",)
+# Names of operations that output zero.
+ZERO = ("none",)
 ALL_NODES = [2, 3, 4, 5]
-# Of a cell's graph: two inputs, two operations for each node, the output.
+# Vertices of a cell's graph: two inputs, two operations for each node, the output.
 VERTICES = 2 + 2 * NODES + 1
 
 
@@ -41,15 +40,15 @@ class Darts(Space):
 
     Feature maps are numbered as published: 0 and 1 are the outputs of the two cells before, node j
     is 2 + j; the cell's output concatenates all four nodes. The choices of a cell are, for its
-    nodes 1 to 3, which two different maps they read (``"normal_inputs1": "0+2"``; node 0 has only
-    0 and 1 to read), and for each node the operation on the lower and on the higher of the two
-    (``"normal_op2a"``, ``"normal_op2b"``). So every combination is an architecture, and no genotype
-    has two rows: (1 x 3 x 6 x 10 x 7^8)^2, about 10^18 of them. Two genotypes may be the same
-    network with its nodes in another order: see `canonical`.
+    nodes 1 to 3, which two different maps they read (``"normal_inputs1": "0+2"``; node 0 always
+    reads 0 and 1), and for each node the operations on the lower and on the higher of the two
+    (``"normal_op2a"``, ``"normal_op2b"``). So every combination is an architecture, and each
+    genotype is one row: (1 x 3 x 6 x 10 x 7^8)^2, about 10^18 of them. Genotypes that differ in the
+    order of their nodes alone are the same network: see `canonical`.
 
     The graph encoding joins both cells: 22 vertices, for each cell two inputs, eight operations and
     the output; the normal cell's output feeds the inputs of the reduction cell, as the networks
-    do. The two cells' operations are features of their own.
+    do. The operations of the two cells are separate features.
 
     >>> space = Darts()
     >>> f"{space.count:.3e}", space.graph.shape
@@ -64,7 +63,7 @@ class Darts(Space):
         operations: By default the seven of DARTS, without ``none``.
 
     Raises:
-        InvalidValueError: Operations that are empty, doubled or no text.
+        InvalidValueError: Operations that are empty, listed twice or no text.
     """
 
     def __init__(self, operations: Sequence[str] = DARTS_OPERATIONS) -> None:
@@ -81,12 +80,11 @@ class Darts(Space):
         super().__init__(choices)
 
     def canonical(self, indices: Indices) -> Indices:
-        """The row that stands for all that are the same network, by each cell's nodes renumbered.
+        """The representative of all rows that are the same network: each cell's nodes renumbered.
 
-        A cell joins the outputs of its nodes, and what follows mixes them, so that another order of
-        the nodes is another order of channels and no more. Nodes are numbered by depth, then by
-        what they are joined to. ``none`` reads nothing, whichever map it names: the lowest that the
-        node's other operation leaves.
+        A cell concatenates the outputs of its nodes, and the next layer mixes the channels, so that
+        the order of the nodes does not matter. Nodes are numbered by depth, then by their edges.
+        ``none`` gets the lowest map that the node's other operation does not read.
         """
         rows = indices.copy()
         for cell in CELLS:
@@ -110,25 +108,25 @@ class Darts(Space):
             chosen = cell[:, start] if node else np.zeros(size, np.int64)
             sources[:, 2 + node] = pairs[node][chosen]
             ops[:, 2 + node] = cell[:, start + bool(node) : start + bool(node) + 2]
-        cuts = np.isin(ops, [i for i, op in enumerate(self.operations) if op in CUTS])
+        zero = np.isin(ops, [i for i, op in enumerate(self.operations) if op in ZERO])
         adjacency = np.zeros((size, n, n), np.int64)
-        depth = np.tile(np.arange(n).clip(max=2), (size, 1))  # both inputs keep their places
+        depth = np.tile(np.arange(n).clip(max=2), (size, 1))  # both inputs stay first
         for v in range(2, n):
             np.put_along_axis(
-                adjacency[:, :, v], sources[:, v], np.where(cuts[:, v], 0, ops[:, v] + 1), 1
+                adjacency[:, :, v], sources[:, v], np.where(zero[:, v], 0, ops[:, v] + 1), 1
             )
             above = np.take_along_axis(depth, sources[:, v], 1) + 1
-            depth[:, v] = np.where(cuts[:, v], 2, above).max(1).clip(min=2)
+            depth[:, v] = np.where(zero[:, v], 2, above).max(1).clip(min=2)
         order = canonical_order(adjacency, np.zeros((size, n), np.int64), depth)
         place = np.argsort(order, 1)
         out = np.zeros_like(cell)
         for node, start in enumerate(starts):
             old = order[:, 2 + node]
-            op, cut = ops[b[:, 0], old], cuts[b[:, 0], old]  # (B, 2)
+            op, unread = ops[b[:, 0], old], zero[b[:, 0], old]  # (B, 2)
             read = np.take_along_axis(place, sources[b[:, 0], old], 1)
-            other = np.where(cut[:, ::-1], -1, read[:, ::-1])
-            read = np.where(cut, other == 0, read)  # map 1 where the other reads 0
-            read[cut.all(1)] = (0, 1)
+            other = np.where(unread[:, ::-1], -1, read[:, ::-1])
+            read = np.where(unread, other == 0, read)  # map 1 where the other reads 0
+            read[unread.all(1)] = (0, 1)
             first = np.argsort(read, 1)
             read, op = np.take_along_axis(read, first, 1), np.take_along_axis(op, first, 1)
             if node:
@@ -197,27 +195,21 @@ class Darts(Space):
 
         Args:
             arch: Both cells.
-            classes: Outputs.
-            channels: Of the first cells; NAS-Bench-301 trains 32.
-            cells: In all, two of them reduction cells; NAS-Bench-301 trains 8.
+            classes: Number of classes.
+            channels: Channels of the first cells; 32 in NAS-Bench-301.
+            cells: Number of cells, two of them reduction cells; 8 in NAS-Bench-301.
 
         Raises:
-            InvalidValueError: The space has operations of other names; all are told together.
+            InvalidValueError: The space has other operations.
         """
         from optiproxy.spaces.networks.darts import LAYERS, DartsNetwork
 
-        other = [op for op in self.operations if op not in LAYERS]
-        if other:
-            remedy = (
-                f"the network of DARTS has {', '.join(LAYERS)}; give the task a build function "
-                "for others: Task(..., build=my_function)"
-            )
-            raise invalid("build: operations", other, remedy)
+        check_buildable(self.operations, LAYERS, "DARTS")
         genotype = self._genotype(self.architecture(arch))
         return DartsNetwork(genotype["normal"], genotype["reduce"], classes, channels, cells)
 
     def to_text(self, arch: Architecture) -> str:
-        """The genotype as DARTS prints it; of a node's two inputs the lower one comes first."""
+        """The genotype as DARTS prints it; the lower input of each node comes first."""
         parts = [
             f"{cell}={pairs!r}, {cell}_concat=range(2, 6)"
             for cell, pairs in self._genotype(arch).items()
@@ -225,7 +217,7 @@ class Darts(Space):
         return f"Genotype({', '.join(parts)})"
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
-        """Reads a genotype, also one with a list for its ``concat``; no code in it is run."""
+        """Reads a genotype, whose ``concat`` may also be a list; it is parsed and not executed."""
         if text.lstrip().startswith("{"):
             return super().parse_text(text)
         mapping: dict[str, Any] = {}
@@ -264,12 +256,12 @@ class Darts(Space):
 
 
 def _pairs(node: int) -> list[tuple[int, int]]:
-    """The pairs of feature maps that a node can read."""
+    """Pairs of feature maps that a node can read."""
     return list(itertools.combinations(range(node + 2), 2))
 
 
 def _vertices(source: int) -> list[int]:
-    """Where a feature map is in a cell's graph: an input, or both operations of a node."""
+    """The vertices of a feature map in a cell's graph: an input, or both operations of a node."""
     return [source] if source < 2 else [2 * source - 2, 2 * source - 1]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid, truth
-from optiproxy.spaces._operations import operation_problems, refuse
+from optiproxy.spaces._operations import check_buildable, operation_problems, refuse
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
 from optiproxy.spaces.base import Space
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 LAYERS = 4
 SKIP = "skip"
 
-# The published order: it decides which of several equal networks is the listed one.
+# In the published order, which decides which of several equal networks is listed.
 NAS_BENCH_GRAPH_OPERATIONS = (
     "gat", "gcn", "gin", "cheb", "sage", "arma", "graph", "fc", SKIP,
 )  # fmt: skip
 
-# Where layers 1 to 4 get their input from: 0 is the raw input, i is layer i. Layers without a
-# successor feed the output. These are the nine rooted trees of five vertices, each numbered once.
+# The inputs of layers 1 to 4: 0 is the raw input, i is layer i. Layers without a successor feed the
+# output. These are the nine rooted trees of five vertices, each in one numbering.
 LINKS = (
     "0-0-0-0", "0-0-0-1", "0-0-1-1", "0-0-1-2", "0-0-1-3", "0-1-1-1", "0-1-1-2", "0-1-2-2",
     "0-1-2-3",
@@ -44,18 +44,18 @@ class GnnDag(Space):
     The choices are ``"link"``, the tree, and ``"op1"`` to ``"op4"``. Of the 9 x 9^4 = 59,049
     combinations those are valid that the benchmark lists, one for each network:
 
-    1. *Sorted.* Where renumbering the layers leaves the tree as it is (leaves of one parent, the
-       two arms of ``0-0-1-2``), the operations are the lexicographically smallest of their
-       permutations, in the order of `operations`.
-    2. *No needless skip but in front.* A skip hands its input on, so it is needless where it has a
-       successor, or is the only successor of its input. The network without it is listed with
-       the skip put in front of everything, as layer 1 (the second one as layer 2, and so on). A
-       skip without successor beside others stays: it feeds its input to the output. Not so where
-       that is the raw input, which never goes to the output: such a skip is needless too.
-    3. *Not skips alone.*
+    1. *Sorted.* Where renumbering the layers keeps the tree (leaves of one parent, the two arms of
+       ``0-0-1-2``), the operations are the lexicographically smallest of their permutations, in the
+       order of `operations`.
+    2. *No redundant skip except in front.* A skip outputs its input, so it is redundant where it
+       has a successor or is the only successor of its input. The network without it is listed
+       with the skip in front of all layers, as layer 1 (a second one as layer 2, and so on). A skip
+       without a successor, beside others, feeds its input to the output and stays. Where that
+       input is the raw input, which never feeds the output, the skip is redundant too.
+    3. *Not only skips.*
 
-    The graph encoding has a vertex for each layer, between input and output; its edges follow from
-    ``"link"`` alone, so both encodings are affine.
+    The graph encoding has a vertex for each layer, between input and output; its edges depend on
+    ``"link"`` alone.
 
     >>> space = GnnDag()
     >>> space.count
@@ -64,17 +64,17 @@ class GnnDag(Space):
     '0-1-1-2|gcn|gin|cheb|fc'
 
     Args:
-        operations: The same for each layer; by default the nine of the benchmark. The one that is
-            called ``"skip"``, if any, is the identity.
+        operations: The same for each layer; by default the nine of the benchmark. ``"skip"`` is the
+            identity.
 
     Raises:
-        InvalidValueError: Operations that are empty, doubled or no text, or nothing but a skip.
+        InvalidValueError: Operations that are empty, listed twice or no text, or only a skip.
     """
 
     def __init__(self, operations: Sequence[str] = NAS_BENCH_GRAPH_OPERATIONS) -> None:
         problems = operation_problems(operations, r"[^|\s]+", "| or spaces")
         if not problems and set(operations) == {SKIP}:
-            problems.append(f"operations: got {[SKIP]!r}; a network must do something: name others")
+            problems.append(f"operations: got {[SKIP]!r}; give at least one other operation")
         refuse("GnnDag", problems)
         self.operations = tuple(operations)
         layers = {f"op{layer}": self.operations for layer in range(1, LAYERS + 1)}
@@ -98,22 +98,22 @@ class GnnDag(Space):
             return listed
         skip = ops == self.operations.index(SKIP)
         for layer in range(LAYERS):
-            raw = skip[:, [*tree.above[layer], layer]].all(1)  # it hands on the raw input
-            needless = skip[:, layer] & (tree.replaceable[layer] | raw)
-            listed &= ~needless | (tree.in_front[layer] & raw)
+            raw = skip[:, [*tree.above[layer], layer]].all(1)  # it outputs the raw input
+            redundant = skip[:, layer] & (tree.replaceable[layer] | raw)
+            listed &= ~redundant | (tree.in_front[layer] & raw)
         listed &= ~skip.all(1)
         return listed
 
     def listed(self, links: Sequence[int], operations: Sequence[str]) -> Architecture:
-        """The listed architecture that is the same network as one in any numbering.
+        """The listed architecture that is the same network as the given one.
 
         Args:
-            links: Where each of the four layers gets its input from, 0 or an earlier layer's
-                number (the benchmark's ``Arch([0, 1, 2, 1], …)``).
+            links: The input of each of the four layers, 0 or an earlier layer's number (the
+                benchmark's ``Arch([0, 1, 2, 1], …)``).
             operations: Of the four layers.
 
         Raises:
-            InvalidValueError: No such network, or one of skips alone.
+            InvalidValueError: There is no such network, or it has only skips.
         """
         parents = list(links)
         if len(parents) != LAYERS or any(not 0 <= p <= i for i, p in enumerate(parents)):
@@ -153,7 +153,7 @@ class GnnDag(Space):
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
-        """The tree with each layer, and with each two layers that some tree joins."""
+        """The tree with each layer, and with each two layers that are joined in some tree."""
         joined = {
             (parent, child)
             for link in LINKS
@@ -181,26 +181,19 @@ class GnnDag(Space):
 
         Args:
             arch: The layers, with operations of NAS-Bench-Graph.
-            features: Of a vertex.
-            classes: Outputs.
-            width: Of the layers; even where one is ``gat``, which has two heads.
-            before: Whether a linear layer reads the features first.
-            after: Whether one more comes before the classifier.
-            dropout: Share of features that is dropped in training.
+            features: Number of features of a vertex.
+            classes: Number of classes.
+            width: Width of the layers; even where one is ``gat``, which has two heads.
+            before: Whether a linear layer comes before the others.
+            after: Whether a linear layer comes before the classifier.
+            dropout: Share of features dropped in training.
 
         Raises:
-            InvalidValueError: The space has operations of other names, told together; or `width` is
-                odd.
+            InvalidValueError: The space has other operations, or `width` is odd.
         """
         from optiproxy.spaces.networks.gnn import HEADS, OPERATIONS, GraphNetwork
 
-        other = [op for op in self.operations if op not in OPERATIONS]
-        if other:
-            remedy = (
-                f"the network of NAS-Bench-Graph has {', '.join(OPERATIONS)}; give the task a "
-                "build function for others: Task(..., build=my_function)"
-            )
-            raise invalid("build: operations", other, remedy)
+        check_buildable(self.operations, OPERATIONS, "NAS-Bench-Graph")
         link, *operations = (str(option) for option in self.architecture(arch).values())
         if "gat" in operations and width % HEADS:
             raise invalid("build: width", width, f"gat has {HEADS} heads; give an even number")
@@ -244,13 +237,13 @@ class _Tree:
 
     Attributes:
         parents: Of each layer, as published: 0, or 1 + the layer.
-        symmetries: The renumberings of the layers that leave the tree as it is.
-        above: For each layer those between it and the raw input.
-        leaves: The layers without successor.
+        symmetries: The renumberings of the layers that keep the tree.
+        above: For each layer, the layers between it and the raw input.
+        leaves: The layers without a successor.
         replaceable: For each layer, whether it has a successor or no sibling, so that a skip there
             changes nothing.
-        in_front: For each layer, whether all before it form a chain from the raw input and all
-            after it come from there.
+        in_front: For each layer, whether the layers before it form a chain from the raw input and
+            those after it depend on that chain.
     """
 
     parents: tuple[int, ...]
@@ -300,18 +293,18 @@ def _renumbered(parents: Sequence[int], order: Sequence[int]) -> str:
 def _skips_in_front(
     parents: Sequence[int], ops: Sequence[int], skip: int
 ) -> tuple[list[int], list[int]]:
-    """Takes needless skips out of a tree and puts as many before all the rest."""
-    # By their numbers, 1 to 4; what is taken out leaves its successors to its parent.
+    """Moves redundant skips of a tree in front of all other layers."""
+    # Layers are numbered from 1 to 4; the successors of a removed one go to its parent.
     parent = dict(enumerate(parents, start=1))
     op = dict(enumerate(ops, start=1))
 
-    def is_needless(layer: int) -> bool:
+    def is_redundant(layer: int) -> bool:
         others = list(parent.values())
         alone = others.count(parent[layer]) == 1
         return op[layer] == skip and (parent[layer] == 0 or layer in others or alone)
 
-    while needless := list(filter(is_needless, parent)):
-        layer = needless[0]
+    while redundant := list(filter(is_redundant, parent)):
+        layer = redundant[0]
         above = parent.pop(layer)
         parent = {i: above if p == layer else p for i, p in parent.items()}
     taken = LAYERS - len(parent)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
 from optiproxy.spaces._nb101_hash import nb101_hash
-from optiproxy.spaces._operations import operation_problems, refuse
+from optiproxy.spaces._operations import check_buildable, operation_problems, refuse
 from optiproxy.spaces._refine import canonical_order, row_keys
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
 from optiproxy.spaces.base import Space
@@ -24,27 +24,25 @@ from optiproxy.spaces.base import Space
 if TYPE_CHECKING:
     from torch import nn
 
-# In the published order, which the graph hash depends on.
+# In the published order, on which the graph hash depends.
 NB101_OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 
-# The number of paths doubles with every vertex; those beyond three edges are left out after these.
+# The number of paths doubles with every vertex; after these, paths of over three edges are omitted.
 MAX_PATHS = 64
-# Graphs without operations that `distinct_indices` goes through: 2^21 for seven vertices.
+# Edge sets that `distinct_indices` enumerates at most: 2^21 for seven vertices.
 MAX_SKELETONS = 2**22
 _CHUNK = 50_000
 
 
 class Graph(Space):
-    """A DAG of `vertices`, the first the input, the last the output, the others operations.
+    """A DAG whose first vertex is the input, whose last is the output, and the others operations.
 
     The choices are the possible edges, ``"0>1", "0>2", …, "1>2", …`` by source, then target, each
     False or True, and the operations ``"op1", "op2", …`` of the inner vertices.
 
-    Vertices that lie on no way from input to output are dead: they and their edges change nothing,
-    and `canonical` prunes them. An architecture is valid, as published, when the output can be
-    reached from the input and at most `max_edges` edges are left after pruning.
-
-    In the relaxation an edge is a choice like the others, with two options: a Gumbel-sigmoid.
+    Vertices on no path from input to output are inactive: they and their edges change nothing, and
+    `canonical` prunes them. An architecture is valid, as published, when the output can be reached
+    from the input and at most `max_edges` edges remain after pruning.
 
     >>> space = Graph(vertices=7, operations=NB101_OPERATIONS, max_edges=9)
     >>> cell = [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
@@ -53,12 +51,12 @@ class Graph(Space):
     '100001000010000000000'
 
     Args:
-        vertices: At least 2, input and output among them.
+        vertices: At least 2, input and output included.
         operations: The same list for each inner vertex.
-        max_edges: The limit of edges; by default none.
+        max_edges: The largest number of edges; by default unlimited.
 
     Raises:
-        InvalidValueError: An argument can't be used; all that is wrong is told together.
+        InvalidValueError: An argument can't be used; all mistakes are in one message.
     """
 
     def __init__(
@@ -94,8 +92,8 @@ class Graph(Space):
         adjacency[:, sources, targets] = indices[:, : len(self.edges)] == 1
         return adjacency
 
-    def _alive(self, adjacency: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(B, N), whether a vertex lies on a way from input to output."""
+    def _active(self, adjacency: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(B, N), whether a vertex lies on a path from input to output."""
         ahead, back = np.zeros((2, *adjacency.shape[:2]), dtype=bool)
         ahead[:, 0] = back[:, -1] = True
         for v in range(1, self.vertices):
@@ -105,25 +103,25 @@ class Graph(Space):
         return np.asarray(ahead & back)
 
     def _pruned(self, indices: Indices) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """The adjacency without dead edges, (B, N, N), and which vertices are alive, (B, N)."""
+        """The adjacency without inactive edges, (B, N, N), and the active vertices, (B, N)."""
         adjacency = self._matrices(indices)
-        alive = self._alive(adjacency)
-        return adjacency & alive[:, :, None] & alive[:, None, :], alive
+        active = self._active(adjacency)
+        return adjacency & active[:, :, None] & active[:, None, :], active
 
     def _rows(self, adjacency: NDArray[np.bool_], ops: Indices) -> Indices:
         sources, targets = np.array(self.edges).T
         return np.concatenate([adjacency[:, sources, targets].astype(np.int64), ops], 1)
 
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
-        adjacency, alive = self._pruned(indices)
+        adjacency, active = self._pruned(indices)
         if self.max_edges is None:
-            return alive[:, 0]
-        return np.asarray(alive[:, 0] & (adjacency.sum((1, 2)) <= self.max_edges))
+            return active[:, 0]
+        return np.asarray(active[:, 0] & (adjacency.sum((1, 2)) <= self.max_edges))
 
     def canonical(self, indices: Indices) -> Indices:
-        """The row that stands for all cells that are equal after pruning and renumbering.
+        """The representative of all cells that are equal after pruning and renumbering.
 
-        Dead vertices are moved behind the others, without edges and with the first operation.
+        Inactive vertices come after the others, without edges and with the first operation.
         """
         chunks = [
             self._canonical(indices[start : start + _CHUNK])
@@ -133,19 +131,19 @@ class Graph(Space):
 
     def _canonical(self, indices: Indices) -> Indices:
         n = self.vertices
-        adjacency, alive = self._pruned(indices)
+        adjacency, active = self._pruned(indices)
         ops = np.zeros((len(indices), n), np.int64)
         ops[:, 1:-1] = indices[:, len(self.edges) :]
-        ops[~alive] = 0
+        ops[~active] = 0
         labels = ops + 1
-        labels[:, 0] = labels[:, -1] = 0  # told from operations, and by depth from each other
+        labels[:, 0] = labels[:, -1] = 0  # unlike operations; their depths differ
         depth = np.zeros((len(indices), n), np.int64)
         for v in range(1, n):
             depth[:, v] = ((depth[:, :v] + 1) * adjacency[:, :v, v]).max(1)
-        depth[~alive] = n
+        depth[~active] = n
         depth[:, -1] = n + 1
-        # Dead vertices are alike, so that any order of them will do: their labels differ by place.
-        labels = np.where(alive, labels, len(self.operations) + 1 + np.arange(n))
+        # Inactive vertices are alike: different labels avoid ties between them.
+        labels = np.where(active, labels, len(self.operations) + 1 + np.arange(n))
         order = canonical_order(adjacency, labels, depth)
         b = np.arange(len(indices))[:, None]
         adjacency = adjacency[b[:, :, None], order[:, :, None], order[:, None, :]]
@@ -156,7 +154,7 @@ class Graph(Space):
         """One canonical row for each distinct cell, (cells, C): 423,624 in NAS-Bench-101.
 
         Raises:
-            InvalidValueError: The space is too large to be gone through.
+            InvalidValueError: The space is too large to be enumerated.
         """
         if 2 ** len(self.edges) > MAX_SKELETONS:
             raise invalid("Graph: vertices", self.vertices, "list distinct cells of 7 or fewer")
@@ -170,33 +168,33 @@ class Graph(Space):
         ops = np.array(list(labelled), dtype=np.int64)
         rows = np.repeat(skeletons, len(ops), 0)
         rows[:, len(self.edges) :] = np.tile(ops, (len(skeletons), 1))
-        # What a dead vertex does is no difference: one of its operations is enough.
-        dead = ~self._alive(self._matrices(rows))[:, 1:-1]
-        rows = rows[~(dead & (rows[:, len(self.edges) :] > 0)).any(1)]
+        # The operation of an inactive vertex makes no difference: only its first one is kept.
+        inactive = ~self._active(self._matrices(rows))[:, 1:-1]
+        rows = rows[~(inactive & (rows[:, len(self.edges) :] > 0)).any(1)]
         return self._unique(self.canonical(rows))
 
     def _unique(self, rows: Indices) -> Indices:
-        """The different rows in lexicographic order: numbers sort faster than rows do."""
+        """The different rows in lexicographic order; numbers sort faster than rows."""
         numbers = np.ravel_multi_index(tuple(rows.T), tuple(self.sizes.tolist()))
         return rows[np.unique(numbers, return_index=True)[1]]
 
     def _skeletons(self, numbers: NDArray[np.int64], ops: Indices) -> Indices:
-        """Those rows without dead edges whose edges are the bits of `numbers`."""
+        """The rows without inactive edges whose edges are the bits of `numbers`."""
         edges = numbers[:, None] >> np.arange(len(self.edges)) & 1
         if self.max_edges is not None:
             edges = edges[edges.sum(1) <= self.max_edges]
         rows = np.concatenate([edges, np.tile(ops, (len(edges), 1))], 1)
         rows = rows[self.valid(rows)]
         adjacency = self._matrices(rows)
-        return rows[(adjacency.any(1) | adjacency.any(2) <= self._alive(adjacency)).all(1)]
+        return rows[(adjacency.any(1) | adjacency.any(2) <= self._active(adjacency)).all(1)]
 
     def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
         """`n` valid rows, with replacement; (n, C).
 
-        They are drawn uniformly from the valid rows of at most `max_edges` edges, dead ones
-        counted. Every cell is among them; rows with more edges repeat the small ones. First comes
-        the number of edges, each as often as there are ways to place so many, then their places;
-        what does not reach the output is drawn again.
+        They are uniform over the valid rows with at most `max_edges` edges, inactive ones included.
+        Every cell is among these; rows with more edges repeat the small cells. The number of edges
+        is drawn first, in proportion to the number of ways to place them, then their places; rows
+        that do not reach the output are drawn again.
         """
         total = len(self.edges)
         most = total if self.max_edges is None else min(self.max_edges, total)
@@ -219,10 +217,10 @@ class Graph(Space):
         return rows[:n]
 
     def neighbour_indices(self, rows: Indices) -> Indices:
-        """For each of `rows` the other cells next to it, each once, in canonical form.
+        """The neighbouring cells of each of `rows`, each once, in canonical form.
 
-        Next to a cell are those with one operation changed, one edge more or less, or one more
-        vertex between two others, beside or in place of the edge that joins them.
+        Neighbours have one operation changed, one edge more or less, or one more vertex between two
+        others, beside or instead of the edge between these.
         """
         out = [np.empty((0, len(self.sizes)), np.int64)]
         for row in self.canonical(rows):
@@ -234,12 +232,12 @@ class Graph(Space):
         return np.concatenate(out)
 
     def _grown(self, row: Indices) -> Indices:
-        """A canonical row (C,) with one more vertex, in all ways; (ways, C)."""
+        """A canonical row (C,) with one more vertex in all possible places; (rows, C)."""
         adjacency = self._matrices(row[None])[0]
-        n, size = self.vertices, int(self._alive(adjacency[None]).sum())
+        n, size = self.vertices, int(self._active(adjacency[None]).sum())
         grown = []
         for i, j in itertools.combinations([*range(size - 1), n - 1] if size < n else [], 2):
-            # The last free place becomes vertex i + 1; what was there and behind moves on by one.
+            # The last free place becomes vertex i + 1; the vertices from there on move by one.
             order = [*range(i + 1), size - 1, *range(i + 1, size - 1), *range(size, n)]
             a = adjacency[np.ix_(order, order)]
             ops = np.array([0, *row[len(self.edges) :], 0])[order]
@@ -270,7 +268,7 @@ class Graph(Space):
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
-        """Ways from input to output, the short ones first: their edges and operations in turn."""
+        """Paths from input to output, short ones first: their edges and operations in turn."""
         number = {edge: c for c, edge in enumerate(self.edges)}
         found: list[tuple[int, ...]] = []
         for length in range(self.vertices - 1):
@@ -288,23 +286,23 @@ class Graph(Space):
 
     @cached_property
     def zero_options(self) -> NDArray[np.bool_]:
-        """Edges that are not there; in a graph too large for all its `paths`, nothing."""
-        cuts = np.zeros_like(self.mask)
+        """Edges that are absent; nothing where `paths` omits some."""
+        absent = np.zeros_like(self.mask)
         if len(self.paths) == 2 ** (self.vertices - 2):
-            cuts[: len(self.edges), 0] = True
-        return cuts
+            absent[: len(self.edges), 0] = True
+        return absent
 
     # ---- reading and writing ----
 
     def cell(self, matrix: Sequence[Sequence[int]], operations: Sequence[str]) -> Architecture:
-        """The canonical architecture of a published matrix, pruned before its edges are counted.
+        """The canonical architecture of a published matrix, which is pruned first.
 
         Args:
             matrix: n x n zeros and ones, upper triangular, 2 ≤ n ≤ vertices.
-            operations: Of the n vertices; the first and the last name input and output.
+            operations: Of the n vertices; the first and the last stand for input and output.
 
         Raises:
-            InvalidValueError: The matrix is none, or the pruned cell is not in the space.
+            InvalidValueError: It is not such a matrix, or the pruned cell is not in the space.
         """
         a = np.asarray(matrix)
         n = len(operations)
@@ -334,9 +332,9 @@ class Graph(Space):
         """NAS-Bench-101's hash of the cell; equal for cells that are equal after pruning."""
         row = self.canonical(self.to_indices([arch]))
         adjacency = self._matrices(row)
-        alive = np.flatnonzero(self._alive(adjacency)[0])
-        labels = [-1, *row[0, len(self.edges) :][: len(alive) - 2].tolist(), -2]
-        edges = np.argwhere(adjacency[0][np.ix_(alive, alive)]).tolist()
+        active = np.flatnonzero(self._active(adjacency)[0])
+        labels = [-1, *row[0, len(self.edges) :][: len(active) - 2].tolist(), -2]
+        edges = np.argwhere(adjacency[0][np.ix_(active, active)]).tolist()
         return nb101_hash([(i, j) for i, j in edges], labels)
 
     def build(
@@ -346,25 +344,19 @@ class Graph(Space):
 
         Args:
             arch: The cell, with operations of NAS-Bench-101.
-            classes: Outputs.
-            channels: Of the first of three stacks.
-            modules: Cells of each stack.
+            classes: Number of classes.
+            channels: Channels of the first of three stacks.
+            modules: Cells in each stack.
 
         Raises:
-            InvalidValueError: The space has operations of other names; all are told together.
+            InvalidValueError: The space has other operations.
         """
         from optiproxy.spaces.networks.nb101 import LAYERS, network
 
-        other = [op for op in self.operations if op not in LAYERS]
-        if other:
-            remedy = (
-                f"the network of NAS-Bench-101 has {', '.join(LAYERS)}; give the task a build "
-                "function for others: Task(..., build=my_function)"
-            )
-            raise invalid("build: operations", other, remedy)
-        (live,), (alive,) = self._pruned(self.to_indices([self.architecture(arch)]))
-        kept = np.flatnonzero(alive)
-        edges = [(int(i), int(j)) for i, j in np.argwhere(live[np.ix_(kept, kept)])]
+        check_buildable(self.operations, LAYERS, "NAS-Bench-101")
+        (adjacency,), (active,) = self._pruned(self.to_indices([self.architecture(arch)]))
+        kept = np.flatnonzero(active)
+        edges = [(int(i), int(j)) for i, j in np.argwhere(adjacency[np.ix_(kept, kept)])]
         operations = [str(arch[f"op{v}"]) for v in kept[1:-1]]
         return network(edges, operations, classes, channels, modules)
 
@@ -386,15 +378,15 @@ class Graph(Space):
         return dict(zip(self.names, [*(bit == "1" for bit in bits), *ops], strict=True))
 
     def picture(self, arch: Architecture) -> str:
-        """One line for each live vertex, with the vertices that it reads."""
-        (live,), (alive,) = self._pruned(self.to_indices([arch]))
+        """One line for each active vertex, with the vertices that it reads."""
+        (adjacency,), (active,) = self._pruned(self.to_indices([arch]))
         names = {0: "input", self.vertices - 1: "output"}
         names |= {v: f"{v} {arch[f'op{v}']}" for v in range(1, self.vertices - 1)}
-        width = max(len(names[int(v)]) for v in np.flatnonzero(alive))
+        width = max(len(names[int(v)]) for v in np.flatnonzero(active))
         return "\n".join(
             f"{names[int(v)]:<{width}}  ◀── "
-            + ", ".join("input" if u == 0 else str(u) for u in np.flatnonzero(live[:, v]))
-            for v in np.flatnonzero(alive)[1:]
+            + ", ".join("input" if u == 0 else str(u) for u in np.flatnonzero(adjacency[:, v]))
+            for v in np.flatnonzero(active)[1:]
         )
 
 

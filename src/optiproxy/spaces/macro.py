@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 LAYERS = 8
 # In the order of the benchmark's digits 0, 1, 2: MobileNetV2 blocks of expansion 3 and 6.
 MACRO_BLOCKS = ("identity", "mb3_k3", "mb6_k5")
-# Neighbouring layers of one stage that keep their shape, so that an identity there does nothing.
-# The first layer of a stage changes it, and the two layers of the first stage can't change places.
+# Neighbouring layers that keep the shape, so that an identity changes places with the other block.
+# The first layer of a stage changes the shape, and the first stage has only two layers.
 FREE_PAIRS = ((3, 4), (6, 7))
 
 
@@ -37,7 +37,7 @@ class Macro(Chain):
         super().__init__({f"layer{layer}": MACRO_BLOCKS for layer in range(1, LAYERS + 1)})
 
     def canonical(self, indices: Indices) -> Indices:
-        """Puts an identity before the block that it may change places with: 3,969 networks."""
+        """Puts an identity before the block that it can change places with: 3,969 networks."""
         rows = indices.copy()
         for a, b in FREE_PAIRS:
             later = (rows[:, b] == 0) & (rows[:, a] != 0)

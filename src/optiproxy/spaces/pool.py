@@ -1,4 +1,4 @@
-"""A list of architectures of another space: models that exist, rows of a sampled table."""
+"""A list of architectures from another space: existing models, or the rows of a sampled table."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from optiproxy.spaces.base import Space
 if TYPE_CHECKING:
     from torch import nn
 
-# Of each row; a search moves on from its best ones to so many.
+# The least number of neighbours of a row, where the list is long enough.
 NEIGHBOURS = 20
-# Rows times listed architectures that are compared at a time.
+# Pairs of a row and a listed architecture that are compared at a time.
 _CHUNK = 10_000_000
-# Mistakes that are told one by one.
-_TOLD = 5
+# Mistakes that a message lists.
+_LISTED = 5
 
 
 class Pool(Space):
-    """The architectures of a list, with the choices and encodings of the space they are from.
+    """The architectures of a list, with the choices and encodings of their space.
 
-    The search's gradients see the whole space; the pool limits what may be asked. Since a pool may
-    hold a hundred of 10^18 architectures, whose single-choice neighbours it does not have, the
-    neighbours of an architecture are the nearest listed ones, and `repair` takes any row to the
-    listed one that agrees with it in the most choices.
+    The gradients of a search see the whole space, and only listed architectures are proposed. A
+    pool may hold a hundred of 10^18 architectures and none of their single-choice neighbours, so
+    the neighbours of an architecture are the nearest listed ones, and `repair` replaces a row by
+    the listed one that agrees with it in the most choices.
 
     >>> from optiproxy.spaces import Cell
     >>> cell = Cell(nodes=4, operations=["none", "skip", "conv3x3", "conv1x1", "avgpool"])
@@ -41,13 +41,12 @@ class Pool(Space):
     (100, True)
 
     Args:
-        space: Where the architectures are from.
-        architectures: Mappings or texts as `space.architecture` reads them; what is listed twice
-            counts once.
+        space: The space of the architectures.
+        architectures: Mappings or texts as `space.architecture` reads them; duplicates count once.
 
     Raises:
-        InvalidValueError: The list is empty, or has entries that are not in `space`: the first of
-            them are told together.
+        InvalidValueError: The list is empty, or has entries that are not in `space`; the message
+            lists the first of these.
     """
 
     def __init__(self, space: Space, architectures: Iterable[Mapping[str, Any] | str]) -> None:
@@ -73,7 +72,7 @@ class Pool(Space):
         rows = hashlib.sha256(self._listed.astype("<i8").tobytes()).hexdigest()
         return {"space": self.space.fingerprint, "rows": rows}
 
-    # ---- what the list decides ----
+    # ---- what depends on the list ----
 
     @cached_property
     def count(self) -> int:
@@ -93,7 +92,7 @@ class Pool(Space):
         return keys[order], order
 
     def _numbers(self, indices: Indices) -> NDArray[np.int64]:
-        """The place of each row in the list, (B,); -1 where it is not listed."""
+        """The position of each row in the list, (B,); -1 where it is not listed."""
         keys, order = self._index
         place = np.searchsorted(keys, row_keys(indices)).clip(max=len(keys) - 1)
         found = order[place]
@@ -106,9 +105,9 @@ class Pool(Space):
         return self._listed[rng.integers(0, len(self._listed), size=n)]
 
     def neighbour_indices(self, rows: Indices) -> Indices:
-        """For each of `rows` the nearest listed ones, nearest first; without the row itself.
+        """The nearest listed rows of each of `rows`, nearest first, without the row itself.
 
-        They are all that differ in a single choice, filled up to `NEIGHBOURS` by the next nearest.
+        All that differ in a single choice are included, and the next nearest up to `NEIGHBOURS`.
         """
         out = [np.empty((0, len(self.sizes)), np.int64)]
         for distance in self._distances(rows):
@@ -116,7 +115,7 @@ class Pool(Space):
                 near = int((line == 1).sum())
                 itself = int((line == 0).sum())
                 wanted = min(itself + max(near, NEIGHBOURS), len(line))
-                # Of a long list few are sorted: those up to the last one's distance.
+                # Only rows up to the last one's distance are sorted: the list may be long.
                 last = np.partition(line, wanted - 1)[wanted - 1]
                 within = np.flatnonzero(line <= last)
                 order = within[np.argsort(line[within], kind="stable")]
@@ -133,7 +132,7 @@ class Pool(Space):
         return rows
 
     def _distances(self, rows: Indices) -> Iterator[NDArray[np.float32]]:
-        """Choices in which rows and listed ones differ, a part of the rows at a time: (b, P)."""
+        """The number of choices in which rows and listed ones differ, in chunks of rows; (b, P)."""
         step = max(1, _CHUNK // len(self._listed))
         for start in range(0, len(rows), step):
             yield len(self.sizes) - self._one_hot(rows[start : start + step]) @ self._corners
@@ -161,7 +160,7 @@ class Pool(Space):
         _, first, which = np.unique(same, return_index=True, return_inverse=True)
         return np.asarray(first[which])
 
-    # ---- what the space decides ----
+    # ---- what depends on the space ----
 
     @cached_property
     def graph(self) -> GraphTemplate:
@@ -200,12 +199,12 @@ class Pool(Space):
 
 
 def _problems(space: Space, values: Sequence[Mapping[str, Any] | str]) -> str:
-    """Which of a list's entries are not in the space, the first of them in full."""
+    """The entries of a list that are not in the space, the first of them in full."""
     problems = []
     for number, value in enumerate(values):
         try:
             space.architecture(value)
         except InvalidValueError as error:
             problems.append(f"entry {number}: {error}")
-    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-    return "; ".join(problems[:_TOLD]) + more
+    more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+    return "; ".join(problems[:_LISTED]) + more

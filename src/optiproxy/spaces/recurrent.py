@@ -20,14 +20,14 @@ from optiproxy.spaces.base import Space
 if TYPE_CHECKING:
     from optiproxy.spaces.networks.recurrent import RecurrentCell
 
-# How many inputs each operation takes. Recipes call both linear maps "linear".
+# Operation → number of inputs. Recipes call both linear maps "linear".
 ARITY = {
     "linear": 2, "linear_3": 3, "activation_tanh": 1, "activation_sigm": 1,
     "activation_leaky_relu": 1, "elementwise_sum": 2, "elementwise_prod": 2, "blend": 3,
 }  # fmt: skip
 OPERATIONS = tuple(ARITY)
 SLOTS = 3
-# The only one for which it matters which input comes first: it weighs the others by that one.
+# The only operation in which the order of the inputs matters: the first one weights the others.
 ORDERED = "blend"
 
 
@@ -37,10 +37,10 @@ class Recurrent(Space):
     The choices of node k are its operation, ``"op4"``, and three inputs, ``"op4_in1"`` to
     ``"op4_in3"``, each x, an old hidden state ``h_prev_0, …``, or an earlier node ``node_1, …``. A
     new hidden state ``"h_new_0", …`` is one of the nodes; from the second on it may be None.
-    Inputs beyond what the operation takes change nothing, nor do nodes that no new state needs.
+    Inputs that the operation does not take are inactive, and so are nodes that no new state needs.
 
-    Valid is what can be trained: the new states are different nodes, those that are None come last,
-    needed nodes read only hidden states that exist, and one of them reads x.
+    An architecture is valid if it can be trained: the new states are different nodes, those that
+    are None come last, active nodes read only hidden states that exist, and one of them reads x.
 
     >>> space = Recurrent()
     >>> recipe = '''{"f": {"op": "linear", "input": ["x", "h_prev_0"]},
@@ -53,8 +53,8 @@ class Recurrent(Space):
         hidden: The largest number of hidden states.
 
     Raises:
-        InvalidValueError: A number is no whole number of 1 or more, or there are more hidden
-            states than nodes; told together.
+        InvalidValueError: A number is not a whole number of 1 or more, or there are more hidden
+            states than nodes; all mistakes are in one message.
     """
 
     def __init__(self, nodes: int = 15, hidden: int = 3) -> None:
@@ -64,7 +64,9 @@ class Recurrent(Space):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1
         ]
         if not problems and hidden > nodes:
-            problems.append(f"hidden: got {hidden!r}; each state is a node of its own, of {nodes}")
+            problems.append(
+                f"hidden: got {hidden!r}; each state is a different one of the {nodes} nodes"
+            )
         if problems:
             raise InvalidValueError("Recurrent: " + "; ".join(problems))
         self.nodes, self.hidden = nodes, hidden
@@ -78,10 +80,10 @@ class Recurrent(Space):
         for j in range(hidden):
             choices[f"h_new_{j}"] = tuple(made) if j == 0 else (None, *made)
         super().__init__(choices)
-        # Vertices: x, old states, nodes. An input's option number is the vertex it names.
+        # Vertices: x, old states, nodes. The option number of an input is the number of its vertex.
         self._first = 1 + hidden
 
-    # ---- a batch taken apart, and put together ----
+    # ---- rows to parts and back ----
 
     def _parts(self, indices: Indices) -> tuple[Indices, Indices, Indices]:
         """Operations (B, nodes), inputs (B, nodes, 3), new states (B, hidden): a vertex, or -1."""
@@ -98,45 +100,46 @@ class Recurrent(Space):
         return np.concatenate([body, states], 1)
 
     def _used(self, ops: Indices) -> NDArray[np.bool_]:
-        """Which of the inputs an operation takes, (B, nodes, 3)."""
+        """Whether an operation takes each of the inputs, (B, nodes, 3)."""
         arity = np.array(list(ARITY.values()))
         return np.arange(SLOTS) < arity[ops][:, :, None]
 
-    def _alive(self, ops: Indices, inputs: Indices, new: Indices) -> NDArray[np.bool_]:
-        """Which vertices a new state needs, (B, 1 + hidden + nodes)."""
+    def _active(self, ops: Indices, inputs: Indices, new: Indices) -> NDArray[np.bool_]:
+        """Whether a new state needs each vertex, (B, 1 + hidden + nodes)."""
         b = np.arange(len(ops))
-        alive = np.zeros((len(ops), self._first + self.nodes), dtype=bool)
+        active = np.zeros((len(ops), self._first + self.nodes), dtype=bool)
         for state in new.T:
-            alive[b[state >= 0], state[state >= 0]] = True
+            active[b[state >= 0], state[state >= 0]] = True
         used = self._used(ops)
         for k in reversed(range(self.nodes)):
             for slot in range(SLOTS):
-                alive[b, inputs[:, k, slot]] |= alive[:, self._first + k] & used[:, k, slot]
-        return alive
+                active[b, inputs[:, k, slot]] |= active[:, self._first + k] & used[:, k, slot]
+        return active
 
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
         ops, inputs, new = self._parts(indices)
-        alive = self._alive(ops, inputs, new)
+        active = self._active(ops, inputs, new)
         exists = new >= 0
-        found = (exists[:, 1:] <= exists[:, :-1]).all(1) & alive[:, 0]
-        found &= (alive[:, 1 : self._first] <= exists).all(1)
+        found = (exists[:, 1:] <= exists[:, :-1]).all(1) & active[:, 0]
+        found &= (active[:, 1 : self._first] <= exists).all(1)
         for j in range(1, self.hidden):
             found &= ~(exists[:, j] & (new[:, :j] == new[:, j : j + 1]).any(1))
         return found
 
     def canonical(self, indices: Indices) -> Indices:
-        """The row that stands for all cells that are equal after pruning and renumbering.
+        """The representative of all cells that are equal after pruning and renumbering.
 
-        Needed nodes come first, numbered by depth and by what they are joined to; inputs that do
-        nothing become x, and those whose order does not matter are sorted.
+        Active nodes come first, numbered by depth and by their edges; inactive inputs become x, and
+        inputs whose order does not matter are sorted.
         """
         ops, inputs, new = self._parts(indices)
-        alive, used = self._alive(ops, inputs, new), self._used(ops)
-        n, first = alive.shape[1], self._first
+        active, used = self._active(ops, inputs, new), self._used(ops)
+        n, first = active.shape[1], self._first
         b = np.arange(len(indices))
-        used &= alive[:, first:, None]
-        ops = np.where(alive[:, first:], ops, 0)
-        # A source that is read twice counts twice, and differently by place where that matters.
+        used &= active[:, first:, None]
+        ops = np.where(active[:, first:], ops, 0)
+        # A source that is read twice counts twice; the weight depends on the place where it
+        # matters.
         weight = np.where(ops[:, :, None] == OPERATIONS.index(ORDERED), [10, 100, 1000], 1)
         adjacency = np.zeros((len(indices), n, n), np.int64)
         depth = np.zeros((len(indices), n), np.int64)
@@ -147,13 +150,13 @@ class Recurrent(Space):
                 adjacency[b[here], source, first + k] += weight[here, k, slot]
                 below = np.where(here, depth[b, inputs[:, k, slot]] + 1, 0)
                 depth[:, first + k] = np.maximum(depth[:, first + k], below)
-        depth[:, first:][~alive[:, first:]] = n
-        # x and the old states keep their places, dead nodes may take any behind the living.
+        depth[:, first:][~active[:, first:]] = n
+        # x and the old states keep their places; inactive nodes come last, in any order.
         depth[:, first:] += first
         depth[:, :first] = np.arange(first)
         labels = np.zeros((len(indices), n), np.int64)
         labels[:, first:] = ops + 1
-        labels[:, first:] += (~alive[:, first:]) * (len(OPERATIONS) * np.arange(1, self.nodes + 1))
+        labels[:, first:] += (~active[:, first:]) * (len(OPERATIONS) * np.arange(1, self.nodes + 1))
         for j, state in enumerate(new.T, start=1):
             labels[b[state >= 0], state[state >= 0]] += 1_000_000 * j
         order = canonical_order(adjacency, labels, depth)
@@ -171,7 +174,7 @@ class Recurrent(Space):
 
     @cached_property
     def graph(self) -> GraphTemplate:
-        """x, the old states, the nodes and the new states; inputs that do nothing are edges too."""
+        """x, the old states, the nodes and the new states; inactive inputs are edges too."""
         first, o_max = self._first, int(self.sizes.max())
         n = first + self.nodes + self.hidden
         f = first + len(OPERATIONS) + self.hidden
@@ -194,7 +197,7 @@ class Recurrent(Space):
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
-        """Each operation with each of its inputs, and with the state that it may be."""
+        """Each operation with each of its inputs; each new state."""
         inputs = [(4 * k, 4 * k + slot) for k in range(self.nodes) for slot in (1, 2, 3)]
         states = [(4 * self.nodes + j,) for j in range(self.hidden)]
         return (*inputs, *states)
@@ -202,20 +205,20 @@ class Recurrent(Space):
     # ---- recipes ----
 
     def recipe(self, arch: Architecture) -> dict[str, dict[str, Any]]:
-        """The published form: name → operation and inputs, of the nodes that are needed.
+        """The published form: name → operation and inputs, for active nodes.
 
         A node that is a new hidden state is called ``h_new_0, …``, the others ``node_1, …``.
         """
         row = self.to_indices([arch])
         ops, inputs, new = (part[0] for part in self._parts(row))
-        alive = self._alive(*self._parts(row))[0]
+        active = self._active(*self._parts(row))[0]
         names = ["x", *(f"h_prev_{j}" for j in range(self.hidden))]
         names += [f"node_{k}" for k in range(1, self.nodes + 1)]
         for j, state in enumerate(new.tolist()):
             if state >= 0:
                 names[state] = f"h_new_{j}"
         recipe = {}
-        for k in np.flatnonzero(alive[self._first :]).tolist():
+        for k in np.flatnonzero(active[self._first :]).tolist():
             op = OPERATIONS[ops[k]]
             read = [names[source] for source in inputs[k, : ARITY[op]].tolist()]
             recipe[names[self._first + k]] = {"op": op.removesuffix("_3"), "input": read}
@@ -229,11 +232,11 @@ class Recurrent(Space):
 
         Args:
             arch: The cell.
-            inputs: Features of an input.
-            width: Of each hidden state.
+            inputs: Number of features of the input.
+            width: Width of each hidden state.
 
         Raises:
-            InvalidValueError: The widths differ, and something else than a linear map reads the
+            InvalidValueError: The widths differ, and an operation other than a linear map reads the
                 input.
         """
         from optiproxy.spaces.networks.recurrent import RecurrentCell
@@ -259,7 +262,7 @@ class Recurrent(Space):
                 raise ValueError(f"node {name!r}: no operation {node.get('op')!r} of {len(inputs)}")
             for source in inputs:
                 if source not in known and source not in recipe:
-                    raise ValueError(f"node {name!r} reads {source!r}, which there is none of")
+                    raise ValueError(f"node {name!r} reads {source!r}, which does not exist")
         states = [f"h_new_{j}" for j in range(self.hidden)]
         mapping: dict[str, Any] = {}
         waiting = dict(recipe)
@@ -268,7 +271,7 @@ class Recurrent(Space):
                 (n for n, node in waiting.items() if set(node["input"]) <= set(known)), None
             )
             if ready is None:
-                raise ValueError(f"a circle among {', '.join(waiting)}")
+                raise ValueError(f"a cycle among {', '.join(waiting)}")
             node, k = waiting.pop(ready), len(recipe) - len(waiting)
             mapping[f"op{k}"] = _operation(node["op"], len(node["input"]))
             read = [known[source] for source in node["input"]]
@@ -292,6 +295,6 @@ class Recurrent(Space):
 
 
 def _operation(op: object, inputs: int) -> str | None:
-    """The option for a recipe's operation with so many inputs, if there is one."""
+    """The option for a recipe's operation with this number of inputs, if there is one."""
     name = "linear_3" if op == "linear" and inputs == ARITY["linear_3"] else op
     return name if isinstance(name, str) and ARITY.get(name) == inputs else None

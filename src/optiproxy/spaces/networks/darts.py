@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-STEM_FACTOR = 3  # the stem has so many times the channels of the first cells
+STEM_FACTOR = 3  # channels of the stem per channel of the first cells
 
-# Of each node, in order: two pairs (operation, feature map that it reads).
+# Two pairs (operation, feature map that it reads) for each node, in order.
 Pairs = Sequence[tuple[str, int]]
 
 
@@ -22,7 +22,7 @@ def _convolution(channels: int, out: int) -> nn.Module:
 
 
 class Halve(nn.Module):
-    """Half the resolution, (B, c, H, W) → (B, out, H/2, W/2): even and odd pixels apart."""
+    """Half the resolution, (B, c, H, W) → (B, out, H/2, W/2): even and odd pixels separately."""
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
@@ -32,13 +32,13 @@ class Halve(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(x)
-        # One pixel on; at the border a row of zeros keeps odd sizes whole.
+        # Shifted by one pixel, with a row of zeros at the border for odd sizes.
         shifted = nn.functional.pad(x[:, :, 1:, 1:], (0, 1, 0, 1))
         return self.norm(torch.cat([self.even(x), self.odd(shifted)], 1))  # type: ignore[no-any-return]
 
 
 class Zero(nn.Module):
-    """Nothing, in the shape of the input at the given stride."""
+    """Zeros, in the shape of the input at the given stride."""
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -90,8 +90,8 @@ class DartsCell(nn.Module):
     Args:
         pairs: Two for each node.
         before: Channels of the two inputs.
-        channels: Of each node.
-        reduces: Whether it halves the resolution.
+        channels: Channels of each node.
+        reduces: Whether the cell halves the resolution.
         halve_first: Whether the first input still has twice the resolution of the second.
     """
 
@@ -125,10 +125,10 @@ class DartsNetwork(nn.Module):
 
     Args:
         normal: Two pairs for each node of the normal cell.
-        reduce: And of the reduction cell, which stands a third and two thirds of the way.
-        classes: Outputs.
-        channels: Of the first cells; each reduction doubles them.
-        cells: In all.
+        reduce: Two pairs for each node of the reduction cell, placed at 1/3 and 2/3 of the depth.
+        classes: Number of classes.
+        channels: Channels of the first cells; each reduction doubles them.
+        cells: Number of cells.
     """
 
     def __init__(

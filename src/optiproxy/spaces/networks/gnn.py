@@ -37,14 +37,14 @@ def _degrees(x: Tensor, edges: Tensor) -> Tensor:
 
 
 def _sums(values: Tensor, target: Tensor, vertices: int) -> Tensor:
-    """Of what each edge brings (E, F), the sum at each vertex, (V, F)."""
-    # Not index_add, which the export to ONNX refuses.
+    """Sums of the edges' values (E, F) at their target vertices, (V, F)."""
+    # Not index_add, which can't be exported to ONNX.
     rows = target[:, None].expand_as(values)
     return values.new_zeros(vertices, values.shape[1]).scatter_add(0, rows, values)
 
 
 def _with_loops(x: Tensor, edges: Tensor) -> Tensor:
-    """The edges, and one from each vertex to itself."""
+    """The edges with an additional loop at each vertex."""
     return torch.cat([edges, torch.arange(len(x), device=x.device).expand(2, -1)], 1)
 
 
@@ -54,13 +54,13 @@ def _around_and_self(x: Tensor, edges: Tensor) -> Tensor:
 
 Mix = Callable[[Tensor, Tensor], Tensor]
 
-# One map of what a vertex and its neighbours hold together.
+# Operations with one linear map for a vertex and its neighbours.
 ONE_MAP: dict[str, Mix] = {
     "gcn": _around_and_self,  # Kipf and Welling, ICLR 2017, eq. 2
     "gin": lambda x, edges: x + total(x, edges),  # Xu et al., ICLR 2019, eq. 4.1 with epsilon 0
     "fc": lambda x, edges: x,
 }
-# A map of what the vertex holds, and another one of what its neighbours do.
+# Operations with one map for the vertex and another for its neighbours.
 TWO_MAPS: dict[str, Mix] = {
     "cheb": lambda x, edges: -normalised(x, edges),  # Defferrard et al., NIPS 2016, K = 2
     "sage": mean,  # Hamilton et al., NIPS 2017, algorithm 1
@@ -81,7 +81,7 @@ class OneMap(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor, edges: Tensor) -> Tensor:
-        # Mixing is linear, so that it may come second: maps mostly make features fewer.
+        # Mixing is linear and comes second, since maps mostly reduce the features.
         return self.mix(self.map(x), edges) + self.bias
 
 
@@ -121,14 +121,14 @@ class Attention(nn.Module):
         rows = target[:, None].expand_as(scores)
         most = torch.full_like(h[:, :, 0], -torch.inf).scatter_reduce(0, rows, scores, "amax")
         weights = (scores - most.detach()[target]).exp()
-        # index_add, so that the export to ONNX refuses: it gets the maximum's shape wrong.
+        # index_add makes the export to ONNX fail, which would give the maximum a wrong shape.
         sums = torch.zeros_like(most).index_add(0, target, weights)
         messages = h[source] * (weights / sums[target])[:, :, None]
         return torch.zeros_like(h).index_add(0, target, messages).flatten(1) + self.bias
 
 
 class Skip(nn.Module):
-    """What comes in goes out."""
+    """The identity."""
 
     def forward(self, x: Tensor, edges: Tensor) -> Tensor:
         return x
@@ -146,17 +146,17 @@ class GraphNetwork(nn.Module):
     """The whole network: features (V, features) and edges (2, E) → (V, classes).
 
     A layer that does not read the raw features begins with batch norm, ReLU and dropout. The leaves
-    of the tree are joined, a ReLU, and classified.
+    of the tree are concatenated and, after a ReLU, classified.
 
     Args:
-        parents: Where each layer gets its input from, 0 or 1 + an earlier layer's place.
+        parents: The input of each layer, 0 or 1 + an earlier layer's number.
         operations: Of the layers.
-        features: Of a vertex.
-        classes: Outputs.
-        width: Of the layers.
-        before: Whether a linear layer reads the features first.
-        after: Whether one more comes before the classifier.
-        dropout: Share of features that is dropped in training.
+        features: Number of features of a vertex.
+        classes: Number of classes.
+        width: Width of the layers.
+        before: Whether a linear layer comes before the others.
+        after: Whether a linear layer comes before the classifier.
+        dropout: Share of features dropped in training.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class GraphNetwork(nn.Module):
         self.parents = list(parents)
         self.dropout = nn.Dropout(dropout)
         self.before = nn.Linear(features, width) if before else nn.Identity()
-        # The raw features are handed on by a skip, unchanged.
+        # Whether each value is the raw features, which a skip passes on.
         raw = [not before]
         self.layers, self.norms = nn.ModuleList(), nn.ModuleDict()
         for place, (parent, operation) in enumerate(zip(parents, operations, strict=True)):

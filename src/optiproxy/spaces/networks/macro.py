@@ -27,7 +27,7 @@ def _normalised(
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow; with a shortcut where the shape stays."""
+    """Widen, filter each channel, narrow; with a shortcut where the shape is kept."""
 
     def __init__(self, channels: int, out: int, stride: int, expansion: int, kernel: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ def _layer(block: str, channels: int, out: int, stride: int) -> nn.Module:
         return InvertedResidual(channels, out, stride, *BLOCKS[block])
     if stride == 1 and channels == out:
         return nn.Identity()
-    # Where the shape changes, not even an identity can be left out.
+    # An identity that changes the shape is a projection.
     return _normalised(channels, out, 1, stride)
 
 

@@ -15,7 +15,7 @@ STACKS = 3
 
 
 def _convolution(channels: int, out: int, kernel: int) -> nn.Module:
-    """Convolution, batch norm, ReLU: the benchmark's order, and its constants."""
+    """Convolution, batch norm, ReLU: the benchmark's order and constants."""
     return nn.Sequential(
         nn.Conv2d(channels, out, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(out, eps=1e-5, momentum=0.003),
@@ -33,10 +33,10 @@ LAYERS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 
 
 def vertex_channels(edges: Sequence[tuple[int, int]], vertices: int, out: int) -> list[int]:
-    """How many channels each vertex has.
+    """The number of channels of each vertex.
 
-    Those that the output reads share its channels, the first ones one more where they don't divide;
-    any other has as many as the largest of those that read it.
+    Vertices that the output reads share its channels, the first ones having one more where they
+    don't divide; any other vertex has as many as the largest one that reads it.
     """
     last = vertices - 1
     channels = [0] * vertices
@@ -53,14 +53,14 @@ def vertex_channels(edges: Sequence[tuple[int, int]], vertices: int, out: int) -
 class Module(nn.Module):
     """One cell, (B, channels, H, W) → (B, out, H, W).
 
-    A vertex adds up what it reads, cut to its channels; the module's input is projected to them.
-    The output concatenates what it reads, and adds the projected input if it reads that.
+    A vertex sums its inputs, truncated to its channels; the module's input is projected to them.
+    The output concatenates its inputs, and adds the projected module's input if it reads that.
 
     Args:
         edges: Pairs (i, j) of a pruned graph, the edge i → j; 0 is the input, the last the output.
         operations: Of the inner vertices.
-        channels: Of the input.
-        out: Of the output.
+        channels: Channels of the input.
+        out: Channels of the output.
     """
 
     def __init__(
@@ -105,11 +105,12 @@ def network(
     """The whole network, (B, 3, H, W) → (B, classes).
 
     Args:
-        edges: Of the pruned graph, as in `Module`.
+        edges: Edges of the pruned graph, as in `Module`.
         operations: Of its inner vertices.
-        classes: Outputs.
-        channels: Of the first stack; each further one has twice as many at half the resolution.
-        modules: Of each stack.
+        classes: Number of classes.
+        channels: Channels of the first stack; each further one has twice as many at half the
+            resolution.
+        modules: Modules in each stack.
     """
     layers: list[nn.Module] = [_convolution(3, channels, 3)]
     width = channels

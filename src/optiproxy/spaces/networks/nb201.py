@@ -23,7 +23,7 @@ def _convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Mo
     )
 
 
-# What `Cell.build` knows, by the benchmark's names; an edge with "none" has no layer.
+# Layers by the benchmark's names of operations; an edge with "none" has no layer.
 LAYERS: dict[str, Callable[[int], nn.Module]] = {
     "skip_connect": lambda _: nn.Identity(),
     "skip": lambda _: nn.Identity(),
@@ -38,8 +38,8 @@ class CellLayer(nn.Module):
     """One cell, (B, channels, H, W) → the same shape: a node is the sum of its edges.
 
     Args:
-        operations: Edge (i, j) → name, of every pair i < j.
-        channels: Of each feature map.
+        operations: Edge (i, j) → name, for every pair i < j.
+        channels: Channels of each feature map.
     """
 
     def __init__(self, operations: Mapping[Edge, str], channels: int) -> None:
@@ -79,9 +79,10 @@ def network(
 
     Args:
         operations: Edge (i, j) → name, as in `CellLayer`.
-        classes: Outputs.
-        channels: Of the first stage; the second and the third have twice and four times as many.
-        cells: Of each stage.
+        classes: Number of classes.
+        channels: Channels of the first stage; the second and third have twice and four times as
+            many.
+        cells: Cells in each stage.
     """
     stages: Sequence[int] = (channels, 2 * channels, 4 * channels)
     layers: list[nn.Module] = [

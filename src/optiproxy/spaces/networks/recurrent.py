@@ -25,8 +25,8 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class RecurrentCell(nn.Module):
     """One step: an input and the old hidden states → the output and the new hidden states.
 
-    The output is the first of the new states. A linear node adds up a matrix times each of its
-    inputs, and a bias; weights begin uniform in ±1/√width, as the benchmark's do.
+    The output is the first of the new states. A linear node sums a matrix times each of its inputs
+    and a bias; weights are initialised uniformly in ±1/√width, as in the benchmark.
 
     >>> from optiproxy.spaces import Recurrent
     >>> space = Recurrent()
@@ -39,12 +39,12 @@ class RecurrentCell(nn.Module):
 
     Args:
         recipe: Name → ``{"op": …, "input": [names]}``, each node after those that it reads.
-        inputs: Features of an input.
-        width: Of each hidden state.
+        inputs: Number of features of the input.
+        width: Width of each hidden state.
 
     Raises:
-        InvalidValueError: Something else than a linear map reads the input, which then must be of
-            the states' width.
+        InvalidValueError: An operation other than a linear map reads the input, which then must
+            have the states' width.
     """
 
     def __init__(self, recipe: Mapping[str, Mapping[str, Any]], inputs: int, width: int) -> None:
@@ -73,7 +73,7 @@ class RecurrentCell(nn.Module):
 
         Args:
             x: (B, inputs).
-            states: As many as the cell has, (B, width) each; zeros where None.
+            states: The hidden states, (B, width) each; None means zeros.
 
         Returns:
             The output, (B, width), and the new states.
@@ -91,7 +91,7 @@ class RecurrentCell(nn.Module):
                 values[name] = inputs[0] + inputs[1]
             elif op == "elementwise_prod":
                 values[name] = inputs[0] * inputs[1]
-            else:  # a blend, weighed by the first
+            else:  # a blend, weighted by the first
                 values[name] = inputs[0] * inputs[1] + (1 - inputs[0]) * inputs[2]
         new = tuple(values[f"h_new_{j}"] for j in range(self.states))
         return new[0], new
