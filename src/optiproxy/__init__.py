@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         metrics,
         proxies,
         report,
+        scores,
         search,
         spaces,
         study,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         InvalidValueError,
         MeasurementFailed,
         OptiProxyError,
+        ScoreFailed,
         StudyError,
     )
     from optiproxy.metrics import Constraint, Metric, Objective
@@ -54,9 +56,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture", "Constraint", "DataError", "EvaluationFailed", "InvalidValueError",
     "MeasurementFailed", "Metric", "Objective", "OptiProxy", "OptiProxyError",
-    "OptiProxySampler", "Study", "StudyError", "Table", "Task", "__version__", "baselines",
-    "compare", "encodings", "errors", "hardware", "load", "methods", "metrics", "proxies",
-    "report", "search", "spaces", "study", "tables", "tasks", "testing",
+    "OptiProxySampler", "ScoreFailed", "Study", "StudyError", "Table", "Task", "__version__",
+    "baselines", "compare", "encodings", "errors", "hardware", "load", "methods", "metrics",
+    "proxies", "report", "scores", "search", "spaces", "study", "tables", "tasks", "testing",
 ]  # fmt: skip
 
 # `import optiproxy` loads neither torch nor Optuna.
@@ -65,7 +67,7 @@ __getattr__, __dir__ = lazy(
     {
         "optiproxy.errors": (
             "DataError", "EvaluationFailed", "InvalidValueError", "MeasurementFailed",
-            "OptiProxyError", "StudyError",
+            "OptiProxyError", "ScoreFailed", "StudyError",
         ),
         "optiproxy.metrics": ("Constraint", "Metric", "Objective"),
         "optiproxy.search.optiproxy": ("OptiProxy",),
@@ -76,7 +78,7 @@ __getattr__, __dir__ = lazy(
         "optiproxy.tasks": ("Task", "load"),
         "optiproxy": (
             "baselines", "encodings", "errors", "hardware", "methods", "metrics", "proxies",
-            "report", "search", "spaces", "study", "tables", "tasks", "testing",
+            "report", "scores", "search", "spaces", "study", "tables", "tasks", "testing",
         ),
     },
 )  # fmt: skip

@@ -39,6 +39,10 @@ class MeasurementFailed(EvaluationFailed):
     """A network that could not be measured: a failed evaluation, and no end of the search."""
 
 
+class ScoreFailed(OptiProxyError):
+    """A network whose training-free score can't be computed; the message has score and reason."""
+
+
 def invalid(field: str, got: object, remedy: str) -> InvalidValueError:
     """The house's sentence for a bad value: ``field: got value; remedy``."""
     return InvalidValueError(f"{field}: got {got!r}; {remedy}")
