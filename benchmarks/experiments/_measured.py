@@ -24,7 +24,7 @@ from optiproxy import tasks
 from optiproxy.encodings import corners
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Proxy
-from optiproxy.search._scales import Scale, of_objective
+from optiproxy.search.transforms import Scale, of_objective
 from optiproxy.spaces import Space
 
 LISTED = 4000

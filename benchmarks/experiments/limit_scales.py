@@ -18,7 +18,7 @@ from scipy.stats import norm
 
 import _results  # isort: skip - _measured puts its folder on the path
 from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.search._scales import Array, Scale, of_limit, on_logarithm, without_logarithm
+from optiproxy.search.transforms import Array, Scale, of_limit, on_logarithm, without_logarithm
 
 METRICS = [
     *(

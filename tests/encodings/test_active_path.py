@@ -1,4 +1,4 @@
-"""What a model is told of dead choices agrees with what the spaces say is the same network."""
+"""Inactive choices agree with what the spaces say is the same network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from optiproxy.encodings import corners
-from optiproxy.encodings.active_path import Living
+from optiproxy.encodings.active_path import ActivePath
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.kernel import Mixture
 from optiproxy.spaces import NB101_OPERATIONS, NB201_OPERATIONS, Cell, Chain, Graph, Pool, Space
@@ -19,14 +19,14 @@ NB201 = Cell(nodes=4, operations=NB201_OPERATIONS)
 NB101 = Graph(vertices=7, operations=NB101_OPERATIONS, max_edges=9)
 
 
-def living(space: Space, rows: np.ndarray) -> torch.Tensor:
-    return Living(space).discrete(torch.from_numpy(rows))[0]
+def active(space: Space, rows: np.ndarray) -> torch.Tensor:
+    return ActivePath(space).discrete(torch.from_numpy(rows))[0]
 
 
 @pytest.mark.parametrize("space", [NB201, NB101, Cell(5, ["none", "skip_connect", "a", "b"])])
-def test_what_is_alive_is_told_and_nothing_else(space: Space) -> None:
+def test_equal_encodings_are_equal_networks(space: Space) -> None:
     rows = space.random_indices(3000, np.random.default_rng(0))
-    read = living(space, rows)
+    read = active(space, rows)
     assert read.shape == (3000, len(space), space.mask.shape[1] + 1)
     assert ((read == 0) | (read == 1)).all()
     assert (read.sum(-1) == 1).all()
@@ -38,37 +38,37 @@ def test_what_is_alive_is_told_and_nothing_else(space: Space) -> None:
     assert len(first) < len(np.unique(rows, axis=0))
 
 
-def test_dead_edges_of_a_large_cell_are_those_that_its_canonical_form_closes() -> None:
+def test_inactive_edges_of_a_large_cell_are_those_that_its_canonical_form_closes() -> None:
     space = Cell(6, NB201_OPERATIONS)
     assert space.count > 1_000_000
     rows = space.random_indices(500, np.random.default_rng(0))
     closed = space.canonical(rows) == NB201_OPERATIONS.index("none")
-    np.testing.assert_array_equal(living(space, rows).argmax(-1).numpy() == 5, closed)
+    np.testing.assert_array_equal(active(space, rows).argmax(-1).numpy() == 5, closed)
 
 
-def test_dead_vertices_of_a_graph_are_those_that_it_prunes() -> None:
+def test_inactive_vertices_of_a_graph_are_those_that_it_prunes() -> None:
     rows = NB101.random_indices(500, np.random.default_rng(0))
     _, alive = NB101._pruned(rows)
-    read = living(NB101, rows)[:, len(NB101.edges) :].argmax(-1).numpy()
+    read = active(NB101, rows)[:, len(NB101.edges) :].argmax(-1).numpy()
     np.testing.assert_array_equal(read != 3, alive[:, 1:-1])
 
 
 def test_between_the_corners_it_is_smooth() -> None:
     generator = torch.Generator().manual_seed(0)
     p = torch.rand(4, 6, 5, generator=generator, dtype=torch.float64).softmax(-1)
-    encoder = Living(NB201)
+    encoder = ActivePath(NB201)
 
     def read(p: torch.Tensor) -> torch.Tensor:
         return encoder.relaxed(p)[0]
 
     assert torch.allclose(read(p).sum(-1), torch.ones(4, 6, dtype=torch.float64))
     assert torch.autograd.gradcheck(read, p.requires_grad_())
-    # Also at the corners, where products have zeros: the way out of a dead edge has a slope.
+    # Also at the corners, where products have zeros: the way out of an inactive edge has a slope.
     corner = corners(NB201, torch.zeros(1, 6, dtype=torch.long), torch.float64)
     assert torch.autograd.gradcheck(read, corner.requires_grad_())
 
 
-def test_a_choice_that_no_path_names_is_not_dead() -> None:
+def test_a_choice_on_no_listed_path_is_active() -> None:
     class Loose(Chain):
         @cached_property
         def paths(self) -> tuple[tuple[int, ...], ...]:
@@ -78,18 +78,18 @@ def test_a_choice_that_no_path_names_is_not_dead() -> None:
         def zero_options(self) -> NDArray[np.bool_]:
             return np.array([[True, False], [True, False]])
 
-    read = living(Loose({"a": [0, 1], "b": [0, 1]}), np.array([[0, 0], [1, 1]]))
+    read = active(Loose({"a": [0, 1], "b": [0, 1]}), np.array([[0, 0], [1, 1]]))
     assert read.argmax(-1).tolist() == [[2, 2], [1, 1]]
 
 
 def test_the_gaussian_process_knows_equal_networks() -> None:
-    """One measured cell tells all about another that differs in a dead edge alone."""
-    told = NB201.to_indices(["|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|"])
-    told = np.repeat(told, 3, 0)
-    told[1:, 0] = NB201_OPERATIONS.index("skip_connect"), NB201_OPERATIONS.index("none")
+    """Cells that differ in an inactive edge alone are the same to the kernel."""
+    known = NB201.to_indices(["|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|"])
+    known = np.repeat(known, 3, 0)
+    known[1:, 0] = NB201_OPERATIONS.index("skip_connect"), NB201_OPERATIONS.index("none")
     others = NB201.random_indices(30, np.random.default_rng(1))
-    gp = GaussianProcess(NB201, kernel=Mixture(NB201, ("choices", "living")))
-    p = corners(NB201, torch.from_numpy(np.concatenate([told, others])), torch.float64)
+    gp = GaussianProcess(NB201, kernel=Mixture(NB201, ("choices", "active_counts")))
+    p = corners(NB201, torch.from_numpy(np.concatenate([known, others])), torch.float64)
     kernel = gp._kernel
     features = kernel.features(p)
     ones = [torch.ones(1, view.size, dtype=torch.float64) for view in kernel.views]
@@ -102,7 +102,7 @@ def test_the_gaussian_process_knows_equal_networks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("space", "told"),
+    ("space", "prunes"),
     [
         (Cell(8, ["none", "a"]), True),
         (Cell(9, ["none", "a"]), False),
@@ -111,9 +111,9 @@ def test_the_gaussian_process_knows_equal_networks() -> None:
         (Graph(10, ["a"]), False),
     ],
 )
-def test_where_paths_are_left_out_nothing_is_told(space: Space, told: bool) -> None:
-    """What lies on a path that is left out would pass for dead."""
-    assert space.zero_options.any() == told
+def test_where_paths_are_left_out_all_choices_are_active(space: Space, prunes: bool) -> None:
+    """A choice on a path that is left out would count as inactive."""
+    assert space.zero_options.any() == prunes
 
 
 def test_a_pool_asks_its_space() -> None:

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optiproxy import encodings
+from optiproxy.encodings.active_path import ActivePath
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain, Space
 
 
 class Pathless(Chain):
-    """A space of one's own that names no paths."""
+    """A user's space that names no paths."""
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
@@ -25,7 +26,7 @@ class Pathless(Chain):
 
 
 class OnePath(Chain):
-    """A space of one's own whose only path has 15,625 sequences: too many for the path encoding."""
+    """A user's space whose only path has 15,625 sequences: too many for the path encoding."""
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
@@ -71,8 +72,8 @@ def test_a_batch_is_its_rows(name: str, space: Space) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_different_architectures_differ(name: str) -> None:
-    # Those of a cell that differ in what is dead are the same to `living` (see `test_living`).
-    space = SPACES[0] if name != "living" else Cell(4, ["skip_connect", "conv", "pool"])
+    # Cells that differ in inactive choices are the same to `active_path` (see its own tests).
+    space = SPACES[0] if name != "active_path" else Cell(4, ["skip_connect", "conv", "pool"])
     rows = torch.from_numpy(space.all_indices[::7])
     flat = torch.cat([t.flatten(1) for t in encodings.make(name, space).discrete(rows)], 1)
     assert len(torch.unique(flat, dim=0)) == len(rows)
@@ -131,3 +132,7 @@ def test_wrong_shape_and_name_are_told() -> None:
         encodings.make("path", space).relaxed(torch.zeros(2, 5, 5))
     with pytest.raises(InvalidValueError, match="did you mean 'onehot'"):
         encodings.make("onehto", space)
+
+
+def test_an_earlier_name_still_works() -> None:
+    assert type(encodings.make("living", SPACES[2])) is ActivePath

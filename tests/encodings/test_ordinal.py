@@ -1,4 +1,4 @@
-"""What a model is told of the order of options that are numbers."""
+"""The order of options that are numbers, and what proxies gain from it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from optiproxy import proxies
 from optiproxy.baselines.random import RandomSearch
 from optiproxy.encodings import corners
-from optiproxy.encodings.ordinal import Levels
-from optiproxy.proxies import PROXIES
+from optiproxy.encodings.ordinal import Ordinal
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.search.threads import single_threaded
 from optiproxy.spaces import NB201_OPERATIONS, Cell, Chain, Conditional, Pool, Space
@@ -51,20 +51,20 @@ def test_an_inactive_choice_is_halfway() -> None:
     space = Conditional(
         {"op": ["conv", "skip"], "kernel": [1, 3, 5]}, when={"kernel": {"op": ["conv"]}}
     )
-    read = Levels(space).encode(space.architectures([{"op": "skip"}, {"op": "conv", "kernel": 5}]))
+    read = Ordinal(space).encode(space.architectures([{"op": "skip"}, {"op": "conv", "kernel": 5}]))
     assert read[0].tolist() == [[0], [1]]
 
 
 def test_a_space_and_its_pool_may_know_better() -> None:
     space = Unordered({"op": [0, 1, 2], "width": [16, 32, 64]})
-    assert Levels(space).shapes == Levels(Pool(space, space.sample(5))).shapes == ((0,),)
-    assert Levels(Cell(nodes=4, operations=NB201_OPERATIONS)).shapes == ((0,),)
+    assert Ordinal(space).shapes == Ordinal(Pool(space, space.sample(5))).shapes == ((0,),)
+    assert Ordinal(Cell(nodes=4, operations=NB201_OPERATIONS)).shapes == ((0,),)
 
 
 def test_choices_with_the_same_options_are_summed() -> None:
     space = Chain({"a": [1, 2, 3], "b": [4, 5, 6], "c": [1, 2, 3], "d": [1, 2, 3]})
     rows = torch.tensor([[2, 0, 2, 1], [0, 2, 1, 1]])
-    (read,) = Levels(space, torch.float64).discrete(rows)
+    (read,) = Ordinal(space, torch.float64).discrete(rows)
     expected = [[1, -1, 1, 0, 2 / 3**0.5], [-1, 1, 0, 0, -1 / 3**0.5]]
     assert torch.allclose(read, torch.tensor(expected, dtype=torch.float64))
 
@@ -73,7 +73,7 @@ def test_between_the_corners_it_is_smooth() -> None:
     space = Chain({"op": ["a", "b"], "width": [16, 32, 64, 128], "depth": [1, 2, 3]})
     logits = torch.rand(4, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     p = logits.masked_fill(~torch.from_numpy(space.mask), -torch.inf).softmax(-1)
-    assert torch.autograd.gradcheck(lambda p: Levels(space).relaxed(p)[0], p.requires_grad_())
+    assert torch.autograd.gradcheck(lambda p: Ordinal(space).relaxed(p)[0], p.requires_grad_())
 
 
 WIDTHS = list(range(8, 136, 8))
@@ -89,7 +89,7 @@ def accuracy(rows: NDArray[np.int64]) -> NDArray[np.float64]:
 def _correlation(space: Space, proxy: str, seed: int) -> float:
     """Of its predictions with what 200 architectures have, after 30."""
     rows = NETWORK.random_indices(230, np.random.default_rng(seed))
-    model = PROXIES.get(proxy)(space, seed=seed)
+    model = proxies.get(proxy)(space, seed=seed)
     p = corners(space, torch.from_numpy(rows), model.dtype)
     y = torch.from_numpy(accuracy(rows))[:, None].to(model.dtype)
     y = (y - y[:30].mean()) / y[:30].std()
@@ -103,11 +103,11 @@ def test_a_proxy_is_better_for_knowing_the_order(proxy: str) -> None:
     """Sixteen widths at six places, and thirty examples: what one tells has to speak for others."""
     unordered = Unordered(NETWORK.choices)
     with single_threaded():
-        told = [_correlation(NETWORK, proxy, seed) for seed in range(3)]
-        untold = [_correlation(unordered, proxy, seed) for seed in range(3)]
+        ordered = [_correlation(NETWORK, proxy, seed) for seed in range(3)]
+        without = [_correlation(unordered, proxy, seed) for seed in range(3)]
     # Means of three other seeds differ by 0.05 to 0.45.
-    assert np.mean(told) > np.mean(untold) + 0.02
-    assert np.mean(told) > 0.75
+    assert np.mean(ordered) > np.mean(without) + 0.02
+    assert np.mean(ordered) > 0.75
 
 
 def test_numbers_may_stand_for_operations() -> None:
@@ -125,7 +125,7 @@ def test_numbers_may_stand_for_operations() -> None:
         y = torch.from_numpy((values - values[:40].mean()) / values[:40].std())[:, None]
         p = corners(coded, torch.from_numpy(rows), torch.float64)
         for name, space in spaces.items():
-            model = PROXIES.get("gp")(space)
+            model = proxies.get("gp")(space)
             model.fit(p[:40], y[:40])
             with torch.no_grad():
                 found[name].append(correlation(model.mean(p[40:])[:, 0], y[40:, 0]))

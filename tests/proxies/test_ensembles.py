@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from optiproxy import proxies
 from optiproxy.encodings import ENCODINGS, corners
 from optiproxy.encodings import make as make_encoder
-from optiproxy.proxies import PROXIES, ensemble, gcn, transformer
+from optiproxy.proxies import ensemble, gcn, transformer
 from optiproxy.proxies.ensemble import (
     HINGE_MARGIN,
     HINGE_WEIGHT,
@@ -152,7 +153,7 @@ def test_another_seed_is_another_fit(make: type[MLPEnsemble]) -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS.names())
 def test_a_network_on_one_encoding_reads_it_alone(encoding: str) -> None:
-    proxy = PROXIES.get(f"mlp-{encoding}")(CELL)
+    proxy = proxies.get(f"mlp:{encoding}")(CELL)
     (read,) = proxy._inputs(rows(7))
     encoded = [part.flatten(1) for part in make_encoder(encoding, CELL).relaxed(rows(7))]
     assert torch.equal(read, INPUT_SCALE * torch.cat(encoded, 1))

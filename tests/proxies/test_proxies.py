@@ -132,23 +132,23 @@ def test_gp_of_many_queries_learns_from_some_and_knows_all() -> None:
     some.fit(p[spaced], y[spaced])
     assert torch.equal(whole.evidence, some.evidence)
     assert whole._fitted.alpha.shape == (y.shape[1], 300)
-    # Where it was told a value it is surer than a model that was not.
-    untold = np.setdiff1d(np.arange(300), spaced)
-    assert bool((whole.predict(p[untold])[1] < some.predict(p[untold])[1]).all())
+    # At architectures of its data it is more certain than a model without them.
+    others = np.setdiff1d(np.arange(300), spaced)
+    assert bool((whole.predict(p[others])[1] < some.predict(p[others])[1]).all())
 
 
 @both
-def test_gp_beliefs_equal_a_refit_posterior(space: Space) -> None:
+def test_gp_conditioning_equals_a_refit_posterior(space: Space) -> None:
     """Conditioning on a candidate by rank one gives what the posterior with that point gives."""
     proxy = GaussianProcess(space)
     p, y = data(space, 40, proxy)
     proxy.fit(p[:30], y[:30])
-    beliefs = proxy.beliefs(p[30:])
+    posterior = proxy.posterior(p[30:])
     mean, spread = proxy.predict(p[30:])
-    assert torch.allclose(beliefs.mean, mean)
-    assert torch.allclose(beliefs.spread, spread)
-    beliefs.believe(3)
-    beliefs.believe(5)
+    assert torch.allclose(posterior.mean, mean)
+    assert torch.allclose(posterior.spread, spread)
+    posterior.condition_on_mean(3)
+    posterior.condition_on_mean(5)
     post, kernel = proxy._fitted, proxy._kernel
 
     def k(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -160,7 +160,7 @@ def test_gp_beliefs_equal_a_refit_posterior(space: Space) -> None:
     cross = k(known, p[30:])
     gain = (cross * torch.linalg.solve(full, cross)).sum(1)
     variance = k(p[30:], p[30:]).diagonal(dim1=1, dim2=2) - gain
-    assert torch.allclose(beliefs.spread.T**2, variance.clamp(min=1e-6), atol=1e-8)
+    assert torch.allclose(posterior.spread.T**2, variance.clamp(min=1e-6), atol=1e-8)
 
 
 def test_gp_interpolates_where_there_is_no_noise() -> None:

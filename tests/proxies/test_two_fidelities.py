@@ -8,9 +8,9 @@ import torch
 
 from optiproxy.encodings import corners
 from optiproxy.methods import METHODS
-from optiproxy.proxies import PROXIES
-from optiproxy.proxies.two_fidelities import PROMOTED, TwoFidelities
-from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.proxies.gp import GaussianProcess
+from optiproxy.proxies.two_fidelities import TwoFidelities
+from optiproxy.search.optiproxy import PROMOTED, OptiProxy
 from optiproxy.spaces import Cell, Chain
 
 SPACE = Cell(nodes=4, operations=["none", "skip", "conv"])
@@ -33,11 +33,10 @@ def tensors(rows: np.ndarray, values: np.ndarray, proxy) -> tuple[torch.Tensor, 
 
 
 def test_few_full_answers_are_enough_beside_many_cheap_ones() -> None:
-    make = PROXIES.get("gp")
-    low = make(SPACE, seed=0)
+    low = GaussianProcess(SPACE, seed=0)
     low.fit(*tensors(ROWS[:60], cheap(ROWS[:60]), low))
-    both = TwoFidelities(low, make(SPACE, seed=0))
-    alone = make(SPACE, seed=0)
+    both = TwoFidelities(low, GaussianProcess(SPACE, seed=0))
+    alone = GaussianProcess(SPACE, seed=0)
     known, others = ROWS[60:72], ROWS[80:]
     error = []
     for proxy in (both, alone):
@@ -53,16 +52,15 @@ def test_few_full_answers_are_enough_beside_many_cheap_ones() -> None:
 
 
 def test_an_answer_takes_the_spread_of_the_difference_alone() -> None:
-    make = PROXIES.get("gp")
-    low = make(SPACE, seed=0)
+    low = GaussianProcess(SPACE, seed=0)
     low.fit(*tensors(ROWS[:40], cheap(ROWS[:40]), low))
-    both = TwoFidelities(low, make(SPACE, seed=0))
+    both = TwoFidelities(low, GaussianProcess(SPACE, seed=0))
     both.fit(*tensors(ROWS[40:50], full(ROWS[40:50]), low))
-    beliefs = both.beliefs(corners(SPACE, torch.from_numpy(ROWS[50:60]), low.dtype))
-    before = beliefs.spread.clone()
-    beliefs.believe(3)
-    assert bool((beliefs.spread <= before + 1e-9).all())
-    assert beliefs.spread[3] < before[3]
+    posterior = both.posterior(corners(SPACE, torch.from_numpy(ROWS[50:60]), low.dtype))
+    before = posterior.spread.clone()
+    posterior.condition_on_mean(3)
+    assert bool((posterior.spread <= before + 1e-9).all())
+    assert posterior.spread[3] < before[3]
 
 
 @pytest.mark.parametrize("method", ["optiproxy", "random", "evolution"])
@@ -108,5 +106,5 @@ def test_many_cheap_answers_beside_an_exact_limit() -> None:
     exact = {"size": lambda arch: float(arch["b"])}
     optimizer = OptiProxy(space, "score=max", constraints="size<=6", exact=exact, seed=0)
     told = [(arch, float(arch["a"] + arch["c"])) for arch in archs]
-    optimizer.restore(told[:6], low=told)  # More than the default's second look needs.
+    optimizer.restore(told[:6], low=told)
     assert len(optimizer.ask(2)) == 2

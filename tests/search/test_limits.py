@@ -8,21 +8,22 @@ import numpy as np
 import pytest
 import torch
 
+from optiproxy import proxies
 from optiproxy.errors import InvalidValueError
 from optiproxy.methods import METHODS
 from optiproxy.metrics import Constraint, parse_objectives
-from optiproxy.proxies import PROXIES
 from optiproxy.search._exact import Exact
-from optiproxy.search._scales import (
+from optiproxy.search._training_targets import targets_of
+from optiproxy.search.optiproxy import OptiProxy
+from optiproxy.search.transforms import (
     of_front,
     of_limit,
     of_objective,
     on_logarithm,
+    sharpen,
+    standardise,
     without_logarithm,
 )
-from optiproxy.search._training_targets import targets_of
-from optiproxy.search.optiproxy import OptiProxy
-from optiproxy.search.transforms import sharpen, standardise
 from optiproxy.spaces import Architecture, Chain
 
 SPACE = Chain({"depth": [1, 2, 3, 4, 5], "width": [8, 16, 32, 64], "kernel": [3, 5, 7, 9]})
@@ -133,7 +134,7 @@ def test_exact_limits_are_never_broken(method: str) -> None:
     assert len(calls) == len(set(calls))  # once each
 
 
-@pytest.mark.parametrize("proxy", PROXIES.names())
+@pytest.mark.parametrize("proxy", proxies.names())
 def test_every_proxy_can_be_climbed_within_an_exact_limit(proxy: str) -> None:
     limit, exact = "cost<=300", {"cost": cost}
     opt = OptiProxy(SPACE, "score=max", constraints=limit, exact=exact, proxy=proxy, n_init=6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,18 +12,19 @@ import torch
 from scipy.stats import norm
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from optiproxy import proxies
 from optiproxy.baselines.random import RandomSearch
 from optiproxy.errors import InvalidValueError
 from optiproxy.metrics import Constraint, Metric
-from optiproxy.proxies import PROXIES
-from optiproxy.proxies.base import Beliefs
+from optiproxy.proxies.base import Posterior, Proxy
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.search._acquisition import (
     ACQUISITIONS,
     log_expected_improvement,
     log_probability_below,
 )
-from optiproxy.search._batch import worth_of
+from optiproxy.search._ascent import Ascent
+from optiproxy.search._batch import Opinion, acquisition_value, select_batch
 from optiproxy.search._climb import climb, draw, relax, start
 from optiproxy.search._design import balanced
 from optiproxy.search._training_targets import Targets
@@ -32,6 +34,20 @@ from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain
 from optiproxy.tasks import Task
 
 CELL = Cell(nodes=4, operations=NB201_OPERATIONS)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """The candidates of each ascent."""
+    found: list[np.ndarray] = []
+    candidates = Ascent.candidates
+
+    def watched(*arguments, **options):
+        found.append(candidates(*arguments, **options))
+        return found[-1]
+
+    monkeypatch.setattr(Ascent, "candidates", watched)
+    return found
 
 
 def test_design_is_balanced() -> None:
@@ -193,12 +209,12 @@ def test_no_global_generator_is_read_or_set() -> None:
     assert (float(torch.rand(1)), np.random.rand()) == expected
 
 
-@pytest.mark.parametrize("proxy", PROXIES.names())
+@pytest.mark.parametrize("proxy", proxies.names())
 def test_every_proxy_beats_random_draws(proxy: str) -> None:
     """A separable goal: after 40 queries of 4^8 architectures the search is near the top."""
     space = Chain({f"c{i}": [0, 1, 2, 3] for i in range(8)})
     reached = []
-    for seed in range(5 if PROXIES.get(proxy).quick else 2):
+    for seed in range(5 if proxies.get(proxy).quick else 2):
         opt = OptiProxy(space, "y=max", seed=seed, proxy=proxy)
         for _ in range(8):
             archs = opt.ask(5)
@@ -225,7 +241,7 @@ def test_constraints_steer_the_queries() -> None:
 
 def test_what_each_acquisition_prefers() -> None:
     """A sure good one, a doubtful one that is nearly as good, a bad one."""
-    beliefs = Beliefs(
+    posterior = Posterior(
         torch.tensor([[1.0], [0.8], [-2.0]], dtype=torch.float64),
         torch.tensor([[0.01], [1.0], [0.1]], dtype=torch.float64),
     )
@@ -233,7 +249,7 @@ def test_what_each_acquisition_prefers() -> None:
     rng = np.random.default_rng(0)
 
     def favourite(turn: str) -> int:
-        worth = worth_of(turn, 0, beliefs, torch.zeros(3), targets, None, rng)
+        worth = acquisition_value(turn, 0, posterior, torch.zeros(3), targets, None, rng)
         return int(worth.argmax())
 
     assert [favourite(turn) for turn in ("mean", "improvement", "optimism")] == [0, 1, 1]
@@ -245,7 +261,7 @@ def test_what_each_acquisition_prefers() -> None:
 
 def test_what_each_acquisition_asks_of_a_limit() -> None:
     """A sure one that is good, a doubtful one that is better, a hopeless one that is best."""
-    beliefs = Beliefs(
+    posterior = Posterior(
         torch.tensor([[0.0], [0.3], [1.0]], dtype=torch.float64),
         torch.full((3, 1), 0.5, dtype=torch.float64),
     )
@@ -254,7 +270,9 @@ def test_what_each_acquisition_asks_of_a_limit() -> None:
     rng = np.random.default_rng(0)
 
     def favourite(turn: str) -> int:
-        return int(worth_of(turn, 0, beliefs, chances.log(), targets, None, rng).argmax())
+        return int(
+            acquisition_value(turn, 0, posterior, chances.log(), targets, None, rng).argmax()
+        )
 
     # By expected improvement it is 0.95 * 0.199 against 0.2 * 0.384.
     assert [favourite(turn) for turn in ("mean", "optimism", "improvement")] == [1, 1, 0]
@@ -286,17 +304,14 @@ def test_unknown_acquisitions() -> None:
 
 @pytest.mark.parametrize("proxy", ["gp", "mlp"])
 @pytest.mark.parametrize("objectives", [["y=max"], ["y=max", "cost=min"]])
-def test_every_acquisition_can_be_climbed(proxy: str, objectives: list[str]) -> None:
+def test_every_acquisition_can_be_climbed(
+    proxy: str, objectives: list[str], drawn: list[np.ndarray]
+) -> None:
     """Each group by another: it can be repeated, and leads elsewhere than the mean."""
-
-    class Watched(OptiProxy):
-        def _climbed(self, *arguments, **options):
-            drawn.append(super()._climbed(*arguments, **options))
-            return drawn[-1]
 
     def climbed(climbs: list[str]) -> np.ndarray:
         drawn.clear()
-        opt = Watched(
+        opt = OptiProxy(
             CELL, objectives, constraints="cost<=6", seed=3, n_init=8, proxy=proxy, climbs=climbs
         )
         rows = CELL.to_indices(opt.ask(8))
@@ -306,7 +321,6 @@ def test_every_acquisition_can_be_climbed(proxy: str, objectives: list[str]) -> 
         opt.ask(4)
         return drawn[0]
 
-    drawn: list[np.ndarray] = []
     found = climbed(list(ACQUISITIONS))
     assert (climbed(list(ACQUISITIONS)) == found).all()
     for name in ACQUISITIONS[1:]:
@@ -407,26 +421,20 @@ def test_the_share_of_violations_is_that_of_the_last_results() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_climb_keeps_a_limit_more_strictly_after_violations(
-    seed: int, monkeypatch: pytest.MonkeyPatch
+    seed: int, monkeypatch: pytest.MonkeyPatch, drawn: list[np.ndarray]
 ) -> None:
     """From the same queries, groups and noise: more of what it draws meets the limit."""
-
-    class Watched(OptiProxy):
-        def _climbed(self, *arguments, **options):
-            drawn.append(super()._climbed(*arguments, **options))
-            return drawn[-1]
 
     def kept(share: float) -> float:
         drawn.clear()
         monkeypatch.setattr(OptiProxy, "_violations", lambda self: share)
-        opt = Watched(CELL, "y=max", constraints="cost<=8", seed=seed, proxy="gp")
+        opt = OptiProxy(CELL, "y=max", constraints="cost<=8", seed=seed, proxy="gp")
         rows = CELL.to_indices(opt.ask(10))
         told = [{"y": float(row.sum()), "cost": float(row.sum())} for row in rows]
         opt.tell(CELL.from_indices(rows), told)
         opt.ask(1)
         return float((drawn[0].sum(1) <= 8).mean())
 
-    drawn: list[np.ndarray] = []
     assert kept(1.0) > kept(0.0)
 
 
@@ -512,3 +520,126 @@ def test_a_task_gives_what_is_not_given() -> None:
     assert RandomSearch(task, "params=min", constraints=()).constraints == ()
     with pytest.raises(InvalidValueError, match=r"give a search space.* or a task"):
         OptiProxy(evaluate, "acc=max")  # type: ignore[arg-type]
+
+
+WIDE = Chain({f"c{i}": list("abcd") for i in range(8)})
+
+
+def _searched(*, stalled: bool) -> tuple[OptiProxy, np.ndarray]:
+    """A search with 30 queries around one optimum, the best of them first or last."""
+    rng = np.random.default_rng(0)
+    near = np.zeros((30, 8), dtype=np.int64)
+    for i, row in enumerate(near[1:]):
+        row[rng.choice(8, 1 + i % 2, replace=False)] = rng.integers(1, 4, 1 + i % 2)
+    near = np.unique(near, axis=0)
+    order = np.argsort((near > 0).sum(1), kind="stable")
+    near = near[order if stalled else order[::-1]]
+    opt = OptiProxy(WIDE, "y=max", seed=0)
+    opt.tell(WIDE.from_indices(near), [float(8 - (row > 0).sum()) for row in near])
+    return opt, near
+
+
+@pytest.mark.parametrize("stalled", [True, False])
+def test_a_stalled_search_looks_elsewhere_with_one_place_in_five(stalled: bool) -> None:
+    opt, near = _searched(stalled=stalled)
+    count = len(near)
+    proposed = WIDE.to_indices(opt.ask(10))
+    crowd = near[np.argsort((near > 0).sum(1), kind="stable")[:20]]
+    far = (proposed[:, None] != crowd).sum(-1).min(1) >= 4
+    places = (count + np.arange(10)) % 5 == 0
+    assert far[places].tolist() == [stalled] * 2
+    assert not far[~places].any()
+
+
+def test_the_first_opinion_with_a_free_candidate_fills_a_place() -> None:
+    mean = torch.tensor([[3.0], [2.0], [1.0], [0.0]], dtype=torch.float64)
+    proxy, other = Posterior(mean, torch.ones_like(mean)), Posterior(-mean, torch.ones_like(mean))
+    targets = Targets(torch.tensor([[1.0]]), 1, (), torch.tensor([True]))
+    last = torch.tensor([False, False, False, True])
+    opinions = [Opinion(other, places=(0, 1), among=last), Opinion(proxy)]
+    chosen = select_batch(
+        opinions,
+        range(4, 8),
+        torch.ones(4, dtype=torch.bool),
+        targets,
+        front=None,
+        rng=np.random.default_rng(0),
+    )
+    # Place 4 is the proxy's, 5 the other's, 6 the proxy's though 1 modulo 5, since none is free.
+    assert chosen == [0, 3, 1, 2]
+
+
+class Forest(Proxy):
+    """Thirty random stumps on two choices each."""
+
+    differentiable = False
+
+    def fit(self, p: torch.Tensor, y: torch.Tensor) -> None:
+        rng = np.random.default_rng(self.seed)
+        rows, targets = p.argmax(-1).numpy(), y.numpy()
+        self.trees = []
+        for _ in range(30):
+            pair = rng.choice(rows.shape[1], 2, replace=False)
+            sample = rng.integers(0, len(rows), len(rows))
+            leaves: dict[bytes, list[np.ndarray]] = {}
+            for row, target in zip(rows[sample][:, pair], targets[sample], strict=True):
+                leaves.setdefault(row.tobytes(), []).append(target)
+            means = {key: np.mean(values, 0) for key, values in leaves.items()}
+            self.trees.append((pair, means, targets[sample].mean(0)))
+
+    def predict(self, p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # As scikit-learn's forests would, with an array and without a gradient.
+        rows = torch.from_numpy(p.numpy()).argmax(-1).numpy()
+        votes = np.stack(
+            [
+                [means.get(row.tobytes(), mean) for row in rows[:, pair]]
+                for pair, means, mean in self.trees
+            ]
+        )
+        return torch.from_numpy(votes.mean(0)), torch.from_numpy(votes.std(0) + 1e-3)
+
+
+class Undeclared(Forest):
+    differentiable = True
+
+
+class UndeclaredDetached(Undeclared):
+    def predict(self, p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return super().predict(p.detach())
+
+
+@pytest.fixture
+def forest(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Proxy]], None]:
+    def use(proxy: type[Proxy]) -> None:
+        monkeypatch.setattr(proxies, "get", lambda name: proxy)
+
+    return use
+
+
+@pytest.mark.parametrize("limit", [None, "cost<=16"])
+def test_a_proxy_without_gradients_ranks_draws(
+    forest: Callable[[type[Proxy]], None], limit: str | None
+) -> None:
+    forest(Forest)
+    opt = OptiProxy(WIDE, "y=max", constraints=limit, seed=1, proxy="forest")
+    while len(opt.queries) < 40:
+        archs = opt.ask(5)
+        rows = WIDE.to_indices(archs)
+        opt.tell(archs, [{"y": float(r.sum()), "cost": float(r.sum())} for r in rows])
+    y = opt.values("y")
+    # 24 at most; the best of 40 random draws averages 18.7.
+    assert opt.best is not None
+    assert opt.best.metrics is not None
+    assert opt.best.metrics["y"] >= (21 if limit is None else 15)
+    assert y[10:].mean() > y[:10].mean()
+
+
+@pytest.mark.parametrize("proxy", [Undeclared, UndeclaredDetached])
+def test_a_proxy_without_gradients_has_to_say_so(
+    forest: Callable[[type[Proxy]], None], proxy: type[Proxy]
+) -> None:
+    forest(proxy)
+    opt = OptiProxy(CELL, "y=max", n_init=2, proxy="forest")
+    opt.tell(opt.ask(3), [1.0, 2.0, 3.0])
+    with pytest.raises(InvalidValueError, match=r"no gradient; .*`differentiable = False`"):
+        opt.ask(1)

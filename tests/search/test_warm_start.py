@@ -11,9 +11,8 @@ import torch
 
 from optiproxy.encodings import corners
 from optiproxy.errors import InvalidValueError
-from optiproxy.proxies._earlier import Earlier
 from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.proxies.informed import Informed
+from optiproxy.proxies.prior import Earlier, Informed, Prior
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Cell, Chain
 
@@ -69,19 +68,19 @@ def test_weights_follow_what_is_measured() -> None:
     now = corners(
         SPACE, torch.from_numpy(SPACE.random_indices(20, np.random.default_rng(2))), dtype
     )
-    informed = Informed(GaussianProcess(SPACE), [good, reversed_])
-    informed.fit(now, targets(now))
-    assert informed.weights[1, 0] > 0.9
-    assert informed.weights.sum() == pytest.approx(1.0)
+    prior = Prior(SPACE, [good, reversed_])
+    prior.fit(now, targets(now))
+    assert prior.weights[1, 0] > 0.9
+    assert prior.weights.sum() == pytest.approx(1.0)
 
 
 def test_before_anything_is_measured_the_study_is_the_proxy() -> None:
     p = corners(SPACE, torch.from_numpy(SPACE.random_indices(40, np.random.default_rng(1))), dtype)
     earlier = Earlier(SPACE, p, targets(p))
-    informed = Informed(GaussianProcess(SPACE), [earlier])
+    informed = Informed(GaussianProcess(SPACE), Prior(SPACE, [earlier]))
     informed.fit(p[:0], torch.zeros(0, 1, dtype=dtype))
     torch.testing.assert_close(informed.mean(p), earlier.mean(p))
-    assert informed.beliefs(p).spread.shape == (40, 1)
+    assert informed.posterior(p).spread.shape == (40, 1)
 
 
 dtype = torch.float64
@@ -123,7 +122,7 @@ def test_a_constraint_the_study_knows_nothing_of() -> None:
         (3, "warm_start: study 1"),
         ([({"0>1": "skip"}, {"score": 1.0})], "another space"),
         (history(4), "4 queries"),
-        ([], "no successful query'; it can teach nothing"),
+        ([], "no successful query'; leave it out"),
         ([(arch, None) for arch, _ in history(9)], "no successful query"),
         ([(arch, {"loss": 1.0}) for arch, _ in history(9)], "needs the objective 'score'"),
     ],

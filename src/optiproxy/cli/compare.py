@@ -46,7 +46,7 @@ def compare(
         methods: Names with commas between; the first one is tested against the others. optiproxy,
             paper, random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; nsga2-pymoo and
             smac where they are installed. METHOD:PROXY takes another model of
-            `search --proxy`, as optiproxy:gcn or optiproxy:gp-path.
+            `search --proxy`, as optiproxy:gcn or optiproxy:gp:path.
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
         budget: Queries of each search.

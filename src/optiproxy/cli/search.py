@@ -37,8 +37,8 @@ def search(
             local, bananas, npenas, tpe, gpsampler, nsga2; and nsga2-pymoo and smac where pymoo and
             smac are installed.
         proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
-            gp-onehot, gp-living, gp-adjacency, gp-path and mlp-onehot, mlp-living, mlp-adjacency,
-            mlp-path read one encoding alone.
+            gp:onehot, gp:active_path, gp:adjacency, gp:path, and mlp: with the same, read one
+            encoding alone.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
         constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes); may be repeated.

@@ -1,4 +1,4 @@
-"""Architectures as tensors, discrete and relaxed. An encoding is one file here.
+"""Architectures as tensors, discrete and relaxed; each encoding is one file here.
 
 >>> from optiproxy import encodings, spaces
 >>> space = spaces.Cell(nodes=4, operations=spaces.NB201_OPERATIONS)
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from optiproxy.encodings.base import Encoded, Encoder, corners
+from optiproxy._lazy import lazy
 from optiproxy.registry import Registry
 
 if TYPE_CHECKING:
+    from optiproxy.encodings.base import Encoded, Encoder, corners
     from optiproxy.spaces import Space
 
 ENCODINGS = Registry(
@@ -23,15 +24,27 @@ ENCODINGS = Registry(
         "onehot": "optiproxy.encodings.onehot:OneHot",
         "adjacency": "optiproxy.encodings.adjacency:Adjacency",
         "path": "optiproxy.encodings.path:Path",
-        "living": "optiproxy.encodings.active_path:Living",
+        "active_path": "optiproxy.encodings.active_path:ActivePath",
     },
     group="optiproxy.encodings",
 )
 
 
+#: Earlier name → today's; earlier names still work.
+RENAMED = {"living": "active_path"}
+
+
 def make(name: str, space: Space) -> Encoder:
-    """The encoder of that name for `space`; an unknown name is told with the nearest."""
-    return cast(Encoder, ENCODINGS.get(name)(space))
+    """The encoder with that name for `space`.
+
+    Raises:
+        InvalidValueError: There is no such encoding; the message names the most similar one.
+    """
+    return cast("Encoder", ENCODINGS.get(RENAMED.get(name, name))(space))
 
 
 __all__ = ["ENCODINGS", "Encoded", "Encoder", "corners", "make"]
+
+__getattr__, __dir__ = lazy(
+    __name__, {"optiproxy.encodings.base": ("Encoded", "Encoder", "corners")}
+)

@@ -1,7 +1,7 @@
-"""One-hot encoding without what is dead: choices that lie on no open path.
+"""One-hot encoding in which choices on no open path are marked as inactive.
 
-An operation on an edge that leads nowhere is never seen in an accuracy, whatever it is. A model
-that compares choices one by one has to learn that from examples; by this encoding it is told.
+An operation on an edge that leads nowhere does not affect the accuracy. A model that compares
+choices one by one would have to learn that from examples; this encoding states it.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from optiproxy.encodings.base import Encoded, Encoder, check_relaxed, corners
 from optiproxy.spaces import Space
 
 
-class Living(Encoder):
-    """One tensor (B, C, O + 1): the options of each choice, then nothing, for what is dead or cut.
+class ActivePath(Encoder):
+    """One tensor (B, C, O + 1): the options of each choice, and one more entry for "inactive".
 
-    A choice is alive as far as one of the paths through it is open in all its other choices, and a
-    choice is open as far as its option is none of `Space.zero_options`. At the corners that is so
-    or not; between them the paths count as independent.
+    A choice is active if one of the paths through it is open at all its other choices; an option is
+    open unless it is one of `Space.zero_options`. At the corners that is 0 or 1; between them, the
+    paths are treated as independent.
 
     >>> from optiproxy.spaces import Cell
     >>> space = Cell(nodes=3, operations=["none", "conv"])  # edges 0>1, 0>2, 1>2
     >>> cells = [["conv", "conv", "none"], ["none", "conv", "conv"]]  # both come to 0>2 alone
     >>> archs = [space.architecture(dict(zip(space.names, cell))) for cell in cells]
-    >>> Living(space).encode(archs)[0].argmax(-1).tolist()
+    >>> ActivePath(space).encode(archs)[0].argmax(-1).tolist()
     [[2, 1, 2], [2, 1, 2]]
     """
 
     def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(space, dtype)
         self._passing = torch.from_numpy(~space.zero_options)
-        # A way is a path through a choice without the choice; its places stand in a row that is
-        # filled up with the number of a choice that is always open.
+        # A way is a path through a choice, without that choice. Rows are padded with the number of
+        # an extra choice that is always open.
         ways = [
             (choice, [other for other in path if other != choice])
             for path in space.paths
@@ -43,8 +43,8 @@ class Living(Encoder):
         self._rests = _table([rest for _, rest in ways], filler=len(space))
         ways_of = [[w for w, (c, _) in enumerate(ways) if c == n] for n in range(len(space))]
         self._ways = _table(ways_of, filler=len(ways))
-        # What no path names can't be told to be dead.
-        self._unknown = torch.tensor([not found for found in ways_of])
+        # A choice on no listed path counts as active.
+        self._unlisted = torch.tensor([not found for found in ways_of])
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -56,18 +56,18 @@ class Living(Encoder):
 
     def relaxed(self, p: Tensor) -> Encoded:
         check_relaxed(self.space, p)
-        if self._passing.all():  # then nothing is ever dead
+        if self._passing.all():  # then every choice is active
             return (torch.cat([p, torch.zeros_like(p[..., :1])], 2),)
         passing = p * self._passing
         ones = p.new_ones(len(p), 1)
         opened = torch.cat([passing.sum(-1), ones], 1)
         blocked = torch.cat([1 - opened[:, self._rests].prod(-1), ones], 1)
-        alive = (1 - blocked[:, self._ways].prod(-1)).masked_fill(self._unknown, 1)
-        living = alive[:, :, None] * passing
-        return (torch.cat([living, 1 - living.sum(-1, keepdim=True)], 2),)
+        active = (1 - blocked[:, self._ways].prod(-1)).masked_fill(self._unlisted, 1)
+        options = active[:, :, None] * passing
+        return (torch.cat([options, 1 - options.sum(-1, keepdim=True)], 2),)
 
 
 def _table(rows: list[list[int]], filler: int) -> Tensor:
-    """Rows of different lengths, filled up."""
+    """Rows of different lengths as a matrix, padded with `filler`."""
     columns = list(itertools.zip_longest(*rows, fillvalue=filler))
     return torch.tensor(columns, dtype=torch.long).reshape(len(columns), len(rows)).T

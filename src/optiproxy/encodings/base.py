@@ -1,8 +1,7 @@
-"""What an encoding is: architectures, or a relaxation of them, as tensors.
+"""The interface of an encoding: architectures, discrete or relaxed, as tensors.
 
-An encoder has two faces. `discrete` takes option numbers (B, C) and gathers; `relaxed` takes choice
-probabilities (B, C, O), padded with zeros, and is differentiable. Where every row of probabilities
-is a corner of its simplex, both give the same tensors, exactly.
+`discrete` takes option numbers (B, C); `relaxed` takes choice probabilities (B, C, O), padded with
+zeros, and is differentiable. At the corners of the simplex both give exactly the same tensors.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch import Tensor
 from optiproxy.errors import invalid
 from optiproxy.spaces import Architecture, Space
 
-#: One tensor, or several that belong together (adjacency and vertex features).
+#: One tensor, or several (adjacency and vertex features).
 Encoded: TypeAlias = tuple[Tensor, ...]
 
 
@@ -26,7 +25,7 @@ class Encoder(ABC):
 
     Args:
         space: The search space.
-        dtype: Of the tensors of the discrete encoding; the relaxed one keeps its input's.
+        dtype: Of the discrete encoding's tensors; the relaxed one keeps the dtype of its input.
     """
 
     def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
@@ -47,7 +46,7 @@ class Encoder(ABC):
         """The shape of each tensor, without the batch dimension."""
 
     def encode(self, archs: Sequence[Architecture]) -> Encoded:
-        """Encodes architectures, as users hold them."""
+        """Encodes `Architecture` objects."""
         return self.discrete(torch.from_numpy(self.space.to_indices(archs)))
 
 

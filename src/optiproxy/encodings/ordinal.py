@@ -1,8 +1,8 @@
-"""How far up each choice stands whose options are numbers: widths, depths, kernel sizes.
+"""Choices whose options are numbers (widths, depths, kernel sizes) by the level of the option.
 
-One-hot, 24 and 32 channels are as unlike as 24 and 512, and what was measured of one option says
-nothing of the next. By its level, a choice of sixteen widths has one slope to be learnt. Proxies
-read it beside an encoding that tells all architectures apart, which this one does not.
+One-hot, 24 and 32 channels differ as much as 24 and 512. By its level, a choice of sixteen widths
+has a single slope to learn. It does not distinguish all architectures, so that proxies read it
+beside another encoding, and it is not registered as an encoding of its own.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from optiproxy.encodings.base import Encoded, Encoder, check_relaxed, corners
 from optiproxy.spaces import Space
 
 
-class Levels(Encoder):
-    """One tensor (B, T): the level of each choice that has an order, from -1 to 1, then sums.
+class Ordinal(Encoder):
+    """One tensor (B, T): the level of each ordered choice, from -1 to 1, then sums of levels.
 
-    The sums are of choices that share their options, over the root of how many they are, so that
-    they vary as much as one choice does: wider everywhere, or deeper. The order is that of
-    `Space.levels`; a space without one has no entries.
+    Choices that share their options are summed and divided by the square root of their number, so
+    that a sum varies as much as one choice: wider everywhere, or deeper. The order is that of
+    `Space.levels`; in a space without one the tensor is empty.
 
     >>> from optiproxy.spaces import Chain
     >>> space = Chain({"op": ["conv", "pool"], "depth": [1, 2, 3], "width": [16, 32, 64, 128, 256]})
     >>> archs = [{"op": "conv", "depth": 1, "width": 256}, {"op": "pool", "depth": 2, "width": 32}]
-    >>> Levels(space).encode(archs)[0].tolist()
+    >>> Ordinal(space).encode(archs)[0].tolist()
     [[-1.0, 1.0], [0.0, -0.5]]
     """
 
     def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(space, dtype)
-        #: (C,), which choices have an order.
+        #: (C,), which choices are ordered.
         self.ordered = torch.from_numpy(~np.isnan(space.levels).all(1))
         self._choices = self.ordered.nonzero()[:, 0]
         self._levels = torch.from_numpy(np.nan_to_num(space.levels))[self._choices]

@@ -1,8 +1,8 @@
 """Path encoding: one feature for each sequence of options along each of the space's paths.
 
-Reference: White et al., BANANAS, AAAI 2021, https://arxiv.org/abs/1910.11858. Theirs asks whether a
-sequence occurs on any route; ours keeps the routes apart, which makes it multilinear in the choice
-probabilities and therefore exact at the corners.
+Reference: White et al., BANANAS, AAAI 2021, https://arxiv.org/abs/1910.11858. Theirs has one
+feature for a sequence on any path; here each path has its own, so that the encoding is multilinear
+in the choice probabilities and exact at the corners.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from torch import Tensor
 from optiproxy.encodings.base import Encoded, Encoder, check_relaxed
 from optiproxy.spaces import Space
 
-# BANANAS truncates its encoding too: long paths have many sequences, each of them rare. At this
-# width 10,000 architectures take 0.2 s.
+# Long paths have many sequences, each of them rare; BANANAS truncates its encoding too.
 MAX_FEATURES = 6_000
 
 
 class Path(Encoder):
     """One tensor (B, sequences); paths in the space's order until `MAX_FEATURES` are filled.
 
-    A choice that is on none of them is a path of its own.
+    A choice on none of these paths becomes a path by itself.
     """
 
     def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:

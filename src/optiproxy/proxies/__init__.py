@@ -1,8 +1,14 @@
-"""Differentiable models of the metrics. A proxy is one file here; `base.Proxy` is its interface."""
+"""Models of the metrics; each proxy is one file here, and `base.Proxy` is their interface."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, cast
 
 from optiproxy._lazy import lazy
+from optiproxy.encodings import ENCODINGS, RENAMED
+from optiproxy.errors import unknown
 from optiproxy.registry import Registry
 
 if TYPE_CHECKING:
@@ -18,24 +24,66 @@ PROXIES = Registry(
     {
         "auto": "optiproxy.proxies.auto:Auto",
         "gp": "optiproxy.proxies.gp:GaussianProcess",
-        "gp-adjacency": "optiproxy.proxies.gp_encoded:AdjacencyGP",
-        "gp-living": "optiproxy.proxies.gp_encoded:LivingGP",
-        "gp-onehot": "optiproxy.proxies.gp_encoded:OneHotGP",
-        "gp-path": "optiproxy.proxies.gp_encoded:PathGP",
         "gcn": "optiproxy.proxies.gcn:GCNEnsemble",
         "mlp": "optiproxy.proxies.mlp:MLPEnsemble",
-        "mlp-adjacency": "optiproxy.proxies.mlp:AdjacencyMLP",
-        "mlp-living": "optiproxy.proxies.mlp:LivingMLP",
-        "mlp-onehot": "optiproxy.proxies.mlp:OneHotMLP",
-        "mlp-path": "optiproxy.proxies.mlp:PathMLP",
         "transformer": "optiproxy.proxies.transformer:TransformerEnsemble",
     },
     group="optiproxy.proxies",
 )
 
+#: Proxies with variants that read one encoding alone, as in ``gp:path``.
+FAMILIES = ("gp", "mlp")
+
+
+def get(name: str) -> type[Proxy]:
+    """The proxy with that name: one of `PROXIES`, or ``FAMILY:ENCODING`` such as ``mlp:onehot``.
+
+    The earlier names ``gp-path``, ``mlp-living`` and so on still work, with a warning.
+
+    Raises:
+        InvalidValueError: There is no such proxy or encoding; the message names the most similar.
+    """
+    current = canonical(name)
+    if current != name:
+        _warn_renamed(name, current)
+    family, colon, encoding = current.partition(":")
+    if not colon:
+        return cast("type[Proxy]", PROXIES.get(current))
+    if current not in names():
+        raise unknown("proxy", name, names())
+    return _variant(family, encoding)
+
+
+def names() -> list[str]:
+    """All names that `get` knows, but for the earlier ones."""
+    variants = [f"{family}:{name}" for family in FAMILIES for name in ENCODINGS.names()]
+    return [*PROXIES.names(), *variants]
+
+
+def canonical(name: str) -> str:
+    """Today's name of a proxy; a name that is not an earlier one comes back unchanged."""
+    family, dash, encoding = name.partition("-") if isinstance(name, str) else ("", "", "")
+    encoding = RENAMED.get(encoding, encoding)
+    if dash and family in FAMILIES and encoding in ENCODINGS.names():
+        return f"{family}:{encoding}"
+    return name
+
+
+@cache
+def _variant(family: str, encoding: str) -> type[Proxy]:
+    """A subclass of the family's proxy that reads the encoding alone."""
+    base = PROXIES.get(family)
+    return type(f"{base.__name__}_{encoding}", (base,), {"encoding": encoding})
+
+
+@cache  # one warning for a name in a process
+def _warn_renamed(name: str, current: str) -> None:
+    warnings.warn(f"proxy {name!r} is now called {current!r}", FutureWarning, stacklevel=4)
+
+
 __all__ = [
     "PROXIES", "Auto", "GCNEnsemble", "GaussianProcess", "MLPEnsemble", "Proxy",
-    "TransformerEnsemble",
+    "TransformerEnsemble", "canonical", "get", "names",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy(

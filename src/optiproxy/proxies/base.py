@@ -1,9 +1,8 @@
-"""The proxies' one interface: fit on the queries made so far, predict a mean and a spread.
+"""The interface of all proxies: fit on the queries, then predict a mean and a spread.
 
-A proxy reads choice probabilities ``p`` (B, C, O): corners of the simplex where an architecture is
-discrete, anything between in the climb. The encoding is the proxy's own affair. Predictions are
-differentiable with respect to ``p``. Targets are standardised metrics, one column each; every scale
-in here is theirs.
+A proxy reads choice probabilities ``p`` (B, C, O): corners of the simplex for discrete
+architectures, anything between during the gradient ascent. Each proxy chooses its own encoding of
+them. Targets are standardised metrics, one column each; all predictions are on their scale.
 """
 
 from __future__ import annotations
@@ -19,17 +18,21 @@ from optiproxy.spaces import Space
 class Proxy(ABC):
     """Learns ``metrics = f(architecture)``.
 
-    The search makes one for each round: ``fit`` is called once, then ``predict`` many times.
+    In each round the search makes a new one, calls `fit` once, then the others many times.
 
     Args:
         space: The search space.
         seed: Of the proxy's own randomness (initial weights, dropout).
     """
 
-    #: Number type of ``p`` and of the targets; small Gaussian processes want double precision.
+    #: Number type of ``p`` and of the targets; small Gaussian processes need double precision.
     dtype: torch.dtype = torch.float32
-    #: Whether a fit takes about a tenth of a second: then the search fits after few queries.
+    #: Whether a fit takes about a tenth of a second or less: then batches are small at first.
     quick: bool = True
+    #: Whether `mean` and `predict` are differentiable with respect to ``p``. If not (a forest,
+    #: boosted trees), the search does not climb: it ranks random draws and neighbours of the best.
+    #: Then ``p`` is always at corners of the simplex.
+    differentiable: bool = True
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         self.space = space
@@ -37,24 +40,18 @@ class Proxy(ABC):
 
     @abstractmethod
     def fit(self, p: Tensor, y: Tensor) -> None:
-        """Fits to architectures p (T, C, O) and standardised metrics y (T, M), NaN-free."""
-
-    def look(self, p: Tensor, y: Tensor) -> None:  # noqa: B027 (most proxies need not look)
-        """Told before `fit`, where that is to learn what a prior leaves of y (T, M), as measured.
-
-        For what a proxy wants to know of the queries themselves; by default nothing.
-        """
+        """Fits to architectures p (T, C, O) and standardised metrics y (T, M) without NaN."""
 
     @abstractmethod
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and spread (one standard deviation), each (B, M), of p (B, C, O)."""
 
     def mean(self, p: Tensor) -> Tensor:
-        """The mean alone, (B, M), where that is cheaper: the climb asks for nothing else."""
+        """The mean alone, (B, M), where that is cheaper; the gradient ascent mostly needs this."""
         return self.predict(p)[0]
 
     def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-        """Cross-validated predictions, which tell how well such a fit goes. `fit` comes after it.
+        """Cross-validated predictions. Call `fit` afterwards.
 
         Args:
             p: (T, C, O), as for `fit`.
@@ -62,7 +59,7 @@ class Proxy(ABC):
             folds: (T,), the number of each architecture's fold, from 0.
 
         Returns:
-            (T, M), the mean for each architecture by a fit without its fold.
+            (T, M), the predicted mean of each architecture by a fit without its fold.
         """
         out = torch.zeros_like(y)
         for fold in range(int(folds.max()) + 1):
@@ -72,33 +69,27 @@ class Proxy(ABC):
             out[inside] = other.mean(p[inside]).detach()
         return out
 
-    def beliefs(self, p: Tensor) -> Beliefs:
-        """What the proxy thinks of a list of candidates p (B, C, O); see `Beliefs`."""
+    def posterior(self, p: Tensor) -> Posterior:
+        """The predictions for a fixed list of candidates p (B, C, O); see `Posterior`."""
         with torch.no_grad():
-            return Beliefs(*self.predict(p))
+            return Posterior(*self.predict(p))
 
 
-class Beliefs:
-    """Predictions for a fixed list of candidates, while a batch is being filled from it.
-
-    `believe` takes the mean of one candidate for measured, so that what is like it loses its spread
-    and the batch stays diverse. A spread that can't be conditioned (an ensemble's) stays.
+class Posterior:
+    """Predictions for a fixed list of candidates, from which a batch is selected.
 
     Args:
         mean: (B, M).
         spread: (B, M), one standard deviation.
-
-    Attributes:
-        second: (B, M), another model's mean, where the proxy has a second opinion.
-        share: Of five places of a batch, how many are ranked by it.
     """
-
-    second: Tensor | None = None
-    share: int = 0
 
     def __init__(self, mean: Tensor, spread: Tensor) -> None:
         self.mean = mean
         self.spread = spread
 
-    def believe(self, index: int) -> None:
-        """Conditions the spread of all candidates on candidate `index` at its mean."""
+    def condition_on_mean(self, index: int) -> None:
+        """Updates the spread as if candidate `index` had been measured at its mean.
+
+        The kriging believer (Ginsbourger et al., 2010): the candidates similar to a pick lose their
+        spread, which keeps a batch diverse. The spread of an ensemble can't be updated and stays.
+        """

@@ -1,7 +1,7 @@
-"""What the neural proxies share: K networks as one tensor dimension, fitted side by side.
+"""The basis of the neural proxies: K networks as one tensor dimension, trained side by side.
 
-A network is a dictionary of weights, each with the members first (K, in, out), and a function of
-it. K networks then cost a few larger matrix products, not K loops. The fit loss is that of Lyu et
+An ensemble is a dictionary of weights, each with a leading dimension K, and a function of it: a few
+large matrix products instead of K loops. The fit loss is that of Lyu et
 al., OptiProxy-NAS, https://arxiv.org/abs/2509.05656: mean squared error plus a pairwise hinge.
 """
 
@@ -23,7 +23,7 @@ from optiproxy.spaces import Space
 Weights = dict[str, Tensor]
 
 HINGE_WEIGHT, HINGE_MARGIN = 0.2, 0.1  # METHOD: fit loss
-# Of more architectures each epoch ranks others in pairs: all pairs of 2,500 are 6 million.
+# With more architectures, each epoch uses the pairs of another subset of at most this size.
 PAIRED = 300
 # METHOD: the learning rate is decayed by 0.9 every 10 epochs.
 DECAY, DECAY_EPOCHS = 0.9, 10
@@ -32,7 +32,7 @@ BETA_1, BETA_2 = 0.9, 0.999
 
 @dataclass(frozen=True)
 class Training:
-    """How long, and how fast, an ensemble learns."""
+    """Epochs and AdamW's rates."""
 
     epochs: int
     learning_rate: float
@@ -40,12 +40,12 @@ class Training:
 
 
 class Ensemble(Proxy):
-    """K networks as a proxy. A subclass says what they read, how they begin and what they compute.
+    """K networks as a proxy; mean and spread are those of the members' outputs.
 
-    The mean and the spread are those of the members' outputs.
+    A subclass defines the inputs, the initial weights and the outputs.
     """
 
-    #: What a variant may change: how many members, and how they are trained.
+    #: K, and how the members are trained; a subclass may change both.
     members: int
     training: Training
 
@@ -55,25 +55,25 @@ class Ensemble(Proxy):
 
     @abstractmethod
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
-        """What the networks read of choice probabilities p (B, C, O)."""
+        """The networks' inputs for choice probabilities p (B, C, O)."""
 
     @abstractmethod
     def _initial(
         self, inputs: tuple[Tensor, ...], metrics: int, generator: torch.Generator
     ) -> Weights:
-        """Random weights for such inputs and so many outputs."""
+        """Random weights for these inputs and M outputs."""
 
     @abstractmethod
     def _outputs(
         self, weights: Weights, inputs: tuple[Tensor, ...], generator: torch.Generator | None = None
     ) -> Tensor:
-        """(K, B, M); with dropout where there is a generator."""
+        """(K, B, M); with dropout if there is a generator."""
 
     def fit(self, p: Tensor, y: Tensor) -> None:
         self._weights = self._trained(p, y)
 
     def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-        """By one training: each member leaves a fold out, and speaks for it."""
+        """By one training, in which each member leaves one fold out and predicts it."""
         weights = self._trained(p, y, others(folds, self.members))
         with torch.no_grad():
             out = self._outputs(weights, self._inputs(p))
@@ -108,7 +108,7 @@ def linear_weights(
 
 
 def linear(w: Weights, name: str, z: Tensor) -> Tensor:
-    """Each member's own layer: z (K, …, in) → (K, …, out)."""
+    """Applies each member's layer: z (K, …, in) → (K, …, out)."""
     flat = torch.baddbmm(w[f"{name}.b"], z.reshape(len(z), -1, z.shape[-1]), w[f"{name}.w"])
     return flat.view(*z.shape[:-1], flat.shape[-1])
 
@@ -131,17 +131,17 @@ def train(
     """Fits all members to y (T, M) at once by AdamW; returns the weights.
 
     Args:
-        weights: Where each member starts.
+        weights: The initial weights.
         forward: Weights → the outputs (K, T, M) for the architectures of `y`.
         y: Standardised metrics.
         training: Epochs, learning rate and weight decay.
-        learns: (K, T), 1 where a member learns from an architecture, else 0; by default from all.
+        learns: (K, T), 1 where a member learns from an architecture, else 0; by default all 1.
     """
     if learns is None:
         learns = torch.ones(1, len(y))
     share = learns / learns.sum(1, keepdim=True)
     strides = math.ceil(len(y) / PAIRED)
-    # All weights are views of one vector, so that a step of the optimiser is a few operations.
+    # All weights are views of one vector, so that an optimiser step is a few operations.
     flat = torch.cat([w.flatten() for w in weights.values()])
     parts = torch.split(flat, [w.numel() for w in weights.values()])
     leaves = {
@@ -151,7 +151,7 @@ def train(
     first, second = torch.zeros_like(flat), torch.zeros_like(flat)
     for epoch in range(training.epochs):
         out = forward(leaves)
-        # Summed over members: each has gradients, and a learning rate, of its own.
+        # A sum over members, so that the gradients of each are those of its own loss.
         squared = (((out - y) ** 2).mean(2) * share).sum()
         some = slice(epoch % strides, None, strides)
         loss = squared + HINGE_WEIGHT * hinge(out[:, some], y[some], learns[:, some])
@@ -179,6 +179,6 @@ def hinge(out: Tensor, y: Tensor, learns: Tensor) -> Tensor:
 
 
 def others(folds: Tensor, members: int) -> Tensor:
-    """Who learns from what when member k leaves fold k out, (K, T)."""
+    """`learns` of `train` when member k leaves fold k out, (K, T)."""
     assert int(folds.max()) < members, "a fold has no member that leaves it out"
     return (torch.arange(members)[:, None] != folds[None]).float()

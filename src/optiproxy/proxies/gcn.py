@@ -23,7 +23,7 @@ from optiproxy.proxies.ensemble import (
 )
 from optiproxy.spaces import Space
 
-HIDDEN = 32  # over ten seeds and three tasks better than 64 in half the time; published: 128 to 186
+HIDDEN = 32  # better than 64 in half the time (docs/log.md); published: 128 to 186
 LAYERS = 2
 MEMBERS = 4
 TRAINING = Training(epochs=120, learning_rate=5e-3, weight_decay=5e-4)
@@ -47,17 +47,16 @@ class GCNEnsemble(Ensemble):
     The spread is the members' standard deviation.
     """
 
-    #: What a variant may change: the members, their hidden width, and how they are trained.
     members = MEMBERS
     hidden = HIDDEN
     training = TRAINING
     quick = False
-    #: Whether it is told which vertices are dead, see `_graphs`.
-    told = True
+    #: Whether vertices have the features "active" and "level", see `_graphs`.
+    prune_dead = True
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        self._read = Graphs(space, told=self.told)
+        self._read = Graphs(space, prune_dead=self.prune_dead)
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
         return self._graph(p)
@@ -85,7 +84,7 @@ def _initial(
     weights: Weights = {}
     width = features
     for layer in range(LAYERS):
-        # A direction is a member's half: K networks are 2K layers here.
+        # Each member has a layer for each direction: 2K layers.
         weights |= linear_weights(f"{layer}.directions", 2 * members, width, hidden, generator)
         weights |= linear_weights(f"{layer}.join", members, 2 * hidden, hidden, generator)
         width = hidden
@@ -122,12 +121,12 @@ def _forward(
     members, hidden, _ = w["out.w"].shape
     h = x.transpose(0, 1)[None]  # (1, N, B, F): the same for all members in the first layer
     for layer in range(LAYERS):
-        # The rows of the graph sum to one, so that a layer's bias may be added behind it.
+        # The rows of the graph sum to one, so that the bias may be added afterwards.
         z = _propagate(graph, h).expand(members, -1, -1, -1, -1).flatten(0, 1)  # (2K, N, B, ·)
         z = F.relu(linear(w, f"{layer}.directions", z))
         h = _join(w, f"{layer}.join", *z.view(members, 2, *z.shape[1:]).unbind(1))
         h = F.layer_norm(h, h.shape[-1:])
         if generator is not None:
-            # One mask for all vertices of an architecture: as good, and drawn N times faster.
+            # One mask for all vertices of an architecture: as good, and N times faster to draw.
             h = dropout(h, (members, 1, b, hidden), DROPOUT, generator)
     return linear(w, "out", F.gelu(h.mean(1)))  # (K, B, H) → (K, B, M)

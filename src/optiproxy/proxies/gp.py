@@ -1,7 +1,7 @@
 """A Gaussian process on the relaxed choices: the proxy for few queries.
 
 Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006: equations 2.25 and 2.26 (the
-posterior), 5.8 and 5.9 (the marginal likelihood and its gradient). The kernel is in `_kernel`.
+posterior), 5.8 and 5.9 (the marginal likelihood and its gradient). The kernel is in `kernel`.
 """
 
 from __future__ import annotations
@@ -16,45 +16,46 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from torch import Tensor
 
-from optiproxy.proxies.base import Beliefs, Proxy
+from optiproxy.proxies.base import Posterior, Proxy
 from optiproxy.proxies.kernel import Kernel, Mixture
+from optiproxy.proxies.kernel_encoded import Encoded
 from optiproxy.proxies.kernel_views import Array, Compared
 from optiproxy.spaces import Space
 
-ITERATIONS = 30  # of L-BFGS; the penalised likelihood hardly moves after these
-# Of more queries, so many, evenly spaced, teach the hyper-parameters; all of them the posterior.
+ITERATIONS = 30  # of L-BFGS; more hardly change the penalised likelihood
+# With more queries, so many, evenly spaced, determine the hyper-parameters; all enter the
+# posterior.
 LEARNT_FROM = 200
 JITTER = 1e-6
 
-# Each log parameter has a normal prior (mean, deviation), which keeps 20 parameters in place where
-# there are 10 queries. Targets are standardised, so amplitudes of e^-1 add up to about one.
+# Each log parameter has a normal prior (mean, deviation), which makes a fit of 20 parameters to 10
+# queries possible. Targets are standardised, so that amplitudes of e^-1 add up to about one.
 PRIORS = {
     "amplitudes": (-1.0, 1.5),
     "noise": (-4.0, 1.5),
     "weights": (-2.0, 1.5),
     "choices": (-1.0, 1.2),
-    "levels": (0.0, 1.5),
+    "ordinal": (0.0, 1.5),
     "trends": (0.0, 1.5),
     "options": (-4.0, 1.5),
     "paths": (-1.0, 1.2),
     "counts": (-2.0, 1.5),
-    "living": (-2.0, 1.5),
+    "active_counts": (-2.0, 1.5),
     "pairs": (-2.0, 1.5),
     "routes": (-1.5, 1.5),
     "encoding": (-0.5, 1.5),
     "linear": (-1.0, 1.5),
 }
-# The additive effects of more than six choices share the same variance; so do trends, and two
-# architectures are as far from each other by the levels of many choices as by those of six. What
-# ordered options are worth on their own starts low: with -2, searches took longer to find a peak.
+# The additive effects of more than six choices share the variance of six, and so do trends, options
+# and the distances by levels.
 UNIT = 6
-SHARING = ("weights", "levels", "trends", "options")
+SHARING = ("weights", "ordinal", "trends", "options")
 BOUND = 5.0  # a log parameter stays within so many deviations of its prior
 
 
 @dataclass(frozen=True)
-class _Posterior:
-    """Of M metrics: what is needed to predict them."""
+class _Fit:
+    """The fitted processes of M metrics."""
 
     weights: Tensor  # (M, C)
     amplitudes: Tensor  # (M, views)
@@ -82,18 +83,27 @@ class GaussianProcess(Proxy):
     >>> bool(mean[5] > mean[0]), spread.shape
     (True, torch.Size([6, 1]))
 
-    Hyper-parameters are those of largest penalised marginal likelihood, found by L-BFGS from the
-    prior's centre: a fit depends on the data alone, never on the round before.
+    Hyper-parameters maximise the penalised marginal likelihood, by L-BFGS from the prior's centre:
+    a fit depends on the data alone, not on the previous round.
+
+    Args:
+        space: The search space.
+        seed: Unused; a fit is deterministic.
+        kernel: By default `Mixture`, or that of the `encoding`.
     """
 
     dtype = torch.float64
+    #: The only encoding that is read, in a variant such as ``gp:path``; None for the whole mixture.
+    encoding: str | None = None
 
     def __init__(self, space: Space, *, seed: int = 0, kernel: Kernel | None = None) -> None:
         super().__init__(space, seed=seed)
-        self._kernel = kernel or Mixture(space)
+        if kernel is None:
+            kernel = Encoded(space, self.encoding) if self.encoding else Mixture(space)
+        self._kernel = kernel
         self._train: tuple[Any, ...] = ()
-        self._posterior: _Posterior | None = None
-        #: (M,), the penalised log marginal likelihood of each metric; what fits are compared by.
+        self._state: _Fit | None = None
+        #: (M,), the penalised log marginal likelihood of each metric, by which fits are compared.
         self.evidence = torch.zeros(0, dtype=self.dtype)
 
     def fit(self, p: Tensor, y: Tensor) -> None:
@@ -108,7 +118,7 @@ class GaussianProcess(Proxy):
             evidence.append(value)
             fitted.append(likelihood.split(theta))
         self.evidence = torch.tensor(evidence, dtype=self.dtype)
-        self._posterior = self._posterior_of(fitted, features, y)
+        self._state = self._fit_of(fitted, features, y)
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         features = self._kernel.features(p)
@@ -120,14 +130,14 @@ class GaussianProcess(Proxy):
         k = self._kernel.cross(*post.parameters, self._kernel.features(p), self._train)
         return (k @ post.alpha[:, :, None])[:, :, 0].T
 
-    def beliefs(self, p: Tensor) -> Beliefs:
+    def posterior(self, p: Tensor) -> Posterior:
         with torch.no_grad():
             return _Conditioned(self, self._kernel.features(p))
 
     def left_out(self, p: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-        """In closed form, with the hyper-parameters of the fit to all, which it leaves behind.
+        """In closed form, with the hyper-parameters of the fit to all data, RW 2006 eq. 5.12.
 
-        RW 2006 eq. 5.12.
+        The proxy stays fitted to all data.
         """
         self.fit(p, y)
         post = self._fitted
@@ -141,13 +151,13 @@ class GaussianProcess(Proxy):
         return post.y - error.T
 
     @property
-    def _fitted(self) -> _Posterior:
-        assert self._posterior is not None, "fit comes before predict"
-        return self._posterior
+    def _fitted(self) -> _Fit:
+        assert self._state is not None, "fit comes before predict"
+        return self._state
 
-    def _posterior_of(
+    def _fit_of(
         self, fitted: list[dict[str, Array]], features: tuple[Tensor, ...], y: Tensor
-    ) -> _Posterior:
+    ) -> _Fit:
         def stacked(name: str) -> Tensor:
             return torch.from_numpy(np.exp(np.stack([one[name] for one in fitted])))
 
@@ -158,11 +168,12 @@ class GaussianProcess(Proxy):
         k.diagonal(dim1=1, dim2=2).add_(noise[:, None])
         factor = torch.linalg.cholesky(k)
         alpha = torch.cholesky_solve(y.T[:, :, None], factor)[:, :, 0]
-        return _Posterior(*parameters, noise, factor, alpha, y)
+        return _Fit(*parameters, noise, factor, alpha, y)
 
     def _conditional(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
-        """Means and variances (B, M), and the whitened (M, T, B), whose squares are the variance
-        that the data takes away.
+        """Means and variances (B, M), and the whitened cross-covariances (M, T, B).
+
+        The sums of squares of the latter are the reduction of the variance by the data.
         """
         post = self._fitted
         k = self._kernel.cross(*post.parameters, features, self._train)
@@ -172,8 +183,8 @@ class GaussianProcess(Proxy):
         return mean.T, (prior - (whitened**2).sum(1)).T, whitened
 
 
-class _Conditioned(Beliefs):
-    """Beliefs whose variances are updated by rank one, RW 2006 eq. 2.26 applied to one point."""
+class _Conditioned(Posterior):
+    """A posterior whose variances are updated by rank one: RW 2006 eq. 2.26 for one point."""
 
     def __init__(self, gp: GaussianProcess, features: tuple[Tensor, ...]) -> None:
         self._kernel, self._post = gp._kernel, gp._fitted
@@ -181,7 +192,7 @@ class _Conditioned(Beliefs):
         mean, self._variance, self._whitened = gp._conditional(features)
         super().__init__(mean, self._variance.clamp(min=JITTER).sqrt())
 
-    def believe(self, index: int) -> None:
+    def condition_on_mean(self, index: int) -> None:
         one = self._kernel.known(tuple(f[index, None] for f in self._features))
         prior = self._kernel.cross(*self._post.parameters, self._features, one)[:, :, 0]
         shared = (self._whitened[:, None, :, index] @ self._whitened)[:, 0]
@@ -196,13 +207,13 @@ class _Conditioned(Beliefs):
 class _Likelihood:
     """Penalised negative log marginal likelihood of one metric, with its gradient, in numpy.
 
-    Matrices are symmetric, so their lower triangles do: P = T (T + 1) / 2 pairs, row by row.
+    Of the symmetric matrices it uses the lower triangles: P = T (T + 1) / 2 pairs, row by row.
 
     Args:
-        kernel: Whose parameters are fitted.
-        views: Of the pairs.
-        agreements: (C, P).
-        y: (T,), the metric, standardised.
+        kernel: The kernel whose parameters are fitted.
+        views: The kernel's views of the pairs.
+        agreements: (C, P), of the pairs.
+        y: (T,), the standardised metric.
     """
 
     def __init__(self, kernel: Kernel, views: list[Compared], agreements: Array, y: Array) -> None:
@@ -228,7 +239,7 @@ class _Likelihood:
         return {name: theta[where] for name, where in self._slices.items()}
 
     def maximise(self) -> tuple[Array, float]:
-        """The log parameters of largest penalised likelihood, and its logarithm there."""
+        """The log parameters that maximise the penalised likelihood, and its logarithm there."""
         bound = BOUND * self._deviation
         result = minimize(
             self,
@@ -260,7 +271,7 @@ class _Likelihood:
         # Eq. 5.9: d loss / d theta = tr(g dK / d theta).
         first, second = self._pairs
         g = inverse[self._pairs] - alpha[first] * alpha[second]
-        g[self._diagonal] *= 0.5  # what is off the diagonal stands in the matrix twice
+        g[self._diagonal] *= 0.5  # entries off the diagonal occur twice in the matrix
         gradient = z / self._deviation
         gradient[self._slices["noise"]] += value["noise"][0] * g[self._diagonal].sum()
         gradient[self._slices["weights"]] += value["weights"] * (self._agreements @ g)

@@ -1,14 +1,14 @@
-"""The Gaussian process's kernel on relaxed architectures: a sum of views (see `_views`).
+"""The Gaussian process's kernel on relaxed architectures: a sum of views (see `kernel_views`).
 
 For two architectures with choice probabilities p and q let ``s_c = <p_c, q_c>`` be the agreement of
-choice c: one at equal corners, zero at different ones. Of a choice with an order it falls off with
-the levels' distance, so that what was measured of 24 channels speaks for 32: ``s_c = p_c' N q_c``
-with a Matérn kernel N of the levels (3/2; RW 2006 eq. 4.17). Additive effects, ``sum_c w_c s_c``,
-are always in. Each view adds its own, times an amplitude. All views are exponentials, or means of
-such, of inner products and distances of features, or inner products themselves, so the kernel is
-positive definite inside the simplex too, and differentiable.
+choice c: one at equal corners, zero at different ones. For an ordered choice it decreases with the
+distance of the levels, so that a result with 24 channels informs 32: ``s_c = p_c' N q_c`` with a
+Matérn kernel N of the levels (3/2; RW 2006 eq. 4.17). The kernel has additive effects,
+``sum_c w_c s_c``, and adds each view times an amplitude. Views are inner products of features,
+exponentials of their distances, or means of those, so that the kernel is positive definite and
+differentiable inside the simplex too.
 
-What is compared with stays the same throughout a climb, so it is prepared once (`Kernel.known`).
+The evaluated architectures stay the same during an ascent and are prepared once (`Kernel.known`).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from optiproxy.encodings.active_path import Living
-from optiproxy.encodings.ordinal import Levels
+from optiproxy.encodings.active_path import ActivePath
+from optiproxy.encodings.ordinal import Ordinal
 from optiproxy.proxies.kernel_views import (
+    ActiveChoices,
+    ActiveCounts,
     Array,
     Choices,
     Compared,
     Counts,
-    LevelChoices,
-    LivingChoices,
-    LivingCounts,
     Options,
+    OrdinalChoices,
     Pairs,
     Paths,
     Read,
@@ -46,27 +46,24 @@ from optiproxy.spaces import Space
 
 VIEWS = (
     "choices",
-    "levels",
+    "ordinal",
     "trends",
     "options",
     "paths",
     "counts",
-    "living",
+    "active_counts",
     "pairs",
     "routes",
 )
 
-# Routes are compared each with each.
-MAX_ROUTES = 8
-# Lists are compared in blocks of so many pairs, whose arrays stay in the cache: with 250 known ones
-# 2,500 candidates of DARTS take 0.13 s instead of 0.46 s.
+MAX_ROUTES = 8  # each route is compared with each
+# Lists are compared in blocks of so many pairs, whose arrays fit the processor's cache.
 BLOCK = 16_000
-# How fast the agreement of ordered options falls off over levels from -1 to 1. A Gaussian, which is
-# smooth at zero, takes numbers that stand for operations for widths: from 30 architectures of NAS-
-# Bench-201 (CIFAR-100) models have a rank correlation of 0.66, and with the Matérn of 0.72.
+# How fast the agreement of ordered options decreases over levels from -1 to 1. A Matérn kernel,
+# since a Gaussian is too smooth where numbers stand for operations (docs/log.md).
 NEARNESS = 1.5
 _ROOTS: WeakKeyDictionary[Space, Tensor] = WeakKeyDictionary()
-# Beyond this many counted pairs that view has nothing left to share between choices.
+# With more counted pairs than this, choices have too little in common for that view.
 MAX_PAIR_FEATURES = 1024
 
 
@@ -83,17 +80,15 @@ class Kernel(ABC):
 
     @abstractmethod
     def features(self, p: Tensor) -> tuple[Tensor, ...]:
-        """Of p (B, C, O): what agrees choice by choice, (B, choices, any), then what each view
-        reads.
-        """
+        """Of p (B, C, O): the part that agreements compare, (B, choices, any), then each view's."""
 
     def known(self, features: tuple[Tensor, ...]) -> tuple[Any, ...]:
-        """Features of a list that others are compared with."""
+        """Features prepared as the list that others are compared with."""
         p, *rest = features
         return (p, *(view.known(f) for view, f in zip(self.views, rest, strict=True)))
 
     def compared(self, p: Tensor) -> tuple[list[Compared], Array]:
-        """For the fit: the pairs of architectures p (T, C, O), each once.
+        """For the fit: all pairs of architectures p (T, C, O), each once.
 
         Returns:
             Each view of the P = T (T + 1) / 2 pairs of the lower triangle, row by row, and their
@@ -146,15 +141,17 @@ class Kernel(ABC):
 
 
 class Mixture(Kernel):
-    """The views that say something in a space, and the sum of them.
+    """The sum of the views that apply to a space.
 
     Args:
         space: The search space.
         views: Which of `VIEWS` to use where they apply.
-        told: Whether what is dead is told from what is alive, where the space has it.
+        prune_dead: Whether inactive choices are ignored, where the space has any.
     """
 
-    def __init__(self, space: Space, views: Collection[str] = VIEWS, *, told: bool = True) -> None:
+    def __init__(
+        self, space: Space, views: Collection[str] = VIEWS, *, prune_dead: bool = True
+    ) -> None:
         self.choices = len(space)
         options = int(space.sizes.max())
         kind = torch.nn.functional.one_hot(
@@ -163,23 +160,23 @@ class Mixture(Kernel):
         kinds = kind.shape[1]
         long = [path for path in space.paths if len(path) > 1]
         links = sorted({pair for path in long for pair in itertools.pairwise(path)})
-        self._living = Living(space) if told and space.zero_options.any() else None
-        levels = Levels(space)
-        self._levels = levels if levels.ordered.any() else None
-        self._near = _near(space) if self._levels else None
+        self._active = ActivePath(space) if prune_dead and space.zero_options.any() else None
+        ordinal = Ordinal(space)
+        self._ordinal = ordinal if ordinal.ordered.any() else None
+        self._near = _near(space) if self._ordinal else None
         possible: list[View] = []
-        if self._living:
-            possible.append(LivingChoices(space))
-        elif not self._levels:  # They tell the same with an order.
+        if self._active:
+            possible.append(ActiveChoices(space))
+        elif not self._ordinal:  # `ordinal` contains the same
             possible.append(Choices(space))
-        if self._levels:
-            possible += [LevelChoices(levels), Trends(levels), Options(levels)]
+        if self._ordinal:
+            possible += [OrdinalChoices(ordinal), Trends(ordinal), Options(ordinal)]
         if long:
             possible.append(Paths(long))
         if kinds < self.choices:
             possible.append(Counts(kind, options))
-            if self._living:
-                possible.append(LivingCounts(kind, options))
+            if self._active:
+                possible.append(ActiveCounts(kind, options))
             if links and (kinds * options) ** 2 <= MAX_PAIR_FEATURES:
                 possible.append(Pairs(kind, links))
             if 1 < len(long) <= MAX_ROUTES:
@@ -187,14 +184,14 @@ class Mixture(Kernel):
         self.views = [view for view in possible if view.name in views]
 
     def features(self, p: Tensor) -> tuple[Tensor, ...]:
-        levels = self._levels.relaxed(p)[0] if self._levels else p.new_zeros(len(p), 0)
+        levels = self._ordinal.relaxed(p)[0] if self._ordinal else p.new_zeros(len(p), 0)
         spread = self._spread(p)
-        living = self._spread(self._living.relaxed(p)[0]) if self._living else spread
-        read = Read(spread, p, living, levels)
+        active = self._spread(self._active.relaxed(p)[0]) if self._active else spread
+        read = Read(spread, p, active, levels)
         return (spread, *(view.features(read) for view in self.views))
 
     def _spread(self, p: Tensor) -> Tensor:
-        """p (B, C, O or more), where each ordered option spreads to those near it."""
+        """p (B, C, O or more) with the probabilities of ordered options spread to near options."""
         if self._near is None:
             return p
         options = self._near.shape[1]
@@ -203,7 +200,7 @@ class Mixture(Kernel):
 
 
 def _near(space: Space) -> Tensor:
-    """(C, O, O), symmetric roots of how far options of the same choice agree; found once."""
+    """(C, O, O), symmetric roots of the agreements between options of a choice; computed once."""
     if space not in _ROOTS:
         _ROOTS[space] = _roots(space)
     return _ROOTS[space]

@@ -1,31 +1,31 @@
-"""The views of the Gaussian process's kernel: ways in which architectures are alike.
+"""The views of the Gaussian process's kernel: ways in which architectures resemble each other.
 
-``s_c`` is the agreement of choice c (see `_kernel`). A view is ``exp(-scales . distances)``,
+``s_c`` is the agreement of choice c (see `kernel`). A view is ``exp(-scales . distances)``,
 `Routes` a mean of such terms, `Trends` and `Options` are inner products:
 
-=========  ======================================================================================
-choices    ``1 - s_c``: every choice has a relevance of its own.
-levels     the same, but ``(x_c - x'_c)^2`` for a choice with an order, where x is its level.
-trends     ``sum_t w_t x_t x'_t``, linear in the levels, and in their sums over like choices.
-options    ``sum_t w_t <p_t, q_t>``: additive effects of ordered options, each on its own; rarely of
-           use but where numbers stand for operations.
-paths      ``1 - prod_{c in r} s_c``: the same for whole source-to-sink paths r.
-counts     ``(h_o - h'_o)^2``, where h counts how often an option is chosen, wherever: what is
-           learnt on one edge speaks for the others.
-living     the same of what is alive.
-pairs      ``|b - b'|^2``, where b counts pairs of options that follow each other along a path:
-           the first step of a Weisfeiler-Lehman kernel, https://arxiv.org/abs/2006.07556.
-routes     mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``, where h counts the
-           options along a path: an architecture as the set of its paths, wherever they run. With
-           its own relevance for each option it can learn that an identity does not matter on a
-           path, and that one missing edge does.
-=========  ======================================================================================
+=============  ==================================================================================
+choices        ``1 - s_c``: every choice has its own relevance.
+ordinal        the same, but ``(x_c - x'_c)^2`` for an ordered choice, where x is its level.
+trends         ``sum_t w_t x_t x'_t``, linear in the levels and in their sums over like choices.
+options        ``sum_t w_t <p_t, q_t>``: additive effects of ordered options, each on its own; of
+               use where numbers stand for operations.
+paths          ``1 - prod_{c in r} s_c``: the same for whole source-to-sink paths r.
+counts         ``(h_o - h'_o)^2``, where h counts how often an option is chosen, wherever: a result
+               on one edge informs the others.
+active_counts  the same for active choices alone.
+pairs          ``|b - b'|^2``, where b counts pairs of options that follow each other along a path:
+               the first step of a Weisfeiler-Lehman kernel, https://arxiv.org/abs/2006.07556.
+routes         mean over all pairs of paths of ``exp(-sum_o l_o (h_ro - h'_r'o)^2)``, where h counts
+               the options along a path: an architecture as the set of its paths. With a relevance
+               for each option it can learn that an identity does not matter on a path, and that
+               one missing edge does.
+=============  ==================================================================================
 
-Levels, trends and options need choices with an order (`Space.levels`), and levels stand in the
-place of choices there; counts, living, pairs and routes need choices that share their options, as
-the edges of a cell do. Where a space has options that hand on nothing, `choices` and `living` read
-an architecture without what is dead (`encodings.living`): an accuracy does not know of it. A
-latency may, so the other views read it as it is.
+Ordinal, trends and options need ordered choices (`Space.levels`); there ordinal replaces choices.
+The counts, pairs and routes need choices that share their options, like the edges of a cell. In a
+space with options that pass nothing on, `choices` and `active_counts` ignore inactive choices
+(`encodings.ActivePath`), since an accuracy does not depend on them. A latency may, and the other
+views read the architecture as it is.
 """
 
 from __future__ import annotations
@@ -41,63 +41,62 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from optiproxy.encodings.ordinal import Levels
+from optiproxy.encodings.ordinal import Ordinal
 from optiproxy.spaces import Space
 
 Array = NDArray[np.float64]
 Path = tuple[int, ...]
-# For the fit: scales (size,) to a view of all pairs (P,), and what turns a gradient by that into
-# one by the scales.
+# For the fit: scales (size,) → the view of all pairs (P,), and the function that turns a gradient
+# with respect to the view into one with respect to the scales.
 Compared = Callable[[Array], tuple[Array, Callable[[Array], Array]]]
 
-# The path view costs one array a path; a space with more is served by its shortest ones.
+# The path view needs one array for each path; of more paths the shortest are used.
 MAX_PATHS = 24
 
 
 class Read(NamedTuple):
-    """Architectures, read once for all views.
+    """Architectures, encoded once for all views.
 
     Attributes:
-        p: (B, C, O), the choice probabilities; spread to near options where there is an order.
+        p: (B, C, O), the choice probabilities; those of ordered options spread to near ones.
         chosen: (B, C, O), the choice probabilities as they are.
-        living: (B, C, O + 1), without what is dead; p itself in a space without `zero_options`.
-        levels: (B, T), of choices with an order, see `encodings.levels`; empty where there is none.
+        active: (B, C, O + 1), see `encodings.ActivePath`; p in a space without `zero_options`.
+        levels: (B, T), of ordered choices, see `encodings.Ordinal`; empty where there are none.
     """
 
     p: Tensor
     chosen: Tensor
-    living: Tensor
+    active: Tensor
     levels: Tensor
 
 
 class View(ABC):
-    """One way to compare architectures. `size` is its number of scales."""
+    """One way to compare architectures; `size` is the number of its scales."""
 
     name: str
     size: int
 
     def features(self, read: Read) -> Tensor:
-        """What the view compares of B architectures, computed once a list; (B, ...)."""
+        """The features of B architectures, (B, ...), computed once for a list."""
         return read.p.new_zeros(len(read.p), 0)
 
     def known(self, f: Tensor) -> Any:
-        """The features f (B, ...) of what others are compared with."""
+        """Features f (B, ...) prepared as the list that others are compared with."""
         return f
 
     @abstractmethod
     def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
-        """For the fit: of architectures with features f (T, ...), the pairs (2, P), whose
-        agreements are s (C, P).
-        """
+        """For the fit: the view of pairs (2, P) with agreements s (C, P); features f (T, ...)."""
 
     @abstractmethod
     def cross(self, scale: Tensor, a: Tensor, b: Any, s: Tensor) -> Tensor:
-        """The view (M, A, B) of features a and known ones b, with agreements s (C, A, B), by the
-        scales (M, size) of each metric.
+        """The view (M, A, B) of features a and known b with agreements s (C, A, B).
+
+        `scale` (M, size) has the scales of each metric.
         """
 
     def diagonal(self, scale: Tensor, f: Tensor, s: Tensor) -> Tensor:
-        """The view of each architecture with itself, (M, A); s (C, A) is its own agreement."""
+        """The view of each architecture with itself, (M, A), with agreements s (C, A)."""
         return s.new_ones(len(scale), s.shape[1])
 
 
@@ -117,9 +116,9 @@ class Choices(View):
         return torch.exp(scale @ (s - 1))
 
 
-class LivingChoices(Choices):
+class ActiveChoices(Choices):
     def features(self, read: Read) -> Tensor:
-        return read.living
+        return read.active
 
     def compared(self, f: Tensor, s: Tensor, pairs: Tensor) -> Compared:
         first, second = pairs
@@ -132,13 +131,13 @@ class LivingChoices(Choices):
         return super().diagonal(scale, f, own_agreement(f))
 
 
-class LevelChoices(View):
-    name = "levels"
+class OrdinalChoices(View):
+    name = "ordinal"
 
-    def __init__(self, levels: Levels) -> None:
-        self._others = (~levels.ordered).nonzero()[:, 0]
-        self._ordered = int(levels.ordered.sum())
-        self.size = len(levels.ordered)
+    def __init__(self, ordinal: Ordinal) -> None:
+        self._others = (~ordinal.ordered).nonzero()[:, 0]
+        self._ordered = int(ordinal.ordered.sum())
+        self.size = len(ordinal.ordered)
 
     def features(self, read: Read) -> Tensor:
         return read.levels[:, : self._ordered]
@@ -162,8 +161,8 @@ class LevelChoices(View):
 class Trends(View):
     name = "trends"
 
-    def __init__(self, levels: Levels) -> None:
-        ((self.size,),) = levels.shapes
+    def __init__(self, ordinal: Ordinal) -> None:
+        ((self.size,),) = ordinal.shapes
 
     def features(self, read: Read) -> Tensor:
         return read.levels
@@ -183,9 +182,9 @@ class Trends(View):
 class Options(View):
     name = "options"
 
-    def __init__(self, levels: Levels) -> None:
-        self._ordered = levels.ordered
-        self.size = int(levels.ordered.sum())
+    def __init__(self, ordinal: Ordinal) -> None:
+        self._ordered = ordinal.ordered
+        self.size = int(ordinal.ordered.sum())
 
     def features(self, read: Read) -> Tensor:
         return read.chosen[:, self._ordered]
@@ -211,7 +210,7 @@ class Paths(View):
         self.size = len(self.paths)
 
     def _along(self, s: Tensor) -> Tensor:
-        # A product of few is faster by hand, and so is its gradient: three times, in a climb.
+        # Products of few tensors: three times faster than `prod` with its gradient.
         agreements = s.unbind(0)
         return torch.stack([reduce(mul, [agreements[c] for c in path]) for path in self.paths])
 
@@ -244,18 +243,18 @@ class Counts(View):
         return _gaussian(a * root, b * root)
 
 
-class LivingCounts(Counts):
-    name = "living"
+class ActiveCounts(Counts):
+    name = "active_counts"
 
     def __init__(self, kind: Tensor, options: int) -> None:
         super().__init__(kind, options + 1)
 
     def features(self, read: Read) -> Tensor:
-        return _typed(read.living, self.kind).sum(1)
+        return _typed(read.active, self.kind).sum(1)
 
 
 class Near(View):
-    """Features that are alike by how near they lie, on one scale."""
+    """A Gaussian of the features' distance, with one scale."""
 
     size = 1
 
@@ -282,11 +281,11 @@ class Pairs(Near):
 
 
 class _Distinct(NamedTuple):
-    """The paths of a list of architectures, each once: many run over the same operations.
+    """The distinct paths of a list of architectures, many of which have the same operations.
 
     Attributes:
         paths: (D, kinds·O), the options along each.
-        shares: (B, D), which part of an architecture's paths each is.
+        shares: (B, D), the fraction of an architecture's paths that each is.
     """
 
     paths: Tensor
@@ -332,7 +331,7 @@ class Routes(View):
 
     def cross(self, scale: Tensor, a: Tensor, b: _Distinct, s: Tensor) -> Tensor:
         root = scale.sqrt()[:, None]
-        # One route after the other, so that the mean over them runs along whole rows.
+        # Route by route, so that the mean runs over contiguous rows.
         k = _gaussian(a.transpose(0, 1).flatten(0, 1) * root, b.paths * root)
         return k.view(len(scale), a.shape[1], len(a), -1).mean(1) @ b.shares.T
 
@@ -342,22 +341,22 @@ class Routes(View):
 
 
 def agreements(a: Tensor, b: Tensor) -> Tensor:
-    """Of a (A, C, O) with b (B, C, O), choice by choice, (C, A, B)."""
+    """Agreements of a (A, C, O) with b (B, C, O), choice by choice, (C, A, B)."""
     return torch.einsum("aco,bco->cab", a, b)
 
 
 def own_agreement(a: Tensor) -> Tensor:
-    """Of each of a (A, C, O) with itself, (C, A)."""
+    """Agreements of each of a (A, C, O) with itself, (C, A)."""
     return (a**2).sum(-1).T
 
 
 def _typed(p: Tensor, kind: Tensor) -> Tensor:
-    """p (B, C, O) spread over the kinds of choices, (B, C, kinds·O)."""
+    """p (B, C, O) placed in the block of each choice's kind, (B, C, kinds·O)."""
     return (kind[:, :, None] * p[:, :, None, :]).flatten(2)
 
 
 def _apart(distances: Tensor) -> Compared:
-    """A view that is the exponential of the distances (size, P)."""
+    """The view ``exp(-scale . distances)`` of distances (size, P)."""
     d = distances.contiguous().numpy()
 
     def at(scale: Array) -> tuple[Array, Callable[[Array], Array]]:
@@ -368,12 +367,12 @@ def _apart(distances: Tensor) -> Compared:
 
 
 def _gaussian(a: Tensor, b: Tensor) -> Tensor:
-    """``exp(-|a - b|^2)``, (M, A, B), of a (M, A, F) and b (M, B, F); differentiable by a alone."""
+    """``exp(-|a - b|^2)``, (M, A, B), of a (M, A, F) and b (M, B, F); differentiable by a."""
     return _Gaussian.apply(a, b)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class _Gaussian(torch.autograd.Function):
-    """By hand, with few passes over the matrix: three of the views are one, in every step."""
+    """Forward and backward with few passes over the matrix, since every ascent step needs it."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from optiproxy import encodings
-from optiproxy.encodings.active_path import Living
-from optiproxy.encodings.ordinal import Levels
+from optiproxy.encodings.active_path import ActivePath
+from optiproxy.encodings.ordinal import Ordinal
 from optiproxy.proxies.ensemble import (
     Ensemble,
     Training,
@@ -27,18 +27,12 @@ from optiproxy.spaces import Space
 HIDDEN = 64
 LAYERS = 2
 MEMBERS = 5
-# On histories of 30 searches (15, 30 and 55 queries, five tables) 60 epochs rank what was not
-# queried as well as 120 at 5e-3 did (0.770, 0.796, 0.837 against 0.773, 0.799, 0.838), in half the
-# time.
+# More epochs at a lower rate do not rank better (docs/log.md).
 TRAINING = Training(epochs=60, learning_rate=8e-3, weight_decay=1e-2)
 DROPOUT = 0.1
-# What the inputs are multiplied by, counts and levels once more. A one-hot moves the first layer
-# little where most inputs are zero, and what holds for an option wherever it stands is learnt first
-# where it is the loudest input. On histories of NB201 searches (15 to 95 queries) the rank
-# correlation with the whole table went from 0.61 (one-hot alone) to 0.73; the path encoding had
-# 0.45. (That was before they were told of dead edges: ``benchmarks/experiments/dead_edges.py``.)
-# Levels are a little better at 3 or 4 where they are widths and depths, but numbers may stand for
-# operations, too: there, at 3, the correlation fell from 0.75 to 0.64.
+# Factors of the inputs; counts and levels have another one. Larger inputs are learnt first, and
+# what an option contributes on any edge is worth learning first. Numbers may stand for operations,
+# which limits the factor of levels (docs/log.md).
 INPUT_SCALE = 2.0
 COUNT_SCALE = 2.5
 LEVEL_SCALE = 2.0
@@ -58,37 +52,37 @@ class MLPEnsemble(Ensemble):
     >>> mean.shape, bool(mean[5] > mean[0])
     (torch.Size([6, 1]), True)
 
-    Inputs are the one-hot encoding, without what is dead (`encodings.living`), the levels of
-    options that are numbers (`encodings.levels`), and, where choices share their options, how often
-    each option is chosen: among all, which a latency may depend on, and among what is alive. The
-    Gaussian process has the same views, see `_views`. The spread is the members' standard
-    deviation.
+    Inputs are the one-hot encoding without inactive choices (`encodings.ActivePath`), the levels of
+    ordered options (`encodings.Ordinal`), and, where choices share their options, how often each
+    option is chosen: among all choices, which a latency may depend on, and among the active ones.
+    The kernel of the Gaussian process has the same views, see `kernel_views`. The spread is the
+    members' standard deviation.
     """
 
     members = MEMBERS
     training = TRAINING
-    #: The encoding that is read; on one alone nothing is read beside it, and dead choices as well.
-    encoding = "onehot"
-    alone = False
+    #: The only encoding that is read, in a variant such as ``mlp:path``; None for all inputs above.
+    encoding: str | None = None
 
     def __init__(self, space: Space, *, seed: int = 0) -> None:
         super().__init__(space, seed=seed)
-        self._encoder = encodings.make(self.encoding, space)
+        alone = self.encoding is not None
+        self._encoder = encodings.make(self.encoding or "onehot", space)
         self._shares = _shares(space)
-        levels = Levels(space)
-        self._levels = levels if levels.ordered.any() and not self.alone else None
-        self._living = Living(space) if space.zero_options.any() and not self.alone else None
+        ordinal = Ordinal(space)
+        self._ordinal = ordinal if ordinal.ordered.any() and not alone else None
+        self._active = ActivePath(space) if space.zero_options.any() and not alone else None
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
         """Choice probabilities (B, C, O) → (B, features)."""
-        if self._living is None:
+        if self._active is None:
             parts = [part.flatten(1) for part in self._encoder.relaxed(p)]
-            counted = [] if self.alone else [p]
+            counted = [p] if self.encoding is None else []
         else:
-            (living,) = self._living.relaxed(p)
-            parts, counted = [living.flatten(1)], [p, living]
-        if self._levels is not None:
-            parts.append(LEVEL_SCALE * self._levels.relaxed(p)[0])
+            (active,) = self._active.relaxed(p)
+            parts, counted = [active.flatten(1)], [p, active]
+        if self._ordinal is not None:
+            parts.append(LEVEL_SCALE * self._ordinal.relaxed(p)[0])
         parts += [COUNT_SCALE * (q.mT @ self._shares).flatten(1) for q in counted]
         return (INPUT_SCALE * torch.cat(parts, -1),)
 
@@ -104,38 +98,11 @@ class MLPEnsemble(Ensemble):
         return _forward(weights, x, generator)
 
 
-class OneHotMLP(MLPEnsemble):
-    """The same networks on the one-hot encoding alone."""
-
-    alone = True
-
-
-class AdjacencyMLP(MLPEnsemble):
-    """The same networks on the entries of the adjacency matrix and of the vertices' features."""
-
-    encoding = "adjacency"
-    alone = True
-
-
-class PathMLP(MLPEnsemble):
-    """The same networks on the path encoding, as BANANAS reads it."""
-
-    encoding = "path"
-    alone = True
-
-
-class LivingMLP(MLPEnsemble):
-    """The same networks on the one-hot encoding without what is dead."""
-
-    encoding = "living"
-    alone = True
-
-
 def _shares(space: Space) -> Tensor:
-    """For each list of options that several choices share, how much each counts; (C, kinds)."""
+    """The weight of each choice in the counts of each shared list of options, (C, kinds)."""
     columns = F.one_hot(torch.from_numpy(space.option_groups)).float()
     shared = columns[:, columns.sum(0) > 1]
-    # By the root of how many they are, so that a count varies as much in a space of any length.
+    # Divided by the root of their number, so that counts vary equally in spaces of any length.
     return shared / shared.sum(0).sqrt()
 
 

@@ -1,4 +1,4 @@
-"""Values as normal scores of their ranks: what a model sees that must not look at the top alone."""
+"""Values as normal scores of their ranks, for models that should fit all values equally well."""
 
 from __future__ import annotations
 

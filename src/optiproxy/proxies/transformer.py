@@ -32,7 +32,7 @@ FEED_FORWARD = 64
 MEMBERS = 4
 TRAINING = Training(epochs=120, learning_rate=3e-3, weight_decay=5e-4)
 DROPOUT = 0.1
-# Heads start with preferences of their own for successors, predecessors and the vertex itself.
+# Each head starts with random preferences for successors, predecessors and the vertex itself.
 BIAS_SCALE = 2.0
 
 

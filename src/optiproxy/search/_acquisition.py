@@ -1,7 +1,4 @@
-"""What an architecture is worth by what a proxy believes of it, discrete or relaxed.
-
-All is differentiable, so that it can be climbed.
-"""
+"""Acquisition functions of a proxy's mean and spread; all are differentiable."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-# The proxy's mean, expected improvement, one deviation above the mean, or a draw from the belief
+# The mean, expected improvement, one deviation above the mean, or a draw from the posterior
 # (independent Thompson sampling, White et al., BANANAS, https://arxiv.org/abs/1910.11858).
 ACQUISITIONS = ("mean", "improvement", "optimism", "thompson")
 
@@ -20,14 +17,14 @@ ACQUISITIONS = ("mean", "improvement", "optimism", "thompson")
 def acquired(
     name: str, mean: Tensor, spread: Tensor, *, best: float | None, deviates: Tensor
 ) -> Tensor:
-    """What beliefs in a maximised metric are worth by one of `ACQUISITIONS`, elementwise.
+    """One of `ACQUISITIONS` of a maximised metric, elementwise.
 
     Args:
-        name: Which; by any other name it is the mean.
+        name: Its name.
         mean: On the scale of the proxy's targets.
         spread: The standard deviation, on the same scale, above 0.
-        best: The best target so far; without one the improvement is the mean.
-        deviates: Standard normal numbers; the draws of Thompson sampling.
+        best: The best target so far; with None the improvement is the mean.
+        deviates: Standard normal numbers for Thompson sampling.
     """
     if name == "improvement" and best is not None:
         return log_expected_improvement(mean, spread, best)
@@ -61,10 +58,10 @@ def log_probability_below(mean: Tensor, spread: Tensor, bound: Tensor) -> Tensor
 
 
 class _LogNormalBelow(torch.autograd.Function):
-    """The logarithm of the normal distribution function, with a slope that is right everywhere.
+    """The logarithm of the normal distribution function, with an accurate gradient everywhere.
 
-    That of torch is lost far below 0, from -1e4 on in single precision: it grows too fast, then is
-    zero, then infinite. What is known exactly has so small a spread that climbs begin there.
+    The gradient of torch's is wrong below about -1e4 in single precision. Exact metrics have so
+    small a spread that an ascent starts there.
     """
 
     @staticmethod
@@ -76,6 +73,6 @@ class _LogNormalBelow(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> Tensor:
         (z,) = ctx.saved_tensors
-        # Density over distribution: both underflow, what they are scaled by cancels.
+        # Density over distribution; both underflow, but their common factor cancels.
         ratio: Tensor = math.sqrt(2 / math.pi) / torch.special.erfcx(-z / math.sqrt(2))
         return slope * ratio

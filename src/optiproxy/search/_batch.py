@@ -1,114 +1,131 @@
-"""Which candidates make a batch: place by place, each pick believed at its mean before the next."""
+"""Selection of a batch: place by place, each filled by one model's opinion of the candidates."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from optiproxy.proxies.base import Beliefs
+from optiproxy.proxies.base import Posterior
 from optiproxy.search._acquisition import acquired
 from optiproxy.search._pareto import Front
 from optiproxy.search._training_targets import Targets, log_feasible
 
-# Which places of five hear a proxy's second opinion, the first of them first.
-SECOND_PLACES = (4, 1)
-# Which places look elsewhere in a stalled search. With every third place NAS-Bench-Macro's best was
-# found within 60 queries in 80 % of 30 seeds (development), with every fifth in 93 %; on
-# NAS-Bench-201 the third was no better either.
-STALLED_EVERY = 5
+# The schedule of opinions repeats after so many places.
+CYCLE = 5
 
-# Expected improvement times the probability of meeting the limits is itself an expectation. To the
-# mean, which is of another kind, that probability matters only where it is less than fair: the best
-# lie close to a limit, where it is never great.
+# Expected improvement is multiplied by the probability of meeting the limits. Other acquisitions
+# are reduced only where that probability is below this: the best architectures lie close to a
+# limit, where it is never high.
 FAIR_CHANCE = 0.1
 
 
-class Scouted(NamedTuple):
-    """What a stalled search looks at elsewhere.
+@dataclass(frozen=True)
+class Opinion:
+    """One model's ranking of the candidates, by which some places of a batch are filled.
 
     Attributes:
-        beliefs: Of the scout, in all candidates.
-        far: (B,), the candidates that are far from the best.
+        posterior: The model's predictions for all candidates, (B, M).
+        places: Which places it fills: numbers of queries modulo `CYCLE`.
+        turns: Its acquisitions, taken in turn by the number of the query.
+        among: (B,), the candidates that it may pick; None for all.
     """
 
-    beliefs: Beliefs
-    far: Tensor
+    posterior: Posterior
+    places: Sequence[int] = range(CYCLE)
+    turns: Sequence[str] = ("mean",)
+    among: Tensor | None = None
+
+    def allowed(self, place: int, free: Tensor) -> Tensor | None:
+        """The candidates (B,) that it may pick for a place; None where it picks none."""
+        if place % CYCLE not in self.places:
+            return None
+        allowed = free if self.among is None else free & self.among
+        return allowed if bool(allowed.any()) else None
 
 
-def fill(
+def select_batch(
+    opinions: Sequence[Opinion],
     places: range,
     free: Tensor,
-    beliefs: Beliefs,
     targets: Targets,
     *,
-    turns: Sequence[str],
     front: Front | None,
-    scouted: Scouted | None,
     rng: np.random.Generator,
 ) -> list[int]:
-    """The candidates of a batch, by number, in the order of their places.
+    """Numbers of the candidates of a batch, in the order of their places.
+
+    For each place the first of the opinions that fills it decides. The last one is the proxy's: it
+    fills all places that no other does, estimates the probability of meeting the limits for all,
+    and is conditioned on each pick.
 
     Args:
-        places: The numbers of the queries to be made, so that a batch is the same whether five are
-            asked for at once or one by one; no more than are free.
+        opinions: In the order of precedence, the proxy's last.
+        places: The numbers of the queries, so that a batch is the same whether its architectures
+            are requested together or one by one; at most as many as candidates are free.
         free: (B,), which candidates may be taken.
-        beliefs: Of the proxy, in all of them; each pick is believed.
-        targets: What is known.
-        turns: The acquisitions by which the places are filled, in turn.
-        front: What is known of several objectives; each pick joins it.
-        scouted: Given where the search is stalled.
-        rng: Of what is drawn.
+        targets: Of the history.
+        front: With several objectives; each pick joins it.
+        rng: For acquisitions that draw.
     """
     free, chosen = free.clone(), []
+    proxy = opinions[-1].posterior
     for place in places:
-        feasible = log_feasible(beliefs.mean, beliefs.spread, targets.limits)
-        if scouted and place % STALLED_EVERY == 0 and bool((free & scouted.far).any()):
-            worth = worth_of("optimism", place, scouted.beliefs, feasible, targets, front, rng)
-            worth = worth.masked_fill(~scouted.far, -torch.inf)
-        else:
-            turn = turns[place % len(turns)]
-            if place % 5 in SECOND_PLACES[: beliefs.share]:
-                turn = "second"
-            worth = worth_of(turn, place, beliefs, feasible, targets, front, rng)
-        index = int(worth.masked_fill(~free, -torch.inf).argmax())
+        feasible = log_feasible(proxy.mean, proxy.spread, targets.limits)
+        opinion, allowed = next(
+            (opinion, allowed)
+            for opinion in opinions
+            if (allowed := opinion.allowed(place, free)) is not None
+        )
+        turn = opinion.turns[place % len(opinion.turns)]
+        value = acquisition_value(turn, place, opinion.posterior, feasible, targets, front, rng)
+        index = int(value.masked_fill(~allowed, -torch.inf).argmax())
         chosen.append(index)
         free[index] = False
-        beliefs.believe(index)
+        proxy.condition_on_mean(index)
         if front is not None:
-            front.add(beliefs.mean[index])
+            front.add(proxy.mean[index])
     return chosen
 
 
-def worth_of(
+def acquisition_value(
     turn: str,
     place: int,
-    beliefs: Beliefs,
+    posterior: Posterior,
     feasible: Tensor,
     targets: Targets,
     front: Front | None,
     rng: np.random.Generator,
 ) -> Tensor:
-    """The score of every candidate for one place of the batch; (B,).
+    """The value of every candidate for one place of the batch, (B,).
 
-    `feasible` is the proxy's log probability of meeting the limits, (B,), also where the scout's
-    `beliefs` rank: it is too coarse for a limit.
+    Before anything is feasible that is the probability of meeting the limits, and with several
+    objectives the expected hypervolume improvement.
+
+    Args:
+        turn: One of `ACQUISITIONS`.
+        place: The number of the query.
+        posterior: Of the model whose opinion it is.
+        feasible: (B,), the proxy's log probability of meeting the limits; other models are too
+            coarse to judge a limit.
+        targets: Of the history.
+        front: With several objectives.
+        rng: For acquisitions that draw.
     """
     if len(targets.feasible) and not targets.feasible.any():
-        return feasible  # first of all find one that may be used
+        return feasible
     if front is not None:
         beyond = place % 2 == 1
-        return front.log_improvement(beliefs.mean, beliefs.spread, feasible, rng, beyond=beyond)
-    heard = beliefs.second if turn == "second" else None
-    mean = (beliefs.mean if heard is None else heard)[:, 0]
+        return front.log_improvement(posterior.mean, posterior.spread, feasible, rng, beyond=beyond)
+    mean = posterior.mean[:, 0]
     deviates = torch.zeros_like(mean)
     if turn == "thompson":
         deviates = torch.from_numpy(rng.standard_normal(len(mean))).to(mean.dtype)
-    worth = acquired(turn, mean, beliefs.spread[:, 0], best=targets.best, deviates=deviates)
+    value = acquired(turn, mean, posterior.spread[:, 0], best=targets.best, deviates=deviates)
     if turn != "improvement":
         feasible = (feasible - math.log(FAIR_CHANCE)).clamp(max=0)
-    return worth + feasible
+    return value + feasible

@@ -1,4 +1,4 @@
-"""Gradient ascent on the architecture parameters: relax, climb, draw (METHOD §1).
+"""Gradient ascent on the architecture parameters: relax, climb, draw.
 
 Lyu et al., OptiProxy-NAS, https://arxiv.org/abs/2509.05656; the relaxation is that of Jang et al.,
 https://arxiv.org/abs/1611.01144, with a soft sample.
@@ -17,15 +17,15 @@ from optiproxy.errors import invalid
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 
-# METHOD §2: alpha starts in 0…2, tau falls linearly from 0.7 to 0.2 within one climb.
+# As published: alpha starts in 0…2, tau falls linearly from 0.7 to 0.2 within one ascent.
 ALPHA_RANGE = 2.0
 TAU_START, TAU_END = 0.7, 0.2
 STEPS = 40
 LEARNING_RATE = 0.15
 BETA_1, BETA_2 = 0.9, 0.999
-# A converged choice is still redrawn elsewhere now and then, or a batch would be one architecture.
+# The share of choices that are redrawn uniformly, since converged groups would all draw the same.
 EXPLORATION = 0.15
-# How far a group that starts at a known architecture prefers its options at first.
+# The initial preference for the options of an architecture at which a group starts.
 INCUMBENT_LEAD = 2.0
 
 
@@ -37,7 +37,7 @@ def start(
     *,
     width: float = ALPHA_RANGE,
 ) -> Tensor:
-    """Architecture parameters (G, C, O): a Latin hypercube, the last rows led by `incumbents`."""
+    """Architecture parameters (G, C, O): a Latin hypercube; the last start at `incumbents`."""
     shape = (len(space), int(space.sizes.max()))
     draws = qmc.LatinHypercube(d=shape[0] * shape[1], rng=rng).random(groups)
     alpha = width * draws.reshape(groups, *shape)
@@ -67,35 +67,61 @@ def climb(
     """Maximises ``score(relax(alpha))`` (G, C, O) → (G,); returns the distributions (G, C, O).
 
     Args:
-        alpha: Where each group starts.
-        score: Differentiable, greater is better; groups do not influence each other.
+        alpha: The groups' initial parameters (G, C, O).
+        score: Differentiable; the value of a group depends on that group alone.
         mask: (C, O), the options that exist.
         generator: Of the Gumbel noise.
-        steps: Of gradient ascent, at least two.
+        steps: At least two.
         learning_rate: Adam's.
 
     Raises:
-        InvalidValueError: The score or its gradient is not finite.
+        InvalidValueError: The score has no gradient, or it or its gradient is not finite.
     """
     alpha = alpha.clone()
     first, second = torch.zeros_like(alpha), torch.zeros_like(alpha)
     for step in range(steps):
         tau = TAU_START + (TAU_END - TAU_START) * step / (steps - 1)
         alpha.requires_grad_()
-        loss = -score(relax(alpha, tau, mask, generator)).sum()
+        loss = _loss(score, relax(alpha, tau, mask, generator))
         (gradient,) = torch.autograd.grad(loss, alpha)
-        # Adam (https://arxiv.org/abs/1412.6980, algorithm 1), step for step as torch.optim has it,
-        # whose first optimiser imports a compiler: a third of a whole search on a small table.
+        # Adam (https://arxiv.org/abs/1412.6980, algorithm 1), as in torch.optim, whose first use
+        # imports a compiler: a third of the time of a whole search on a small table.
         alpha = alpha.detach()
         first.lerp_(gradient, 1 - BETA_1)
         second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
         unbiased = (second.sqrt() / (1 - BETA_2 ** (step + 1)) ** 0.5).add_(1e-8)
         alpha.addcdiv_(first, unbiased, value=-learning_rate / (1 - BETA_1 ** (step + 1)))
-    p: Tensor = alpha.masked_fill(~mask, -torch.inf).softmax(-1)
+    p = distributions(alpha, mask)
     if not p.isfinite().all():
-        remedy = "predict, and its gradient, must be finite everywhere (testing.ProxyCases tells)"
+        remedy = "predict and its gradient must be finite everywhere (testing.ProxyCases tests it)"
         raise invalid("proxy: predictions", "no finite numbers", remedy)
     return p
+
+
+def _loss(score: Callable[[Tensor], Tensor], p: Tensor) -> Tensor:
+    """Minus the sum of the scores of p (G, C, O).
+
+    Raises:
+        InvalidValueError: It is not differentiable with respect to p.
+    """
+    remedy = (
+        "compute them from p with torch operations, or set `differentiable = False` on the proxy's "
+        "class: then it ranks random draws and neighbours"
+    )
+    try:
+        loss = -score(p).sum()
+    except RuntimeError as error:  # torch's, where p is turned into an array
+        if "requires grad" not in str(error):
+            raise
+        raise invalid("proxy: predictions", "no gradient", remedy) from error
+    if not loss.requires_grad:
+        raise invalid("proxy: predictions", "no gradient", remedy)
+    return loss
+
+
+def distributions(alpha: Tensor, mask: Tensor) -> Tensor:
+    """Architecture parameters (G, C, O) → the distribution of each choice (G, C, O)."""
+    return alpha.masked_fill(~mask, -torch.inf).softmax(-1)
 
 
 def draw(

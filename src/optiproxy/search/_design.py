@@ -1,4 +1,4 @@
-"""The first queries: a balanced design over the choices."""
+"""The initial design: the options of each choice equally often."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import numpy as np
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 
-# Of hypercubes: enough where one row in ten is valid.
+# Hypercubes; enough where one row in ten is valid.
 MAX_DRAWS = 20
 
 
 def balanced(space: Space, n: int, rng: np.random.Generator) -> Indices:
-    """`n` rows in which each option of each choice stands about equally often.
+    """`n` rows in which each option of each choice occurs about equally often.
 
-    A Latin hypercube over categories: with five options and ten rows each option is seen twice at
-    every choice, where independent draws miss one in ten altogether; with forty widths and ten rows
-    one of each tenth of their order is seen. Where the space allows only some combinations, further
-    hypercubes are drawn and the rows that it does not allow left out.
-    What is missing where hardly any draw is valid is drawn uniformly; fewer than `n` rows come back
-    only from a space that has no more.
+    A Latin hypercube over categories: of five options, ten rows contain each twice, where
+    independent draws miss one in ten altogether; of forty ordered widths, one of each tenth.
+    Invalid rows are replaced from further hypercubes and, where hardly any draw is valid, by
+    uniform draws. Fewer than `n` rows come back only from a space that has no more.
     """
     rows = np.empty((0, len(space)), np.int64)
     for draw in range(MAX_DRAWS + 1):

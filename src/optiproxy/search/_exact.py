@@ -1,4 +1,4 @@
-"""Metrics that cost nothing: computed for candidates instead of predicted."""
+"""Exact metrics, which cost nothing: computed for candidates instead of predicted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from optiproxy.metrics import SAMPLE, Constraint, Function
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 
-# How far a walk to the allowed goes, and from how many rows at once.
+# The steps of a walk towards the limits, and the number of rows that walk side by side.
 WALK, BEAM = 30, 64
 
 
@@ -23,12 +23,12 @@ class Exact:
     """The functions of a search's exact metrics, each value computed once.
 
     Args:
-        space: Whose architectures they are functions of.
+        space: The search space.
         functions: Metric → ``function(arch) → number``.
         needed: The metrics of objectives and constraints.
 
     Raises:
-        InvalidValueError: A function is none, or belongs to no metric that is asked for.
+        InvalidValueError: One is not a function, or its metric is not needed.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Exact:
         self._space = space
         self._functions = dict(functions)
         self._values: dict[str, dict[Architecture, float]] = {name: {} for name in functions}
-        # Metric → what its first failure was; nothing once it gave a value.
+        # Metric → its first failure; empty once it gave a value.
         self._problems: dict[str, str] = {}
 
     @property
@@ -50,7 +50,7 @@ class Exact:
         return tuple(self._functions)
 
     def value(self, metric: str, arch: Architecture) -> float:
-        """A metric of one architecture; NaN where its function gives no finite number."""
+        """A metric of one architecture; NaN where its function fails."""
         known = self._values[metric]
         if arch not in known:
             value: Any
@@ -67,10 +67,10 @@ class Exact:
         return known[arch]
 
     def values(self, metric: str, rows: Indices) -> NDArray[np.float64]:
-        """A metric of rows (B, C), (B,); NaN where there is none.
+        """A metric of rows (B, C), (B,); NaN where its function fails.
 
         Raises:
-            InvalidValueError: The function gave a finite number for none of many.
+            InvalidValueError: The function failed for all of many architectures.
         """
         found = np.array([self.value(metric, arch) for arch in self._space.from_indices(rows)])
         many = min(SAMPLE, self._space.count)
@@ -83,8 +83,10 @@ class Exact:
         return partial(self.value, metric) if metric in self._functions else None
 
     def violation(self, rows: Indices, constraints: Iterable[Constraint]) -> NDArray[np.float64]:
-        """By how much rows (B, C) break the limits of exact metrics in all, each taken relative to
-        its bound; 0 where they meet all, infinite where an exact metric has no value, (B,).
+        """The violations of exact metrics' limits by rows (B, C), summed, relative to the bounds.
+
+        Returns:
+            (B,), 0 where all limits are met, infinite where an exact metric has no value.
         """
         total = np.zeros(len(rows))
         for metric in self._functions:
@@ -97,14 +99,14 @@ class Exact:
         return total
 
     def nearest(self, constraint: Constraint) -> float | None:
-        """The computed value that is nearest to a limit, or within it; None where there is none."""
+        """The computed value with the least violation of a limit; None before there is one."""
         known = [v for v in self._values.get(constraint.metric, {}).values() if not math.isnan(v)]
         return min(known, key=constraint.violation, default=None)
 
     def descend(self, rows: Indices, constraints: tuple[Constraint, ...]) -> Indices:
-        """Rows that break no limit, reached from `rows` by single changes; empty if none is.
+        """Rows within the limits, reached from `rows` by single changes; none if none is reached.
 
-        Where a random architecture hardly ever meets a limit, this finds those that do.
+        It finds them where random architectures hardly ever meet a limit.
         """
         for _ in range(WALK):
             violation = self.violation(rows, constraints)

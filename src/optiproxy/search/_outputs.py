@@ -1,8 +1,8 @@
-"""A proxy made of parts: exact metrics are computed, the others fitted on what measured them."""
+"""A proxy in parts: exact metrics are computed, others fitted on the queries that have them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,38 +10,48 @@ import torch
 from torch import Tensor
 
 from optiproxy.encodings import corners
-from optiproxy.proxies.base import Beliefs, Proxy
+from optiproxy.proxies.base import Posterior, Proxy
 from optiproxy.search._exact import Exact
-from optiproxy.search._scales import Scale
+from optiproxy.search.transforms import Scale
 from optiproxy.spaces import Space
 
-# Random architectures from which the climb learns the slope of an exact metric, and what keeps that
-# slope in place for options that they rarely have.
+# Random architectures that give the slope of an exact metric between the corners, and the penalty
+# that keeps the slope small for options that occur rarely in them.
 SLOPE_SAMPLE = 300
 RIDGE = 1e-2
-# The spread of what is known: above zero, for everything divides by it.
+# The spread of exact metrics; above zero, since it is a divisor.
 KNOWN = 1e-6
 
 
 @dataclass(frozen=True)
 class Column:
-    """An exact output: its metric, and the scale of its targets."""
+    """An exact output: its metric and the scale of its targets."""
 
     metric: str
     scale: Scale
 
 
-class Outputs(Proxy):
-    """One model for each set of queries that measured the same outputs, and exact columns.
+def groups_of(y: Tensor, columns: Collection[int]) -> list[list[int]]:
+    """The outputs of y (T, M) but for exact `columns`, grouped by the queries that have them."""
+    groups: dict[bytes, list[int]] = {}
+    for output, known in enumerate(torch.isfinite(y).T):
+        if output not in columns:
+            groups.setdefault(known.numpy().tobytes(), []).append(output)
+    return list(groups.values())
 
-    Between the corners an exact metric is a linear function of the choices, fitted to a sample of
-    the space: enough for a climb to know which way it falls. At the corners it is the metric.
+
+class Outputs(Proxy):
+    """One model for each group of outputs that the same queries measured, and exact columns.
+
+    At the corners an exact output is the metric. Between them it is a linear function of the
+    choices, fitted to a sample of the space, from which the gradient ascent learns its direction.
 
     Args:
         space: The search space.
         make: A fresh model for a list of outputs.
         exact: The exact metrics' values.
         columns: Output number → exact column.
+        dtype: Of the models.
     """
 
     def __init__(
@@ -50,6 +60,7 @@ class Outputs(Proxy):
         make: Callable[[list[int]], Proxy],
         exact: Exact,
         columns: Mapping[int, Column],
+        dtype: torch.dtype,
     ) -> None:
         super().__init__(space)
         self._make = make
@@ -58,22 +69,15 @@ class Outputs(Proxy):
         self._parts: list[tuple[list[int], Proxy]] = []
         self._slopes: dict[int, tuple[Tensor, Tensor]] = {}
         self._outputs = 0
-        self.dtype = make([]).dtype
+        self.dtype = dtype
 
     def fit(self, p: Tensor, y: Tensor) -> None:
-        """As `Proxy.fit`; y (T, M) may hold NaN, where a query did not measure an output."""
+        """As `Proxy.fit`; y (T, M) may contain NaN, where a query did not measure an output."""
         self._outputs = y.shape[1]
-        groups: dict[bytes, list[int]] = {}
-        known = torch.isfinite(y)
-        for output in range(self._outputs):
-            if output not in self._columns:
-                groups.setdefault(known[:, output].numpy().tobytes(), []).append(output)
         self._parts = []
-        for outputs in groups.values():
-            rows = known[:, outputs[0]]
-            model = (
-                self._make(outputs) if int(rows.sum()) >= 2 else _Nothing(self.space, len(outputs))
-            )
+        for outputs in groups_of(y, self._columns):
+            rows = torch.isfinite(y[:, outputs[0]])
+            model = self._make(outputs) if int(rows.sum()) >= 2 else _Flat(self.space, len(outputs))
             model.fit(p[rows], y[rows][:, outputs])
             self._parts.append((outputs, model))
         self._slopes = {n: self._slope(column) for n, column in self._columns.items()}
@@ -94,13 +98,13 @@ class Outputs(Proxy):
             mean[:, output] = p.flatten(1) @ weights + offset
         return mean
 
-    def beliefs(self, p: Tensor) -> Beliefs:
+    def posterior(self, p: Tensor) -> Posterior:
         rows = p.argmax(-1).numpy()
         known = {
             output: torch.from_numpy(column.scale(self._exact.values(column.metric, rows)))
             for output, column in self._columns.items()
         }
-        parts = [(outputs, model.beliefs(p)) for outputs, model in self._parts]
+        parts = [(outputs, model.posterior(p)) for outputs, model in self._parts]
         mean, spread = self._empty(len(p), p)
         for output, values in known.items():
             mean[:, output] = values.to(p.dtype)
@@ -111,7 +115,7 @@ class Outputs(Proxy):
         return mean, torch.full_like(mean, KNOWN)
 
     def _slope(self, column: Column) -> tuple[Tensor, Tensor]:
-        """The weights (C·O,) and the offset of the linear function."""
+        """The linear function of a column: weights (C·O,) and offset."""
         rows = self.space.random_indices(SLOPE_SAMPLE, np.random.default_rng(0))
         values = self._exact.values(column.metric, rows)
         rows, values = rows[np.isfinite(values)], values[np.isfinite(values)]
@@ -124,30 +128,26 @@ class Outputs(Proxy):
         return weights.to(self.dtype), (y.mean() - centre @ weights).to(self.dtype)
 
 
-class _Together(Beliefs):
-    """The beliefs of all parts; exact columns (those of no part) stay as they are."""
+class _Together(Posterior):
+    """The posteriors of all parts; exact columns, which belong to no part, stay as they are."""
 
     def __init__(
-        self, mean: Tensor, spread: Tensor, parts: Sequence[tuple[list[int], Beliefs]]
+        self, mean: Tensor, spread: Tensor, parts: Sequence[tuple[list[int], Posterior]]
     ) -> None:
         super().__init__(mean, spread)
         self._parts = parts
-        for outputs, beliefs in parts:
-            self.mean[:, outputs] = beliefs.mean
-            self.spread[:, outputs] = beliefs.spread
-            if beliefs.second is not None and 0 in outputs:
-                # Places are ranked by the first output, so its part is asked.
-                self.second, self.share = self.mean.clone(), beliefs.share
-                self.second[:, outputs] = beliefs.second
+        for outputs, posterior in parts:
+            self.mean[:, outputs] = posterior.mean
+            self.spread[:, outputs] = posterior.spread
 
-    def believe(self, index: int) -> None:
-        for outputs, beliefs in self._parts:
-            beliefs.believe(index)
-            self.spread[:, outputs] = beliefs.spread
+    def condition_on_mean(self, index: int) -> None:
+        for outputs, posterior in self._parts:
+            posterior.condition_on_mean(index)
+            self.spread[:, outputs] = posterior.spread
 
 
-class _Nothing(Proxy):
-    """What is known of outputs that fewer than two queries measured: the targets' own moments."""
+class _Flat(Proxy):
+    """Outputs that fewer than two queries measured: the mean and deviation of standard targets."""
 
     def __init__(self, space: Space, outputs: int) -> None:
         super().__init__(space)
@@ -157,6 +157,6 @@ class _Nothing(Proxy):
         pass
 
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
-        # Zero, but tied to p: the climb takes gradients through every output.
+        # Zero, but a function of p, since the ascent needs a gradient of every output.
         mean = 0.0 * p.flatten(1).sum(1, keepdim=True).expand(-1, self._outputs)
         return mean, torch.ones_like(mean)

@@ -1,4 +1,4 @@
-"""Several objectives: trade-offs for the groups' climbs, hypervolume for the batch.
+"""Several objectives: trade-offs for the ascent, hypervolume improvement for the batch.
 
 References: Knowles, ParEGO, IEEE TEC 2006, https://doi.org/10.1109/TEVC.2005.851274 (augmented
 Chebyshev scalarisation, equation 2); Daulton et al., NeurIPS 2020,
@@ -18,19 +18,18 @@ from optiproxy.search._training_targets import Targets
 Array = NDArray[np.float64]
 
 AUGMENTATION = 0.05  # ParEGO's rho
-# In deviations above the mean: no standardised objective lies beyond it, so that every trade-off is
-# that of an unreachable ideal.
+# The unreachable ideal of the trade-offs: no standardised objective exceeds it.
 IDEAL = 3.0
-# Samples of the objectives by which an expected improvement is found; the same for all candidates.
+# Samples of the objectives for an expected improvement; the same ones for all candidates.
 SAMPLES = 32
-# Hypervolumes are computed for so many candidates, those of the greatest optimistic trade-offs.
+# Expected improvements are computed for the candidates with the greatest optimistic ones.
 SHORTLIST = 100
-# Below the worst value of the front, by this share of its range, lies the reference point.
+# The reference point lies below the worst value of the front by this fraction of its range.
 MARGIN = 0.1
 
 
 def chebyshev(y: Tensor, weights: Tensor) -> Tensor:
-    """The augmented Chebyshev value of standardised objectives y (B, M), greater is better; (B,).
+    """The augmented Chebyshev value of standardised objectives y (B, M), maximised; (B,).
 
     Args:
         y: All maximised.
@@ -41,7 +40,7 @@ def chebyshev(y: Tensor, weights: Tensor) -> Tensor:
 
 
 def non_dominated(y: Array) -> NDArray[np.bool_]:
-    """Which rows of y (T, M), all maximised, no other one beats; of equal ones all, (T,)."""
+    """Which rows of y (T, M), all maximised, are not dominated, (T,); equal rows are kept."""
     return np.asarray(moocore.is_nondominated(-y, keep_weakly=True))
 
 
@@ -54,17 +53,17 @@ def reference_point(y: Array) -> Array:
 
 
 def widest_reference(y: Array) -> Array:
-    """Slightly worse than anything of y (T, M): what lies beyond the front's ends counts too."""
+    """Slightly worse than all rows of y (T, M), so that points beyond the front's ends count."""
     return np.asarray(y.min(0) - MARGIN * np.maximum(np.ptp(y, axis=0), 1e-9))
 
 
 class Front:
-    """The front while a batch is filled: what was measured, and what was picked at its mean.
+    """The front while a batch is selected: the queries, and the picks at their predicted means.
 
-    Models see objectives on their scales; volumes are those of the metrics themselves.
+    Models predict scaled objectives; hypervolumes are those of the metrics themselves.
 
     Args:
-        targets: Of the history, with several objectives.
+        targets: Of a history with several objectives.
 
     Attributes:
         members: The queries on the front; none where none is feasible.
@@ -91,7 +90,7 @@ class Front:
         return np.concatenate([rng.permutation(self.members), self._others[::-1]])
 
     def add(self, mean: Tensor) -> None:
-        """Takes a pick, its outputs (M,), for measured."""
+        """Adds a pick with predicted outputs `mean` (M,)."""
         point = self._values(mean[None, : len(self._scales)].double().numpy())
         front = np.concatenate([self._front, point])
         self._front = front[non_dominated(front)]
@@ -110,10 +109,10 @@ class Front:
         Args:
             mean: (B, M), outputs, the objectives first.
             spread: (B, M).
-            log_feasible: (B,), log probability that a candidate meets the limits.
+            log_feasible: (B,), log probability of meeting the limits.
             rng: Of the samples.
-            beyond: Whether what lies beyond the ends of the front counts: with the front's own
-                reference point nothing does that is worse in one objective than all of it.
+            beyond: Whether points beyond the front's ends count, which are worse than the whole
+                front in one objective.
         """
         self._reference = self._references[beyond]
         m = len(self._scales)
@@ -124,7 +123,7 @@ class Front:
         noise = rng.standard_normal((SAMPLES, m))
         samples = centre[best, None] + wide[best, None] * noise
         gains = self._gains(self._values(samples.reshape(-1, m))).reshape(len(best), -1)
-        # Where nothing is expected to improve the front, what comes nearest to it goes first.
+        # Where no candidate is expected to improve the front, the nearest to it comes first.
         floor = 1e-9 * max(float(optimistic.max()), 1e-290)
         expected = np.log(1e-3 * np.maximum(optimistic, floor * 1e-3))
         expected[best] = np.log(np.maximum(gains.mean(1) * chance[best], floor))
@@ -136,7 +135,7 @@ class Front:
         return np.stack(columns, 1)
 
     def _gains(self, points: Array) -> Array:
-        """By how much each point (P, M) alone would enlarge the hypervolume, (P,)."""
+        """The hypervolume improvement of each point (P, M) alone, (P,)."""
         if points.shape[1] == 2:
             return _gains_of_two(self._front, points, self._reference)
         indicator = moocore.Hypervolume(ref=-self._reference)
@@ -153,8 +152,8 @@ class Front:
 def _gains_of_two(front: Array, points: Array, reference: Array) -> Array:
     """As `Front._gains` for two objectives, all points at once.
 
-    The area that a point gains is cut into the vertical strips between the front's points, which
-    rise in the first objective and fall in the second.
+    The gained area is split into the vertical strips between the front's points, which ascend in
+    the first objective and descend in the second.
     """
     front = front[(front > reference).all(1)]
     front = front[np.argsort(front[:, 0])]

@@ -1,11 +1,9 @@
-"""Limits in the search: what the proxy is fitted to, and how much a likely violation counts.
+"""The proxy's training targets, and the probability of meeting the limits.
 
-METHOD of the paper: candidates whose predicted metric exceeds the limit by a slack are ranked out,
-and the slack follows the share of violations. Here the log probability of meeting the limit takes
-the slack's place, in the climb and, where it is less than fair, in the ranking by means (`_batch`).
-It is not weighed by that share: in 12 searches of NAS-Bench-201 on ImageNet16-120 weights from 0.25
-to 4 that followed it left 0.64 points of regret, a weight of 1 left 0.14, for a small one lets
-accurate networks far beyond the limit draw the search away.
+The published method ranks out candidates whose predicted metric exceeds the limit by a slack, which
+follows the share of violations. Here the log probability of meeting the limit takes its place, in
+the ascent and in the ranking (`_batch`). Small weights of it were worse (docs/log.md): they let
+accurate networks far beyond the limit attract the search.
 """
 
 from __future__ import annotations
@@ -22,25 +20,32 @@ from optiproxy.metrics import Constraint, Objective
 from optiproxy.proxies.ranks import normal_scores
 from optiproxy.search._acquisition import log_probability_below
 from optiproxy.search._outputs import Column
-from optiproxy.search._scales import Array, Scale, of_front, of_limit, of_objective
-from optiproxy.search.transforms import fill, sharpen
+from optiproxy.search.transforms import (
+    Array,
+    Scale,
+    fill,
+    of_front,
+    of_limit,
+    of_objective,
+    sharpen,
+)
 
-# The standardised bound of a metric that nothing has measured yet: far above all that is predicted.
+# The standardised bound of a metric without any value yet: far above all predictions.
 UNKNOWN = 10.0
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What the proxy is fitted to, and what follows from it.
+    """What the proxy is fitted to.
 
     Attributes:
-        y: (T, M), objectives first (greater is better), then constrained metrics (less is better);
-            NaN where a query was dropped before the metric was measured.
-        objectives: How many of the outputs are objectives.
-        limits: Output number and the standardised bound it must stay below.
+        y: (T, M), objectives first (greater is better), then limited metrics (less is better); NaN
+            where a query was dropped before the metric was measured.
+        objectives: The number of objectives.
+        limits: Output number and standardised upper bound.
         feasible: (T,), which queries may be the best.
-        scales: Of each output, from the metric's unit.
-        metrics: Of each output.
+        scales: For each output, the scale from the metric's unit.
+        metrics: For each output.
     """
 
     y: Tensor
@@ -56,14 +61,14 @@ class Targets:
         return float(self.y[self.feasible, 0].max()) if self.feasible.any() else None
 
     def ranked(self) -> Targets:
-        """The same with the first objective as normal scores of its ranks."""
+        """The same with normal scores of the ranks as the first objective."""
         y = self.y.clone()
-        told = torch.isfinite(y[:, 0])
-        y[told, :1] = normal_scores(y[told, :1])
+        known = torch.isfinite(y[:, 0])
+        y[known, :1] = normal_scores(y[known, :1])
         return replace(self, y=y)
 
     def columns(self, exact: Collection[str]) -> dict[int, Column]:
-        """The outputs whose metrics are `exact`, and their scales."""
+        """The outputs whose metrics are `exact`, with their scales."""
         return {
             output: Column(metric, scale)
             for output, (metric, scale) in enumerate(zip(self.metrics, self.scales, strict=True))
@@ -85,8 +90,8 @@ def targets_of(
     Args:
         values: Metric → its values, (T,); NaN where it was not measured.
         count: T, which may be 0.
-        objectives: What is climbed.
-        constraints: Absolute ones.
+        objectives: Of the search.
+        constraints: With absolute bounds.
         failed: (T,), by default none.
         feasible: (T,), by default all.
     """
@@ -136,9 +141,7 @@ def log_feasible(mean: Tensor, spread: Tensor, limits: Sequence[tuple[int, float
 
 
 def _filled(column: Array, failed: NDArray[np.bool_], sign: float) -> Array:
-    """Failed queries take the worst value seen (`sign` +1: the greatest), so that the search turns
-    away.
-    """
+    """Failed queries get the worst value seen (for `sign` +1 the greatest)."""
     known = column[np.isfinite(column)]
     worst = sign * (sign * known).max() if len(known) else 0.0
     return np.where(failed, worst, column)

@@ -1,36 +1,32 @@
-"""OptiProxy: relax, fit the proxy, climb, query.
+"""OptiProxy: fit a proxy, climb it by gradients on relaxed architectures, query the best.
 
 Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from optiproxy import proxies
 from optiproxy.encodings import corners
 from optiproxy.errors import invalid, unknown, whole_number
 from optiproxy.metrics import Constraints, Function, Objectives
-from optiproxy.proxies import PROXIES
-from optiproxy.proxies._earlier import Earlier
-from optiproxy.proxies._scores import Scores
 from optiproxy.proxies.base import Proxy
-from optiproxy.proxies.gp import GaussianProcess
-from optiproxy.proxies.informed import Informed, Model
-from optiproxy.proxies.kernel import Mixture
-from optiproxy.proxies.two_fidelities import PROMOTED, PROMOTED_CANDIDATES, TwoFidelities
-from optiproxy.search._acquisition import ACQUISITIONS, acquired
-from optiproxy.search._batch import Scouted, fill
-from optiproxy.search._climb import climb, draw, start
+from optiproxy.proxies.prior import Earlier, Scores
+from optiproxy.search._acquisition import ACQUISITIONS
+from optiproxy.search._ascent import Ascent
+from optiproxy.search._batch import Opinion, select_batch
 from optiproxy.search._design import balanced
-from optiproxy.search._outputs import Outputs
-from optiproxy.search._pareto import Front, chebyshev
-from optiproxy.search._training_targets import Targets, log_feasible, targets_of
+from optiproxy.search._pareto import Front
+from optiproxy.search._surrogates import Surrogates
+from optiproxy.search._training_targets import Targets, targets_of
 from optiproxy.search.base import Optimizer, Problem
 from optiproxy.search.threads import single_threaded
 from optiproxy.search.warm_start import read_earlier
@@ -38,39 +34,50 @@ from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 
 N_INIT = 10
-# The first hundred queries come in batches of three, 30 fits where fives would take 18: over 60
-# seeds (development) on each data set of NAS-Bench-201 that found the optimum 1.2 queries sooner by
-# the 50th, and over 40 on two of them it found all 80 by the 100th, with fives from the 50th on 78.
-BATCH = 5
+# Small batches at first, when each result teaches much (docs/log.md); later those of the paper.
 EARLY_BATCH, EARLY = 3, 100
+BATCH = 5
 GROUPS = 40
-DRAWS = 30  # of each group; METHOD's verify ratio, 20 to 40 candidates for each query
-INCUMBENTS = 5  # the best known, whose neighbours are candidates and from where groups start
+INCUMBENTS = 5  # the best queries: their neighbours are candidates, and some groups start at them
 RANDOM_CANDIDATES = 200
-# Of so many neighbours more are not looked at in one round: of choices with a thousand options.
+# At most so many neighbours are candidates, in spaces whose choices have hundreds of options.
 NEIGHBOURS = 5000
-# The climb weighs the log probability of meeting the limits by this much and the share of the last
-# five results that broke one: once where it is half. (The paper lets the penalty adapt, too.)
+# With low-fidelity results: the first full evaluations are the best of them, as a proxy needs a few
+# full results first; afterwards the best of them are candidates in each round.
+PROMOTED, PROMOTED_CANDIDATES = 5, 50
+# The ascent weights the log probability of meeting the limits by this plus the share of the last
+# five results that broke one. (The paper adapts its penalty, too.)
 LENIENT = 0.5
-# A space of so many is ranked as a whole: gradients find the slope of a space, not its few members.
-LOOKED_THROUGH = 3000
-# After so many queries without a new best the search is stalled, and some places look elsewhere: at
-# the favourite of a scout among what differs from each of the twenty best in half the choices.
+# In a space of at most this size every architecture is a candidate.
+ENUMERATED = 3000
+# After so many queries without a new best the search has stalled, and one place in five goes to the
+# favourite of a coarse global model that differs from each of the `CROWD` best queries in half of
+# the choices. The proxy, with most of its data from one basin, is blind to the others; the global
+# model still sees the slope of the whole space (docs/log.md).
 PATIENCE = 12
 CROWD = 20
-# The scout is a deliberately coarse Gaussian process. A proxy with most of its data from one basin
-# sees only that basin; the scout, which knows how often options are chosen in all and along paths,
-# and how far up ordered ones stand, still sees the slope of the whole space. It is fitted to ranks,
-# for what tells the best from each other is of that basin too, and ranks by one deviation above its
-# mean. Six of its picks led out of 13 of 23 searches of NAS-Bench-201 that were caught at 50
-# queries; by its mean, on the proxy's own scale and far from the best five alone it was 4. Told of
-# dead edges it ranks random cells better, and 32 searches left more regret: it is of use where it
-# errs elsewhere than the proxy.
-SCOUT_VIEWS = ("trends", "counts", "routes")
-SCOUT_GROUPS = 10
-# After a warm start half of the design is left, and it stands between guided queries: the first
-# three follow the earlier studies, and these places tell whether they mislead.
+GLOBAL_GROUPS = 10
+GLOBAL_PLACES = (0,)
+# After a warm start half of the design remains, between the model's queries: the first three
+# queries follow the earlier studies, and these places reveal whether those mislead.
 WARM_DESIGN_PLACES = (3, 5, 7, 9, 11)
+
+
+@dataclass(frozen=True)
+class _Incumbents:
+    """The best queries, from which a round starts.
+
+    Attributes:
+        best: (<= INCUMBENTS, C).
+        crowd: (<= CROWD, C), the best and more of them.
+        front: (F, C), the Pareto front of several objectives, else none.
+        stalled: Whether there was no new best for a while.
+    """
+
+    best: Indices
+    crowd: Indices
+    front: Indices
+    stalled: bool
 
 
 class OptiProxy(Optimizer):
@@ -85,44 +92,45 @@ class OptiProxy(Optimizer):
     >>> opt.best.metrics
     {'score': 32.0}
 
-    One round of `ask`, after a balanced design of `n_init` queries:
+    After a balanced design of `n_init` queries, each round of `ask`
 
-    1. Fit the proxy to all that was told, on standardised targets.
-    2. Relax: 40 groups of architecture parameters, most from a Latin hypercube, some led by the
-       best architectures so far.
-    3. Climb the proxy's mean by gradient ascent while the temperature falls.
-    4. Draw candidates from the groups' distributions, add the neighbours of the best, drop what is
-       known, and fill the batch one by one: by mean and by expected improvement in turn, each pick
-       believed at its mean. Where nothing better was found for a while, one place in five looks
-       elsewhere (see `PATIENCE`).
+    1. fits the proxy to all queries, on standardised targets;
+    2. relaxes: 40 groups of architecture parameters start from a Latin hypercube, and some at the
+       best queries;
+    3. climbs the proxy's mean by gradient ascent while the temperature falls;
+    4. draws candidates from the groups' distributions, and adds the neighbours of the best queries
+       and random architectures;
+    5. selects the batch one by one, by the mean and by expected improvement in turn, conditioning
+       the proxy on each pick at its mean. Some places go to the favourite of another model: to a
+       network's where it predicts well, and to a coarse global model's where the search has
+       stalled.
 
     Args:
-        space: What is searched.
-        objectives: Metric → ``"max"`` or ``"min"``. With several, every group climbs towards a
-            trade-off of its own, and the batch is filled by expected hypervolume improvement.
+        space: The search space, or a task, from which all arguments that are not given are taken.
+        objectives: Metric → ``"max"`` or ``"min"``. With several, every group climbs towards its
+            own trade-off, and the batch is selected by expected hypervolume improvement.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``. A limited metric is a proxy output
-            too; the climb adds the log probability of meeting its limit, expected improvement is
-            multiplied by it, and the mean asks for a fair one.
+            too; the ascent adds the log probability of meeting its limit, expected improvement is
+            multiplied by it, and other acquisitions require a fair one.
         seed: Same seed and same history give the same proposals, on one machine.
-        proxy: ``"auto"`` (a Gaussian process, and a network for some places of a batch: more of
-            them where it predicts the queries better), ``"gp"``, ``"gcn"``, ``"mlp"``,
-            ``"transformer"``, or another registered name; ``"gp-onehot"``, ``"gp-living"``,
-            ``"gp-adjacency"``, ``"gp-path"``, ``"mlp-onehot"`` and so on read one encoding alone.
+        proxy: ``"auto"`` (a Gaussian process, and a network for some places of a batch where it
+            predicts the queries well), ``"gp"``, ``"gcn"``, ``"mlp"``, ``"transformer"``, or
+            another registered name. ``"gp:path"``, ``"mlp:onehot"`` and so on read one encoding
+            alone.
         n_init: Queries of the initial design.
         warm_start: Earlier studies of the same space: another data set, another device, fewer
             epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
-            called as here. How far each can be trusted is learnt from the queries.
-        features: Scores that cost no query (NASWOT, parameters, FLOPs): name → function of an
-            architecture. It is called for every candidate, thousands in a search. Which way and how
-            far each points is learnt from the queries.
+            named as here. Their weight is learnt from the queries.
+        features: Training-free scores (NASWOT, parameters, FLOPs): name → function of an
+            architecture. It is called for every candidate, thousands in a search. Their direction
+            and weight are learnt from the queries.
         exact: Metric → function of an architecture that costs nothing: computed for all candidates
-            instead of predicted. What breaks its limit is never proposed.
-        distinct: Whether architectures that come to the same network count as one.
-        acquisition: What the places of a batch are filled by, in turn: ``"mean"``,
-            ``"improvement"``, ``"optimism"``, ``"thompson"``. With several objectives it is
-            expected hypervolume improvement throughout.
+            instead of predicted. Architectures that break its limit are never proposed.
+        distinct: Whether architectures that are the same network count as one.
+        acquisition: The acquisitions that select a batch, in turn: ``"mean"``, ``"improvement"``,
+            ``"optimism"``, ``"thompson"``. Ignored with several objectives.
         climbs: What the groups climb, in turn: the same names. A group that climbs by Thompson
-            sampling keeps its draw for the whole climb.
+            sampling keeps its draw for the whole ascent.
 
     Raises:
         InvalidValueError: An argument can't be used, or the proxy is unknown.
@@ -153,7 +161,8 @@ class OptiProxy(Optimizer):
         )
         self._turns = _acquisitions("acquisition", acquisition)
         self._climbs = _acquisitions("climbs", climbs)
-        self._proxy: type[Proxy] = PROXIES.get(proxy)
+        self._proxy: type[Proxy] = proxies.get(proxy)
+        self._consults_network = proxy == "auto"
         self.n_init = whole_number("n_init", n_init, least=2)
         metrics = len(self.objectives) + len(self.constraints)
         if features is None:
@@ -164,16 +173,16 @@ class OptiProxy(Optimizer):
 
     @property
     def batch_size(self) -> int:
-        """Few at first, when each answer tells much; then as many as the published method.
+        """Few at first, when each result teaches much, then as many as in the paper.
 
-        Not with a proxy that is slow to fit; nor after cheap answers: of a few full ones, batches
-        of five left less regret than smaller.
+        Large from the start with a proxy that is slow to fit, and after low-fidelity results, whose
+        promotion works better in batches of five (docs/log.md).
         """
         few = self._proxy.quick and len(self._queries) < EARLY and not self._low
         return EARLY_BATCH if few else BATCH
 
     def predictions(self, archs: Sequence[Architecture]) -> list[float] | None:
-        """What the proxy expected of the first objective, in its unit, for what was just asked for.
+        """The proxy's predictions of the first objective, in its unit, for the last proposals.
 
         None where one of `archs` was not chosen by the proxy in the last `ask`.
         """
@@ -181,209 +190,82 @@ class OptiProxy(Optimizer):
             return None
         return [self._predicted[arch] for arch in archs]
 
+    # ---- one round ----
+
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        asked = len(self._queries) + len(self._pending)
+        proposed = len(self._queries) + len(self._pending)
         self._predicted = {}
         with single_threaded():
-            first = self._initial(self._design_places(asked, n))
-            if len(first) == n:
-                return first
-            if self._may_be_guided():
-                return np.concatenate([first, self._guided(n - len(first), rng, first)])
-        # What is asked for beyond the design can't be better than random: nothing is told yet.
-        rest = self._beside(self.random_new(n, rng), first)
-        return np.concatenate([first, rest])[:n]
-
-    def _beside(self, rows: Indices, also: Indices) -> Indices:
-        """Those of `rows` that are none of `also`, nor come to the same network."""
-        taken = set(self.keys(also))
-        others = np.array([key not in taken for key in self.keys(rows)], dtype=bool)
-        return np.asarray(rows[others])
-
-    def _design_places(self, asked: int, n: int) -> int:
-        """How many of the next `n` places belong to the initial design."""
-        if self._earlier:
-            return sum(asked <= place < asked + n for place in WARM_DESIGN_PLACES)
-        return max(0, min(n, self.n_init - asked))
-
-    def _may_be_guided(self) -> bool:
-        succeeded = sum(query.metrics is not None for query in self._queries)
-        return succeeded >= 2 or bool(self._earlier and not self._queries)
-
-    @cached_property
-    def _earlier(self) -> list[Earlier]:
-        """The earlier studies that have something to teach."""
-        learnt = []
-        for study in self._earlier_studies:
-            y = targets_of(study.values, len(study.rows), self.objectives, self.constraints).y
-            known = Earlier(self.space, self._corners(study.rows, torch.float64), y)
-            if known.reliability[: len(self.objectives)].any():
-                learnt.append(known)
-        return learnt
+            design = self._design(self._design_places(proposed, n))
+            if len(design) == n:
+                return design
+            if self._has_data():
+                return np.concatenate([design, self._round(n - len(design), rng, design)])
+        # Without results nothing is better than random.
+        rest = self._without(self.random_new(n, rng), design)
+        return np.concatenate([design, rest])[:n]
 
     def _promote(self, n: int, rng: np.random.Generator) -> Indices:
         self._predicted = {}
         if sum(query.metrics is not None for query in self._queries) < PROMOTED:
             return super()._promote(n, rng)
         with single_threaded():
-            return self._guided(n, rng, self.rows[:0])
+            return self._round(n, rng, self.rows[:0])
 
-    def _initial(self, n: int) -> Indices:
+    def _round(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
+        """Chooses `n` rows with the models; `also` are in the batch already."""
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        targets = self._targets()
+        front = Front(targets) if len(self.objectives) > 1 else None
+        incumbents = self._incumbents(front, rng)
+        known = self._corners(self.rows)
+        surrogates = self._surrogates(seed=int(rng.integers(2**31)))
+        proxy = surrogates.fitted(known, targets)
+        ascent = Ascent(self.space, targets, LENIENT + self._violations(), rng, generator)
+        sources = self._sources(proxy, ascent, incumbents)
+        coarse = None
+        if incumbents.stalled:
+            ranks = targets.ranked() if front is None else targets
+            coarse = surrogates.fitted_global(known, ranks)
+            sources.append(self._elsewhere(coarse, ascent, incumbents))
+        candidates = self._new_candidates(sources, also)
+        if len(candidates) == 0:
+            return self._without(self.random_new(n + len(also), rng), also)[:n]
+        # Pending rows come first; the proxy is conditioned on them before the batch is selected.
+        pending = np.array([*self._pending, *also], dtype=np.int64).reshape(-1, len(self.space))
+        rows = np.concatenate([pending, candidates])
+        opinions = self._opinions(rows, surrogates, known, targets, proxy, coarse, incumbents)
+        for index in range(len(pending)):
+            opinions[-1].posterior.condition_on_mean(index)
+        first = len(self._queries) + len(pending)
+        chosen = select_batch(
+            opinions,
+            range(first, first + min(n, len(candidates))),
+            torch.arange(len(rows)) >= len(pending),
+            targets,
+            front=front,
+            rng=rng,
+        )
+        self._note_predictions(rows[chosen], opinions[-1].posterior.mean[chosen, 0], targets)
+        return rows[chosen]
+
+    # ---- its steps ----
+
+    def _design_places(self, proposed: int, n: int) -> int:
+        """How many of the next `n` places belong to the initial design."""
+        if self._earlier:
+            return sum(proposed <= place < proposed + n for place in WARM_DESIGN_PLACES)
+        return max(0, min(n, self.n_init - proposed))
+
+    def _design(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""
         rows = balanced(self.space, self.n_init, np.random.default_rng([self.seed, 0xD0E]))
         return rows[self.is_new(rows)][:n]
 
-    def _guided(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
-        """`n` rows by what is known; `also` are asked for beside them."""
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        targets = self._targets()
-        front = Front(targets) if len(self.objectives) > 1 else None
-        order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)
-        incumbents, crowd = self.rows[order[:INCUMBENTS]], self.rows[order[:CROWD]]
-        leads = np.concatenate([incumbents, *self._earlier_best()])
-        proxy = self._model(targets, partial(self._informed, int(rng.integers(2**31))))
-        self._fit(proxy, targets)
-        near = leads if front is None else np.concatenate([leads, self.rows[front.members]])
-        sources = [
-            self._climbed(proxy, targets, self._start(GROUPS, leads, rng), rng, generator),
-            leads,
-            self._neighbours(near, rng),
-            self.space.random_indices(RANDOM_CANDIDATES, rng),
-            super()._promote(PROMOTED_CANDIDATES, rng) if self._low else incumbents[:0],
-        ]
-        scout = None
-        newest = (order[0] if len(order) else 0) if front is None else front.newest
-        if len(self._queries) - newest > PATIENCE:
-            coarse = Mixture(self.space, SCOUT_VIEWS)
-            scout = self._model(targets, lambda outputs: GaussianProcess(self.space, kernel=coarse))
-            self._fit(scout, targets if front is not None else targets.ranked())
-            alpha = self._start(SCOUT_GROUPS, incumbents[:0], rng)
-            sources.append(self._climbed(scout, targets, alpha, rng, generator, away=crowd))
-        candidates = self.space.repair(np.concatenate(sources))
-        if self.space.count <= LOOKED_THROUGH:
-            # Shuffled, for the first of those that are equal is taken: options that no query has
-            # had yet would be asked for as they are listed, from the smallest on.
-            shuffle = np.random.default_rng([self.seed, len(self._queries), 0x0DD]).permutation
-            candidates = shuffle(self.space.all_indices)
-        candidates = self._beside(candidates[self.is_new(candidates)], also)
-        if len(candidates) == 0:
-            return self._beside(self.random_new(n + len(also), rng), also)[:n]
-        # Pending ones come first: they are believed at their mean before the batch is filled.
-        pending = np.array([*self._pending, *also], dtype=np.int64).reshape(-1, len(self.space))
-        rows = np.concatenate([pending, candidates])
-        beliefs = proxy.beliefs(self._corners(rows, proxy.dtype))
-        for index in range(len(pending)):
-            beliefs.believe(index)
-        second = None
-        if scout is not None:
-            far = torch.from_numpy(_distance(rows, crowd) >= len(self.space) / 2)
-            second = Scouted(scout.beliefs(self._corners(rows, scout.dtype)), far)
-        asked = len(self._queries) + len(pending)
-        chosen = fill(
-            range(asked, asked + min(n, len(candidates))),
-            torch.arange(len(rows)) >= len(pending),
-            beliefs,
-            targets,
-            turns=self._turns if self._queries else ("mean",),
-            front=front,
-            scouted=second,
-            rng=rng,
-        )
-        if np.isfinite(self.values(self.objectives[0].metric)).any():  # Else there is no unit yet.
-            expected = targets.scales[0].inverse(beliefs.mean[chosen, 0].double().numpy())
-            expected = self.objectives[0].sign * expected
-            archs = self.space.from_indices(rows[chosen])
-            self._predicted = dict(zip(archs, expected.tolist(), strict=True))
-        return rows[chosen]
-
-    def _neighbours(self, rows: Indices, rng: np.random.Generator) -> Indices:
-        near = self.space.neighbour_indices(rows)
-        return near if len(near) <= NEIGHBOURS else rng.choice(near, NEIGHBOURS, replace=False)
-
-    def _informed(self, seed: int, outputs: list[int]) -> Proxy:
-        """A fresh proxy of some outputs, informed by earlier searches and by cheap answers."""
-        if not self._low or not outputs:  # None: an `Outputs` asks what it computes in.
-            return self._alone(seed, outputs)
-        cheap = self.at_low_fidelity()
-        y = cheap._targets().y[:, outputs]
-        told = ~y.isnan().any(1)
-        if told.sum() < 2:
-            return self._alone(seed, outputs)
-        low = self._alone(seed, outputs)
-        low.fit(self._corners(cheap.rows[told.numpy()], low.dtype), y[told].to(low.dtype))
-        return TwoFidelities(low, self._alone(seed, outputs))
-
-    def _alone(self, seed: int, outputs: list[int]) -> Proxy:
-        """The same, of one fidelity."""
-        proxy = self._proxy(self.space, seed=seed)
-        known: list[Model] = [*self._earlier, *self._scores]
-        return Informed(proxy, [model.only(outputs) for model in known]) if known else proxy
-
-    def _model(self, targets: Targets, make: Callable[[list[int]], Proxy]) -> Proxy:
-        """A model of all outputs; in parts where not every query has every output."""
-        if not self.exact.metrics and not targets.y.isnan().any():
-            return make(list(range(targets.y.shape[1])))
-        return Outputs(self.space, make, self.exact, targets.columns(self.exact.metrics))
-
-    def _corners(self, rows: Indices, dtype: torch.dtype) -> Tensor:
-        return corners(self.space, torch.from_numpy(rows), dtype)
-
-    def _fit(self, model: Proxy, targets: Targets) -> None:
-        model.fit(self._corners(self.rows, model.dtype), targets.y.to(model.dtype))
-
-    def _start(self, groups: int, incumbents: Indices, rng: np.random.Generator) -> Tensor:
-        return start(self.space, groups, incumbents, rng)
-
-    def _climbed(
-        self,
-        model: Proxy,
-        targets: Targets,
-        alpha: Tensor,
-        rng: np.random.Generator,
-        generator: torch.Generator,
-        away: Indices | None = None,
-    ) -> Indices:
-        """Rows drawn from the groups' distributions after a climb of the model.
-
-        Groups that agree with one of `away` in more than half of the choices are pushed off it,
-        and climb the mean.
-        """
-        mask = torch.from_numpy(self.space.mask)
-        m = targets.objectives
-        weights = torch.from_numpy(rng.dirichlet(np.ones(m), len(alpha))).to(model.dtype)
-        avoided = None if away is None else self._corners(away, model.dtype)
-        climbs = self._climbs if away is None else ("mean",)
-        needs_spread = bool(targets.limits) or set(climbs) != {"mean"}
-        deviates = torch.zeros(len(alpha), m, dtype=model.dtype)
-        if "thompson" in climbs:
-            deviates = torch.from_numpy(rng.standard_normal((len(alpha), m))).to(model.dtype)
-        strictness = LENIENT + self._violations()
-        # Without one best there is nothing to improve on.
-        best = targets.best if m == 1 else None
-
-        def score(p: Tensor) -> Tensor:
-            mean, spread = model.predict(p) if needs_spread else (model.mean(p), None)
-            y = mean[:, :m]
-            if spread is not None:
-                y = torch.empty_like(y)
-                for turn, name in enumerate(climbs):
-                    here = slice(turn, None, len(climbs))
-                    beliefs = mean[here, :m], spread[here, :m]
-                    y[here] = acquired(name, *beliefs, best=best, deviates=deviates[here])
-            worth = y[:, 0] if m == 1 else chebyshev(y, weights)
-            if spread is not None:
-                worth = worth + strictness * log_feasible(mean, spread, targets.limits)
-            if avoided is not None:
-                agreement = torch.einsum("gco,kco->gk", p, avoided).amax(1)
-                worth = worth - torch.relu(agreement - len(self.space) / 2)
-            return worth
-
-        return draw(climb(alpha.to(model.dtype), score, mask, generator), DRAWS, mask, generator)
-
-    def _violations(self) -> float:
-        """The share of the last five results that broke a limit."""
-        last = [query for query in self._queries if query.metrics is not None][-BATCH:]
-        return sum(not query.feasible for query in last) / max(1, len(last))
+    def _has_data(self) -> bool:
+        """Whether a model can be fitted: two results, or earlier studies before the first query."""
+        succeeded = sum(query.metrics is not None for query in self._queries)
+        return succeeded >= 2 or bool(self._earlier and not self._queries)
 
     def _targets(self) -> Targets:
         return targets_of(
@@ -395,6 +277,99 @@ class OptiProxy(Optimizer):
             feasible=np.array([query.feasible for query in self._queries], dtype=bool),
         )
 
+    def _incumbents(self, front: Front | None, rng: np.random.Generator) -> _Incumbents:
+        order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)
+        newest = (order[0] if len(order) else 0) if front is None else front.newest
+        return _Incumbents(
+            best=self.rows[order[:INCUMBENTS]],
+            crowd=self.rows[order[:CROWD]],
+            front=self.rows[:0] if front is None else self.rows[front.members],
+            stalled=len(self._queries) - newest > PATIENCE,
+        )
+
+    def _surrogates(self, seed: int) -> Surrogates:
+        low = None
+        if self._low:
+            cheap = self.at_low_fidelity()
+            low = self._corners(cheap.rows), cheap._targets().y
+        models = [*self._earlier, *self._scores]
+        return Surrogates(self.space, self.exact, self._proxy, seed, models, low)
+
+    def _sources(self, proxy: Proxy, ascent: Ascent, incumbents: _Incumbents) -> list[Indices]:
+        """Candidates by gradient ascent, near the best queries, and at random."""
+        leads = np.concatenate([incumbents.best, *self._earlier_best()])
+        neighbours = self.space.neighbour_indices(np.concatenate([leads, incumbents.front]))
+        climbed = ascent.candidates(proxy, GROUPS, leads, climbs=self._climbs)
+        if len(neighbours) > NEIGHBOURS:
+            neighbours = ascent.rng.choice(neighbours, NEIGHBOURS, replace=False)
+        drawn = self.space.random_indices(RANDOM_CANDIDATES, ascent.rng)
+        sources = [climbed, leads, neighbours, drawn]
+        if self._low:
+            sources.append(super()._promote(PROMOTED_CANDIDATES, ascent.rng))
+        return sources
+
+    def _elsewhere(self, coarse: Proxy, ascent: Ascent, incumbents: _Incumbents) -> Indices:
+        """Candidates by gradient ascent on the global model, away from the best queries."""
+        return ascent.candidates(coarse, GLOBAL_GROUPS, incumbents.best[:0], avoid=incumbents.crowd)
+
+    def _new_candidates(self, sources: Sequence[Indices], also: Indices) -> Indices:
+        """The valid new rows of all sources; in a small space all new rows."""
+        candidates = self.space.repair(np.concatenate(sources))
+        if self.space.count <= ENUMERATED:
+            # Shuffled, since of equal candidates the first is taken: otherwise options that no
+            # query has had would be tried in the order in which they are listed.
+            shuffle = np.random.default_rng([self.seed, len(self._queries), 0x0DD]).permutation
+            candidates = shuffle(self.space.all_indices)
+        return self._without(candidates[self.is_new(candidates)], also)
+
+    def _opinions(
+        self,
+        rows: Indices,
+        surrogates: Surrogates,
+        known: Tensor,
+        targets: Targets,
+        proxy: Proxy,
+        coarse: Proxy | None,
+        incumbents: _Incumbents,
+    ) -> list[Opinion]:
+        """The models that fill the batch, in the order of precedence."""
+        p = self._corners(rows)
+        opinions = []
+        if coarse is not None:
+            far = torch.from_numpy(_distance(rows, incumbents.crowd) >= len(self.space) / 2)
+            posterior = coarse.posterior(p.to(coarse.dtype))
+            opinions.append(Opinion(posterior, GLOBAL_PLACES, ("optimism",), far))
+        consulted = self._consults_network and targets.objectives == 1
+        if consulted and (found := surrogates.fitted_network(known, targets)):
+            network, places = found
+            opinions.append(Opinion(network.posterior(p.to(network.dtype)), places))
+        turns = self._turns if self._queries else ("mean",)
+        return [*opinions, Opinion(proxy.posterior(p.to(proxy.dtype)), turns=turns)]
+
+    def _note_predictions(self, rows: Indices, mean: Tensor, targets: Targets) -> None:
+        """Keeps the predictions (n,) of proposed rows for `predictions`, in the metric's unit."""
+        if np.isfinite(self.values(self.objectives[0].metric)).any():  # else the unit is unknown
+            predicted = targets.scales[0].inverse(mean.double().numpy())
+            predicted = self.objectives[0].sign * predicted
+            archs = self.space.from_indices(rows)
+            self._predicted = dict(zip(archs, predicted.tolist(), strict=True))
+
+    def _violations(self) -> float:
+        """The share of the last five results that broke a limit."""
+        last = [query for query in self._queries if query.metrics is not None][-BATCH:]
+        return sum(not query.feasible for query in last) / max(1, len(last))
+
+    @cached_property
+    def _earlier(self) -> list[Earlier]:
+        """Models of the earlier studies from which something can be learnt."""
+        useful = []
+        for study in self._earlier_studies:
+            y = targets_of(study.values, len(study.rows), self.objectives, self.constraints).y
+            model = Earlier(self.space, self._corners(study.rows), y)
+            if model.reliability[: len(self.objectives)].any():
+                useful.append(model)
+        return useful
+
     def _earlier_best(self) -> list[Indices]:
         """The best architectures of each earlier study, (INCUMBENTS, C) each."""
         if not self._earlier:
@@ -405,6 +380,15 @@ class OptiProxy(Optimizer):
             for study in self._earlier_studies
         ]
 
+    def _without(self, rows: Indices, others: Indices) -> Indices:
+        """Those of `rows` that are none of `others`, nor the same network."""
+        taken = set(self.keys(others))
+        kept = np.array([key not in taken for key in self.keys(rows)], dtype=bool)
+        return np.asarray(rows[kept])
+
+    def _corners(self, rows: Indices) -> Tensor:
+        return corners(self.space, torch.from_numpy(rows), torch.float64)
+
 
 def _distance(rows: Indices, others: Indices) -> Indices:
     """The number of choices in which each row differs from the nearest of `others`, (B,)."""
@@ -412,7 +396,7 @@ def _distance(rows: Indices, others: Indices) -> Indices:
 
 
 def _acquisitions(field: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Raises InvalidValueError where `names` are no list of `ACQUISITIONS`."""
+    """Raises InvalidValueError unless `names` is a list of `ACQUISITIONS`."""
     if isinstance(names, str) or not isinstance(names, Sequence) or not names:
         raise invalid(field, names, f"give a list, of {', '.join(ACQUISITIONS)}")
     for name in names:

@@ -90,7 +90,7 @@ class PublishedGCN(GCNEnsemble):
     """The authors' proxy: a single network."""
 
     members = 1
-    told = False
+    prune_dead = False
 
     def __init__(self, space: Space, *, seed: int = 0, settings: Settings | None = None) -> None:
         super().__init__(space, seed=seed)

@@ -1,8 +1,8 @@
 """One thread for small matrices.
 
-A product of 100 x 100 matrices that wakes every core loses far more to the waking than it gains
-(METHOD: twenty times on a busy machine), whatever OMP_NUM_THREADS says. The optimiser therefore
-bounds its own threads, and puts the setting back.
+Starting threads on every core for a product of 100 x 100 matrices can cost twenty times the product
+on a busy machine. The optimiser therefore limits its own threads, whatever OMP_NUM_THREADS says,
+and restores the setting.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from functools import cache
 import torch
 from threadpoolctl import ThreadpoolController
 
-# BLAS has one number for all threads of a process, where OpenMP and torch have one for each: of
-# those that overlap in here the first bounds it and the last puts it back, or one of them would
-# save the other's bound as the earlier number.
+# The setting of BLAS belongs to the process, those of OpenMP and torch to a thread. Of overlapping
+# calls the first therefore limits BLAS and the last one restores it.
 _lock = threading.Lock()
 _inside = 0
 _bound = ExitStack()
@@ -25,16 +24,16 @@ _bound = ExitStack()
 
 @cache
 def _controller() -> ThreadpoolController:
-    # Looking through the loaded libraries takes milliseconds; they do not change afterwards.
+    # Searching the loaded libraries takes milliseconds; they do not change afterwards.
     return ThreadpoolController()
 
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Runs its block on one thread: torch, BLAS and OpenMP; restores the earlier numbers.
+    """Runs its block on one thread of torch, BLAS and OpenMP, then restores the settings.
 
-    Nor does it matter in there what a training has left behind in this process: gradients that are
-    switched off, another default device or type of numbers.
+    The block has gradients enabled, the CPU as device and single precision as default, whatever a
+    training has set in this process.
     """
     _enter()
     threads = torch.get_num_threads()
@@ -56,7 +55,7 @@ def single_threaded() -> Iterator[None]:
 
 
 def _on_cpu() -> AbstractContextManager[object]:
-    # A default device is looked at by every call of torch, so none is set where none is needed.
+    # Setting a default device slows down every call of torch; it is set only if it differs.
     cpu = torch.device("cpu")
     return nullcontext() if torch.get_default_device() == cpu else cpu
 

@@ -1,4 +1,4 @@
-"""Earlier studies for a warm start: read, checked against the space, made into arrays."""
+"""Reads earlier studies for a warm start, and checks them against the space."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from optiproxy.spaces.architecture import Indices
 
 _Pairs: TypeAlias = list[tuple[Any, Any]]
 
-# Fewer say nothing that a Gaussian process could learn and check.
+# The least number of successful queries to fit and cross-validate a Gaussian process.
 FEWEST = 5
 
 
@@ -28,19 +28,19 @@ class EarlierStudy:
 
     Attributes:
         rows: (T, C).
-        metrics: For each its metrics.
+        metrics: The metrics of each.
     """
 
     rows: Indices
     metrics: tuple[Mapping[str, float], ...]
 
     def values(self, metric: str) -> NDArray[np.float64]:
-        """(T,), all NaN where the study has not got the metric."""
+        """(T,), all NaN unless every query has the metric."""
         values = np.array([float(m.get(metric, math.nan)) for m in self.metrics])
         return values if np.isfinite(values).all() else np.full(len(values), math.nan)
 
     def pairs(self, space: Space) -> list[tuple[Architecture, Mapping[str, float]]]:
-        """As it was given, architecture and metrics."""
+        """Pairs of architecture and metrics."""
         return list(zip(space.from_indices(self.rows), self.metrics, strict=True))
 
 
@@ -49,12 +49,12 @@ def read_earlier(
 ) -> tuple[EarlierStudy, ...]:
     """Reads each study: an object with `queries`, or pairs (architecture, metrics).
 
-    Short trainings among its queries are a study of their own, beside the full ones: their values
-    are others. Of the two, one with fewer than five successful queries is left out.
+    The low-fidelity queries of a study become a study of their own, since their values differ from
+    full evaluations; of several parts, those with fewer than five successful queries are left out.
 
     Raises:
-        InvalidValueError: One can't be read, is of another space, has not got an objective's
-            metric, or has fewer than five successful queries.
+        InvalidValueError: One can't be read, is of another space, lacks an objective's metric, or
+            has fewer than five successful queries.
     """
     if isinstance(studies, Mapping | str) or not isinstance(studies, Iterable):
         raise invalid("warm_start", studies, "give a list of earlier studies")
@@ -68,7 +68,7 @@ def read_earlier(
 
 
 def _parts(field: str, study: Any, objectives: Sequence[Objective]) -> list[_Pairs]:
-    """Its pairs (architecture, metrics); of a study with queries apart by their epochs."""
+    """Its pairs (architecture, metrics); those of a study grouped by epochs."""
     if not hasattr(study, "queries"):
         try:
             return [[(arch, metrics) for arch, metrics in study]]
@@ -76,9 +76,9 @@ def _parts(field: str, study: Any, objectives: Sequence[Objective]) -> list[_Pai
             raise invalid(
                 field, study, "give a study, or a list of pairs (architecture, metrics)"
             ) from None
-    # What broke a limit before it was measured further tells nothing of the objectives.
+    # A query that broke a limit before its training has no objectives.
     wanted = {objective.metric for objective in objectives}
-    parts: dict[int | None, _Pairs] = {None: []}  # None: trained in full.
+    parts: dict[int | None, _Pairs] = {None: []}  # None: full training
     for query in study.queries:
         if query.feasible or wanted <= set(query.metrics or ()):
             part = parts.setdefault(getattr(query, "epochs", None), [])
@@ -89,7 +89,7 @@ def _parts(field: str, study: Any, objectives: Sequence[Objective]) -> list[_Pai
 def _study(
     field: str, space: Space, pairs: _Pairs, objectives: Sequence[Objective]
 ) -> EarlierStudy:
-    archs, told = [], []
+    archs, results = [], []
     for arch, metrics in pairs:
         if metrics is None:
             continue
@@ -101,17 +101,17 @@ def _study(
             raise InvalidValueError(f"{field}: it is of another space: {error}") from None
         values = {m: number(f"{field}: {m}", value) for m, value in metrics.items()}
         if any(not math.isfinite(values.get(o.metric, 0.0)) for o in objectives):
-            continue  # NaN is a failure, as where a method is told.
+            continue  # a failure, as in `Optimizer.tell`
         archs.append(known)
-        told.append(values)
-    if not told:
-        raise invalid(field, "no successful query", "it can teach nothing; leave it out")
+        results.append(values)
+    if not results:
+        raise invalid(field, "no successful query", "leave it out")
     for objective in objectives:
-        if not all(objective.metric in metrics for metrics in told):
-            names = sorted({name for metrics in told for name in metrics})
+        if not all(objective.metric in metrics for metrics in results):
+            names = sorted({name for metrics in results for name in metrics})
             raise invalid(
                 field, names, f"each of its queries needs the objective {objective.metric!r}"
             )
-    if len(told) < FEWEST:
-        raise invalid(field, f"{len(told)} queries", f"give one of {FEWEST} or more")
-    return EarlierStudy(space.to_indices(archs), tuple(told))
+    if len(results) < FEWEST:
+        raise invalid(field, f"{len(results)} queries", f"give one of {FEWEST} or more")
+    return EarlierStudy(space.to_indices(archs), tuple(results))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from optiproxy.errors import invalid, unknown
+from optiproxy import proxies
+from optiproxy.errors import invalid
 from optiproxy.methods import METHODS
 from optiproxy.metrics import Function
-from optiproxy.proxies import PROXIES
 from optiproxy.search import Optimizer
 from optiproxy.search.warm_start import EarlierStudy
 from optiproxy.tasks import Task
@@ -80,9 +80,8 @@ class Method:
             return None
         if proxy is None:
             return default
-        if proxy not in PROXIES.names():
-            raise unknown("proxy", proxy, PROXIES.names())
-        return proxy
+        proxies.get(proxy)
+        return proxies.canonical(proxy)
 
 
 def _exact(task: Task) -> dict[str, Function]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import optuna
 
+from optiproxy import proxies
 from optiproxy.errors import StudyError
 from optiproxy.metrics import Constraint, Objective
 from optiproxy.study._storage.trials import PREFIX
@@ -83,7 +84,10 @@ class Identity:
         if value is None:
             return None
         known = {field.name for field in fields(cls)}
-        return cls(**{name: v for name, v in value.items() if name in known})
+        found = cls(**{name: v for name, v in value.items() if name in known})
+        if found.proxy is not None:  # a proxy may have had another name
+            found = replace(found, proxy=proxies.canonical(found.proxy))
+        return found
 
     def same_but_seed(self, other: Identity) -> bool:
         """Whether the other is the same search, with this or another seed."""

@@ -1,4 +1,4 @@
-"""Gaussian processes on one encoding alone, for comparing encodings.
+"""A Gaussian process's kernel on one encoding alone, for comparing encodings.
 
 White et al., A study on encodings for neural architecture search, https://arxiv.org/abs/2007.04965.
 """
@@ -13,51 +13,20 @@ from torch import Tensor
 
 from optiproxy import encodings
 from optiproxy.encodings import corners
-from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.kernel import Kernel
 from optiproxy.proxies.kernel_views import Array, Compared, Near, View
 from optiproxy.spaces import Space
 
-SAMPLE = 200  # random architectures, whose mean squared distance is the unit of distances
+SAMPLE = 200  # random architectures whose mean squared distance is the unit of distances
 
 
-class EncodedGP(GaussianProcess):
-    """The same Gaussian process, whose kernel reads an encoding and nothing else.
+class Encoded(Kernel):
+    """A linear kernel on the encoding plus a Gaussian of its distance.
 
-    >>> from optiproxy.spaces import Chain
-    >>> space = Chain({"depth": [1, 2, 3], "width": [16, 32]})
-    >>> p = corners(space, torch.from_numpy(space.all_indices), torch.float64)
-    >>> proxy = OneHotGP(space)
-    >>> proxy.fit(p, torch.tensor([[-1.0], [-1.0], [0.0], [0.0], [1.0], [1.0]]).double())
-    >>> mean, spread = proxy.predict(p)
-    >>> bool(mean[5] > mean[0]), spread.shape
-    (True, torch.Size([6, 1]))
+    Args:
+        space: The search space.
+        encoding: A name of `encodings.ENCODINGS`.
     """
-
-    encoding: str
-
-    def __init__(self, space: Space, *, seed: int = 0) -> None:
-        super().__init__(space, seed=seed, kernel=_Encoded(space, self.encoding))
-
-
-class OneHotGP(EncodedGP):
-    encoding = "onehot"
-
-
-class LivingGP(EncodedGP):
-    encoding = "living"
-
-
-class AdjacencyGP(EncodedGP):
-    encoding = "adjacency"
-
-
-class PathGP(EncodedGP):
-    encoding = "path"
-
-
-class _Encoded(Kernel):
-    """What is linear in the encoding, and a Gaussian of its distance."""
 
     choices = 0
 
@@ -67,7 +36,7 @@ class _Encoded(Kernel):
         rows = torch.from_numpy(space.random_indices(SAMPLE, np.random.default_rng(0)))
         x = self._read(corners(space, rows, torch.float64))
         self._centre = x.mean(0)
-        # Twice the variance is the mean squared distance of two of them.
+        # The mean squared distance of two independent samples is twice the variance.
         self._unit = (2 * x.var(0, correction=0).sum()).sqrt().clamp(min=1e-6)
 
     def _read(self, p: Tensor) -> Tensor:
