@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from optiproxy import hardware, tasks
+from optiproxy import hardware, proxies, tasks
 from optiproxy.encodings import corners
-from optiproxy.proxies import PROXIES
 from optiproxy.search.transforms import standardise
 
 
@@ -29,7 +28,7 @@ def correlations(space, rows: np.ndarray, values: np.ndarray, options) -> list[f
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         order = np.random.default_rng(seed).permutation(len(rows))
         known, others = order[: options.measurements], order[options.measurements :]
-        proxy = PROXIES.get(options.proxy)(space, seed=seed)
+        proxy = proxies.get(options.proxy)(space, seed=seed)
         x = corners(space, torch.from_numpy(rows), proxy.dtype)
         y = torch.from_numpy(standardise(values[known]))[:, None].to(proxy.dtype)
         proxy.fit(x[known], y)

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 import _results  # isort: skip - its folder has just been put on the path
-from optiproxy import tasks
+from optiproxy import proxies, tasks
 from optiproxy.encodings import corners
-from optiproxy.proxies import PROXIES
 from optiproxy.proxies.base import Proxy
 from optiproxy.search.transforms import Scale, of_objective
 from optiproxy.spaces import Space
@@ -84,7 +83,7 @@ def compare(
                 order = np.random.default_rng(seed).permutation(len(values))[: queries + PREDICTED]
                 y = _scale_of(metric, values[order[:queries]])(values[order])
                 for label, known in (("told", space), ("not told", without)):
-                    fresh = PROXIES.get(proxy)(known, seed=seed)
+                    fresh = proxies.get(proxy)(known, seed=seed)
                     found[label].append(_quality(fresh, p[order], y, queries))
             row = {
                 f"{measure}, {label}": round(float(np.mean([pair[i] for pair in pairs])), 3)

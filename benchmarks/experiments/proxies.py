@@ -5,7 +5,7 @@ python benchmarks/experiments/proxies.py --seeds 30
 
 from _run import directions, run
 
-from optiproxy.proxies import PROXIES
+from optiproxy import proxies
 from optiproxy.search.optiproxy import OptiProxy
 
 
@@ -19,7 +19,7 @@ def with_proxy(name):
     return lambda task, seed: Fives(task.space, directions(task), seed=seed, proxy=name)
 
 
-VARIANTS = {name: with_proxy(name) for name in PROXIES.names()}
+VARIANTS = {name: with_proxy(name) for name in proxies.names()}
 
 if __name__ == "__main__":
     run(__doc__, VARIANTS, ("nb201-cifar100", "nb201-imagenet16-120"))

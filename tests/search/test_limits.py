@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from optiproxy import proxies
+from optiproxy.encodings import corners
 from optiproxy.errors import InvalidValueError
 from optiproxy.methods import METHODS
 from optiproxy.metrics import Constraint, parse_objectives
+from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.search._exact import Exact
+from optiproxy.search._outputs import Column, Outputs
 from optiproxy.search._training_targets import targets_of
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.search.transforms import (
@@ -291,17 +294,11 @@ def test_no_result_at_all_but_broken_limits() -> None:
 
 def test_the_climb_sees_an_exact_metric_fall() -> None:
     """Between the corners its linear stand-in points the right way."""
-    from optiproxy.search._outputs import Column, Outputs
-
     exact = Exact(SPACE, {"cost": cost}, ["cost"])
     rows = SPACE.random_indices(12, np.random.default_rng(0))
     scale = of_limit(exact.values("cost", rows), 1.0, 300.0)
-    from optiproxy.encodings import corners
-    from optiproxy.proxies.gp import GaussianProcess
-
-    model = Outputs(
-        SPACE, lambda outputs: GaussianProcess(SPACE), exact, {1: Column("cost", scale)}
-    )
+    columns = {1: Column("cost", scale)}
+    model = Outputs(SPACE, lambda outputs: GaussianProcess(SPACE), exact, columns, torch.float64)
     p = corners(SPACE, torch.from_numpy(SPACE.all_indices), torch.float64)
     y = torch.zeros(12, 2, dtype=torch.float64)
     y[::2, 0] = 1.0
@@ -309,12 +306,12 @@ def test_the_climb_sees_an_exact_metric_fall() -> None:
     model.fit(corners(SPACE, torch.from_numpy(rows), torch.float64), y)
     known = scale(exact.values("cost", SPACE.all_indices))
     assert np.corrcoef(model.mean(p)[:, 1].numpy(), known)[0, 1] > 0.9
-    beliefs = model.beliefs(p)
-    assert beliefs.mean[:, 1].numpy() == pytest.approx(known)
-    assert float(beliefs.spread[:, 1].max()) < 1e-5
-    before = float(beliefs.spread[7, 0])
-    beliefs.believe(7)
-    assert float(beliefs.spread[7, 0]) < before
+    posterior = model.posterior(p)
+    assert posterior.mean[:, 1].numpy() == pytest.approx(known)
+    assert float(posterior.spread[:, 1].max()) < 1e-5
+    before = float(posterior.spread[7, 0])
+    posterior.condition_on_mean(7)
+    assert float(posterior.spread[7, 0]) < before
 
 
 def test_earlier_studies_inform_what_is_learnt_beside_exact_metrics() -> None:
