@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         hardware,
         methods,
         metrics,
+        nn,
         proxies,
         report,
         scores,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         StudyError,
     )
     from optiproxy.metrics import Constraint, Metric, Objective
+    from optiproxy.nn import space_of
     from optiproxy.search.optiproxy import OptiProxy
     from optiproxy.spaces import Architecture
     from optiproxy.study import Study, compare
@@ -58,7 +60,8 @@ __all__ = [
     "MeasurementFailed", "Metric", "Objective", "OptiProxy", "OptiProxyError",
     "OptiProxySampler", "ScoreFailed", "Study", "StudyError", "Table", "Task", "__version__",
     "baselines", "compare", "encodings", "errors", "hardware", "load", "methods", "metrics",
-    "proxies", "report", "scores", "search", "spaces", "study", "tables", "tasks", "testing",
+    "nn", "proxies", "report", "scores", "search", "space_of", "spaces", "study", "tables", "tasks",
+    "testing",
 ]  # fmt: skip
 
 # `import optiproxy` loads neither torch nor Optuna.
@@ -70,6 +73,7 @@ __getattr__, __dir__ = lazy(
             "OptiProxyError", "ScoreFailed", "StudyError",
         ),
         "optiproxy.metrics": ("Constraint", "Metric", "Objective"),
+        "optiproxy.nn": ("space_of",),
         "optiproxy.search.optiproxy": ("OptiProxy",),
         "optiproxy.spaces": ("Architecture",),
         "optiproxy.study": ("Study", "compare"),
@@ -77,8 +81,9 @@ __getattr__, __dir__ = lazy(
         "optiproxy.tables": ("Table",),
         "optiproxy.tasks": ("Task", "load"),
         "optiproxy": (
-            "baselines", "encodings", "errors", "hardware", "methods", "metrics", "proxies",
-            "report", "scores", "search", "spaces", "study", "tables", "tasks", "testing",
+            "baselines", "encodings", "errors", "hardware", "methods", "metrics", "nn",
+            "proxies", "report", "scores", "search", "spaces", "study", "tables", "tasks",
+            "testing",
         ),
     },
 )  # fmt: skip

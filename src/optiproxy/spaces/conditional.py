@@ -19,7 +19,8 @@ from optiproxy.spaces.chain import Chain
 
 INACTIVE = None
 
-When = Mapping[str, Mapping[str, Sequence[Option]] | Sequence[Mapping[str, Sequence[Option]]]]
+Condition = Mapping[str, Sequence[Option]] | Sequence[Mapping[str, Sequence[Option]]]
+When = Mapping[str, Condition]
 # A parent and which of its options fulfil the condition; all of a term hold, or any of the terms.
 _Literal = tuple[int, NDArray[np.bool_]]
 _Terms = list[list[_Literal]]

@@ -1,0 +1,7 @@
+"""A model as its own search space: by a function's choices, by choice points in a module."""
+
+from optiproxy.nn.choose import Choose
+from optiproxy.nn.modules import Choice, Repeat, Value
+from optiproxy.nn.space import ModelSpace, space_of
+
+__all__ = ["Choice", "Choose", "ModelSpace", "Repeat", "Value", "space_of"]

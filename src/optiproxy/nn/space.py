@@ -1,0 +1,212 @@
+"""The search space of a model: an ordinary space that builds what is chosen."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.nn import _flow
+from optiproxy.nn._discovery import discover
+from optiproxy.nn._order import in_order
+from optiproxy.nn._runs import quick_layers
+from optiproxy.nn.choose import Choose
+from optiproxy.nn.modules import Choice, Repeat, check_no_values, resolve
+from optiproxy.spaces import Architecture, Conditional, GraphTemplate, Option
+
+
+class ModelSpace(Conditional):
+    """The choices of a function that builds a network, or of the choice points in a model.
+
+    Made by `space_of`. It is a `Conditional` space that builds its networks. Where the model has
+    choice points, the graph encoding has the edges of the model instead of a chain.
+
+    Args:
+        source: As of `space_of`.
+        example_input: As of `space_of`.
+
+    Raises:
+        InvalidValueError: See `space_of`.
+    """
+
+    def __init__(
+        self,
+        source: Callable[..., nn.Module] | nn.Module,
+        *,
+        example_input: Callable[[], Any] | None = None,
+    ) -> None:
+        self._source = _checked(source)
+        choices, when, runs = discover(self._asking)
+        self._edges: tuple[tuple[str, str], ...] = ()
+        model = self._source if isinstance(self._source, nn.Module) else None
+        if model is None:
+            # As it is before anything is chosen: functions with `choose` have no such model.
+            first = Choose(lambda name, labels: labels.index(runs[0].picked[name]))
+            with quick_layers(), first.running():
+                model = _made(self._source, first)
+        if any(isinstance(module, Choice | Repeat) for module in model.modules()):
+            given = None if example_input is None else example_input()
+            inputs = given if isinstance(given, tuple) or given is None else (given,)
+            self._edges = _flow.edges(model, inputs)
+            order = in_order(list(choices), self._edges)
+            choices = {name: choices[name] for name in order}
+        try:
+            super().__init__(choices, when)
+        except InvalidValueError as error:
+            raise InvalidValueError(f"space_of: the choices make no space: {error}") from None
+
+    def _asking(self, choose: Choose) -> nn.Module:
+        """Asks for every choice of the model, which need not be finished."""
+        model = self._source if isinstance(self._source, nn.Module) else _made(self._source, choose)
+        return resolve(model, choose, replace=not isinstance(self._source, nn.Module))
+
+    def build(self, arch: Architecture) -> nn.Module:
+        """The network of `arch`: a plain module.
+
+        Raises:
+            InvalidValueError: The function asks for a choice that is inactive in `arch`.
+        """
+        arch = self.architecture(arch)
+
+        def answer(name: str, labels: tuple[Option, ...]) -> int:
+            option = arch.get(name)
+            if option is None:
+                raise invalid(
+                    f"choose: {name!r}",
+                    self.to_text(arch),
+                    "the function asks for it here, which the runs that looked for its choices did "
+                    "not show; ask for it in every run, or write the space by hand",
+                )
+            return labels.index(option)
+
+        choose = Choose(answer)
+        with choose.running():
+            if isinstance(self._source, nn.Module):
+                model = copy.deepcopy(self._source)
+            else:
+                model = _made(self._source, choose)
+            return resolve(model, choose)
+
+    def picture(self, arch: Architecture) -> str:
+        """The active choices, one a line."""
+        active = {name: option for name, option in arch.items() if option is not None}
+        width = max(map(len, active))
+        return "\n".join(f"{name:<{width}}  {option}" for name, option in active.items())
+
+    @cached_property
+    def graph(self) -> GraphTemplate:
+        chain = super().graph
+        if not self._edges:
+            return chain
+        n = len(self.names) + 2
+        adjacency = np.zeros((n, n), np.float32)
+        for source, target in self._numbered:
+            adjacency[source + 1, target + 1] = 1
+        adjacency[0, 1:-1] = adjacency[1:-1, 1:-1].sum(0) == 0
+        adjacency[1:-1, -1] = adjacency[1:-1, 1:-1].sum(1) == 0
+        return GraphTemplate(adjacency, chain.features, chain.feature_terms)
+
+    @cached_property
+    def paths(self) -> tuple[tuple[int, ...], ...]:
+        """Single choices, those that follow each other, and each with each of its parents."""
+        if not self._edges:
+            return super().paths
+        parents = super().paths
+        chain = {(c, c + 1) for c in range(len(self.names) - 1)}
+        kept = [p for p in parents if p not in chain or set(p) in self._families]
+        return tuple(dict.fromkeys((*kept, *self._numbered)))
+
+    @cached_property
+    def _families(self) -> list[set[int]]:
+        return [
+            {choice, parent}
+            for choice, terms in self._conditions
+            for term in terms
+            for parent, _ in term
+        ]
+
+    @cached_property
+    def _numbered(self) -> list[tuple[int, int]]:
+        numbers = {name: c for c, name in enumerate(self.names)}
+        pairs = ((numbers[a], numbers[b]) for a, b in self._edges)
+        return sorted({(a, b) for a, b in pairs if a < b})
+
+
+def space_of(
+    source: Callable[..., nn.Module] | nn.Module,
+    *,
+    example_input: Callable[[], Any] | None = None,
+) -> ModelSpace:
+    """The search space of a model.
+
+    >>> def network(choose):
+    ...     width = choose("width", [8, 16, 32])
+    ...     layers = [nn.Linear(4, width)]
+    ...     if choose("deep", [False, True]):
+    ...         layers += [nn.ReLU(), nn.Linear(width, choose("width2", [8, 16, 32]))]
+    ...     return nn.Sequential(*layers)
+    >>> space_of(network)
+    ModelSpace(3 choices, 12 architectures)
+    >>> space_of(nn.Sequential(nn.Linear(4, 8), Choice({"relu": nn.ReLU(), "tanh": nn.Tanh()})))
+    ModelSpace(1 choices, 2 architectures)
+
+    Args:
+        source: One of
+
+            - a function ``network(choose)`` that asks for its choices, see `Choose`;
+            - a function or class without arguments, whose model has `Choice`, `Repeat` and `Value`
+              in it: it is called again for each network;
+            - a model with `Choice` and `Repeat` in it, of which each network is a copy, weights
+              included.
+        example_input: ``example_input()`` → an input of the model, or a tuple of several. It is
+            needed for the order of choice points where torch.fx can't trace the model; without it
+            their order is that of registration.
+
+    Raises:
+        InvalidValueError: It has no choices; the function does not build the same network from the
+            same answers; options depend on other choices; a name is asked twice with other options.
+        OptiProxyError: A model's constructor used `Value`.
+    """
+    return ModelSpace(source, example_input=example_input)
+
+
+def _checked(source: Any) -> Any:
+    if isinstance(source, nn.Module):
+        check_no_values(source)
+        return source
+    if not callable(source):
+        raise invalid("space_of", source, "give a function network(choose), or a model")
+    asks(source)
+    return source
+
+
+def asks(source: Callable[..., Any]) -> bool:
+    """Whether a function takes `choose`.
+
+    Raises:
+        InvalidValueError: It takes something else.
+    """
+    parameters = inspect.signature(source).parameters.values()
+    open_ = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    if len(open_) > 1 or any(p.kind is p.KEYWORD_ONLY for p in open_):
+        got = f"{getattr(source, '__name__', source)}{inspect.signature(source)}"
+        raise invalid("space_of", got, "give a function of choose alone, or of nothing")
+    return bool(open_)
+
+
+def _made(source: Callable[..., nn.Module], choose: Choose) -> nn.Module:
+    model: Any = source(choose) if asks(source) else source()
+    if not isinstance(model, nn.Module):
+        remedy = "a function that builds a network must return a torch.nn.Module"
+        raise invalid("space_of: the function returned", model, remedy)
+    return model
