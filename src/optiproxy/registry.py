@@ -1,6 +1,7 @@
 """Names for things that are loaded when they are first used.
 
-A registry maps a name to ``"module:attribute"``. It is plain data, so that listing names (for
+A registry maps a name to ``"module:attribute"``, or to ``"module:function(a, b)"`` for a function
+with the texts ``"a"`` and ``"b"`` as its arguments. It is plain data, so that listing names (for
 ``--help``, for "did you mean") imports neither torch nor Optuna. A third party's package adds a
 name through an entry point of the registry's group, for example ``optiproxy.proxies``.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from types import MappingProxyType
@@ -22,10 +24,10 @@ class Registry:
 
     Args:
         kind: What is registered, as it is called in messages (``"proxy"``).
-        entries: Our own, name → ``"module:attribute"``.
+        entries: Our own, name → target.
         group: The entry-point group through which other packages add theirs.
-        optional: Name → ``"module:attribute"`` and the package that it needs, which is an extra of
-            that name. They are entries where the package is installed.
+        optional: Name → target and the package that it needs, which is an extra of that name. They
+            are entries where the package is installed.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Registry:
         self.group = group
         self._entries = dict(entries)
         self._missing: dict[str, str] = {}
-        # Told when the name is asked for: a package is no reason to miss all the others.
+        # Raised when the name is used: one package must not hide all other names.
         self._clashes: dict[str, InvalidValueError] = {}
         for name, (target, package) in optional.items():
             if find_spec(package) is not None:
@@ -71,11 +73,11 @@ class Registry:
         return list(self._all())
 
     def get(self, name: str) -> Any:
-        """The object behind `name`; an unknown name is told with the nearest known ones.
+        """The object behind `name`; the error for an unknown name has the nearest ones.
 
         Raises:
             InvalidValueError: There is no such name, its package is not installed, or two packages
-                have given it to different objects.
+                register it for different objects.
         """
         try:
             target = self._all()[name]
@@ -87,9 +89,11 @@ class Registry:
                 remedy = f"it needs {package}: pip install 'optiproxy[{package}]'"
                 raise invalid(self.kind, name, remedy) from None
             raise unknown(self.kind, name, self.names()) from None
-        module, _, attribute = target.partition(":")
+        module, _, called = target.partition(":")
+        attribute, _, arguments = called.removesuffix(")").partition("(")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            found = getattr(importlib.import_module(module), attribute)
+            return partial(found, *arguments.split(", ")) if arguments else found
         except (ImportError, AttributeError) as error:
             remedy = f"{target} can't be imported ({error}); mend or remove the package it is from"
             raise invalid(self.kind, name, remedy) from error

@@ -91,7 +91,7 @@ def test_a_limit_on_what_the_device_does_not_tell_is_refused(device, refused):
     text = refused(*device, "--constraint", "energy_mj<=60%")
     assert "no value could be measured (MeasurementFailed: " in text
     assert (
-        "it tells latency_ms, size_mb, and no energy_mj); repair the measurement, or give a number"
+        "it has latency_ms, size_mb, and no energy_mj); repair the measurement, or give a number"
         in text
     )
 

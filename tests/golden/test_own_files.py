@@ -20,7 +20,7 @@ def test_nasbench101_means() -> None:
     _here("nasbench101")
     task = tasks.get("nb101-cifar10")
     assert task.optimum == pytest.approx(95.06, abs=0.015)
-    values = task._lookup.values()  # type: ignore[attr-defined]
+    values = task.rows.values()
     assert len(values["val_accuracy"]) == 423_624
     assert values["test_accuracy"].max() == pytest.approx(94.32, abs=0.015)
 

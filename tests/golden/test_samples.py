@@ -12,7 +12,7 @@ from optiproxy import tasks
 from optiproxy.errors import InvalidValueError
 from optiproxy.methods import METHODS
 from optiproxy.spaces import Pool
-from optiproxy.tables.averaged_rows import Listed
+from optiproxy.tables.averaged_rows import AveragedRows
 
 SAMPLES = {
     "accel-nasbench": 5125,
@@ -197,7 +197,7 @@ def test_nb101_sample(published: Path, table) -> None:
 def test_twelve_epochs(published: Path, data_set: str, validation: float, test: float) -> None:
     task = tasks.get(f"nb201-12epochs-{data_set}")
     assert task.optimum == pytest.approx(validation, abs=6e-4)
-    values = task._lookup.values()  # type: ignore[attr-defined]
+    values = task.rows.values()
     assert len(values["test_accuracy"]) == 15625
     assert values["test_accuracy"].max() == pytest.approx(test, abs=6e-4)
 
@@ -262,8 +262,8 @@ def test_a_pool_goes_to_another_process_without_its_table(published: Path) -> No
     arch = again.space.sample(1)[0]
     assert again.query(arch).metrics == task.query(arch).metrics
     assert again.space.fingerprint == task.space.fingerprint
-    listed = task.evaluate
-    assert isinstance(listed, Listed)
+    listed = task.rows
+    assert isinstance(listed, AveragedRows)
     assert len(pickle.dumps(listed)) < 20_000
 
 

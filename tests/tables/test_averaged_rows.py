@@ -14,14 +14,8 @@ import pytest
 from optiproxy.errors import DataError, InvalidValueError
 from optiproxy.spaces import Chain
 from optiproxy.tables import store
-from optiproxy.tables.averaged_rows import (
-    At,
-    Listed,
-    from_bytes,
-    from_choices,
-    from_texts,
-    pool_task,
-)
+from optiproxy.tables.averaged_rows import At, AveragedRows, from_bytes, from_choices, from_texts
+from optiproxy.tables.benchmark import sample
 from optiproxy.tables.nasbench_mr import MultiResolution
 
 SPACE = Chain({"depth": [1, 2, 3], "wide": [False, True]})
@@ -46,19 +40,20 @@ def write(home: Path, columns: dict[str, list]) -> None:
     pq.write_table(pa.table(columns), home / "t.parquet", write_page_checksum=True)
 
 
-def listed(**changes) -> Listed:
+def listed(**changes) -> AveragedRows:
     arguments = {
         "key": ["depth", "wide"], "read": from_choices, "where": {"part": "a"},
         "columns": {"val_accuracy": "top1", "latency_ms": "ms"}, "scale": {"latency_ms": 1000.0},
     }  # fmt: skip
-    return Listed(SPACE, "t", **{**arguments, **changes})
+    return AveragedRows(SPACE, "t", **{**arguments, **changes})
 
 
 def task(**changes):
-    return pool_task(
-        listed(**changes), 2, name="t", objectives={"val_accuracy": "max"}, description="",
-        citation="",
-    )  # fmt: skip
+    return _sample(listed(count=2, **changes))
+
+
+def _sample(rows):
+    return sample(rows, name="t", objectives={"val_accuracy": "max"}, description="", citation="")
 
 
 def test_rows_of_a_network_are_averaged_over_what_is_known() -> None:
@@ -85,11 +80,10 @@ def test_entries_of_curves_and_rows_that_must_be_measured(home: Path) -> None:
     np.testing.assert_array_equal(values["first"], [51.0, math.nan])
     np.testing.assert_array_equal(values["second"], [60.0, math.nan])
     # Only rows with a latency: the second training of the first network falls out.
-    some = listed(measured="ms", where={})
-    assert len(some.indices) == 3
+    some = listed(needed="ms", where={})
+    assert len(some.listed()) == 3
     assert some.values()["val_accuracy"][0] == 70.0
-    pools = [pool_task(source, None, name="t", objectives={"val_accuracy": "max"}, description="",
-                       citation="").space for source in (listed(where={}), some)]  # fmt: skip
+    pools = [_sample(rows).space for rows in (listed(where={}), some)]
     assert pools[0].fingerprint != pools[1].fingerprint
 
 

@@ -18,10 +18,11 @@ import pytest
 
 from optiproxy import tasks
 from optiproxy.errors import DataError, InvalidValueError
+from optiproxy.metrics import Metric
 from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.study import Study
-from optiproxy.tables.parquet_rows import _array
+from optiproxy.tables.arrow import buffers
 from optiproxy.tables.table import Table
 
 SPACE = Chain({"depth": [1, 2, 3], "act": ["relu", "none"], "norm": [True, False]})
@@ -209,9 +210,11 @@ def test_the_user_s_files_are_those_of_both_tables(parquet: Path, tmp_path: Path
 def test_a_column_is_no_measurement_before_a_training(parquet: Path) -> None:
     task = _table(parquet, columns=["top1", "ms"])
     assert not task.replaced(constraints={"ms": "<= 4"}).has_prefilter
-    known = task.replaced(constraints={"ms": "<= 4"})
-    known.cheap = {"ms": lambda arch: 1.0}
-    assert known.has_prefilter
+    measured = tasks.Task(
+        "measured", SPACE, lambda arch: 1.0, objectives={"acc": "max"},
+        constraints={"ms": "<= 4"}, metrics=[Metric("ms", lambda arch: 1.0, cheap=True)],
+    )  # fmt: skip
+    assert measured.has_prefilter
 
 
 def test_a_search_asks_for_nothing_that_breaks_a_limit_on_what_costs_nothing(
@@ -475,7 +478,7 @@ def test_relative_path_holds_in_another_folder(
 
 def test_array_is_the_part_of_the_buffer_that_a_slice_shows() -> None:
     column = pa.array([1.0, 2.0, 3.0, 4.0])[1:3]
-    assert _array(column, np.float64).tolist() == [2.0, 3.0]
+    assert buffers(column, np.float64).tolist() == [2.0, 3.0]
 
 
 def test_large_table_is_read_quickly(tmp_path: Path) -> None:

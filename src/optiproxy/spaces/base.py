@@ -396,11 +396,15 @@ class Space:
     def _lookup(self) -> list[tuple[str, dict[Option, int]]]:
         return [(name, {o: i for i, o in enumerate(opts)}) for name, opts in self.choices.items()]
 
+    def _kind(self) -> str:
+        """The name of its kind in the fingerprint."""
+        return type(self).__name__
+
     @cached_property
     def fingerprint(self) -> str:
         """A short hash of the definition, by which stored studies recognise their space."""
         definition = self._definition()
-        parts = [type(self).__name__, dict(self.choices), *([definition] if definition else [])]
+        parts = [self._kind(), dict(self.choices), *([definition] if definition else [])]
         text = json.dumps(parts)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

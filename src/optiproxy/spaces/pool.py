@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,21 @@ _CHUNK = 10_000_000
 _LISTED = 5
 
 
+@runtime_checkable
+class PoolList(Protocol):
+    """A pool's list that is read when it is first needed, such as the rows of a table."""
+
+    @property
+    def count(self) -> int | None:
+        """How many architectures are listed; None where that is known after reading alone."""
+
+    def listed(self) -> Indices:
+        """The architectures, (count, C), each once and in ascending order."""
+
+    def definition(self) -> dict[str, Any]:
+        """What identifies the list without reading it, as JSON; part of the fingerprint."""
+
+
 class Pool(Space):
     """The architectures of a list, with the choices and encodings of their space.
 
@@ -43,40 +59,52 @@ class Pool(Space):
     Args:
         space: The space of the architectures.
         architectures: Mappings or texts as `space.architecture` reads them; duplicates count once.
+            Or a `PoolList`.
 
     Raises:
         InvalidValueError: The list is empty, or has entries that are not in `space`; the message
             lists the first of these.
     """
 
-    def __init__(self, space: Space, architectures: Iterable[Mapping[str, Any] | str]) -> None:
+    def __init__(
+        self, space: Space, architectures: Iterable[Mapping[str, Any] | str] | PoolList
+    ) -> None:
         if not isinstance(space, Space):
             raise invalid("Pool: space", space, "give the space the architectures are from")
-        if isinstance(architectures, str | Mapping) or not isinstance(architectures, Iterable):
-            raise invalid("Pool: architectures", architectures, "give a list of architectures")
-        values = list(architectures)
-        try:
-            listed = space.architectures(values)
-        except InvalidValueError:
-            raise InvalidValueError(f"Pool: architectures: {_problems(space, values)}") from None
-        if not listed:
-            raise invalid("Pool: architectures", [], "list at least one architecture")
+        listed = architectures
+        if not isinstance(listed, PoolList):
+            listed = _given(space, listed)
         super().__init__(space.choices)
         self.space = space
-        self._listed: Indices = np.unique(space.to_indices(listed), axis=0)
+        self._list = listed
 
     def __repr__(self) -> str:
-        return f"Pool({self.count:,} architectures of {self.space!r})"
+        count = self._list.count
+        size = "listed" if count is None else f"{count:,}"
+        return f"Pool({size} architectures of {self.space!r})"
 
     def _definition(self) -> dict[str, Any]:
-        rows = hashlib.sha256(self._listed.astype("<i8").tobytes()).hexdigest()
-        return {"space": self.space.fingerprint, "rows": rows}
+        return {"space": self.space.fingerprint, **self._list.definition()}
+
+    def _kind(self) -> str:
+        # The name by which stored searches of a table's pool recognise their space.
+        return super()._kind() if isinstance(self._list, _Given) else "ListedPool"
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether `count` is known without reading the list."""
+        return self._list.count is not None
 
     # ---- what depends on the list ----
 
     @cached_property
+    def _listed(self) -> Indices:
+        return self._list.listed()
+
+    @cached_property
     def count(self) -> int:
-        return len(self._listed)
+        count = self._list.count
+        return len(self._listed) if count is None else count
 
     @cached_property
     def all_indices(self) -> Indices:
@@ -196,6 +224,36 @@ class Pool(Space):
 
     def build(self, arch: Architecture) -> nn.Module:
         return self.space.build(arch)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A list that is there already; see `PoolList`."""
+
+    indices: Indices
+
+    @property
+    def count(self) -> int:
+        return len(self.indices)
+
+    def listed(self) -> Indices:
+        return self.indices
+
+    def definition(self) -> dict[str, Any]:
+        return {"rows": hashlib.sha256(self.indices.astype("<i8").tobytes()).hexdigest()}
+
+
+def _given(space: Space, architectures: Iterable[Mapping[str, Any] | str]) -> _Given:
+    if isinstance(architectures, str | Mapping) or not isinstance(architectures, Iterable):
+        raise invalid("Pool: architectures", architectures, "give a list of architectures")
+    values = list(architectures)
+    try:
+        listed = space.architectures(values)
+    except InvalidValueError:
+        raise InvalidValueError(f"Pool: architectures: {_problems(space, values)}") from None
+    if not listed:
+        raise invalid("Pool: architectures", [], "list at least one architecture")
+    return _Given(np.unique(space.to_indices(listed), axis=0))
 
 
 def _problems(space: Space, values: Sequence[Mapping[str, Any] | str]) -> str:

@@ -10,7 +10,8 @@ Reference: Ahmad et al., Accel-NASBench, DAC 2024, https://arxiv.org/abs/2404.08
 from __future__ import annotations
 
 from optiproxy.spaces import Chain
-from optiproxy.tables.averaged_rows import Listed, from_choices, pool_task
+from optiproxy.tables.averaged_rows import AveragedRows, from_choices
+from optiproxy.tables.benchmark import sample
 from optiproxy.tables.table import Table
 
 TABLE = "accel_nasbench"
@@ -40,7 +41,7 @@ def space() -> Chain:
 def imagenet() -> Table:
     """Accel-NASBench on ImageNet."""
     chain = space()
-    listed = Listed(
+    rows = AveragedRows(
         chain,
         TABLE,
         key=chain.names,
@@ -58,10 +59,10 @@ def imagenet() -> Table:
                 for name in _ACCELERATORS
             },
         },
+        count=NETWORKS,
     )
-    return pool_task(
-        listed,
-        NETWORKS,
+    return sample(
+        rows,
         name="accel-nasbench",
         objectives={"val_accuracy": "max"},
         description=(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from optiproxy.errors import OptiProxyError
+from optiproxy.spaces import Pool
 from optiproxy.tables import store
-from optiproxy.tables.averaged_rows import ListedPool
 from optiproxy.tasks import TASKS, Task, get
 
 
@@ -15,19 +15,19 @@ class CatalogueRow:
     """One task, as ``optiproxy tasks`` shows it.
 
     Attributes:
-        name: What ``optiproxy search`` is given.
+        name: The argument of ``optiproxy search``.
         description: One line.
-        architectures: How many there are to choose from; 0 where only its table says it.
+        architectures: The size of the space; 0 where only the task's table says it.
         metrics: The names of all metrics, reported ones included.
         objectives: ``METRIC=max`` or ``METRIC=min``; the first one ranks.
         constraints: ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``.
-        reported: The metrics that never guide a search.
+        reported: The metrics that are never shown to the optimiser.
         source: Where the numbers come from.
         licence: The licence of the source.
         citation: The publication.
         data: "here", "missing" or "broken"; "built in" where nothing has to be fetched.
         problem: Why a task of another package can't be loaded; then only `name` is known.
-        family: What tasks share that differ in data set or device alone; empty for one by itself.
+        family: Of tasks that differ in data set or device alone; empty for none.
     """
 
     name: str
@@ -73,6 +73,5 @@ def _row(name: str) -> CatalogueRow:
 
 
 def _count(task: Task) -> int:
-    if isinstance(task.space, ListedPool) and task.space.networks is None:
-        return 0
-    return task.space.count
+    counted = not isinstance(task.space, Pool) or task.space.is_counted
+    return task.space.count if counted else 0

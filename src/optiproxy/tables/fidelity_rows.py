@@ -1,44 +1,48 @@
-"""Published tables of short and full trainings as one task with fidelities."""
+"""Tables of low-fidelity and full trainings of the same architectures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from optiproxy.spaces import Architecture
-from optiproxy.tables.table import Table
-from optiproxy.tasks.task import Task
+from optiproxy.tables.rows import ListedRows
 
 
-class TwoTables(Table):
-    """A table of full trainings beside tables of shorter ones, with the same metrics.
-
-    The tables of short trainings are read when a search wants them (`Task.low_fidelity`): they need
-    not be here otherwise.
+class FidelityRows:
+    """The row of a training of so many epochs. What is listed are the full trainings.
 
     Args:
-        full: The table of full trainings: its objectives, its optimum.
+        full: Of the full trainings.
         epochs: Of a full training.
-        short: Epochs → table.
+        lower: Epochs → rows of shorter trainings, read only by a search that uses them
+            (`Task.low_fidelity`), so that their files may be missing otherwise.
     """
 
-    def __init__(self, full: Table, epochs: int, short: Mapping[int, Table]) -> None:
-        self.__dict__.update(full.__dict__)
-        self._short = dict(short)
-        self.evaluate = _AtEpochs({**short, epochs: full})
-        self.fidelities = (*sorted(short), epochs)
+    def __init__(self, full: ListedRows, epochs: int, lower: Mapping[int, ListedRows]) -> None:
+        self.full = full
+        self.fidelities = (*sorted(lower), epochs)
+        self._rows = {**lower, epochs: full}
 
-    def prepare(self) -> None:
-        super().prepare()
-        if self.low_fidelity is not None:
-            self._short[self.low_fidelity].prepare()
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return self.full.metrics
 
+    def __call__(self, arch: Architecture, *, epochs: int | None = None) -> dict[str, float]:
+        return self.full(arch) if epochs is None else self._rows[epochs](arch)
 
-class _AtEpochs:
-    """The evaluator: the row of the table of so many epochs."""
+    def load(self, epochs: int | None = None) -> None:
+        self.full.load()
+        if epochs is not None:
+            self._rows[epochs].load()
 
-    def __init__(self, tables: Mapping[int, Task]) -> None:
-        self._tables = dict(tables)
+    def one_per_network(self) -> bool:
+        return self.full.one_per_network()
 
-    def __call__(self, arch: Architecture, *, epochs: int) -> dict[str, float]:
-        return cast(dict[str, float], self._tables[epochs].evaluate(arch))
+    def row_of(self) -> dict[bytes, int]:
+        return self.full.row_of()
+
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        return self.full.values()

@@ -1,8 +1,9 @@
 """NAS-Bench-101 on CIFAR-10: its whole table, and a small sample.
 
 The whole table is made from the authors' own file (``optiproxy data fetch nasbench101``).
-Accuracies are in %, after 108 epochs, means over three trainings; validation guides, test is only
-reported. A graph is looked up by the published hash, so that every numbering of it finds its row.
+Accuracies are in %, after 108 epochs, means over three trainings; the objective is that of the
+validation images, that of the test images is only reported. A graph is looked up by the published
+hash, so that every numbering of it finds its row.
 
 The sample of 143 rows (97 different graphs, averaged) does not say whether its accuracy is of the
 validation or the test images, nor of which training: it is for trying things out.
@@ -12,7 +13,6 @@ Reference: Ying et al., NAS-Bench-101, ICML 2019, https://arxiv.org/abs/1902.096
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import DataError, EvaluationFailed
-from optiproxy.spaces import NB101_OPERATIONS, Architecture, Graph, Space
+from optiproxy.spaces import NB101_OPERATIONS, Architecture, Graph, Pool, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.tables import store
-from optiproxy.tables.averaged_rows import Listed, ListedTable, pool_task, read_columns
-from optiproxy.tables.parquet_rows import _array
+from optiproxy.tables.arrow import buffers, floats, read_columns
+from optiproxy.tables.averaged_rows import AveragedRows
+from optiproxy.tables.benchmark import benchmark
 from optiproxy.tables.table import Table
 
 TABLE, SAMPLE = "nasbench101", "nb101_sample"
@@ -52,9 +53,10 @@ def space() -> Graph:
 def cifar10() -> Table:
     """NAS-Bench-101 on CIFAR-10, all 423,624 graphs."""
     graph = space()
-    return ListedTable(
-        ByHash(graph, TABLE, EPOCHS, _COLUMNS),
+    return benchmark(
+        TABLE,
         graph,
+        HashedRows(graph, TABLE, EPOCHS, _COLUMNS),
         name="nb101-cifar10",
         objectives={"val_accuracy": "max"},
         reported=["test_accuracy"],
@@ -68,7 +70,7 @@ def cifar10() -> Table:
 
 def sample() -> Table:
     """A random sample of NAS-Bench-101."""
-    listed = Listed(
+    rows = AveragedRows(
         space(),
         SAMPLE,
         key=["adjacency_bits", "op1", "op2", "op3", "op4", "op5"],
@@ -78,10 +80,12 @@ def sample() -> Table:
             "accuracy_36_epochs": "cifar10_accuracy_36_epochs",
             "accuracy_12_epochs": "cifar10_accuracy_12_epochs",
         },
+        count=GRAPHS,
     )
-    return pool_task(
-        listed,
-        GRAPHS,
+    return benchmark(
+        SAMPLE,
+        Pool(rows.space, rows),
+        rows,
         name="nb101-sample",
         objectives={"accuracy": "max"},
         description=(
@@ -101,29 +105,37 @@ def _from_bits(keys: Mapping[str, list[Any]], graph: Space) -> Indices:
     return graph.canonical(np.concatenate([edges, ops], axis=1))
 
 
-class ByHash:
-    """An evaluator that finds a graph's row by NAS-Bench-101's hash.
+class HashedRows:
+    """Rows that are found by NAS-Bench-101's hash of a graph, in whatever numbering it is.
 
     Args:
         space: Has the hash.
         table: A name of `store.known_tables`.
-        epochs: The trainings that are looked up.
+        epochs: Of the trainings that are looked up.
         columns: Metric → column.
     """
 
     def __init__(self, space: Graph, table: str, epochs: int, columns: Mapping[str, str]) -> None:
-        self.space = space
-        self.table = table
-        self.columns = dict(columns)
+        self._space = space
+        self._table = table
+        self._columns = dict(columns)
         self._epochs = epochs
         self._loaded: tuple[NDArray[np.uint64], dict[str, NDArray[np.float64]]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_loaded": None}
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(self._columns)
+
+    def one_per_network(self) -> bool:
+        """False: graphs are told apart by their hash, whatever `Space.canonical` makes of them."""
+        return False
+
     def __call__(self, arch: Architecture) -> dict[str, float]:
         hashes, values = self._tables()
-        digest = self.space.hash(arch)
+        digest = self._space.hash(arch)
         high, low = np.frombuffer(bytes.fromhex(digest), ">u8").astype(np.uint64)
         # The first half of a hash is nearly always one row's; the second one decides.
         near = np.flatnonzero(hashes[:, 0] == high)
@@ -132,16 +144,10 @@ class ByHash:
             raise EvaluationFailed(f"the table has no graph with the hash {digest}")
         return {metric: float(column[rows[0]]) for metric, column in values.items()}
 
-    def load(self) -> None:
-        """Reads the table, once.
-
-        Raises:
-            DataError: It is missing or broken.
-        """
+    def load(self, epochs: int | None = None) -> None:
         self._tables()
 
     def values(self) -> dict[str, NDArray[np.float64]]:
-        """Metric → its values by row."""
         return self._tables()[1]
 
     def _tables(self) -> tuple[NDArray[np.uint64], dict[str, NDArray[np.float64]]]:
@@ -150,22 +156,16 @@ class ByHash:
         return self._loaded
 
     def _load(self) -> tuple[NDArray[np.uint64], dict[str, NDArray[np.float64]]]:
-        path = store.find(self.table)
-        table = read_columns(path, ("epochs", "hash_high", "hash_low", *self.columns.values()))
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        path = store.find(self._table)
+        table = read_columns(path, ("epochs", "hash_high", "hash_low", *self._columns.values()))
         table = table.filter(pc.equal(table["epochs"], self._epochs)).combine_chunks()
         if not len(table):
             raise DataError(f"{path}: no graph was trained for {self._epochs} epochs")
-
-        def column(name: str, kind: Any, dtype: Any) -> NDArray[Any]:
-            values = table[name].cast(kind)
-            if values.null_count:
-                values = values.fill_null(math.nan)
-            return np.concatenate([_array(chunk, dtype) for chunk in values.chunks])
-
-        halves = [column(half, pa.uint64(), np.uint64) for half in ("hash_high", "hash_low")]
-        return np.stack(halves, axis=1), {
-            metric: column(name, pa.float64(), np.float64) for metric, name in self.columns.items()
-        }
+        halves = [
+            buffers(table[half].cast(pa.uint64()), np.uint64) for half in ("hash_high", "hash_low")
+        ]
+        values = {metric: floats(table[name]) for metric, name in self._columns.items()}
+        return np.stack(halves, axis=1), values

@@ -23,8 +23,7 @@ from optiproxy.errors import DataError
 from optiproxy.spaces import DARTS_OPERATIONS, Architecture, Darts
 from optiproxy.spaces.architecture import Indices
 from optiproxy.tables import store
-from optiproxy.tables.averaged_rows import read_columns
-from optiproxy.tables.parquet_rows import _array
+from optiproxy.tables.arrow import buffers, read_columns
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.task import Task
 
@@ -178,8 +177,8 @@ class Predicted(Task):
 
     def prepare(self) -> None:
         super().prepare()
-        if SECONDS in self.needed and isinstance(self.evaluate, Surrogate):
-            self.evaluate.load_seconds()
+        if SECONDS in self.needed and isinstance(self.evaluator, Surrogate):
+            self.evaluator.load_seconds()
 
 
 def _read(table: str) -> Trees:
@@ -197,7 +196,7 @@ def _column(column: Any) -> NDArray[Any]:
         "int16": np.int16, "int32": np.int32, "double": np.float64,
     }  # fmt: skip
     kind = kinds.get(str(column.type), np.float32)
-    return np.concatenate([_array(chunk, kind) for chunk in column.chunks])
+    return buffers(column, kind)
 
 
 def cifar10() -> Task:

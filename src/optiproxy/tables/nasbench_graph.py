@@ -9,13 +9,12 @@ Reference: Qin et al., NAS-Bench-Graph, NeurIPS 2022, https://arxiv.org/abs/2206
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from optiproxy.spaces import GnnDag
-from optiproxy.tables.benchmark import benchmark
+from optiproxy.tables.benchmark import benchmark, rows_of
 from optiproxy.tables.table import Table
 
 if TYPE_CHECKING:
@@ -68,13 +67,10 @@ def task(data_set: str) -> Table:
     return benchmark(
         TABLE,
         space,
+        rows_of(TABLE, space, _COLUMNS, key=space.names, where={"dataset": data_set}, scale=_SCALE),
         name=f"nasbench-graph-{data_set}",
-        key=space.names,
-        columns=_COLUMNS,
         objectives={"val_accuracy": "max"},
         reported=["test_accuracy"],
-        where={"dataset": data_set},
-        scale=_SCALE,
         build=partial(space.build, **settings),
         example_input=partial(_example, settings["features"]),
         description=(
@@ -87,16 +83,9 @@ def task(data_set: str) -> Table:
 
 
 def _example(features: int) -> tuple[Tensor, Tensor]:
-    """What a network reads: the features of a ring of 16 vertices, and its edges both ways."""
+    """A network's input: the features of a ring of 16 vertices, and its edges both ways."""
     import torch
 
     vertex = torch.arange(16)
     there = torch.stack([vertex, vertex.roll(-1)])
     return torch.zeros(16, features), torch.cat([there, there.flip(0)], 1)
-
-
-def __getattr__(attribute: str) -> Callable[[], Table]:
-    # The registry names a function for each data set.
-    if attribute in _DATA_SETS:
-        return partial(task, attribute)
-    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

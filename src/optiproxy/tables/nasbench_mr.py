@@ -11,12 +11,12 @@ Reference: Ding et al., Learning Versatile Neural Architectures by Propagating N
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from optiproxy.spaces import Architecture, Chain
-from optiproxy.tables.averaged_rows import Listed, from_texts, pool_task
+from optiproxy.tables.averaged_rows import AveragedRows, from_texts
+from optiproxy.tables.benchmark import sample
 from optiproxy.tables.table import Table
 
 TABLE = "nasbench_mr"
@@ -25,7 +25,7 @@ NETWORKS = 2507
 CHANNELS = tuple(range(8, 129, 8))
 UNITS = (1, 2, 3, 4)
 
-# Setting → what it is, and the columns of the score that guides and of the others.
+# Setting → what it is, and the columns of the score that is the objective and of the others.
 SETTINGS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "cls-50-1000": ("ImageNet-50, 1,000 images a class", "top1", ("top5",)),
     "cls-50-100": ("ImageNet-50, 100 images a class", "top1", ("top5",)),
@@ -81,30 +81,22 @@ def task(setting: str) -> Table:
     column = setting.replace("-", "_")
     names = {"top1": "val_accuracy", "top5": "val_top5"}
     columns = {names.get(s, f"val_{s}"): f"{column}_{s}" for s in (score, *others)}
-    guide = next(iter(columns))
-    listed = Listed(
+    objective = next(iter(columns))
+    rows = AveragedRows(
         MultiResolution(),
         TABLE,
         key=["embedding"],
         read=from_texts,
         columns={**columns, "params_m": "params_m", "flops_g": "flops_g"},
+        count=NETWORKS,
     )
-    return pool_task(
-        listed,
-        NETWORKS,
+    return sample(
+        rows,
         name=f"nasbench-mr-{setting}",
-        objectives={guide: "max"},
+        objectives={objective: "max"},
         description=(
-            f"NAS-Bench-MR, {title}: {guide} in %, one training; parameters in millions, GFLOPs"
+            f"NAS-Bench-MR, {title}: {objective} in %, one training; parameters in millions, GFLOPs"
         ),
         citation=_CITATION,
         family="nasbench-mr",
     )
-
-
-def __getattr__(attribute: str) -> Callable[[], Table]:
-    # The registry names a function for each setting: cls_50_1000, seg, …
-    setting = attribute.replace("_", "-")
-    if setting in SETTINGS:
-        return partial(task, setting)
-    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

@@ -5,16 +5,20 @@ order; they are averaged), so the task is a pool. Its cells may have ``none`` as
 benchmark has no test set of its own: its test accuracies repeat the validation ones. Its latencies
 have no stated unit.
 
-The low fidelity of 10 epochs took a fifth of the seconds of the 50, as its part of the budget says.
+The low fidelity of 10 epochs took a fifth of the seconds of the 50, which is what it costs of a
+budget.
 
 Reference: OnceNAS-Bench, https://github.com/OnceNAS-Bench/OnceNAS-Bench.
 """
 
 from __future__ import annotations
 
-from optiproxy.spaces import DARTS_OPERATIONS, Darts
-from optiproxy.tables.averaged_rows import Listed, as_written, pool_task
-from optiproxy.tables.fidelity_rows import TwoTables
+from collections.abc import Mapping
+
+from optiproxy.spaces import DARTS_OPERATIONS, Darts, Pool
+from optiproxy.tables.averaged_rows import AveragedRows, as_written
+from optiproxy.tables.benchmark import benchmark
+from optiproxy.tables.fidelity_rows import FidelityRows
 from optiproxy.tables.table import Table
 
 TABLE = "oncenas_darts_545"
@@ -26,13 +30,24 @@ _CITATION = "OnceNAS-Bench, https://github.com/OnceNAS-Bench/OnceNAS-Bench"
 
 def cifar10() -> Table:
     """OnceNAS-Bench on CIFAR-10."""
-    also = {"val_accuracy_10_epochs": "valid_accuracy_10_epochs"}
-    return TwoTables(_table(FULL, also), FULL, {SHORT: _table(SHORT, {})})
+    full = _rows(FULL, {"val_accuracy_10_epochs": "valid_accuracy_10_epochs"})
+    return benchmark(
+        TABLE,
+        Pool(full.space, full),
+        FidelityRows(full, FULL, {SHORT: _rows(SHORT, {})}),
+        name="oncenas-cifar10",
+        objectives={"val_accuracy": "max"},
+        description=(
+            "OnceNAS-Bench on CIFAR-10: validation accuracy in % after 50 epochs, one training; "
+            "after 10 epochs; parameters and FLOPs in millions, latencies without a stated unit"
+        ),
+        citation=_CITATION,
+    )
 
 
-def _table(epochs: int, also: dict[str, str]) -> Table:
+def _rows(epochs: int, also: Mapping[str, str]) -> AveragedRows:
     """The accuracies after so many epochs, and further columns."""
-    listed = Listed(
+    return AveragedRows(
         Darts((*DARTS_OPERATIONS, "none")),
         TABLE,
         key=["architecture"],
@@ -45,15 +60,5 @@ def _table(epochs: int, also: dict[str, str]) -> Table:
             **{f"latency_{d}": f"{d}_latency" for d in ("gpu", "rasp", "fpga", "mcu")},
             "train_seconds": f"train_seconds_{epochs}",
         },
-    )
-    return pool_task(
-        listed,
-        NETWORKS,
-        name="oncenas-cifar10",
-        objectives={"val_accuracy": "max"},
-        description=(
-            "OnceNAS-Bench on CIFAR-10: validation accuracy in % after 50 epochs, one training; "
-            "after 10 epochs; parameters and FLOPs in millions, latencies without a stated unit"
-        ),
-        citation=_CITATION,
+        count=NETWORKS,
     )

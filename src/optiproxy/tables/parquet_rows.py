@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,6 +16,7 @@ from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError, unknow
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.tables._checksum import Stamp, checksum, stamp
+from optiproxy.tables.arrow import buffers, floats, read_columns, readable
 
 # Tables that stay in memory; the three data sets of NAS-Bench-201 share one index of rows.
 CACHED = 16
@@ -25,7 +24,7 @@ CACHED = 16
 
 @dataclass(frozen=True)
 class Keys:
-    """Which rows a table has: all that names them, and the state of the file.
+    """What decides which rows a table has, and the state of the file.
 
     Attributes:
         file: Path, size and time of writing.
@@ -52,10 +51,8 @@ class Keys:
         return Path(self.file[0])
 
 
-class Lookup:
-    """An evaluator: the metrics of an architecture's row. Loads the table when it is first needed.
-
-    To another process goes what to read, never what was read.
+class ParquetRows:
+    """A Parquet file with one row for each architecture. See `rows.Rows`.
 
     Args:
         space: Whose architectures the rows are.
@@ -104,7 +101,7 @@ class Lookup:
         if row is None:
             row = self._row_of_network.get(self._space.canonical(indices)[0].tobytes())
         if row is None:
-            # One text for all: failures are counted by their reasons.
+            # The same text for all architectures: failures are counted by their reasons.
             raise EvaluationFailed(
                 "the table has no row for it; where many lack one, search "
                 "spaces.Pool(space, architectures with a row)"
@@ -123,11 +120,14 @@ class Lookup:
         return found if len(found) == len(row_of) else {}
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(self._columns)
+
     def one_per_network(self) -> bool:
         """Whether no two rows are the same network (`Space.canonical`)."""
         return bool(self._row_of_network)
 
-    def load(self) -> None:
+    def load(self, epochs: int | None = None) -> None:
         """Reads and checks the table, once.
 
         Raises:
@@ -136,11 +136,9 @@ class Lookup:
         self._tables()
 
     def values(self) -> dict[str, NDArray[np.float64]]:
-        """Metric → its values by row, (rows,); NaN where a cell is empty."""
         return self._tables()[1]
 
     def row_of(self) -> dict[bytes, int]:
-        """Option numbers of an architecture, as bytes → its row in `values`."""
         return self._tables()[0]
 
     def _tables(self) -> tuple[dict[bytes, int], dict[str, NDArray[np.float64]]]:
@@ -174,7 +172,7 @@ def _check(keys: Keys, wanted: tuple[str, ...]) -> None:
     import pyarrow.parquet as pq
 
     path = keys.path
-    with _told(path):
+    with readable(path):
         if keys.sha256 is not None and checksum(path) != keys.sha256.lower():
             raise DataError(
                 f"{path}: its SHA-256 is {checksum(path)}, not {keys.sha256}: it is cut short or "
@@ -194,27 +192,9 @@ def _check(keys: Keys, wanted: tuple[str, ...]) -> None:
         raise DataError(f"{path}: it has no rows; replace it by a whole copy")
 
 
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Tells an unreadable file as a DataError: cut short, overwritten, no Parquet at all."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        remedy = "replace it by a whole copy"
-        if path.suffix.lower() == ".csv":
-            remedy = (
-                "make one of it by pandas: read_csv(FILE).to_parquet(OTHER_FILE), where an option "
-                "is called None or NA with keep_default_na=False"
-            )
-        raise DataError(f"{path}: it is no readable Parquet file ({reason}); {remedy}") from None
-
-
 def _read(keys: Keys, columns: tuple[str, ...]) -> Any:
     """The columns of the table's rows."""
-    table = _read_all(keys.path, columns)
+    table = read_columns(keys.path, columns)
     chosen = _chosen(keys)
     if chosen is None:
         return table
@@ -224,20 +204,12 @@ def _read(keys: Keys, columns: tuple[str, ...]) -> Any:
     return table.take(chosen)
 
 
-def _read_all(path: Path, columns: tuple[str, ...]) -> Any:
-    import pyarrow.parquet as pq
-
-    with _told(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        # One thread: these tables are small, and workers share the cores.
-        return file.read(columns=list(dict.fromkeys(columns)), use_threads=False)
-
-
 @lru_cache(maxsize=CACHED)
 def _chosen(keys: Keys) -> NDArray[np.int64] | None:
     """The file's rows that are the table's, in order; None for all of them."""
     if not keys.where:
         return None
-    table = _read_all(keys.path, tuple(column for column, _ in keys.where))
+    table = read_columns(keys.path, tuple(column for column, _ in keys.where))
     chosen = np.ones(len(table), dtype=bool)
     for column, wanted in keys.where:
         numbers, values = _encoded(keys.path, table[column])
@@ -251,7 +223,7 @@ def _chosen(keys: Keys) -> NDArray[np.int64] | None:
 
 
 def _in_file(keys: Keys, row: int) -> int:
-    """A row of the table by its number in the file, as messages tell it."""
+    """A row of the table by its number in the file, as messages name it."""
     chosen = _chosen(keys)
     return row if chosen is None else int(chosen[row])
 
@@ -270,24 +242,12 @@ def _numbers(keys: Keys, columns: tuple[str, ...]) -> dict[str, NDArray[np.float
                 column = column.cast(column.type.value_type)
             if pa.types.is_boolean(column.type):
                 column = column.cast(pa.int8())
-            if not pa.types.is_float64(column.type):
-                column = column.cast(pa.float64(), safe=False)
+            found[name] = floats(column)
         except pa.ArrowException:
             raise DataError(
                 f"{keys.path}: column {name!r} holds {column.type}, not numbers; choose another"
             ) from None
-        if column.null_count:
-            column = column.fill_null(math.nan)
-        found[name] = np.concatenate([_array(chunk, np.float64) for chunk in column.chunks])
     return found
-
-
-def _array(column: Any, kind: type[np.generic]) -> NDArray[Any]:
-    """A column's buffer as it lies; pyarrow's own way to numpy imports pandas, 0.2 s."""
-    dtype = np.dtype(kind)
-    return np.frombuffer(
-        column.buffers()[1], dtype, count=len(column), offset=column.offset * dtype.itemsize
-    )
 
 
 @lru_cache(maxsize=CACHED)
@@ -337,7 +297,7 @@ def _from_texts(keys: Keys, column: Any) -> Indices:
 
 
 def _from_text(keys: Keys, row: int, text: object) -> list[int]:
-    """What the fast way could not read: reads it the careful way, or tells what is wrong."""
+    """Reads a text that the fast way could not read, or raises an error that says what is wrong."""
     where = f"{keys.path}: column {keys.columns[0]!r}, row {_in_file(keys, row)}"
     if not isinstance(text, str):
         raise DataError(
@@ -371,7 +331,7 @@ def _from_columns(keys: Keys, table: Any) -> Indices:
 def _options(
     keys: Keys, column: Any, name: str, choice: str, options: tuple[Option, ...]
 ) -> Indices:
-    """One choice's column as option numbers, (rows,). Python sees each unlike value once."""
+    """One choice's column as option numbers, (rows,). Each different value is converted once."""
     numbers, values = _encoded(keys.path, column)
     exact = {_exactly(option): i for i, option in enumerate(options)}
     loose: dict[str, list[int]] = {}
@@ -392,21 +352,21 @@ def _options(
 
 
 def _encoded(path: Path, column: Any) -> tuple[NDArray[np.int32], list[Any]]:
-    """A column as numbers, (rows,), and the unlike values that they stand for."""
+    """A column as numbers, (rows,), and the different values that they stand for."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    with _told(path):
+    with readable(path):
         encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.combine_chunks()
     values = encoded.dictionary.to_pylist()
     if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
-        # 0.1, and not the nearest number of few digits that a float of Python tells from it.
+        # The shortest text of a single: 0.1, not 0.10000000149.
         short = column.type.to_pandas_dtype()
         values = [None if value is None else float(str(short(value))) for value in values]
-    return _array(encoded.indices, np.int32), values
+    return buffers(encoded.indices, np.int32), values
 
 
 def _exactly(value: object) -> tuple[type, object]:

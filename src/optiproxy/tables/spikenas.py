@@ -4,13 +4,13 @@ A cell like NAS-Bench-201's, with convolutions behind leaky integrate-and-fire n
 middle or high threshold. Accuracies are in %, of a single training on half of the training images;
 the other half is the validation set.
 
-What guides is the validation accuracy after the last epoch, not the best of all epochs: the test
+The objective is the validation accuracy after the last epoch, not the best of all epochs: the test
 accuracy belongs to the weights after the last epoch too, and a maximum over noisy epochs favours
 the 690 cells that were trained for 200 epochs instead of 100.
 
 A low fidelity is an epoch of the full training's own curve, when its learning rate is still high.
 The 690 cells count as trained for 100 epochs. ``spikenas-curves-cifar10`` reports these curves as a
-training that runs does: what is behind is stopped, and costs its part.
+running training does: one that falls behind is stopped, and costs the part that it ran.
 
 Reference: Sun et al., SpikeNAS-Bench, IEEE Transactions on Artificial Intelligence 6(6), 2025,
 https://doi.org/10.1109/TAI.2025.3534136.
@@ -19,7 +19,6 @@ https://doi.org/10.1109/TAI.2025.3534136.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,13 +26,14 @@ from numpy.typing import NDArray
 
 from optiproxy.spaces import Architecture, Cell
 from optiproxy.tables import store
-from optiproxy.tables.averaged_rows import read_columns
-from optiproxy.tables.benchmark import benchmark, numbers
-from optiproxy.tables.fidelity_rows import TwoTables
+from optiproxy.tables.arrow import read_columns
+from optiproxy.tables.benchmark import benchmark, cell_numbers, rows_of
+from optiproxy.tables.fidelity_rows import FidelityRows
+from optiproxy.tables.parquet_rows import ParquetRows
 from optiproxy.tables.table import Table
 
 TABLE, CURVES = "spikenas_cifar10", "spikenas_cifar10_val_curves"
-# Epochs of the learning curves that a search may learn from.
+# Epochs of the learning curves that are low fidelities.
 SHORT, FULL = (1, 5, 10, 25, 50), 100
 
 # In the order of the benchmark's numbers 0 to 4.
@@ -81,38 +81,50 @@ class SpikeCell(Cell):
 
 def cifar10() -> Table:
     """SpikeNAS-Bench on CIFAR-10."""
-    short = {n: _table({"val_accuracy": f"val_accuracy_epoch_{n}"}) for n in SHORT}
-    return TwoTables(_table(_FINAL), FULL, short)
+    space = SpikeCell()
+    lower = {n: _rows(space, {"val_accuracy": f"val_accuracy_epoch_{n}"}) for n in SHORT}
+    return benchmark(
+        TABLE,
+        space,
+        FidelityRows(_rows(space, _FINAL), FULL, lower),
+        name="spikenas-cifar10",
+        objectives={"val_accuracy": "max"},
+        reported=["test_accuracy"],
+        description=(
+            "SpikeNAS-Bench on CIFAR-10: accuracy in % after the last epoch (not the best one), "
+            "one training; parameters"
+        ),
+        citation=_CITATION,
+    )
 
 
 def curves_cifar10() -> Table:
-    """SpikeNAS-Bench on CIFAR-10, each training with its course."""
-    return Running(_table(_FINAL))
+    """SpikeNAS-Bench on CIFAR-10, where each training reports its learning curve."""
+    space = SpikeCell()
+    rows = _rows(space, _FINAL)
+    training = _Training(rows)
+    return benchmark(
+        (TABLE, CURVES),
+        space,
+        rows,
+        name="spikenas-curves-cifar10",
+        objectives={"val_accuracy": "max"},
+        reported=["test_accuracy"],
+        evaluate=training,
+        prepare=training.load,
+        description=(
+            "SpikeNAS-Bench on CIFAR-10 with the learning curves of its trainings: those that fall "
+            "behind are stopped, and cost the part that they ran"
+        ),
+        citation=_CITATION,
+    )
 
 
-class Running(Table):
-    """The table of full trainings, as an evaluator that reports its curve.
-
-    Args:
-        full: The task of the full trainings.
-    """
-
-    def __init__(self, full: Table) -> None:
-        self.__dict__.update(full.__dict__)
-        self.name = "spikenas-curves-cifar10"
-        self.description = (
-            "SpikeNAS-Bench on CIFAR-10 with the learning curves of its trainings: those that are "
-            "behind are stopped, and cost their part"
-        )
-        self.origin = replace(full.origin, table=f"{TABLE}, {CURVES}")
-        self.evaluate = self._course = _Course(full.evaluate)
-
-    def prepare(self) -> None:
-        super().prepare()
-        self._course.load()
+def _rows(space: SpikeCell, accuracies: Mapping[str, str]) -> ParquetRows:
+    return rows_of(TABLE, space, {**accuracies, "params": "params"})
 
 
-class _Course:
+class _Training:
     """An evaluator: reports every epoch of a training, and answers with its last.
 
     Args:
@@ -122,7 +134,7 @@ class _Course:
     def __init__(self, final: Callable[..., Any]) -> None:
         self._final = final
         # Curves are listed by a cell's number; the other table says which cell that is.
-        self._numbers = numbers(TABLE, SpikeCell())
+        self._numbers = cell_numbers(TABLE, SpikeCell())
         self._loaded: NDArray[np.float64] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -132,8 +144,8 @@ class _Course:
         self, arch: Architecture, *, report: Callable[[int, float], None]
     ) -> dict[str, float]:
         metrics: dict[str, float] = self._final(arch)
-        course = self.load()[int(self._numbers(arch)["number"])]
-        for epoch, value in enumerate(course.tolist(), start=1):
+        curve = self.load()[int(self._numbers(arch)["number"])]
+        for epoch, value in enumerate(curve.tolist(), start=1):
             report(epoch, value)
         return metrics
 
@@ -151,20 +163,3 @@ class _Course:
             columns = [table[epoch].to_numpy()[order] for epoch in epochs]
             self._loaded = np.stack(columns, axis=1) / 1000.0  # The table has thousandths of a %.
         return self._loaded
-
-
-def _table(accuracies: Mapping[str, str]) -> Table:
-    return benchmark(
-        TABLE,
-        SpikeCell(),
-        name="spikenas-cifar10",
-        key="arch",
-        columns={**accuracies, "params": "params"},
-        objectives={"val_accuracy": "max"},
-        reported=[metric for metric in accuracies if metric == "test_accuracy"],
-        description=(
-            "SpikeNAS-Bench on CIFAR-10: accuracy in % after the last epoch (not the best one), "
-            "one training; parameters"
-        ),
-        citation=_CITATION,
-    )

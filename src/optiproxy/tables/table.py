@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import DataError, invalid, unknown, whole_number
-from optiproxy.metrics import Function
+from optiproxy.metrics import Constraints, Function, Metric, Objectives
 from optiproxy.spaces import Architecture, Option, Space
-from optiproxy.tables.joined_rows import Joined
-from optiproxy.tables.parquet_rows import Lookup
+from optiproxy.tables.fidelity_rows import FidelityRows
+from optiproxy.tables.joined_rows import JoinedRows
+from optiproxy.tables.parquet_rows import ParquetRows
+from optiproxy.tables.rows import ListedRows, Rows
 from optiproxy.tasks.origin import Origin
-from optiproxy.tasks.task import Task
+from optiproxy.tasks.task import Evaluator, Task
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,12 +38,13 @@ class Table(Task):
     ...                       constraints={"latency_ms": "<= 5"})  # doctest: +SKIP
 
     The table is read and checked before any query. An architecture that has no row, or whose cell
-    is empty or NaN in a metric that is asked for, is a failed evaluation.
+    is empty or NaN in an objective or a limited metric, is a failed evaluation.
 
     Args:
         space: Whose architectures the rows are.
         parquet: The file; or a function that finds it, which is called when the table is first
-            needed (`prepare`).
+            needed (`prepare`); or rows that are read in another way (`tables.rows`), which need no
+            `key`, `columns`, `sha256`, `rows`, `where` or `scale`.
         key: The column with the space's own text form of the architecture (`Space.to_text`); or a
             column for each choice, as a list in the choices' order or as a mapping, choice →
             column. There 3, 3.0 and "3" are the same option where the space has only one of them.
@@ -58,11 +61,14 @@ class Table(Task):
             in % where the column holds fractions. Limits and answers are in the metric's unit.
         build: ``build(arch) → nn.Module``, by default the space's.
         example_input: One input of its networks; see `Task`.
-        distinct: Whether architectures that come to the same network are asked for once; by
-            default where no two rows are the same network.
-        features: Scores that cost no training; see `Task`.
+        distinct: Whether architectures of the same network are evaluated once; by default where no
+            two rows are the same network.
+        features: Scores that need no training; see `Task`.
         exact: Metrics that cost nothing, such as a count of parameters: a search looks them up for
-            every candidate, and asks for none that breaks a limit on them.
+            every candidate, and proposes none that breaks a limit on them.
+        evaluate: The evaluator, where a query does more than look up its row; see `Task`.
+        prepare: Makes ready what `evaluate` needs; see `Task`.
+        files: The user's files that the rows are read from.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
 
@@ -72,19 +78,16 @@ class Table(Task):
             a column, has a key that is no architecture of the space, or an architecture twice.
     """
 
-    # Whether the rows decide what is distinct: nobody has said, and they can tell.
-    _by_rows = False
-
     def __init__(
         self,
         space: Space,
-        parquet: str | os.PathLike[str] | Callable[[], Path],
+        parquet: str | os.PathLike[str] | Callable[[], Path] | Rows,
         *,
-        key: str | Sequence[str] | Mapping[str, str],
-        columns: Mapping[str, str] | Sequence[str] | str,
+        key: str | Sequence[str] | Mapping[str, str] | None = None,
+        columns: Mapping[str, str] | Sequence[str] | str | None = None,
         name: str | None = None,
-        objectives: Mapping[str, str] | Sequence[str] | str | None = None,
-        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        objectives: Objectives | None = None,
+        constraints: Constraints = None,
         reported: Sequence[str] = (),
         sha256: str | None = None,
         rows: int | None = None,
@@ -95,87 +98,74 @@ class Table(Task):
         distinct: bool | None = None,
         features: Mapping[str, Function] = MappingProxyType({}),
         exact: Sequence[str] = (),
+        evaluate: Evaluator | None = None,
+        prepare: Callable[[], object] | None = None,
+        files: Sequence[Path] = (),
         description: str = "",
         origin: Origin | None = None,
     ) -> None:
         if not isinstance(space, Space):
             raise invalid("Table: space", space, "give a search space, such as spaces.Cell(...)")
-        if callable(parquet):
-            source: Path | Callable[[], Path] = parquet
-            name = name or "table"
-        elif isinstance(parquet, str | os.PathLike):
-            # Absolute: a worker process may have another current directory.
-            source = Path(parquet).expanduser().absolute()
-            name = name or source.stem
+        if isinstance(parquet, Rows):
+            own: Rows = parquet
         else:
-            raise invalid("Table: parquet", parquet, "give the path of a Parquet file")
-        if sha256 is not None and not (isinstance(sha256, str) and len(sha256) == 64):
-            raise invalid("Table: sha256", sha256, "give 64 hexadecimal digits, or leave it out")
-        if rows is not None:
-            rows = whole_number("Table: rows", rows)
-        metrics = _columns(columns)
-        for metric in reported:
-            if metric not in metrics:
-                raise unknown("Table: reported", metric, metrics)
+            source = _source(parquet)
+            if isinstance(source, Path):  # The user's own; what a function finds is pinned by it.
+                name, files = name or source.stem, (source,)
+            own = ParquetRows(
+                space,
+                source,
+                key=_key(space, key),
+                one_per_choice=not isinstance(key, str),
+                columns=_columns(columns),
+                sha256=_sha256(sha256),
+                rows=None if rows is None else whole_number("Table: rows", rows),
+                where=_where(where),
+                scale=_scale(scale, _columns(columns)),
+            )
         if isinstance(exact, str) or not isinstance(exact, Sequence):
             raise invalid("Table: exact", exact, "give a list of metrics")
-        for metric in exact:
-            if metric not in metrics:
-                raise unknown("Table: exact", metric, metrics)
-        guiding = [metric for metric in metrics if metric not in reported]
-        if objectives is None and not guiding:
-            raise invalid("Table: reported", list(reported), "leave a metric to guide the search")
-        self._lookup: Lookup | Joined = Lookup(
-            space,
-            source,
-            key=_key(space, key),
-            one_per_choice=not isinstance(key, str),
-            columns=metrics,
-            sha256=sha256,
-            rows=rows,
-            where=_where(where),
-            scale=_scale(scale, metrics),
-        )
+        for argument, names in (("reported", reported), ("exact", exact)):
+            for metric in names:
+                if metric not in own.metrics:
+                    raise unknown(f"Table: {argument}", metric, own.metrics)
+        visible = [metric for metric in own.metrics if metric not in reported]
+        if objectives is None and not visible:
+            raise invalid("Table: reported", list(reported), "leave a metric to be an objective")
         super().__init__(
-            name,
+            name or "table",
             space,
-            self._lookup,
-            objectives={guiding[0]: "max"} if objectives is None else objectives,
+            evaluate,
+            objectives={visible[0]: "max"} if objectives is None else objectives,
             constraints=constraints,
             reported=reported,
-            metrics=tuple(metrics),
+            metrics=[_metric(own, metric, metric in exact) for metric in own.metrics],
             build=build,
             example_input=example_input,
-            prepare=self._lookup.load,
-            in_memory=True,
+            prepare=prepare,
+            fidelities=own.fidelities if isinstance(own, FidelityRows) else (),
             distinct=distinct,
             features=features,
+            rows=own,
+            files=files,
             description=description,
             origin=origin,
         )
-        self.exact = looked_up(self._lookup, exact)
-        self._by_rows = distinct is None
-        if isinstance(source, Path):  # The user's own; what a function finds is pinned by it.
-            self.files = (source,)
+        if not isinstance(parquet, Rows) and files:
             self.prepare()
-            values = self._lookup.values()
+            values = own.values()
             for metric in self.needed:
                 if not np.isfinite(values.get(metric, 0.0)).any():
                     raise DataError(
-                        f"{source}: {metric!r} has no number in any row; choose another column"
+                        f"{files[0]}: {metric!r} has no number in any row; choose another column"
                     )
-
-    def prepare(self) -> None:
-        super().prepare()
-        if self._by_rows:
-            self.distinct = self._lookup.one_per_network
 
     def joined(self, other: Table, *, name: str, description: str = "", family: str = "") -> Table:
         """This task with the metrics of another table of the same architectures beside its own.
 
         Objectives and constraints stay this table's; what either only reports stays reported. An
-        architecture that one of the tables lacks is a failed evaluation. Of a table with fidelities
-        it has the full trainings alone: of the other's metrics there are no short ones.
+        architecture that one of the tables lacks is a failed evaluation. Where a table has
+        fidelities, its full trainings are joined.
 
         Args:
             other: A table of the same space.
@@ -184,29 +174,38 @@ class Table(Task):
             family: A name for tasks that are listed together.
 
         Raises:
-            InvalidValueError: The spaces differ, or a metric is in both tables.
+            InvalidValueError: The spaces differ, a metric is in both tables, or a table does not
+                say which architectures its rows are.
         """
         if other.space.fingerprint != self.space.fingerprint:
             raise invalid("joined: space", other.space, f"join a table of {self.space!r}")
-        twice = [metric for metric in other.metrics if metric in self.metrics]
+        ours, theirs = self._listed_rows, other._listed_rows
+        twice = [metric for metric in theirs.metrics if metric in ours.metrics]
         if twice:
             raise invalid("joined: metric", twice[0], "name it differently in one of the tables")
-        task = self.replaced()
-        assert isinstance(task, Table)
-        task._lookup = Joined(self._lookup, other._lookup)
-        task.evaluate, task._prepare = task._lookup, task._lookup.load
-        task.fidelities, task.low_fidelity = (), None
-        task.reference = None  # By it another process would find this table without the other.
-        task.files = (*self.files, *other.files)
-        task.metrics = (*self.metrics, *other.metrics)
-        task.reported = (*self.reported, *other.reported)
-        task.exact = {**self.exact, **other.exact}
-        task.name, task.description = name, description
-        task.origin = self.origin.joined(other.origin, family)
-        return task
+        return Table(
+            self.space,
+            JoinedRows(ours, theirs),
+            name=name,
+            objectives=self.objectives,
+            constraints=self.constraints,
+            reported=(*self.reported, *other.reported),
+            build=self._build,
+            example_input=self.example_input,
+            distinct=self._distinct,
+            features=self.features,
+            exact=[*self.exact, *other.exact],
+            files=(*self.files, *other.files),
+            description=description,
+            origin=self.origin.joined(other.origin, family),
+        )
 
-    def training_free(self, metric: str) -> Function | None:
-        return (lambda arch: self._lookup(arch)[metric]) if metric in self.metrics else None
+    @property
+    def _listed_rows(self) -> ListedRows:
+        rows = self.rows.full if isinstance(self.rows, FidelityRows) else self.rows
+        if not isinstance(rows, ListedRows):
+            raise invalid("joined", self.name, "its rows are not listed by architecture")
+        return rows
 
     def values(self, metric: str) -> NDArray[np.float64]:
         """A metric of every row, (rows,), in its unit; NaN where a cell is empty.
@@ -215,9 +214,10 @@ class Table(Task):
             InvalidValueError: The table has no such metric.
             DataError: The table can't be read.
         """
-        if metric not in self.metrics:
-            raise unknown("metric", metric, self.metrics)
-        return self._lookup.values()[metric]
+        assert self.rows is not None
+        if metric not in self.rows.metrics:
+            raise unknown("metric", metric, self.rows.metrics)
+        return self.rows.values()[metric]
 
     def quantile(self, metric: str, q: float) -> float:
         """The `q`-quantile of a metric over the table's rows, in its unit; empty cells left out.
@@ -228,42 +228,31 @@ class Table(Task):
             raise invalid("quantile: q", q, "give a share between 0 and 1")
         return float(np.nanquantile(self.values(metric), q))
 
-    @cached_property
-    def optimum(self) -> float | None:
-        """The best feasible value of the first objective in the table; None if nothing is feasible.
 
-        Raises:
-            DataError: The table can't be read.
-        """
-        values = self.objective_values()[:, 0]
-        sign = self.objectives[0].sign
-        return float(sign * (sign * values).max()) if len(values) else None
-
-    def objective_values(self) -> NDArray[np.float64]:
-        values = self._lookup.values()
-        objectives = np.stack([values[objective.metric] for objective in self.objectives], 1)
-        feasible = np.ones(len(objectives), dtype=bool)
-        for metric in self.needed:
-            feasible &= np.isfinite(values[metric])
-        for constraint in self.resolved().constraints:
-            feasible &= constraint.sign * (values[constraint.metric] - constraint.bound) <= 0
-        return objectives[feasible]
+def _metric(rows: Rows, metric: str, exact: bool) -> str | Metric:
+    return Metric(metric, partial(_cell, rows, metric), exact=True) if exact else metric
 
 
-def looked_up(
-    lookup: Callable[[Architecture], dict[str, float]], metrics: Iterable[str]
-) -> dict[str, Function]:
-    """Exact metrics, each a function of an architecture."""
-    return {metric: partial(_cell, lookup, metric) for metric in metrics}
+def _cell(rows: Rows, metric: str, arch: Architecture) -> float:
+    return rows(arch)[metric]
 
 
-def _cell(
-    lookup: Callable[[Architecture], dict[str, float]], metric: str, arch: Architecture
-) -> float:
-    return lookup(arch)[metric]
+def _source(parquet: object) -> Path | Callable[[], Path]:
+    if callable(parquet):
+        return parquet
+    if isinstance(parquet, str | os.PathLike):
+        # Absolute: a worker process may have another current directory.
+        return Path(parquet).expanduser().absolute()
+    raise invalid("Table: parquet", parquet, "give the path of a Parquet file")
 
 
-def _columns(columns: Mapping[str, str] | Sequence[str] | str) -> dict[str, str]:
+def _sha256(digits: object) -> str | None:
+    if digits is None or (isinstance(digits, str) and len(digits) == 64):
+        return digits
+    raise invalid("Table: sha256", digits, "give 64 hexadecimal digits, or leave it out")
+
+
+def _columns(columns: Mapping[str, str] | Sequence[str] | str | None) -> dict[str, str]:
     """Metric → column."""
     if isinstance(columns, str):
         columns = [columns]
@@ -276,7 +265,7 @@ def _columns(columns: Mapping[str, str] | Sequence[str] | str) -> dict[str, str]
     return dict(pairs)
 
 
-def _key(space: Space, key: str | Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
+def _key(space: Space, key: str | Sequence[str] | Mapping[str, str] | None) -> tuple[str, ...]:
     """The key columns, in the choices' order."""
     remedy = "give a column's name, a list with a column for each choice, or choice → column"
     if isinstance(key, str):

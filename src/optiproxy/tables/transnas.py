@@ -4,7 +4,7 @@ The micro space is a cell with one of four operations on each of six edges, 4,09
 macro space is a chain of four to six modules, each of which may double the channels, halve the
 resolution, both or neither; 3,256 of its combinations were trained.
 
-What guides is the score of the best epoch on the validation images, and the test score is of that
+The objective is the score of the best epoch on the validation images, and the test score is of that
 epoch: top-1 in % for classification and jigsaw, mIoU in % for segmentation, SSIM for normals and
 autoencoding, the negated loss for room layouts. One training each. Sizes are in the publisher's
 units.
@@ -14,13 +14,13 @@ Reference: Duan et al., TransNAS-Bench-101, CVPR 2021, https://arxiv.org/abs/210
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
-from optiproxy.spaces import Architecture, Cell, Chain, Option
-from optiproxy.tables.averaged_rows import Listed, from_texts, pool_task
-from optiproxy.tables.benchmark import benchmark
+from optiproxy.spaces import Architecture, Cell, Chain, Option, Pool, Space
+from optiproxy.tables.averaged_rows import AveragedRows, from_texts
+from optiproxy.tables.benchmark import benchmark, rows_of
+from optiproxy.tables.rows import Rows
 from optiproxy.tables.table import Table
 
 TABLE = "transnas_bench_101"
@@ -103,40 +103,39 @@ class MacroChain(Chain):
 
 def micro(vision: str) -> Table:
     """The micro space on one of `TASKS`."""
-    return benchmark(
-        TABLE,
-        MicroCell(),
-        name=f"transnas-micro-{vision.replace('_', '-')}",
-        key="arch",
-        where={"space": "micro"},
-        columns=_columns(vision),
-        objectives={"val_score": "max"},
-        reported=["test_score"],
-        description=_description("micro", vision),
-        citation=_CITATION,
-        family="transnas-micro",
-    )
+    space = MicroCell()
+    rows = rows_of(TABLE, space, _columns(vision), where={"space": "micro"})
+    return _task(space, rows, "micro", vision)
 
 
 def macro(vision: str) -> Table:
     """The macro space on one of `TASKS`."""
-    listed = Listed(
+    rows = AveragedRows(
         MacroChain(),
         TABLE,
         key=["arch"],
         read=from_texts,
         where={"space": "macro"},
         columns=_columns(vision),
+        count=MACRO_NETWORKS,
     )
-    return pool_task(
-        listed,
-        MACRO_NETWORKS,
-        name=f"transnas-macro-{vision.replace('_', '-')}",
+    return _task(Pool(rows.space, rows), rows, "macro", vision)
+
+
+def _task(space: Space, rows: Rows, kind: str, vision: str) -> Table:
+    return benchmark(
+        TABLE,
+        space,
+        rows,
+        name=f"transnas-{kind}-{vision.replace('_', '-')}",
         objectives={"val_score": "max"},
         reported=["test_score"],
-        description=_description("macro", vision),
+        description=(
+            f"TransNAS-Bench-101, {kind} space, {TASKS[vision]}: the best epoch of one training; "
+            "parameters, FLOPs and inference time in the publisher's units"
+        ),
         citation=_CITATION,
-        family="transnas-macro",
+        family=f"transnas-{kind}",
     )
 
 
@@ -147,19 +146,3 @@ def _groups(digits: list[str]) -> list[list[str]]:
 def _columns(vision: str) -> dict[str, str]:
     metrics = ("val_score", "test_score", "params", "flops", "inference_time")
     return {metric: f"{vision}_{metric}" for metric in metrics}
-
-
-def _description(space: str, vision: str) -> str:
-    return (
-        f"TransNAS-Bench-101, {space} space, {TASKS[vision]}: the best epoch of one training; "
-        "parameters, FLOPs and inference time in the publisher's units"
-    )
-
-
-def __getattr__(attribute: str) -> Callable[[], Table]:
-    # The registry names a function for each: micro_jigsaw, macro_class_scene, …
-    for kind, make in (("micro", micro), ("macro", macro)):
-        vision = attribute.removeprefix(f"{kind}_")
-        if vision in TASKS:
-            return partial(make, vision)
-    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

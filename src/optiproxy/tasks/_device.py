@@ -1,121 +1,148 @@
-"""A task whose networks are measured beside their evaluation (``--measure``)."""
+"""A device that measures each network beside its evaluation (``--measure``)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
-from optiproxy.metrics import SAMPLE, SAMPLE_MEASURED, Function
+from optiproxy.errors import DataError, MeasurementFailed, OptiProxyError, invalid
+from optiproxy.metrics import Function
 from optiproxy.spaces import Architecture
 
 if TYPE_CHECKING:
-    from optiproxy.tasks.task import Task
-
+    from torch import nn
 
 # What the runtimes of this machine measure; see `hardware.Measurement`.
 METRICS = ("latency_ms", "size_mb", "peak_memory_mb")
 
 
+class Device:
+    """Measures untrained networks, by a runtime of this machine or by the user's command.
+
+    Args:
+        text: ``"onnx"``, ``"torch"`` or a command with ``{onnx}`` in it.
+        build: Architecture → network.
+        example_input: One input of the networks, or a tuple of several.
+        metrics: What the command prints, where that is known; a runtime measures `METRICS`.
+
+    Attributes:
+        metrics: What it measures; None where that is unknown: a command may print any metric.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        build: Callable[[Architecture], nn.Module],
+        example_input: Callable[[], Any],
+        metrics: Sequence[str] | None = None,
+    ) -> None:
+        self.text = text
+        self.metrics: tuple[str, ...] | None = METRICS
+        if is_command(text):
+            self.metrics = None if metrics is None else tuple(metrics)
+        self._build = build
+        self._example_input = example_input
+
+    def may_measure(self, metric: str) -> bool:
+        return self.metrics is None or metric in self.metrics
+
+    def learn_metrics(self, archs: Iterable[Architecture]) -> None:
+        """Measures the first of `archs` that can be measured, for the names of the metrics.
+
+        Always the same networks are tried, so that the order of later measurements does not depend
+        on which query came first.
+
+        Raises:
+            DataError: None can be measured.
+        """
+        problem: MeasurementFailed | None = None
+        for arch in archs if self.metrics is None else ():
+            try:
+                self.metrics = tuple(self.measured(arch))
+                return
+            except MeasurementFailed as error:
+                problem = error
+        if problem is not None:
+            raise DataError(f"measure: {self.text!r} measured no network: {problem}") from problem
+
+    def measured(self, arch: Architecture) -> dict[str, Any]:
+        """The metrics of the untrained network of `arch`, ``latency_ms`` among them.
+
+        Raises:
+            MeasurementFailed: It could not be built or measured.
+        """
+        from optiproxy.hardware import measure, runtime_of
+
+        try:
+            network = self._build(arch)
+        except OptiProxyError:
+            raise
+        except Exception as error:
+            raise MeasurementFailed(
+                f"measurement: the network can't be built: {type(error).__name__}: {error}"
+            ) from error
+        return measure(network, self._example_input(), runtime=runtime_of(self.text)).metrics()
+
+    def metric(self, name: str, own: Function | None, arch: Architecture) -> Any:
+        """One metric of the untrained network of `arch`; by the task's `own` function where the
+        device does not measure it.
+
+        Raises:
+            MeasurementFailed: It could not be built or measured, or nothing gives this metric.
+        """
+        if own is not None and not self.may_measure(name):
+            return own(arch)
+        found = self.measured(arch)
+        if name in found:
+            return found[name]
+        if own is None:
+            raise MeasurementFailed(f"measurement: it has {', '.join(found)}, and no {name}")
+        return own(arch)
+
+
 def is_command(text: str) -> bool:
-    """Whether it is the user's device; what is no command either is refused by `check`."""
+    """Whether it is the user's command, and no runtime of this machine."""
     return text not in ("onnx", "torch")
 
 
-# Command → what it told of the first network; beside this, it may tell anything.
-_TOLD: dict[str, frozenset[str]] = {}
+def device_of(
+    task: str,
+    text: str,
+    build: Callable[[Architecture], nn.Module] | None,
+    example_input: Callable[[], Any] | None,
+    named: Sequence[str],
+    metrics: Sequence[str] | None,
+) -> Device:
+    """The device of a task.
 
-
-def tells(task: Task, name: str) -> bool:
-    """Whether the device tells a metric; of a command that has not been asked yet it may be so."""
-    if task.measure is None:
-        return False
-    told = _TOLD.get(task.measure) if is_command(task.measure) else METRICS
-    return told is None or name in told
-
-
-def measures(task: Task, metric: str) -> bool:
-    """Whether `metric` is measured before the evaluation; a command may measure any."""
-    return task.measure is not None and (is_command(task.measure) or metric in METRICS)
-
-
-def check(task: Task, text: str) -> None:
-    """Raises InvalidValueError where `task` can't be measured by `text`, before any query."""
-    from optiproxy.hardware import runtime_of
-
-    runtime_of(text)
-    if task.example_input is None:
-        raise invalid(
-            "measure",
-            text,
-            f"task {task.name!r} does not say what its networks read: Task(example_input=…)",
-        )
-    if not task.can_build:
-        raise invalid("measure", text, f"task {task.name!r} builds no network: Task(build=…)")
-
-
-def check_named(task: Task, names: Sequence[str]) -> None:
-    """Has cheap metrics without a function measured in torch.
+    Args:
+        task: The task's name.
+        text: See `Device`.
+        build: Of the task or its space, or None.
+        example_input: The task's, or None.
+        named: Cheap metrics without a function.
+        metrics: See `Device`.
 
     Raises:
-        InvalidValueError: One is nothing that can be measured, or `task` has no networks.
+        InvalidValueError: The networks can't be measured, or not by `text`.
+        OptiProxyError: What the runtime needs is not installed.
     """
-    for name in names:
+    from optiproxy.hardware import runtime_of
+
+    for name in named:
         if name not in METRICS:
             raise invalid(
                 f"Metric {name!r}: function",
                 None,
                 f"give one: without it only {', '.join(METRICS)} can be measured",
             )
-    if names:
-        check(task, "torch")
-        task.measure = "torch"
-
-
-def measured(task: Task, arch: Architecture) -> dict[str, Any]:
-    """The metrics of the untrained network of `arch`, ``latency_ms`` among them.
-
-    Raises:
-        MeasurementFailed: It could not be built or measured.
-    """
-    from optiproxy.hardware import measure, runtime_of
-
-    assert task.measure is not None
-    assert task.example_input is not None
-    try:
-        network = task.build(arch)
-    except OptiProxyError:
-        raise
-    except Exception as error:
-        raise MeasurementFailed(
-            f"measurement: the network can't be built: {type(error).__name__}: {error}"
-        ) from error
-    found = measure(network, task.example_input(), runtime=runtime_of(task.measure)).metrics()
-    _TOLD.setdefault(task.measure, frozenset(found))
-    return found
-
-
-def metric(task: Task, name: str, own: Function | None, arch: Architecture) -> Any:
-    """One metric of the untrained network of `arch`, by the task's own function where the device
-    does not tell it.
-
-    Raises:
-        MeasurementFailed: It could not be built or measured, or nobody tells it.
-    """
-    if own is not None and not tells(task, name):
-        return own(arch)
-    found = measured(task, arch)
-    if name not in found and own is not None:
-        return own(arch)
-    if name not in found:
-        raise MeasurementFailed(f"measurement: it tells {', '.join(found)}, and no {name}")
-    return found[name]
-
-
-def sampling(task: Task, name: str) -> tuple[Function | None, int]:
-    """How a metric is sampled for a relative limit: its function, and for how many."""
-    function = task.training_free(name)
-    if name in task.exact or not measures(task, name):
-        return function, SAMPLE
-    return partial(metric, task, name, function), SAMPLE_MEASURED
+    runtime_of(text)
+    if example_input is None:
+        raise invalid(
+            "measure",
+            text,
+            f"task {task!r} does not say what its networks read: Task(example_input=…)",
+        )
+    if build is None:
+        raise invalid("measure", text, f"task {task!r} builds no network: Task(build=…)")
+    return Device(text, build, example_input, metrics)

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 
 from optiproxy.errors import EvaluationFailed, invalid
 
-# Where a training is compared with the others, as parts of a full one. At every epoch would be too
-# often: a training has to pass each time, the medians are of those that passed, and soon nothing
-# does. Two looks, at a quarter and at the half, spared less on SpikeNAS-Bench.
-LOOKS = (0.1, 0.25, 0.5)
+# Where a training is compared with the others, as fractions of a full one. Not at every epoch: the
+# medians are of trainings that passed, so that each comparison makes the next one stricter. Two
+# comparisons, at a quarter and at half, saved less on SpikeNAS-Bench.
+CHECKPOINTS = (0.1, 0.25, 0.5)
 
 
 class Stopped(EvaluationFailed):
-    """What `Curve` raises in an evaluator whose training is not worth its end."""
+    """Raised by `Curve` in an evaluator whose training is behind the others."""
 
     def __init__(self, reason: str, epoch: int) -> None:
         super().__init__(reason)
@@ -23,7 +23,7 @@ class Stopped(EvaluationFailed):
 
 
 class Curve:
-    """What an evaluator is given as ``report``: call it with an epoch and the objective's value.
+    """The ``report`` of an evaluator: called with an epoch and the objective's value there.
 
     The training is stopped when, after a tenth, a quarter or half of the longest one, its best
     value so far is behind the median of the finished ones at that epoch: the median rule of Golovin
@@ -33,18 +33,23 @@ class Curve:
     Args:
         medians: Epoch → the median of the finished trainings.
         sign: +1 where greater is better, else -1.
+
+    Attributes:
+        points: What was reported, (epoch, value) in order.
+        longest: The last epoch of the finished trainings.
     """
 
     def __init__(self, medians: Mapping[int, float], sign: float) -> None:
-        self._medians = {epoch: medians[epoch] for epoch in _looked_at(medians)}
+        self._medians = {epoch: medians[epoch] for epoch in _checkpoints(medians)}
         self._sign = sign
+        self.longest = max(medians, default=1)
         self.points: list[tuple[int, float]] = []
 
     def __call__(self, epoch: int, value: float) -> None:
         """Adds a point.
 
         Raises:
-            Stopped: The training is behind. Let it through.
+            Stopped: The training is behind. The evaluator must let it pass.
             InvalidValueError: The epoch is no whole number above the last one.
         """
         last = self.points[-1][0] if self.points else 0
@@ -66,8 +71,8 @@ class Curve:
             )
 
 
-def _looked_at(epochs: Iterable[int]) -> set[int]:
-    """Of the epochs that are reported, those at which a training may be stopped: not the last."""
+def _checkpoints(epochs: Iterable[int]) -> set[int]:
+    """Those of the reported epochs at which a training may be stopped; not the last one."""
     known = sorted(epochs)
-    looks = {next(e for e in known if e >= share * known[-1]) for share in LOOKS if known}
-    return looks - set(known[-1:])
+    found = {next(e for e in known if e >= share * known[-1]) for share in CHECKPOINTS if known}
+    return found - set(known[-1:])

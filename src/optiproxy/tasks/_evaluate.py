@@ -1,4 +1,4 @@
-"""One query of a task: what its evaluator is given, and what its answer is taken for."""
+"""One query of a task: what its evaluator is given, and how its answer is read."""
 
 from __future__ import annotations
 
@@ -6,55 +6,80 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from optiproxy.errors import EvaluationFailed
-from optiproxy.metrics import Function, is_name
+from optiproxy.metrics import Constraint, Function, Objective, is_name
 from optiproxy.spaces import Architecture
-from optiproxy.tasks import _device
+from optiproxy.tasks._arguments import parameters_of
+from optiproxy.tasks._device import Device
 from optiproxy.tasks._early_stopping import Curve, Stopped
 from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
 from optiproxy.tasks.failures import NOT_FINITE, kind_of, traceback_of
 
-if TYPE_CHECKING:
-    from optiproxy.tasks.task import Task
+
+class Queried(Protocol):
+    """What a query reads of a task; see `Task`."""
+
+    @property
+    def evaluator(self) -> Callable[..., object]: ...
+    @property
+    def objectives(self) -> tuple[Objective, ...]: ...
+    @property
+    def constraints(self) -> tuple[Constraint, ...]: ...
+    @property
+    def needed(self) -> tuple[str, ...]: ...
+    @property
+    def exact(self) -> Mapping[str, Function]: ...
+    @property
+    def cheap(self) -> Mapping[str, Function]: ...
+    @property
+    def fidelities(self) -> tuple[int, ...]: ...
+    @property
+    def device(self) -> Device | None: ...
+
+
+def keywords(
+    task: Queried, arch: Architecture, seed: int, epochs: int | None, curve: Curve
+) -> dict[str, Any]:
+    """The evaluator's keywords, of those that it declares."""
+    parameters = parameters_of(task.evaluator)
+    found: dict[str, Any] = {}
+    if "seed" in parameters:
+        found["seed"] = evaluation_seed(seed, arch)
+    if task.fidelities:
+        found["epochs"] = task.fidelities[-1] if epochs is None else epochs
+    if "report" in parameters:
+        found["report"] = curve
+    return found
 
 
 def answer(
-    task: Task, arch: Architecture, seed: int, epochs: int | None, medians: Mapping[int, float]
+    task: Queried, arch: Architecture, seed: int, epochs: int | None, curve: Curve
 ) -> Evaluation:
     """Evaluates one architecture; see `Task.query`."""
-    task.prepare()
-    keywords: dict[str, Any] = {}
-    declared = task._parameters
-    if "seed" in declared:
-        keywords["seed"] = evaluation_seed(seed, arch)
-    if task.fidelities:
-        keywords["epochs"] = task.fidelities[-1] if epochs is None else epochs
-    curve = Curve(medians, task.objectives[0].sign)
-    if "report" in declared:
-        keywords["report"] = curve
+    given = keywords(task, arch, seed, epochs, curve)
     known: dict[str, Any] = {}
     start = time.perf_counter()
     try:
         # Measured first: a network that can't be measured is not trained.
-        for found in _before(task, arch):
+        for found in _preliminary(task, arch):
             known = {**found, **known}
             if _broken(task, known):
                 break
         if broken := _broken(task, known):
             seconds = time.perf_counter() - start
             return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
-        # By what was known before it was decided whether to train.
         with _forks_end():
-            returned = task.evaluate(arch, **keywords)
+            returned = task.evaluator(arch, **given)
+        # Training-free values override the evaluator's: by them it was decided to train.
         found = {**_mapping(task, returned, known), **known}
         metrics, left_out = _checked(task, found)
     except Stopped as error:
-        # Its whole length, or that of the longest before where the task does not say.
-        length = keywords.get("epochs") or max(medians, default=1)
+        # Without fidelities, a full training is as long as the longest one so far.
+        length = given.get("epochs") or curve.longest
         return Evaluation(
             None,
             time.perf_counter() - start,
@@ -90,7 +115,7 @@ def _failure(error: BaseException, seconds: float) -> Evaluation:
 
 @contextmanager
 def _forks_end() -> Iterator[None]:
-    """Ends a fork of the evaluator's own, however it leaves: it is no second search."""
+    """Ends a process that the evaluator forked, however it leaves: it is no second search."""
     process, code = os.getpid(), 1
     try:
         yield
@@ -127,26 +152,27 @@ def number(metric: str, value: Any) -> float:
         raise EvaluationFailed(f"{metric} is a whole number too large for a float") from None
 
 
-def _before(task: Task, arch: Architecture) -> Iterator[dict[str, Any]]:
-    """What is known of an architecture before it is trained, the dearer the later.
+def _preliminary(task: Queried, arch: Architecture) -> Iterator[dict[str, Any]]:
+    """What is measured of an architecture before its training, the cheapest first.
 
-    First what costs nothing, then the task's own cheap metrics, then what the device tells that the
-    user named, whose numbers go before the task's own of the same name. They are as the functions
-    gave them: a `hardware.Measurement` also tells how it was made.
+    First the exact metrics, then the task's own cheap metrics, then those of the device, which
+    override the task's own. The values are as the functions gave them: a `hardware.Measurement`
+    also says how it was made.
 
     Raises:
-        EvaluationFailed: A measurement, or a count that is asked for, is no finite number.
+        EvaluationFailed: A measurement, or an exact metric that is needed, is no finite number.
     """
     counted = {name: function(arch) for name, function in task.exact.items()}
     for name in counted.keys() & set(task.needed):
         _check_finite(name, counted[name])
     yield counted
-    waiting = {n: f for n, f in task.cheap.items() if _device.tells(task, n)}
-    yield from _measured_here(arch, {n: f for n, f in task.cheap.items() if n not in waiting})
-    if task.measure is not None:
-        told = _device.measured(task, arch)
-        yield told
-        yield from _measured_here(arch, {n: f for n, f in waiting.items() if n not in told})
+    device = task.device
+    later = {n: f for n, f in task.cheap.items() if device is not None and device.may_measure(n)}
+    yield from _measured_here(arch, {n: f for n, f in task.cheap.items() if n not in later})
+    if device is not None:
+        found = device.measured(arch)
+        yield found
+        yield from _measured_here(arch, {n: f for n, f in later.items() if n not in found})
 
 
 def _measured_here(
@@ -164,7 +190,7 @@ def _check_finite(name: str, value: Any) -> None:
         raise _NotFinite(f"{name} is {known}")
 
 
-def _broken(task: Task, known: Mapping[str, Any]) -> str:
+def _broken(task: Queried, known: Mapping[str, Any]) -> str:
     """Which limit is broken by what is known; empty for none."""
     numbers = _finite(known)
     for c in task.constraints:
@@ -173,19 +199,19 @@ def _broken(task: Task, known: Mapping[str, Any]) -> str:
     return ""
 
 
-def _mapping(task: Task, result: object, known: Mapping[str, Any]) -> dict[str, Any]:
+def _mapping(task: Queried, result: object, known: Mapping[str, Any]) -> dict[str, Any]:
     # A bare number may also come as a scalar of numpy or torch.
     bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
-    asked = [o.metric for o in task.objectives if o.metric not in known]
-    if bare and len(asked) == 1:
-        result = {asked[0]: result}
+    unknown = [o.metric for o in task.objectives if o.metric not in known]
+    if bare and len(unknown) == 1:
+        result = {unknown[0]: result}
     if not isinstance(result, Mapping):
         raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
     return {str(name): value for name, value in result.items()}
 
 
-def _checked(task: Task, found: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
-    """The metrics, and the names of what is none and was not asked for."""
+def _checked(task: Queried, found: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The metrics, and the names of values that are no metrics and not needed."""
     metrics, left_out = {}, []
     for name, value in found.items():
         if not is_name(name):
@@ -196,7 +222,7 @@ def _checked(task: Task, found: Mapping[str, Any]) -> tuple[dict[str, float], tu
         except EvaluationFailed:
             if name in task.needed:
                 raise
-            # What nobody asked for is no reason to lose a training. None: it was not measured.
+            # No reason to lose a training. None means that it was not measured.
             if value is not None:
                 left_out.append(name)
     for metric in task.needed:
@@ -208,12 +234,12 @@ def _checked(task: Task, found: Mapping[str, Any]) -> tuple[dict[str, float], tu
             )
         if not math.isfinite(value):
             raise _NotFinite(f"{metric} is {value}")
-    # Of the others, what was not measured is left out: NaN is no number in JSON.
+    # The others are left out where they were not measured: NaN is no number in JSON.
     return _finite(metrics), tuple(left_out)
 
 
 def _how(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """How metrics were measured, where they tell it, as a `hardware.Measurement` does."""
+    """How metrics were measured, where the values say it, as a `hardware.Measurement` does."""
     return {
         name: json.loads(json.dumps(value.to_json(), default=_plain))
         for name, value in found.items()
@@ -222,7 +248,7 @@ def _how(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _plain(value: Any) -> float | str:
-    """What JSON has no word for, such as a number of numpy's."""
+    """A value that JSON has no type for, such as a number of numpy's."""
     try:
         return float(value)
     except (TypeError, ValueError):

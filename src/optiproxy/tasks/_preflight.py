@@ -1,59 +1,54 @@
-"""What is looked over before a search's first query: a space and a `build` of the user's own."""
+"""Checks before a search's first query: mistakes in a space and a `build` of the user's own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from optiproxy.errors import InvalidValueError, OptiProxyError
 from optiproxy.spaces import Architecture, Space, check
 
-if TYPE_CHECKING:
-    from optiproxy.tasks.task import Task
-
-# Networks that are built for a look, and the architectures they are chosen from.
+# Networks that are built for the check, and the architectures they are chosen from.
 NETWORKS, SAMPLE = 8, 64
-# Different mistakes that are told.
-_TOLD = 5
+# Different mistakes that are reported.
+_REPORTED = 5
 
 
-def validate(task: Task) -> None:
-    """Raises InvalidValueError with all mistakes of the user's own definition.
+def validate(name: str, space: Space, build: Callable[[Architecture], object] | None) -> None:
+    """Raises InvalidValueError with all mistakes in what the user has defined.
 
-    A space of a class of ours, and a table, have been looked over when they were made.
+    Args:
+        name: The task's.
+        space: Checked, unless its class is one of the library's, which check their arguments.
+        build: Called with a few architectures; None where the user has none.
     """
-    problems = [] if type(task.space).__module__.startswith("optiproxy.") else _of(task.space)
-    # On what is wrong no network can be built.
-    if not problems and task.own_build is not None and not task.in_memory:
-        problems = list(dict.fromkeys(_of_build(task)))[:_TOLD]
+    problems: list[str] = []
+    if not type(space).__module__.startswith("optiproxy."):
+        try:
+            check(space)
+        except InvalidValueError as error:
+            problems = [str(error)]
+    # An invalid space has no architectures to build.
+    if not problems and build is not None:
+        problems = list(dict.fromkeys(_of_build(space, build)))[:_REPORTED]
     if problems:
-        raise InvalidValueError(f"task {task.name!r}: {'; '.join(problems)}")
+        raise InvalidValueError(f"task {name!r}: {'; '.join(problems)}")
 
 
-def _of(space: Space) -> list[str]:
-    try:
-        check(space)
-    except InvalidValueError as error:
-        return [str(error)]
-    return []
-
-
-def _of_build(task: Task) -> Iterator[str]:
-    """Options that `build` does not know: it looks them up in vain, or says so in our words.
+def _of_build(space: Space, build: Callable[[Architecture], object]) -> Iterator[str]:
+    """Options that `build` does not know: a failed look-up, or one of the library's own errors.
 
     Other exceptions may be due to one architecture alone, and are recorded when it is evaluated.
     """
     import torch
 
-    assert task.own_build is not None
     with torch.random.fork_rng(devices=[]):
-        for arch in _with_every_option(task.space):
+        for arch in _with_every_option(space):
             try:
-                task.own_build(arch)
+                build(arch)
             except (LookupError, OptiProxyError) as error:
-                yield f"build: {type(error).__name__}: {error}, for {task.space.to_text(arch)}"
+                yield f"build: {type(error).__name__}: {error}, for {space.to_text(arch)}"
             except Exception:
                 continue
 

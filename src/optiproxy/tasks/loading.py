@@ -27,11 +27,11 @@ _REMEDY = "give a name of `optiproxy tasks`, my_module:task or path/to/file.py:t
 
 @dataclass(frozen=True)
 class Reference:
-    """By what a task is found again, in this process or in another one.
+    """What finds a task again, in this process or in another one.
 
     Attributes:
-        text: What `load` was given.
-        folder: The current directory then, absolute: paths and modules are looked for there.
+        text: The argument of `load`.
+        folder: The current directory then, absolute: paths and modules are searched from there.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Reference:
 
     @property
     def file(self) -> Path | None:
-        """The Python file that is named; None for a registered task, and where there is none."""
+        """The Python file that `text` names; None for a registered task, or if there is no file."""
         place, colon, _ = self.text.rpartition(":")
         if self.text in TASKS.names() or not colon:
             return None
@@ -73,7 +73,7 @@ def get(name: str) -> Task:
     """The registered task `name`. Nothing is loaded yet: see `Task.prepare`.
 
     Raises:
-        InvalidValueError: No task has this name; the nearest names are told.
+        InvalidValueError: No task has this name; the message has the nearest names.
     """
     if name not in TASKS.names():
         raise unknown("task", name, TASKS.names())
@@ -83,7 +83,7 @@ def get(name: str) -> Task:
 def evaluate(
     task: Task | str, arch: Architecture | Mapping[str, object] | str, seed: int = 0
 ) -> Evaluation:
-    """Evaluates one architecture; a plain function, so that any executor can be given it.
+    """Evaluates one architecture; a plain function, which any executor can call.
 
     ``executor.submit(tasks.evaluate, "mine.py:task", arch, seed)`` works in processes that can't
     import the task's module, and loads the task once in each.
@@ -94,7 +94,7 @@ def evaluate(
         seed: The study's seed.
 
     Raises:
-        InvalidValueError: The task is not found, or `arch` is none of its space.
+        InvalidValueError: The task is not found, or `arch` is not in its space.
         DataError: The task's data are missing or broken.
     """
     if isinstance(task, str):
@@ -110,7 +110,7 @@ def _loaded(reference: Reference) -> Task:
 def resolve(reference: Reference) -> Task:
     text = reference.text
     if text in TASKS.names():
-        with _told(text, "the registered task"):
+        with _named(text, "the registered task"):
             found = TASKS.get(text)
     else:
         place, colon, attribute = text.rpartition(":")
@@ -121,10 +121,7 @@ def resolve(reference: Reference) -> Task:
         module = (_from_file if _is_file(place) else _from_module)(reference, place)
         found = _attribute(text, module, place, attribute)
     task = _called(text, found)
-    # A copy: a module's own object is left as its author made it.
-    task = task.replaced()
-    task.reference = reference
-    return task
+    return task._again(reference=reference)
 
 
 def _is_file(place: str) -> bool:
@@ -147,17 +144,17 @@ def _from_file(reference: Reference, place: str) -> ModuleType:
         near = [file.name for file in sorted(path.parent.glob("*.py"))]
         beside = f"; {unknown('file', path.name, near)}" if near else ""
         raise InvalidValueError(f"task {reference.text!r}: there is no file {path}{beside}")
-    # No module of the user's is called that, nor another file's of the same name.
+    # Unlike the names of the user's modules, and of another file of the same name.
     name = f"optiproxy_file_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise invalid("task: file", place, "give a Python file, path/to/file.py:task")
     module = importlib.util.module_from_spec(spec)
-    # As Python does for a script: what lies beside the file can be imported.
+    # Files beside it can be imported, as from a script.
     _importable(path.parent)
     sys.modules[name] = module
     try:
-        with _told(reference.text, place):
+        with _named(reference.text, place):
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
@@ -168,7 +165,7 @@ def _from_file(reference: Reference, place: str) -> ModuleType:
 def _from_module(reference: Reference, place: str) -> ModuleType:
     _importable(Path(reference.folder))
     importlib.invalidate_caches()
-    with _told(reference.text, place):
+    with _named(reference.text, place):
         try:
             return importlib.import_module(place)
         except ModuleNotFoundError as error:
@@ -196,7 +193,7 @@ def _attribute(text: str, module: ModuleType, place: str, attribute: str) -> Any
 
 
 def _own(module: ModuleType, name: str, value: object) -> bool:
-    """Whether the module itself made `value`, a public function that might return a task."""
+    """Whether `value` is a public function of the module itself, which might return a task."""
     return not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
 
 
@@ -206,7 +203,7 @@ def _called(text: str, found: Any) -> Task:
     remedy = "name a Task, or a function without arguments that returns one"
     if not callable(found) or not _needs_nothing(found):
         raise InvalidValueError(f"task {text!r}: it is a {type(found).__name__}; {remedy}")
-    with _told(text, getattr(found, "__name__", repr(found))):
+    with _named(text, getattr(found, "__name__", repr(found))):
         task = found()
     if not isinstance(task, Task):
         raise InvalidValueError(f"task {text!r}: it returned a {type(task).__name__}; {remedy}")
@@ -222,8 +219,8 @@ def _needs_nothing(function: Any) -> bool:
 
 
 @contextmanager
-def _told(text: str, place: str) -> Iterator[None]:
-    """Tells where an exception came from, and keeps it as the cause."""
+def _named(text: str, place: str) -> Iterator[None]:
+    """Adds to an exception which task and place it came from, and keeps it as the cause."""
     try:
         yield
     except OptiProxyError as error:

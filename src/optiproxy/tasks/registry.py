@@ -2,8 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from optiproxy.registry import Registry
-from optiproxy.tables.nasbench201.devices import TARGETS
+
+_NB201_DATA = ("cifar10", "cifar100", "imagenet16_120")
+# Of NAS-Bench-201's measured latencies; the last two have a sample alone.
+_NB201_DEVICES = (
+    "1080ti_1", "1080ti_32", "1080ti_256", "2080ti_1", "2080ti_32", "2080ti_256",
+    "titan_rtx_1", "titan_rtx_32", "titan_rtx_256", "titanx_1", "titanx_32", "titanx_256",
+    "titanxp_1", "titanxp_32", "titanxp_256", "gold_6226", "gold_6240", "silver_4114",
+    "silver_4210r", "essential_ph_1", "pixel2", "pixel3", "samsung_a50", "samsung_s7", "raspi4",
+    "eyeriss", "fpga", "edgegpu", "edgetpu",
+)  # fmt: skip
+_MR_SETTINGS = (
+    "cls-10-1000", "cls-10c", "cls-50-100", "cls-50-1000", "seg", "seg-4x", "video", "video-p",
+)  # fmt: skip
+_HW_NAS_BENCH = ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
+_TRANSNAS = (
+    "class_scene", "class_object", "room_layout", "jigsaw", "segmentsemantic", "normal",
+    "autoencoder",
+)  # fmt: skip
+
+
+def _family(name: str, function: str, arguments: Iterable[str], first: str = "") -> dict[str, str]:
+    """A task NAME-ARGUMENT for each argument of a function in `optiproxy.tables`.
+
+    `first` is the function's first argument, where it takes two.
+    """
+    before = f"{first}, " if first else ""
+    return {
+        f"{name}-{argument.replace('_', '-')}": f"optiproxy.tables.{function}({before}{argument})"
+        for argument in arguments
+    }
+
 
 TASKS = Registry(
     "task",
@@ -11,72 +43,48 @@ TASKS = Registry(
         "accel-nasbench": "optiproxy.tables.accel_nasbench:imagenet",
         "mnist1d": "optiproxy.tasks.mnist1d:task",
         "mnist1d-table": "optiproxy.tables.mnist1d:task",
-        "nasbench-graph-computers": "optiproxy.tables.nasbench_graph:computers",
-        "nasbench-graph-cora": "optiproxy.tables.nasbench_graph:cora",
-        "nasbench-graph-cs": "optiproxy.tables.nasbench_graph:cs",
-        "nasbench-graph-physics": "optiproxy.tables.nasbench_graph:physics",
-        "nasbench-graph-pubmed": "optiproxy.tables.nasbench_graph:pubmed",
+        **_family(
+            "nasbench-graph",
+            "nasbench_graph:task",
+            ("computers", "cora", "cs", "physics", "pubmed"),
+        ),
         "nasbench-macro": "optiproxy.tables.nasbench_macro:cifar10",
-        "nasbench-mr-cls-10-1000": "optiproxy.tables.nasbench_mr:cls_10_1000",
-        "nasbench-mr-cls-10c": "optiproxy.tables.nasbench_mr:cls_10c",
-        "nasbench-mr-cls-50-100": "optiproxy.tables.nasbench_mr:cls_50_100",
-        "nasbench-mr-cls-50-1000": "optiproxy.tables.nasbench_mr:cls_50_1000",
-        "nasbench-mr-seg": "optiproxy.tables.nasbench_mr:seg",
-        "nasbench-mr-seg-4x": "optiproxy.tables.nasbench_mr:seg_4x",
-        "nasbench-mr-video": "optiproxy.tables.nasbench_mr:video",
-        "nasbench-mr-video-p": "optiproxy.tables.nasbench_mr:video_p",
+        **_family(
+            "nasbench-mr",
+            "nasbench_mr:task",
+            _MR_SETTINGS,
+        ),
         "nasbench-nlp-ptb": "optiproxy.tables.nasbench_nlp:ptb",
         "nasbench-nlp-wikitext2": "optiproxy.tables.nasbench_nlp:wikitext2",
         "nb101-cifar10": "optiproxy.tables.nasbench101:cifar10",
         "nb101-sample": "optiproxy.tables.nasbench101:sample",
-        "nb201-cifar10": "optiproxy.tables.nasbench201.accuracy:cifar10",
-        "nb201-cifar100": "optiproxy.tables.nasbench201.accuracy:cifar100",
-        "nb201-imagenet16-120": "optiproxy.tables.nasbench201.accuracy:imagenet16_120",
-        "nb201-12epochs-cifar10": "optiproxy.tables.nasbench201.costs:twelve_epochs_cifar10",
-        "nb201-12epochs-cifar100": "optiproxy.tables.nasbench201.costs:twelve_epochs_cifar100",
-        "nb201-12epochs-imagenet16-120": (
-            "optiproxy.tables.nasbench201.costs:twelve_epochs_imagenet16_120"
-        ),
-        "nb201-costs-cifar10": "optiproxy.tables.nasbench201.costs:costs_cifar10",
-        "nb201-costs-cifar100": "optiproxy.tables.nasbench201.costs:costs_cifar100",
-        "nb201-costs-imagenet16-120": "optiproxy.tables.nasbench201.costs:costs_imagenet16_120",
-        "nb201-runs-cifar10": "optiproxy.tables.nasbench201.costs:runs_cifar10",
-        "nb201-runs-cifar100": "optiproxy.tables.nasbench201.costs:runs_cifar100",
-        "nb201-runs-imagenet16-120": "optiproxy.tables.nasbench201.costs:runs_imagenet16_120",
-        "nb201-v1-0-cifar10": "optiproxy.tables.nasbench201.nats:nb201_v1_0_cifar10",
-        "nb201-v1-0-cifar100": "optiproxy.tables.nasbench201.nats:nb201_v1_0_cifar100",
-        "nb201-v1-0-imagenet16-120": "optiproxy.tables.nasbench201.nats:nb201_v1_0_imagenet16_120",
-        "nb201-v1-1-cifar10": "optiproxy.tables.nasbench201.nats:nb201_v1_1_cifar10",
-        "nb201-v1-1-cifar100": "optiproxy.tables.nasbench201.nats:nb201_v1_1_cifar100",
-        "nb201-v1-1-imagenet16-120": "optiproxy.tables.nasbench201.nats:nb201_v1_1_imagenet16_120",
-        "nats-tss-cifar10": "optiproxy.tables.nasbench201.nats:nats_tss_cifar10",
-        "nats-tss-cifar100": "optiproxy.tables.nasbench201.nats:nats_tss_cifar100",
-        "nats-tss-imagenet16-120": "optiproxy.tables.nasbench201.nats:nats_tss_imagenet16_120",
+        **_family("nb201", "nasbench201.accuracy:task", _NB201_DATA),
+        **_family("nb201-12epochs", "nasbench201.costs:twelve_epochs", _NB201_DATA),
+        **_family("nb201-costs", "nasbench201.costs:costs", _NB201_DATA),
+        **_family("nb201-runs", "nasbench201.costs:runs", _NB201_DATA),
+        **_family("nb201-v1-0", "nasbench201.nats:task", _NB201_DATA, "nb201_v1_0"),
+        **_family("nb201-v1-1", "nasbench201.nats:task", _NB201_DATA, "nb201_v1_1"),
+        **_family("nats-tss", "nasbench201.nats:task", _NB201_DATA, "nats_tss"),
         "nb301-cifar10": "optiproxy.tables.nasbench301:cifar10",
         "oncenas-cifar10": "optiproxy.tables.oncenas:cifar10",
         "spikenas-cifar10": "optiproxy.tables.spikenas:cifar10",
         "spikenas-curves-cifar10": "optiproxy.tables.spikenas:curves_cifar10",
-        "transnas-micro-class-scene": "optiproxy.tables.transnas:micro_class_scene",
-        "transnas-micro-class-object": "optiproxy.tables.transnas:micro_class_object",
-        "transnas-micro-room-layout": "optiproxy.tables.transnas:micro_room_layout",
-        "transnas-micro-jigsaw": "optiproxy.tables.transnas:micro_jigsaw",
-        "transnas-micro-segmentsemantic": "optiproxy.tables.transnas:micro_segmentsemantic",
-        "transnas-micro-normal": "optiproxy.tables.transnas:micro_normal",
-        "transnas-micro-autoencoder": "optiproxy.tables.transnas:micro_autoencoder",
-        "transnas-macro-class-scene": "optiproxy.tables.transnas:macro_class_scene",
-        "transnas-macro-class-object": "optiproxy.tables.transnas:macro_class_object",
-        "transnas-macro-room-layout": "optiproxy.tables.transnas:macro_room_layout",
-        "transnas-macro-jigsaw": "optiproxy.tables.transnas:macro_jigsaw",
-        "transnas-macro-segmentsemantic": "optiproxy.tables.transnas:macro_segmentsemantic",
-        "transnas-macro-normal": "optiproxy.tables.transnas:macro_normal",
-        "transnas-macro-autoencoder": "optiproxy.tables.transnas:macro_autoencoder",
-        **TARGETS,  # hw-nb201-DATA-DEVICE
+        **_family("transnas-micro", "transnas:micro", _TRANSNAS),
+        **_family("transnas-macro", "transnas:macro", _TRANSNAS),
+        **{
+            f"hw-nb201-{data_set.replace('_', '-')}-{device}": (
+                f"optiproxy.tables.nasbench201.latency:task({data_set}, {device})"
+            )
+            for devices in (_NB201_DEVICES[:-2], _NB201_DEVICES[-2:])
+            for data_set in _NB201_DATA
+            for device in devices
+        },
         **{
             f"hwnas-{data_set.replace('_', '-')}-{device}": (
-                f"optiproxy.tables.nasbench201.hw_nas_bench:{data_set}_{device}"
+                f"optiproxy.tables.nasbench201.hw_nas_bench:task({data_set}, {device})"
             )
-            for data_set in ("cifar10", "cifar100", "imagenet16_120")
-            for device in ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
+            for data_set in _NB201_DATA
+            for device in _HW_NAS_BENCH
         },
     },
     group="optiproxy.tasks",

@@ -1,22 +1,24 @@
-"""A task: a search space, an oracle that answers queries, and what is asked of it."""
+"""A task: a search space, an evaluator that answers queries, and objectives."""
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
+from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsFloat, SupportsIndex
 
 from optiproxy import durations
 from optiproxy.errors import DataError, OptiProxyError, invalid, truth
 from optiproxy.metrics import (
+    SAMPLE,
+    SAMPLE_MEASURED,
     Constraint,
+    Constraints,
     Function,
     Metric,
     Objective,
+    Objectives,
     check_known,
     is_feasible,
     parse_constraints,
@@ -25,23 +27,41 @@ from optiproxy.metrics import (
     sampled,
 )
 from optiproxy.spaces import Architecture, Space
-from optiproxy.tasks import _device, _evaluate, _fidelities, _preflight
+from optiproxy.tasks import _arguments, _evaluate, _preflight
+from optiproxy.tasks._device import Device, device_of, is_command
+from optiproxy.tasks._early_stopping import Curve
 from optiproxy.tasks.evaluation import Evaluation
 from optiproxy.tasks.origin import Origin
+from optiproxy.tasks.rows import Rows, feasible_values
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
-    from optiproxy.tasks.loading import Reference
-
 Evaluator = Callable[..., Mapping[str, SupportsFloat] | float]
 Trainer = Callable[[Architecture, int], "nn.Module"]
+
+# Networks that a command is tried on, for the names of its metrics.
+_TRIED = 5
+
+
+class TaskReference(Protocol):
+    """By what a task is found again in another process; see `loading.Reference`."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def folder(self) -> str: ...
+    @property
+    def file(self) -> Path | None: ...
+    def load(self) -> Task: ...
 
 
 class Task:
     """A search space with an evaluator and its objectives.
+
+    A task is not changed after it is made; `replaced` and `resolved` make another one.
 
     >>> import optiproxy as op
     >>> space = op.spaces.Chain({"width": [16, 32], "kernel": [3, 5]})
@@ -57,7 +77,8 @@ class Task:
             objective. It may declare a keyword ``seed``, which is fixed by the study's seed and the
             architecture, ``epochs`` where there are `fidelities`, and ``report``, which it calls
             with an epoch and the first objective's value there: a training that is behind is
-            stopped. It may raise `EvaluationFailed`, or anything: a failure is recorded.
+            stopped. It may raise `EvaluationFailed`, or anything: a failure is recorded. May be
+            left out where there are `rows`.
         objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``; ``"<= 60%"`` is 60 % of the
             largest value in a random sample of the space, for metrics known without training.
@@ -76,38 +97,43 @@ class Task:
             before each query and must be quick after the first call.
         fidelities: Epochs that the evaluator can train for, ascending, such as ``(12, 200)``; the
             last is the full training. The evaluator declares a keyword ``epochs``.
-        in_memory: True where a query is a look-up, so that a study need not be stored.
-        distinct: Whether architectures that come to the same network (`Space.canonical`) are
-            evaluated once; by default, but for look-ups: a table may list them one by one.
-        features: Scores that cost no training (NASWOT, LogSynflow), name → function of an
+        in_memory: True where a query is a look-up, so that a study need not be stored; by default
+            where there are `rows`.
+        distinct: Whether architectures of the same network (`Space.canonical`) are evaluated once.
+            By default they are, unless queries are look-ups; rows decide it themselves.
+        features: Scores that need no training (NASWOT, LogSynflow), name → function of an
             architecture, for methods that can use them; see `optiproxy.OptiProxy`.
         time_limit: How long an evaluation may take: seconds, or a text such as ``"90s"``, ``"5m"``
             or ``"2h"``. One that takes longer is ended and counts as failed, where evaluations run
             in processes of their own (see `Study.run`).
+        rows: The rows of a table that answers queries: they make the optimum known.
+        files: The user's own files that answers are read from: a study warns when they changed.
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
+        measure: How each network is measured before its evaluation; see `replaced`.
+        measured: The metrics that the command `measure` prints; by default `prepare` tries it once.
+        low_fidelity: Epochs of the low-fidelity trainings that a search begins with; see
+            `replaced`.
+        reference: What finds the task again in another process; `tasks.load` sets it.
 
     Attributes:
-        train: The function that was given, or None.
-        example_input: The function that was given, or None.
-        low_fidelity: The epochs of short trainings that guide a search (see `replaced`), or None.
-        measure: How each network is measured beside its evaluation (see `replaced`), or None.
+        evaluator: The function that was given as `evaluate`, or the rows.
+        exact: Metrics that cost nothing, name → function.
+        cheap: Metrics that are measured before a training, name → function.
+        device: What measures each network before its evaluation, or None.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
     """
 
-    #: The user's own files that answers are read from: when they change, so do the answers.
-    files: tuple[Path, ...] = ()
-
     def __init__(
         self,
         name: str,
         space: Space,
-        evaluate: Evaluator,
+        evaluate: Evaluator | None = None,
         *,
-        objectives: Mapping[str, str] | Sequence[str] | str,
-        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        objectives: Objectives,
+        constraints: Constraints = None,
         reported: Sequence[str] = (),
         metrics: Sequence[str | Metric] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
@@ -115,72 +141,95 @@ class Task:
         example_input: Callable[[], Any] | None = None,
         prepare: Callable[[], object] | None = None,
         fidelities: Sequence[int] = (),
-        in_memory: bool = False,
+        in_memory: bool | None = None,
         distinct: bool | None = None,
         features: Mapping[str, Function] = MappingProxyType({}),
         time_limit: float | str | None = None,
+        rows: Rows | None = None,
+        files: Sequence[Path] = (),
         description: str = "",
         origin: Origin | None = None,
+        measure: str | None = None,
+        measured: Sequence[str] | None = None,
+        low_fidelity: int | None = None,
+        reference: TaskReference | None = None,
     ) -> None:
+        evaluator = rows if evaluate is None else evaluate
         if not isinstance(name, str) or not name:
             raise invalid("Task: name", name, "give a short text")
         if not isinstance(space, Space):
             raise invalid("Task: space", space, "give a search space, such as spaces.Chain({...})")
-        if not callable(evaluate):
-            raise invalid("Task: evaluate", evaluate, "give a function of one architecture")
-        self.name = name
-        self.space = space
-        self.evaluate = evaluate
-        self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
-        self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
+        if evaluator is None or not callable(evaluator):
+            raise invalid("Task: evaluate", evaluator, "give a function of one architecture")
         if isinstance(reported, str) or not isinstance(reported, Iterable):
             raise invalid("Task: reported", reported, "give a list of names")
-        if isinstance(fidelities, str) or not isinstance(fidelities, Iterable):
-            raise invalid("Task: fidelities", fidelities, "give a list of epochs, as (12, 200)")
-        optional = {
-            "build": build, "train": train, "example_input": example_input, "prepare": prepare,
-        }  # fmt: skip
-        for argument, function in optional.items():
-            if function is not None and not callable(function):
-                raise invalid(f"Task: {argument}", function, "give a function, or leave it out")
-        self.reported = tuple(reported)
-        given = _metrics(metrics)
-        # Objects alone add to what `evaluate` returns; a name says that the list is complete.
-        complete = any(isinstance(metric, str) for metric in metrics)
-        self.metrics = tuple(given) if complete else ()
-        self.exact = {name: m.function for name, m in given.items() if m.exact and m.function}
-        self.cheap = {name: m.function for name, m in given.items() if m.cheap and m.function}
         if not isinstance(features, Mapping) or not all(map(callable, features.values())):
             raise invalid("Task: features", features, "give name → function of one architecture")
-        self.features = dict(features)
-        self.in_memory = truth("Task: in_memory", in_memory)
-        self.distinct = not in_memory if distinct is None else truth("Task: distinct", distinct)
-        self.time_limit = (
-            None if time_limit is None else durations.seconds("Task: time_limit", time_limit)
+        _arguments.check_functions(
+            build=build, train=train, example_input=example_input, prepare=prepare
         )
-        self.description = description
-        self.origin = origin or Origin()
-        self.train = train
-        self.measure: str | None = None
-        self.fidelities = tuple(fidelities)
-        self.low_fidelity: int | None = None
-        self.example_input = example_input
-        self.reference: Reference | None = None
+        self.name, self.space, self.evaluator = name, space, evaluator
+        self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
+        self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
+        self.reported = tuple(reported)
+        self.features = dict(features)
+        self.fidelities = _arguments.checked_fidelities(fidelities)
+        self.train, self.example_input = train, example_input
+        self.rows, self.files = rows, tuple(files)
+        limit = (
+            durations.seconds("Task: time_limit", time_limit) if time_limit is not None else None
+        )
+        self.time_limit = limit
+        look_up = rows is not None
+        self.in_memory = look_up if in_memory is None else truth("Task: in_memory", in_memory)
+        self.description, self.origin = description, origin or Origin()
+        self.low_fidelity, self.reference = low_fidelity, reference
+        self._distinct = distinct if distinct is None else truth("Task: distinct", distinct)
+        self._build, self._prepare = build, prepare
         self._validated = False
-        self._build = build
-        self._prepare = prepare
+        self._best: tuple[float | None, ...] = ()
+
+        known = _arguments.metrics_by_name(metrics)
+        # Objects alone add to what `evaluate` returns; a name says that the list is complete.
+        complete = look_up or any(isinstance(metric, str) for metric in metrics)
+        self.metrics = tuple(known) if complete else ()
+        self.exact = {name: m.function for name, m in known.items() if m.exact and m.function}
+        self.cheap = {name: m.function for name, m in known.items() if m.cheap and m.function}
+
+        named = [m.name for m in known.values() if m.cheap and not m.function]
+        self.measure = measure or ("torch" if named else None)
+        self.device: Device | None = None
+        if self.measure is not None:
+            builds = build or (space.build if space.can_build else None)
+            self.device = device_of(name, self.measure, builds, example_input, named, measured)
+        if self.metrics and measure is not None and self.device is not None:
+            # A command may print metrics that no list names.
+            found = None if is_command(measure) else self.device.metrics
+            self.metrics = tuple(dict.fromkeys((*self.metrics, *found))) if found else ()
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
-        _fidelities.check(self)
-        _device.check_named(self, [m.name for m in given.values() if m.cheap and not m.function])
-        self._check_callable()
+        _arguments.check_evaluator(evaluator, self.fidelities)
+        if low_fidelity is not None:
+            _arguments.check_low_fidelity(name, low_fidelity, self.fidelities)
+        self._arguments: dict[str, Any] = {
+            "name": name, "space": space, "evaluate": evaluate, "objectives": self.objectives,
+            "constraints": self.constraints, "reported": self.reported, "metrics": tuple(metrics),
+            "build": build, "train": train, "example_input": example_input, "prepare": prepare,
+            "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
+            "features": self.features, "time_limit": limit, "rows": rows, "files": self.files,
+            "description": description, "origin": origin, "measure": measure,
+            "measured": measured, "low_fidelity": low_fidelity, "reference": reference,
+        }  # fmt: skip
+
+    # ---- the same task, asked for something else ----
 
     def replaced(
         self,
-        objectives: Mapping[str, str] | Sequence[str] | str | None = None,
-        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
+        objectives: Objectives | None = None,
+        constraints: Constraints = None,
         measure: str | None = None,
         low_fidelity: int | None = None,
-    ) -> Task:
+        measured: Sequence[str] | None = None,
+    ) -> Self:
         """The same task with the command line's options.
 
         Args:
@@ -192,56 +241,81 @@ class Task:
                 a network that breaks a limit is not evaluated, as with a cheap `Metric`.
             low_fidelity: One of the task's fidelities but the last: a search first learns from
                 trainings of so many epochs, then trains the most promising ones in full.
+            measured: The metrics that the command prints, where that is known.
 
         Raises:
             InvalidValueError: An argument can't be used.
         """
+        given: dict[str, Any] = {
+            "objectives": objectives or None,
+            "constraints": constraints or None,
+            "measure": measure,
+            "low_fidelity": low_fidelity,
+            "measured": measured,
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        if measure is not None and measured is None:
+            changes["measured"] = None  # Of another command.
+        return self._again(**changes)
+
+    def _again(self, **changes: Any) -> Self:
+        """Another task of this class: `Task`'s constructor is given the same arguments but these.
+
+        The constructor of a subclass is not called, as its arguments are not known; what it has set
+        on the task is carried over.
+        """
         other = type(self).__new__(type(self))
-        other.__dict__.update({k: v for k, v in self.__dict__.items() if k != "optimum"})
-        if objectives:
-            other.objectives = parse_objectives(objectives)
-        if constraints:
-            other.constraints = parse_constraints(constraints)
-        if low_fidelity is not None:
-            _fidelities.check_low(self, low_fidelity)
-            other.low_fidelity = low_fidelity
-        if measure is not None:
-            _device.check(self, measure)
-            other.measure = measure
-            if self.metrics and not _device.is_command(measure):
-                other.metrics = tuple(dict.fromkeys((*self.metrics, *_device.METRICS)))
-            elif self.metrics:
-                other.metrics = ()  # A command may measure what it likes.
-        check_known(other.objectives, other.constraints, other.metrics, self.reported)
+        Task.__init__(other, **{**self._arguments, **changes})
+        for name, value in vars(self).items():
+            if name not in vars(other):
+                setattr(other, name, value)
         return other
 
-    def resolved(self) -> Task:
-        """The same task with absolute limits alone.
+    @property
+    def unresolved(self) -> bool:
+        """Whether `resolved` has to measure: for a limit in percent, or what a command prints."""
+        relative = any(constraint.relative for constraint in self.constraints)
+        return relative or self._asks_device
+
+    @property
+    def _asks_device(self) -> bool:
+        """Whether the order of cheap measurements depends on which metrics a command prints."""
+        return self.device is not None and self.device.metrics is None and bool(self.cheap)
+
+    def resolved(self) -> Self:
+        """The same task with absolute limits alone, and with the names of what a command prints.
+
+        A study keeps both, since a measurement gives another number each time.
 
         Raises:
             InvalidValueError: A relative limit's metric is known by training alone.
             DataError: See `prepare`.
         """
-        if not any(constraint.relative for constraint in self.constraints):
+        if not self.unresolved:
             return self
         self.prepare()
-        task = self.replaced()
-        task.constraints = resolved(
-            self.constraints, lambda m: sampled(self.space, m, *_device.sampling(self, m))
-        )
-        return task
+        measured = None if self.device is None else self.device.metrics
+        limits = resolved(self.constraints, self._sampled)
+        return self._again(constraints=limits, measured=measured)
 
-    def training_free(self, metric: str) -> Function | None:
-        """The function of a metric that is known without training; None where there is none."""
-        return self.exact.get(metric) or self.cheap.get(metric)
+    def _sampled(self, metric: str) -> list[float]:
+        function = self.training_free(metric)
+        if metric in self.exact or self.device is None or not self.device.may_measure(metric):
+            return sampled(self.space, metric, function, SAMPLE)
+        device = self.device
+        return sampled(
+            self.space, metric, lambda a: device.metric(metric, function, a), SAMPLE_MEASURED
+        )
 
     # A task that `tasks.load` found is found again in another process: its functions may live in a
     # file that can't be imported there by a name, and its data need not travel.
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         if self.reference is None:
             return super().__reduce_ex__(protocol)
-        options = (self.objectives, self.constraints, self.measure, self.low_fidelity)
-        return _found_again, (self.reference, *options)
+        names = ("objectives", "constraints", "measure", "measured", "low_fidelity")
+        return _found_again, (self.reference, {name: self._arguments[name] for name in names})
+
+    # ---- before the first query ----
 
     def prepare(self) -> None:
         """Makes ready what every query needs: loads and checks a table, generates a data set.
@@ -249,23 +323,22 @@ class Task:
         A search calls it before its first query, so that missing data cost none.
 
         Raises:
-            DataError: The data are missing or broken; the message says how to get them. So is what
-                a function of one's own raises.
+            DataError: The data are missing or broken (the message says how to get them), or the
+                user's `prepare` raised an exception.
         """
-        if self._prepare is None:
-            return
-        try:
-            self._prepare()
-        except OptiProxyError:
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {_evaluate.said(error)}"
-            raise DataError(f"task {self.name!r} can't be prepared: {reason}") from error
-
-    @property
-    def own_build(self) -> Callable[[Architecture], nn.Module] | None:
-        """The task's own `build`, where it has one."""
-        return self._build
+        if self.rows is not None:
+            self.rows.load(self.low_fidelity)
+        if self._prepare is not None:
+            try:
+                self._prepare()
+            except OptiProxyError:
+                raise
+            except Exception as error:
+                reason = f"{type(error).__name__}: {_evaluate.said(error)}"
+                raise DataError(f"task {self.name!r} can't be prepared: {reason}") from error
+        if self._asks_device:
+            assert self.device is not None
+            self.device.learn_metrics(self.space.sample(_TRIED, seed=0))
 
     def validate(self) -> None:
         """Looks for mistakes in a space and a `build` of the user's own; nothing is evaluated.
@@ -277,7 +350,8 @@ class Task:
                 does not know.
         """
         if not self._validated:
-            _preflight.validate(self)
+            build = None if self.in_memory else self._build
+            _preflight.validate(self.name, self.space, build)
             self._validated = True
 
     @property
@@ -290,9 +364,11 @@ class Task:
         return self._build(arch) if self._build is not None else self.space.build(arch)
 
     def __repr__(self) -> str:
-        wanted = ", ".join(f"{o.metric}={o.direction}" for o in self.objectives)
+        wanted = ", ".join(o.text for o in self.objectives)
         limits = "".join(f", {c}" for c in self.constraints)
         return f"{type(self).__name__}({self.name!r}, {self.space!r}, {wanted}{limits})"
+
+    # ---- queries ----
 
     def query(
         self,
@@ -316,15 +392,61 @@ class Task:
         Raises:
             DataError: See `prepare`; missing data are no failure of the architecture.
         """
-        return _evaluate.answer(self, arch, seed, epochs, medians or {})
+        self.prepare()
+        curve = Curve(medians or {}, self.objectives[0].sign)
+        return _evaluate.answer(self, arch, seed, epochs, curve)
+
+    def evaluate(self, arch: Architecture, **keywords: Any) -> Mapping[str, SupportsFloat] | float:
+        """What the evaluator itself returns, or raises, for one architecture.
+
+        Args:
+            arch: An architecture of the space.
+            keywords: Of those that the evaluator declares, by default the seed of a study with seed
+                0, the full training's epochs, and a ``report`` that stops nothing.
+        """
+        self.prepare()
+        defaults = _evaluate.keywords(self, arch, 0, None, Curve({}, self.objectives[0].sign))
+        return self.evaluator(arch, **{**defaults, **keywords})
+
+    @property
+    def reports_curve(self) -> bool:
+        """Whether the evaluator reports its learning curve."""
+        return "report" in _arguments.parameters_of(self.evaluator)
+
+    def cost(self, epochs: int | None) -> float:
+        """Cost of `epochs` epochs as a fraction of full training; None means full training."""
+        return 1.0 if epochs is None else epochs / self.fidelities[-1]
+
+    # ---- metrics ----
+
+    def training_free(self, metric: str) -> Function | None:
+        """The function of a metric that is known without training; None where there is none."""
+        rows = self.rows
+        if rows is not None and metric in rows.metrics:
+            return lambda arch: rows(arch)[metric]
+        return self.exact.get(metric) or self.cheap.get(metric)
 
     @property
     def has_prefilter(self) -> bool:
         """Whether a limit may be found broken before a training, which is then spared."""
         return any(
-            c.metric in self.exact or c.metric in self.cheap or _device.measures(self, c.metric)
+            c.metric in self.exact
+            or c.metric in self.cheap
+            or (self.device is not None and self.device.may_measure(c.metric))
             for c in self.constraints
         )
+
+    @property
+    def distinct(self) -> bool:
+        """Whether architectures of the same network (`Space.canonical`) are evaluated once."""
+        if self._distinct is not None:
+            return self._distinct
+        if self.rows is None:
+            return not self.in_memory
+        try:
+            return self.rows.one_per_network()
+        except DataError:  # A study can be read where its table is missing.
+            return False
 
     def visible(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics that the optimiser may see: all but the reported ones."""
@@ -341,16 +463,31 @@ class Task:
         constraints = (constraint.metric for constraint in self.constraints)
         return tuple(dict.fromkeys((*objectives, *constraints)))
 
-    @cached_property
-    def optimum(self) -> float | None:
-        """The best feasible value of the first objective, where it can be known; else None."""
-        return None
-
     def objective_values(self) -> NDArray[np.float64] | None:
-        """The objectives of every feasible architecture, (rows, M) in the metrics' units, where
-        they can be known; else None.
+        """The objectives of every feasible row, (rows, M) in the metrics' units; None without rows.
+
+        Raises:
+            DataError: The rows can't be read.
         """
-        return None
+        if self.rows is None:
+            return None
+        return feasible_values(self.rows, self.objectives, self.resolved().constraints)
+
+    @property
+    def optimum(self) -> float | None:
+        """The best feasible value of the first objective; None if it is unknown or there is none.
+
+        Raises:
+            DataError: The rows can't be read.
+        """
+        if not self._best:
+            values = self.objective_values()
+            sign = self.objectives[0].sign
+            if values is None or not len(values):
+                self._best = (None,)
+            else:
+                self._best = (float(sign * (sign * values[:, 0]).max()),)
+        return self._best[0]
 
     def regret(self, metrics: Mapping[str, float]) -> float:
         """How far the first objective is from the optimum, >= 0 in its unit; NaN if unknown."""
@@ -359,64 +496,6 @@ class Task:
         objective = self.objectives[0]
         return objective.sign * (self.optimum - metrics[objective.metric])
 
-    @property
-    def reports_curve(self) -> bool:
-        """Whether the evaluator reports its learning curve."""
-        return "report" in self._parameters
 
-    def _check_callable(self) -> None:
-        """Raises InvalidValueError where the evaluator can't be called as `query` does."""
-        names: list[str] = [n for n in ("seed", "report") if n in self._parameters]
-        names += ["epochs"] if self.fidelities else []
-        try:
-            signature = inspect.signature(self.evaluate)
-        except (TypeError, ValueError):
-            return  # Some functions of C don't say.
-        try:
-            signature.bind(None, **dict.fromkeys(names))
-        except TypeError as error:
-            raise invalid(
-                "Task: evaluate",
-                f"{getattr(self.evaluate, '__name__', self.evaluate)}{signature}",
-                f"it must take one architecture, and of keywords seed, report and (with "
-                f"fidelities) epochs at most: {error}",
-            ) from None
-
-    @property
-    def _parameters(self) -> tuple[str, ...]:
-        """The names of the evaluator's arguments; empty where they can't be told."""
-        try:
-            return tuple(inspect.signature(self.evaluate).parameters)
-        except (TypeError, ValueError):
-            return ()
-
-    def cost(self, epochs: int | None) -> float:
-        """What a training of so many epochs costs, as a part of the full one's; None is that."""
-        return 1.0 if epochs is None else epochs / self.fidelities[-1]
-
-
-def _metrics(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
-    """Name → metric."""
-    if isinstance(metrics, str) or not isinstance(metrics, Sequence):
-        raise invalid("Task: metrics", metrics, "give a list of names or Metric objects")
-    given: dict[str, Metric] = {}
-    for metric in metrics:
-        if not isinstance(metric, str | Metric):
-            raise invalid("Task: metrics", metric, "give a name or a Metric")
-        metric = Metric(metric) if isinstance(metric, str) else metric
-        if metric.name in given:
-            raise invalid("Task: metrics", metric.name, "give each metric once")
-        given[metric.name] = metric
-    return given
-
-
-def _found_again(
-    reference: Reference,
-    objectives: tuple[Objective, ...],
-    constraints: tuple[Constraint, ...],
-    measure: str | None,
-    low_fidelity: int | None,
-) -> Task:
-    task = reference.load().replaced(measure=measure, low_fidelity=low_fidelity)
-    task.objectives, task.constraints = objectives, constraints
-    return task
+def _found_again(reference: TaskReference, options: dict[str, Any]) -> Task:
+    return reference.load()._again(**options)

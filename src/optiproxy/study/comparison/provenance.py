@@ -73,7 +73,7 @@ def _answers(task: Task) -> str | None:
         parts = [task.values(metric).tobytes() for metric in sorted(task.metrics)]
         return hashlib.sha256(b"".join(parts)).hexdigest()
     try:
-        functions: list[Any] = [task.evaluate, *task.exact.values(), *task.cheap.values()]
+        functions: list[Any] = [task.evaluator, *task.exact.values(), *task.cheap.values()]
         sources = [inspect.getsource(function) for function in functions]
     except (OSError, TypeError):  # They were typed into an interpreter, or are objects.
         return code_of(task)

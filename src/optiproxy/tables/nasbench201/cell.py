@@ -1,4 +1,4 @@
-"""What the tasks on NAS-Bench-201's cells share: the space, and the table of accuracies."""
+"""What the tasks on NAS-Bench-201's cells share: the space, its networks and its accuracies."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell
-from optiproxy.tables.benchmark import benchmark
-from optiproxy.tables.nasbench201.devices import DATA_SETS
-from optiproxy.tables.table import Table
+from optiproxy.tables.benchmark import rows_of
+from optiproxy.tables.parquet_rows import ParquetRows
 
 if TYPE_CHECKING:
     from torch import nn
 
+#: As the columns of the tables spell the data sets, and their titles.
+DATA_SETS = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "imagenet16_120": "ImageNet16-120",
+}
 # Of each data set, and so of its networks' outputs.
 CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16_120": 120}
-TABLE = "nb201_accuracy"
+TABLE, SHORT_TABLE = "nb201_accuracy", "nb201_accuracy_12epochs"
+SHORT, FULL = 12, 200
 CITATION = "Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.00326"
-
-__all__ = ["CITATION", "DATA_SETS", "TABLE", "accuracies", "build", "space"]
 
 
 def space() -> Cell:
@@ -32,38 +36,16 @@ def build(data_set: str) -> Callable[[Architecture], nn.Module]:
     return partial(space().build, classes=CLASSES[data_set])
 
 
-def accuracies(
-    data_set: str,
-    table: str = TABLE,
-    *,
-    suffix: str = "",
-    name: str = "accuracy",
-    description: str = "",
-    family: str = "",
-) -> Table:
-    """Validation accuracy guides, test accuracy is only reported, both in %.
+def name(kind: str, data_set: str, device: str = "") -> str:
+    """A task's name, such as ``hwnas-imagenet16-120-fpga``."""
+    parts = (kind, data_set.replace("_", "-"), device)
+    return "-".join(part for part in parts if part)
 
-    Args:
-        data_set: One of `DATA_SETS`.
-        table: By default that of the ``nb201-*`` tasks: after 200 epochs, means over the seeds.
-        suffix: Of the table's columns.
-        name: The task's; by default a part that costs are joined to.
-        description: The task's.
-        family: See `Origin`.
-    """
-    return benchmark(
-        table,
-        space(),
-        name=name,
-        key="arch",
-        columns={
-            "val_accuracy": f"{data_set}_val_accuracy{suffix}",
-            "test_accuracy": f"{data_set}_test_accuracy{suffix}",
-        },
-        objectives={"val_accuracy": "max"},
-        reported=["test_accuracy"],
-        build=build(data_set),
-        description=description,
-        citation=CITATION,
-        family=family,
-    )
+
+def accuracies(data_set: str, epochs: int = FULL) -> ParquetRows:
+    """``val_accuracy`` and ``test_accuracy`` in %, after 200 epochs or the training of 12."""
+    table, suffix = (TABLE, "") if epochs == FULL else (SHORT_TABLE, f"_{SHORT}ep")
+    columns = {
+        f"{split}_accuracy": f"{data_set}_{split}_accuracy{suffix}" for split in ("val", "test")
+    }
+    return rows_of(table, space(), columns)

@@ -15,9 +15,6 @@ Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.0
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,13 +22,12 @@ from numpy.typing import NDArray
 
 from optiproxy.spaces import Architecture, Cell
 from optiproxy.tables import store
-from optiproxy.tables.averaged_rows import read_columns
-from optiproxy.tables.benchmark import benchmark, numbers
-from optiproxy.tables.fidelity_rows import TwoTables
+from optiproxy.tables.arrow import buffers, floats, read_columns
+from optiproxy.tables.benchmark import benchmark, cell_numbers, rows_of
+from optiproxy.tables.fidelity_rows import FidelityRows
+from optiproxy.tables.joined_rows import JoinedRows
 from optiproxy.tables.nasbench201 import cell
-from optiproxy.tables.nasbench201.accuracy import FULL, SHORT, SHORT_TABLE
-from optiproxy.tables.nasbench201.cell import DATA_SETS
-from optiproxy.tables.parquet_rows import _array
+from optiproxy.tables.nasbench201.cell import DATA_SETS, FULL, SHORT
 from optiproxy.tables.table import Table
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.task import Task
@@ -41,21 +37,25 @@ RUNS, COSTS = "nb201_seed_runs", "nb201_cost_proxies"
 
 def twelve_epochs(data_set: str) -> Table:
     """NAS-Bench-201 after the training of 12 epochs."""
-    return cell.accuracies(
-        data_set,
-        SHORT_TABLE,
-        suffix="_12ep",
-        name=f"nb201-12epochs-{data_set.replace('_', '-')}",
+    return benchmark(
+        cell.SHORT_TABLE,
+        cell.space(),
+        cell.accuracies(data_set, SHORT),
+        name=cell.name("nb201-12epochs", data_set),
+        objectives={"val_accuracy": "max"},
+        reported=["test_accuracy"],
+        build=cell.build(data_set),
         description=(
             f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % after the training of 12 "
             "epochs, one seed"
         ),
+        citation=cell.CITATION,
         family="nb201-12epochs",
     )
 
 
 def costs(data_set: str) -> Table:
-    """NAS-Bench-201 with what a network costs and scores before training."""
+    """NAS-Bench-201 with costs, and scores that need no training."""
     columns = {
         "params_m": f"{data_set}_params_m",
         "train_seconds": f"{data_set}_search_train_seconds_200_epochs",
@@ -65,32 +65,26 @@ def costs(data_set: str) -> Table:
     if data_set == "cifar100":  # The others' FLOPs are not in the table.
         columns["flops_m"] = "cifar100_flops_m"
 
-    def trained(epochs: int, accuracies: Table) -> Table:
-        measured = benchmark(
-            COSTS,
-            cell.space(),
-            name="costs",
-            key="arch",
-            columns=columns,
-            objectives={"params_m": "min"},
-            scale={"train_seconds": epochs / FULL},
-            description="",
-            citation=cell.CITATION,
-        )
-        return accuracies.joined(
-            measured,
-            name=f"nb201-costs-{data_set.replace('_', '-')}",
-            description=(
-                f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % after 200 epochs, mean "
-                "over seeds; parameters in millions, seconds of training, NASWOT, LogSynflow"
-            ),
-            family="nb201-costs",
+    def trained(epochs: int) -> JoinedRows:
+        scale = {"train_seconds": epochs / FULL}
+        return JoinedRows(
+            cell.accuracies(data_set, epochs), rows_of(COSTS, cell.space(), columns, scale=scale)
         )
 
-    return TwoTables(
-        trained(FULL, cell.accuracies(data_set)),
-        FULL,
-        {SHORT: trained(SHORT, twelve_epochs(data_set))},
+    return benchmark(
+        (cell.TABLE, COSTS),
+        cell.space(),
+        FidelityRows(trained(FULL), FULL, {SHORT: trained(SHORT)}),
+        name=cell.name("nb201-costs", data_set),
+        objectives={"val_accuracy": "max"},
+        reported=["test_accuracy"],
+        build=cell.build(data_set),
+        description=(
+            f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % after 200 epochs, mean over "
+            "seeds; parameters in millions, seconds of training, NASWOT, LogSynflow"
+        ),
+        citation=cell.CITATION,
+        family="nb201-costs",
     )
 
 
@@ -101,7 +95,7 @@ def runs(data_set: str) -> Task:
     images = "validation" if data_set == "cifar10" else "validation and test"
     file = store.known(RUNS)
     return Task(
-        f"nb201-runs-{data_set.replace('_', '-')}",
+        cell.name("nb201-runs", data_set),
         single.space,
         single,
         objectives={metric: "max"},
@@ -132,7 +126,7 @@ class SingleRuns:
         self.space = space
         self._column, self._metric = column, metric
         # Single trainings are listed by a cell's number; the other table says which cell that is.
-        self._numbers = numbers(cell.TABLE, space)
+        self._numbers = cell_numbers(cell.TABLE, space)
         self._loaded: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -156,27 +150,12 @@ class SingleRuns:
     def _tables(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Where each cell's trainings begin, (cells + 1,), and all trainings by cell."""
         if self._loaded is None:
-            table = read_columns(store.find(RUNS), ("arch_index", self._column))
             import pyarrow as pa
 
-            numbers = np.concatenate(
-                [_array(chunk, np.int64) for chunk in table["arch_index"].cast(pa.int64()).chunks]
-            )
-            column = table[self._column].fill_null(math.nan)
-            values = np.concatenate([_array(chunk, np.float64) for chunk in column.chunks])
+            table = read_columns(store.find(RUNS), ("arch_index", self._column))
+            numbers = buffers(table["arch_index"].cast(pa.int64()), np.int64)
+            values = floats(table[self._column])
             order = np.argsort(numbers, kind="stable")
             starts = np.searchsorted(numbers[order], np.arange(numbers.max() + 2))
             self._loaded = starts.astype(np.int64), values[order]
         return self._loaded
-
-
-def __getattr__(attribute: str) -> Callable[[], Task]:
-    # The registry names a function for each: twelve_epochs_cifar10, costs_cifar100, …
-    made: dict[str, Callable[[str], Task]] = {
-        "twelve_epochs": twelve_epochs, "costs": costs, "runs": runs,
-    }  # fmt: skip
-    for kind, make in made.items():
-        data_set = attribute.removeprefix(f"{kind}_")
-        if data_set in DATA_SETS:
-            return partial(make, data_set)
-    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

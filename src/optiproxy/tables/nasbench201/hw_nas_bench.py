@@ -7,7 +7,7 @@ own images. The paper of OptiProxy-NAS searches ImageNet16-120 with limits of 2,
 GPU, Raspberry Pi 4 and Pixel 3, and of 1 ms on Edge TPU, Eyeriss and FPGA.
 
 On FBNet's space of 9^22 networks the file has costs and no accuracies: `fbnet` is that space and
-`fbnet_costs` its costs, for a task of one's own.
+`fbnet_costs` its costs, for a task of your own.
 
 Reference: Li et al., HW-NAS-Bench, ICLR 2021, https://arxiv.org/abs/2103.10584.
 """
@@ -15,12 +15,12 @@ Reference: Li et al., HW-NAS-Bench, ICLR 2021, https://arxiv.org/abs/2103.10584.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 
 from optiproxy.errors import DataError, unknown
 from optiproxy.spaces import Chain
 from optiproxy.tables import store
-from optiproxy.tables.benchmark import benchmark
+from optiproxy.tables.benchmark import benchmark, rows_of
+from optiproxy.tables.joined_rows import JoinedRows
 from optiproxy.tables.nasbench201 import cell
 from optiproxy.tables.nasbench201.cell import DATA_SETS
 from optiproxy.tables.table import Table
@@ -46,24 +46,20 @@ def task(data_set: str, device: str) -> Table:
     columns = {"latency_ms": f"{data_set}_{device}_latency_ms"}
     if has_energy:
         columns["energy_mj"] = f"{data_set}_{device}_energy_mj"
-    costs = benchmark(
-        CELLS,
-        cell.space(),
-        name=device,
-        key="arch",
-        columns=columns,
-        objectives={"latency_ms": "min"},
-        description="",
-        citation=_CITATION,
-    )
     energy = " and energy in mJ" if has_energy else ""
-    return cell.accuracies(data_set).joined(
-        costs,
-        name=f"hwnas-{data_set.replace('_', '-')}-{device}",
+    return benchmark(
+        (cell.TABLE, CELLS),
+        cell.space(),
+        JoinedRows(cell.accuracies(data_set), rows_of(CELLS, cell.space(), columns)),
+        name=cell.name("hwnas", data_set, device),
+        objectives={"val_accuracy": "max"},
+        reported=["test_accuracy"],
+        build=cell.build(data_set),
         description=(
             f"NAS-Bench-201 on {DATA_SETS[data_set]}: accuracy in % after 200 epochs, mean over "
             f"seeds; latency in ms{energy} on {title}, of the same images"
         ),
+        citation=(cell.CITATION, _CITATION),
         family="hwnas-DATA-DEVICE",
     )
 
@@ -162,12 +158,3 @@ def _layers(strides: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
         for layer in range(layers):
             yield before, channels, stride if layer == 0 else 1
             before = channels
-
-
-def __getattr__(attribute: str) -> Callable[[], Table]:
-    # The registry names a function for each task: cifar10_edgegpu, imagenet16_120_fpga, …
-    for data_set in DATA_SETS:
-        device = attribute.removeprefix(f"{data_set}_")
-        if device in DEVICES:
-            return partial(task, data_set, device)
-    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

@@ -13,10 +13,7 @@ NATS-Bench, TPAMI 2021, https://arxiv.org/abs/2009.00437.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
-from optiproxy.tables.benchmark import benchmark
+from optiproxy.tables.benchmark import benchmark, rows_of
 from optiproxy.tables.nasbench201 import cell
 from optiproxy.tables.nasbench201.cell import DATA_SETS
 from optiproxy.tables.table import Table
@@ -36,19 +33,19 @@ _CITATION = (
 def task(table: str, data_set: str) -> Table:
     """One edition on one data set."""
     name, edition = EDITIONS[table]
+    columns = {
+        "val_accuracy": f"{data_set}_val_accuracy_200epochs",
+        "test_accuracy": f"{data_set}_test_accuracy_200epochs",
+        "params_m": f"{data_set}_params_m",
+        "flops_m": f"{data_set}_flops_m",
+        "latency_ms": f"{data_set}_latency_ms",
+        "train_seconds": f"{data_set}_train_seconds_200epochs",
+    }
     return benchmark(
         table,
         cell.space(),
-        name=f"{name}-{data_set.replace('_', '-')}",
-        key="arch",
-        columns={
-            "val_accuracy": f"{data_set}_val_accuracy_200epochs",
-            "test_accuracy": f"{data_set}_test_accuracy_200epochs",
-            "params_m": f"{data_set}_params_m",
-            "flops_m": f"{data_set}_flops_m",
-            "latency_ms": f"{data_set}_latency_ms",
-            "train_seconds": f"{data_set}_train_seconds_200epochs",
-        },
+        rows_of(table, cell.space(), columns),
+        name=cell.name(name, data_set),
         objectives={"val_accuracy": "max"},
         reported=["test_accuracy"],
         build=cell.build(data_set),
@@ -59,12 +56,3 @@ def task(table: str, data_set: str) -> Table:
         citation=_CITATION,
         family=name,
     )
-
-
-def __getattr__(attribute: str) -> Callable[[], Table]:
-    # The registry names a function for each: nats_tss_cifar10, nb201_v1_1_cifar100, …
-    for table in EDITIONS:
-        data_set = attribute.removeprefix(f"{table}_")
-        if data_set in DATA_SETS:
-            return partial(task, table, data_set)
-    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

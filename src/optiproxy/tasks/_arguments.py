@@ -1,0 +1,94 @@
+"""Checks of a task's arguments, before any query."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from optiproxy.errors import invalid
+from optiproxy.metrics import Metric
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's arguments; empty where they can't be found."""
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return ()
+
+
+def check_evaluator(function: Callable[..., Any], fidelities: Sequence[int]) -> None:
+    """Raises InvalidValueError where an evaluator can't be called as a query calls it."""
+    parameters = parameters_of(function)
+    if fidelities and "epochs" not in parameters:
+        raise invalid(
+            "Task: evaluate", parameters, "with fidelities it must declare a keyword epochs"
+        )
+    declared = {"seed", "report"} & set(parameters)
+    names = [*declared, "epochs"] if fidelities else [*declared]
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # Some functions of C have no signature.
+    try:
+        signature.bind(None, **dict.fromkeys(names))
+    except TypeError as error:
+        raise invalid(
+            "Task: evaluate",
+            f"{getattr(function, '__name__', function)}{signature}",
+            f"it must take one architecture, and of keywords seed, report and (with fidelities) "
+            f"epochs at most: {error}",
+        ) from None
+
+
+def checked_fidelities(fidelities: Iterable[int]) -> tuple[int, ...]:
+    """The epochs as a tuple.
+
+    Raises:
+        InvalidValueError: They are no list of positive whole numbers, ascending.
+    """
+    remedy = "give a list of epochs, ascending, such as (12, 200)"
+    if isinstance(fidelities, str) or not isinstance(fidelities, Iterable):
+        raise invalid("Task: fidelities", fidelities, remedy)
+    given = tuple(fidelities)
+    whole = all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in given)
+    if not whole or list(given) != sorted(set(given)):
+        raise invalid("Task: fidelities", given, remedy)
+    return given
+
+
+def check_low_fidelity(task: str, epochs: int, fidelities: Sequence[int]) -> None:
+    """Raises InvalidValueError unless `epochs` is a fidelity below the full one."""
+    lower = fidelities[:-1]
+    if epochs not in lower:
+        remedy = f"task {task!r} has one fidelity alone: Task(fidelities=…) names more"
+        if lower:
+            remedy = f"give one of {', '.join(map(str, lower))}"
+        raise invalid("low fidelity", epochs, remedy)
+
+
+def metrics_by_name(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
+    """Name → metric.
+
+    Raises:
+        InvalidValueError: They are no list of names and metrics, each once.
+    """
+    if isinstance(metrics, str) or not isinstance(metrics, Sequence):
+        raise invalid("Task: metrics", metrics, "give a list of names or Metric objects")
+    given: dict[str, Metric] = {}
+    for metric in metrics:
+        if not isinstance(metric, str | Metric):
+            raise invalid("Task: metrics", metric, "give a name or a Metric")
+        metric = Metric(metric) if isinstance(metric, str) else metric
+        if metric.name in given:
+            raise invalid("Task: metrics", metric.name, "give each metric once")
+        given[metric.name] = metric
+    return given
+
+
+def check_functions(**functions: object) -> None:
+    """Raises InvalidValueError for an argument that is neither a function nor None."""
+    for argument, function in functions.items():
+        if function is not None and not callable(function):
+            raise invalid(f"Task: {argument}", function, "give a function, or leave it out")
