@@ -1,6 +1,7 @@
 """Every search method by name: ours and the baselines.
 
-All take ``(space, objectives, *, constraints=None, seed=0)``; see `search.Optimizer`.
+All take ``(space, objectives, *, constraints=None, seed=0)`` or ``(task, *, seed=0)``; see
+`search.Optimizer`.
 """
 
 from optiproxy.registry import Registry
@@ -20,7 +21,7 @@ METHODS = Registry(
         "nsga2": "optiproxy.baselines.optuna_samplers:NSGA2",
     },
     group="optiproxy.methods",
-    # Listed, and tested with all others, where they are installed.
+    # Listed, and tested like the others, where their packages are installed.
     optional={
         "nsga2-pymoo": ("optiproxy.baselines.pymoo_nsga2:PymooNSGA2", "pymoo"),
         "smac": ("optiproxy.baselines.smac3:SMAC", "smac"),

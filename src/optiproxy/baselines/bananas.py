@@ -29,18 +29,18 @@ LEARNING_RATE, BETAS = 0.01, (0.9, 0.99)
 
 
 class BANANAS(Optimizer):
-    """Fits five networks, mutates the best architectures, and asks for what a Thompson draw likes.
+    """Fits five networks, mutates the best architectures, and proposes the best Thompson draws.
 
     Reference: White, Neiswanger and Savani, BANANAS, AAAI 2021, https://arxiv.org/abs/1910.11858;
     hyper-parameters of their published code.
 
-    1. The first ten queries are random; ten at a time are asked for afterwards.
-    2. Five networks learn the score from the path encoding: which sequences of options occur from
-       source to sink, wherever.
-    3. Candidates are mutations of the best architecture, of the second best where those are known
-       already, and so on.
-    4. Independent Thompson sampling: each candidate draws from the normal distribution that the
-       networks' mean and deviation make; the best draws are the batch.
+    1. The first ten queries are random; the batches have ten.
+    2. Five networks learn the score from the path encoding: which sequences of options occur on any
+       path from source to sink.
+    3. Candidates are mutations of the best architecture, then of the second best where all of those
+       are known, and so on.
+    4. Independent Thompson sampling: each candidate draws from the normal distribution with the
+       networks' mean and deviation; the best draws are the batch.
     """
 
     batch_size = 10
@@ -55,7 +55,7 @@ class BANANAS(Optimizer):
             mean, deviation = self._predict(candidates, rng)
             draws = rng.normal(mean, deviation)
             candidates = candidates[np.argsort(-draws)[:n]]
-        if len(candidates) < n:  # all around the best is known: go on elsewhere
+        if len(candidates) < n:  # all mutations of the best are known
             candidates = np.concatenate([candidates, self.random_new(2 * n, rng)])
             candidates = candidates[self.is_new(candidates)][:n]
         return candidates
@@ -86,8 +86,8 @@ class BANANAS(Optimizer):
 def _path_encoding(space: Space, rows: Indices) -> Tensor:
     """Which sequences of options occur along any path; (B, sequences).
 
-    Paths through choices with the same options share their features, as in the paper; the library's
-    own encoding keeps them apart.
+    Paths through choices with the same options share their features, as in the paper; `Path` has
+    separate features for each path.
     """
     encoder = Path(space)
     (columns,) = encoder.discrete(torch.from_numpy(rows))
@@ -117,7 +117,7 @@ def _fitted(x: Tensor, y: Tensor, generator: torch.Generator) -> list[tuple[Tens
     for _ in range(EPOCHS):
         order = torch.randperm(len(x), generator=generator)
         for part in torch.split(order, MINIBATCH):
-            # Summed over members: each learns by itself.
+            # A sum over members, so that each learns from its own loss.
             loss = (_forward(networks, x[part]) - y[part]).abs().mean(1).sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Regularised evolution: the age of an architecture, not its rank, ends its life."""
+"""Regularised evolution: the oldest architecture leaves the population, not the worst."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RegularizedEvolution(Optimizer):
 
     Reference: Real et al., Regularized evolution for image classifier architecture search,
     AAAI 2019, https://arxiv.org/abs/1802.01548. Population 20 suits budgets of a hundred queries;
-    a mutation changes one choice, and architectures that are known already are not repeated.
+    a mutation changes one choice, and no architecture is repeated.
     """
 
     n_init = POPULATION
@@ -37,7 +37,7 @@ class RegularizedEvolution(Optimizer):
             fresh = self.is_new(batch)[len(children) :]
             if fresh.any():
                 children.append(mutants[np.argmax(fresh)])
-        if len(children) < n:  # all around is known: go on elsewhere
+        if len(children) < n:  # all mutations are known
             rows = self.random_new(2 * n, rng)
             taken = {child.tobytes() for child in children}
             rest = [row for row in rows if row.tobytes() not in taken]

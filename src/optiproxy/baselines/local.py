@@ -12,9 +12,9 @@ class LocalSearch(Optimizer):
     """First-improvement hill climbing with random restarts.
 
     Reference: White et al., Exploring the loss landscape in neural architecture search, UAI 2021,
-    https://arxiv.org/abs/2005.02960. The position is read off the history: it moves to every told
-    neighbour that is better, and starts anew at the first architecture told after all neighbours
-    are known.
+    https://arxiv.org/abs/2005.02960. The position follows from the history: it moves to every
+    evaluated neighbour that is better, and restarts at the first architecture that is evaluated
+    after all neighbours are known.
     """
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
@@ -31,14 +31,14 @@ class LocalSearch(Optimizer):
         return rows
 
     def _position(self) -> Indices | None:
-        """Where the walk stands; None where it has to start (anew)."""
+        """Where the walk stands; None where it has to start or restart."""
         here: Indices | None = None
         score = -np.inf
         seen: set[bytes] = set()
         around: set[bytes] = set()
         for row, key, value in zip(self._rows, self.keys(self.rows), self.scores(), strict=True):
             seen.add(key)
-            # After the last neighbour the next one told, wherever it lies, is the new start.
+            # After the last neighbour, the next query is the new start, wherever it lies.
             ended = here is None or around <= seen - {key}
             if ended or (key in around and value > score):
                 here, score = row, float(value)

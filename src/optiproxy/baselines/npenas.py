@@ -1,4 +1,4 @@
-"""NPENAS: evolution whose children are chosen by a graph network that predicts their score."""
+"""NPENAS: evolution whose children are selected by a graph network that predicts their score."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ Weights = dict[str, Tensor]
 
 
 class NPENAS(Optimizer):
-    """Mutates the best architectures and asks for the children that a graph network rates highest.
+    """Mutates the best architectures and proposes the children that a graph network rates highest.
 
     Reference: Wei, Niu, Tang, Wang, Hu and Liang, NPENAS: neural predictor guided evolution for
     neural architecture search, https://arxiv.org/abs/2003.12857, its variant NPENAS-NP;
     hyper-parameters of their published code.
 
-    1. The first ten queries are random; ten at a time are asked for afterwards.
+    1. The first ten queries are random; the batches have ten.
     2. A graph isomorphism network learns the score from the cell's graph.
     3. Ten mutations of each of the best architectures are candidates, until there are 100.
     4. Those with the highest predictions are the batch.
 
-    What differs: their output is a sigmoid scaled by the range of good scores, which a search does
-    not know; here the target is sharpened as in OptiProxy, which on NB201 left a third of the
-    regret that standardised scores left. All queries are one minibatch, with layer norm.
+    Differences: their output is a sigmoid scaled by the range of good scores, which a search does
+    not know; here targets are sharpened as in OptiProxy (docs/log.md). All queries are one
+    minibatch, with layer norm.
     """
 
     batch_size = 10
@@ -55,13 +55,13 @@ class NPENAS(Optimizer):
         candidates = self._candidates(max(CANDIDATES, 2 * n), rng)
         if len(candidates) > n:
             candidates = candidates[np.argsort(-self._predict(candidates, rng))[:n]]
-        if len(candidates) < n:  # all around the best is known: go on elsewhere
+        if len(candidates) < n:  # all children are known
             candidates = np.concatenate([candidates, self.random_new(2 * n, rng)])
             candidates = candidates[self.is_new(candidates)][:n]
         return candidates
 
     def _candidates(self, number: int, rng: np.random.Generator) -> Indices:
-        """Up to `number` new mutations of one choice, a few of each parent, the best one first."""
+        """Up to `number` new mutations of one choice, a few of each parent, the best first."""
         mutations = []
         for parent in self.rows[np.argsort(-self.scores(), kind="stable")[:PARENTS]]:
             neighbours = self.space.neighbour_indices(parent[None])
@@ -70,7 +70,7 @@ class NPENAS(Optimizer):
         return rows[self.is_new(rows)][:number]
 
     def _predict(self, candidates: Indices, rng: np.random.Generator) -> NDArray[np.float32]:
-        """What the network thinks of candidates (B, C); (B,)."""
+        """The network's predictions for candidates (B, C), (B,)."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         target = torch.from_numpy(sharpen(fill(self.scores()))).float()
         rows = torch.from_numpy(np.concatenate([self.rows, candidates]))
@@ -83,7 +83,7 @@ class NPENAS(Optimizer):
 
 
 def _graph(space: Space, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Who hears whom, itself and its predecessors, (B, N, N), and the vertices (B, N, F)."""
+    """Each vertex's inputs, itself and its predecessors, (B, N, N), and the vertices (B, N, F)."""
     adjacency, x = encodings.make("adjacency", space).discrete(rows)
     return adjacency.transpose(-1, -2) + torch.eye(adjacency.shape[-1]), x
 

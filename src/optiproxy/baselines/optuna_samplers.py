@@ -1,7 +1,7 @@
 """Optuna's samplers behind ask/tell: TPE, its Gaussian process and NSGA-II.
 
-This is the only file outside `study` that knows Optuna, and it imports it when first asked. Each
-`ask` builds an in-memory study from the history, so that the sampler has no state of its own.
+This is the only file outside `study` that imports Optuna, at the first `ask`. Each `ask` builds an
+in-memory study from the history, so that the sampler keeps no state.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ if TYPE_CHECKING:
 
 
 class _OptunaMethod(Optimizer):
-    """What the samplers share. Choices are categorical parameters, those with an order whole
-    numbers (see `Space.levels`). Several objectives are a multi-objective study; a constraint is a
-    trial's constraint, satisfied when ``<= 0``; a failed query is a failed trial, which Optuna's
-    samplers do not see; what is pending is running. A query that was dropped for a limit before its
-    objectives were measured has the worst values seen: the samplers rank infeasible trials by their
-    violations.
+    """The basis of the samplers.
+
+    Choices are categorical parameters, ordered choices (see `Space.levels`) whole numbers. A
+    constraint is a trial's constraint, satisfied when ``<= 0``; a failed query is a failed trial,
+    which Optuna's samplers ignore; a pending one is running. A query that was dropped for a limit
+    before its objectives were measured gets the worst values seen, since the samplers rank
+    infeasible trials by their violations.
     """
 
-    #: How often in a row a sampler may repeat what is known; then random architectures fill the
-    #: batch. Random samplers do so near the end of a space alone.
+    #: How often in a row a sampler may repeat known architectures before random ones fill the
+    #: batch; random samplers repeat them only where few others are left.
     retries = 20
-    #: Whether a repeated proposal is told with its known result. A model whose proposal is the
-    #: maximum of what it believes would propose it again for ever; a random one may draw again.
+    #: Whether a repeated proposal becomes a trial with the known result. A model would propose the
+    #: maximum of its acquisition again for ever; a random sampler draws another one.
     tells_repeats = False
 
     @abstractmethod
@@ -50,7 +51,7 @@ class _OptunaMethod(Optimizer):
         return {}
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        import optuna  # before its logger is quietened: it sets the level itself
+        import optuna  # it sets the level of its logger when imported
 
         rows = np.empty((0, len(self.space)), dtype=np.int64)
         with _quiet(optuna.logging.get_logger("optuna")):
@@ -60,7 +61,7 @@ class _OptunaMethod(Optimizer):
                 trial = study.ask(self._distributions)
                 places = np.array([trial.params[name] for name in self.space.names])
                 row = self._order.options(places)
-                # The samplers know no conditions and no list: of a pool hardly a row is theirs.
+                # The samplers know no conditions and no pool, so that the row is repaired.
                 meant = self.space.repair(row[None])
                 longer = np.concatenate([rows, meant])
                 if len(meant) and self.is_new(longer)[-1]:
@@ -147,11 +148,11 @@ class _OptunaMethod(Optimizer):
         }
 
     def _repeat(self, study: Study, trial: Trial, row: Indices) -> None:
-        """Ends the trial of a proposal that is no use."""
+        """Ends the trial of a repeated proposal."""
         from optuna.trial import TrialState
 
-        told = (q for r, q in zip(self._rows, self._queries, strict=True) if (r == row).all())
-        query = next(told, None)
+        known = (q for r, q in zip(self._rows, self._queries, strict=True) if (r == row).all())
+        query = next(known, None)
         if not self.tells_repeats or query is None or query.metrics is None:
             study.tell(trial, state=TrialState.FAIL)
             return
@@ -183,14 +184,14 @@ class GPSampler(_OptunaMethod):
     """
 
     n_init = 10
-    # A proposal takes it 50 ms, and if the third is known, so is the fourth.
+    # A proposal takes 50 ms, and after two known ones the next is known too.
     retries = 2
     tells_repeats = True
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         from optiproxy.search.threads import single_threaded
 
-        # Once it is sure of its best, Optuna shares a probability of nothing among the others.
+        # Optuna divides zero probabilities once it is certain of the best.
         with single_threaded(), np.errstate(invalid="ignore"):
             return super()._propose(n, rng)
 
@@ -212,7 +213,7 @@ class NSGA2(_OptunaMethod):
     def _attributes(self, completed: int) -> dict[str, Any]:
         from optuna.samplers import NSGAIISampler
 
-        # The sampler reads a trial's generation off an attribute that it gives at ask time.
+        # The sampler reads the generation from an attribute that it sets at ask time.
         return {NSGAIISampler._get_generation_key(): completed // self.population}
 
     def _sampler(self, seed: int) -> BaseSampler:
@@ -223,7 +224,7 @@ class NSGA2(_OptunaMethod):
 
 @contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Optuna announces every new study; ours are many, and nobody's."""
+    """Silences the message about each new study."""
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

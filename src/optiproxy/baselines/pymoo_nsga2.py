@@ -30,16 +30,16 @@ class PymooNSGA2(Optimizer):
        each choice anew with probability 1/C. What is known already, or no architecture, is made
        again.
 
-    pymoo's object is asked and told, and built anew from the history for each `ask`, so that the
-    history is the only state. Its generations are for budgets of hundreds, as those of `nsga2`.
+    pymoo's object is asked and succeeded, and built anew from the history for each `ask`, so that
+    the history is the only state. Its generations are for budgets of hundreds, as those of `nsga2`.
     """
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        told = [i for i, query in enumerate(self._queries) if query.metrics is not None]
-        generations = len(told) // POPULATION
+        succeeded = [i for i, query in enumerate(self._queries) if query.metrics is not None]
+        generations = len(succeeded) // POPULATION
         if not generations:
             return self.random_new(n, rng)
-        algorithm = self._algorithm(np.array(told[: generations * POPULATION]))
+        algorithm = self._algorithm(np.array(succeeded[: generations * POPULATION]))
         # The parents are those of the whole generation; each `ask` makes other children of them.
         algorithm.random_state = rng
         rows = np.empty((0, len(self.space)), dtype=np.int64)
@@ -54,8 +54,8 @@ class PymooNSGA2(Optimizer):
                 return rows[self.is_new(rows)][:n]
         return rows[:n]
 
-    def _algorithm(self, told: NDArray[np.int64]) -> Any:
-        """pymoo's algorithm after the generations of results number `told`."""
+    def _algorithm(self, succeeded: NDArray[np.int64]) -> Any:
+        """pymoo's algorithm after the generations of results number `succeeded`."""
         from pymoo.algorithms.moo.nsga2 import NSGA2, binary_tournament
         from pymoo.core.population import Population
         from pymoo.core.problem import Problem
@@ -83,7 +83,7 @@ class PymooNSGA2(Optimizer):
         # Ties of crowding are broken at random; the same way whenever the history is read.
         algorithm.setup(problem, termination=NoTermination(), seed=self.seed)
         cost, violation = self._costs(), self._violations()
-        for part in told.reshape(-1, POPULATION):
+        for part in succeeded.reshape(-1, POPULATION):
             values = {"X": self.rows[part].astype(object), "F": cost[part]}
             if self.constraints:
                 values["G"] = violation[part]
@@ -122,7 +122,7 @@ class PymooNSGA2(Optimizer):
         return Valid()
 
     def _unknown(self) -> Any:
-        """Drops children that are known: told, pending, or twice."""
+        """Drops children that are known: succeeded, pending, or twice."""
         from pymoo.core.duplicate import DuplicateElimination
 
         method = self

@@ -1,4 +1,4 @@
-"""Random search: the floor that every method has to beat."""
+"""Random search, the baseline that every method has to beat."""
 
 from __future__ import annotations
 

@@ -23,11 +23,12 @@ class SMAC(Optimizer):
     Reference: Lindauer et al., SMAC3: a versatile Bayesian optimization package for hyperparameter
     optimization, JMLR 2022, https://arxiv.org/abs/2109.09831.
 
-    SMAC's own loop keeps its state in a folder. Here its model, acquisition function and maximiser
-    are built anew from the history, with the settings of its `HyperparameterOptimizationFacade`:
-    the logarithm of scaled costs is learnt by ten trees, one proposal in five is random, and eight
-    come from one model. Its initial design, ten Sobol points for each choice or a quarter of the
-    budget, would leave few guided queries of a hundred; ten random ones stand for it.
+    SMAC keeps the state of its loop in a folder. Here its model, acquisition function and maximiser
+    are built from the history for each `ask`, with the settings of its
+    `HyperparameterOptimizationFacade`: ten trees learn the logarithm of scaled costs, one proposal
+    in five is random, and eight come from one model. Its initial design (ten Sobol points for each
+    choice, or a quarter of the budget) would leave few other queries of a hundred; ten random ones
+    replace it.
     """
 
     batch_size = 8
@@ -40,27 +41,26 @@ class SMAC(Optimizer):
         from joblib import parallel_config  # what scikit-learn, and so SMAC, grows its trees with
 
         spare = self.random_new(2 * n, rng)
-        # Without threads, ten small trees are grown and asked sooner (30 queries: 7.3 s instead of
-        # 12.8 on two cores), and come out equal.
+        # Ten small trees are faster without threads, and equal.
         with parallel_config(backend="sequential"):
-            guided = self.space.repair(self._guided(rng))  # It knows no conditions and no list.
-        guided = guided[self.is_new(guided)]
-        # A place is random by lot, or where the maximiser has nothing new left.
-        chosen = np.concatenate([guided[:n], spare[: max(0, n - len(guided))]])[:n]
-        lots = rng.random(len(chosen)) < RANDOM_SHARE
-        chosen[lots] = spare[len(spare) - lots.sum() :]
-        rows = np.concatenate([chosen, guided, spare])
+            found = self.space.repair(self._maximised(rng))  # SMAC knows no conditions and no pool
+        found = found[self.is_new(found)]
+        # A place is random with probability `RANDOM_SHARE`, or if the maximiser has nothing new.
+        chosen = np.concatenate([found[:n], spare[: max(0, n - len(found))]])[:n]
+        random = rng.random(len(chosen)) < RANDOM_SHARE
+        chosen[random] = spare[len(spare) - random.sum() :]
+        rows = np.concatenate([chosen, found, spare])
         return rows[self.is_new(rows)][:n]
 
-    def _guided(self, rng: np.random.Generator) -> Indices:
-        """What SMAC's maximiser finds, the best first, (B, C)."""
+    def _maximised(self, rng: np.random.Generator) -> Indices:
+        """The configurations that SMAC's maximiser finds, the best first, (B, C)."""
         from ConfigSpace import Categorical, Configuration, ConfigurationSpace, Integer
         from smac.acquisition.function import EI
         from smac.acquisition.maximizer import LocalAndSortedRandomSearch, LocalSearch
         from smac.model.random_forest import RandomForest
 
         class Ordered(LocalSearch):
-            # SMAC takes the starting points out of a set, whose order is another in each process.
+            # SMAC takes the starting points from a set, whose order differs between processes.
             def _get_init_points_from_previous_configs(self, *arguments: Any) -> list[Any]:
                 points = super()._get_init_points_from_previous_configs(*arguments)
                 return sorted(points, key=lambda config: config.get_array().tolist())
@@ -78,8 +78,8 @@ class SMAC(Optimizer):
             places = order.places(row).tolist()
             return Configuration(space, values=dict(zip(names, places, strict=True)))
 
-        told = [configuration(row) for row in self._rows]
-        x = np.array([config.get_array() for config in told])
+        evaluated = [configuration(row) for row in self._rows]
+        x = np.array([config.get_array() for config in evaluated])
         y = _log_scaled(-fill(self.scores()))
         model = RandomForest(
             space, n_trees=10, ratio_features=1.0, min_samples_split=2, min_samples_leaf=1,
@@ -90,7 +90,7 @@ class SMAC(Optimizer):
         acquisition.update(model=model, eta=float(y.min()), X=x, num_data=len(x))
         search = LocalAndSortedRandomSearch(space, acquisition, challengers=1000, seed=seeds[2])
         search._local_search = Ordered(space, acquisition, seed=seeds[2])
-        found = search.maximize(told, n_points=1000)
+        found = search.maximize(evaluated, n_points=1000)
         rows = [[config[name] for name in names] for config in found]
         return order.options(np.array(rows, dtype=np.int64).reshape(-1, len(self.space)))
 

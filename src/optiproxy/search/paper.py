@@ -1,4 +1,4 @@
-"""OptiProxy as its authors published it, for comparison: one GCN, their settings, their ranking.
+"""OptiProxy as published, for comparison: one GCN, the authors' settings, their ranking.
 
 Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656, with the settings of their
 configuration files, which they change from task to task (`SETTINGS`).
@@ -26,9 +26,9 @@ from optiproxy.spaces import Darts, Graph, Pool, Recurrent, Space
 from optiproxy.spaces.architecture import Indices
 
 EXPLORATION = 0.3
-# Draws from each group, at most, until there are so many candidates that are new.
+# The most draws from each group while there are too few new candidates.
 DRAWS = 40
-# What is predicted to miss a limit by more than a fifth of it is ranked out: the proxy errs.
+# Candidates predicted to exceed a limit by more than this fraction of it are ranked out.
 SLACK = 0.2
 
 
@@ -62,8 +62,8 @@ class Settings:
 
 
 IMAGENET = "nb201-imagenet16-120"
-#: Of each task of theirs. The rates by which they fit on the CIFAR sets of NAS-Bench-201 are not
-#: published; ImageNet16-120's stands for them.
+#: For each of the authors' tasks. Their learning rates for the CIFAR sets of NAS-Bench-201 are not
+#: published; that of ImageNet16-120 is used.
 SETTINGS = {
     IMAGENET: Settings(),
     "nb201-cifar10": Settings(
@@ -193,7 +193,7 @@ class Paper(Optimizer):
         return self._drawn(p, count, mask, generator), gcn
 
     def _drawn(self, p: Tensor, count: int, mask: Tensor, generator: torch.Generator) -> Indices:
-        """Up to `count` new rows (count, C) from the distributions p (G, C, O)."""
+        """Up to `count` new rows, (count, C), drawn from the distributions p (G, C, O)."""
         rows = self.rows[:0]
         for _ in range(DRAWS):
             noise = torch.rand(p.shape, generator=generator, dtype=p.dtype)
@@ -208,17 +208,17 @@ class Paper(Optimizer):
 
     @property
     def _outputs(self) -> list[tuple[str, float]]:
-        """The metrics that are learnt, and the sign by which greater is better."""
+        """The proxy's metrics, each with the sign by which greater is better."""
         objectives = [(o.metric, o.sign) for o in self.objectives]
         return objectives + [(c.metric, -c.sign) for c in self.constraints]
 
     def _ranked(self, mean: np.ndarray) -> np.ndarray:
-        """What candidates are ranked by, (B,), from their predicted outputs (B, M)."""
+        """The ranking value of candidates, (B,), from their predicted outputs (B, M)."""
         m = len(self.objectives)
         rank = mean[:, :m].sum(1)
         for column, constraint in zip(mean[:, m:].T, self.constraints, strict=True):
-            told = fill(-constraint.sign * self.values(constraint.metric))
-            predicted = -(column * (told.std() or 1.0) + told.mean())  # sign · metric
+            y = fill(-constraint.sign * self.values(constraint.metric))
+            predicted = -(column * (y.std() or 1.0) + y.mean())  # sign · metric
             allowed = constraint.sign * constraint.bound + SLACK * abs(constraint.bound)
             rank = np.where(predicted <= allowed, rank, rank - 1e6)
         return np.asarray(rank)

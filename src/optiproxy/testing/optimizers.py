@@ -1,4 +1,4 @@
-"""What every method that is asked and told has to do."""
+"""Conformance cases of methods."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ class OptimizerCases:
         out = [arch for _ in range(6) for arch in opt.ask(2)]
         assert len(set(out)) == 12
         rebuilt = make(CELL, SCORE, seed=0)
-        told = [(query.architecture, query.metrics) for query in opt.queries]
-        rebuilt.restore(told, pending=out)
+        evaluated = [(query.architecture, query.metrics) for query in opt.queries]
+        rebuilt.restore(evaluated, pending=out)
         assert not set(rebuilt.ask(5)) & set(out)
 
     @pytest.mark.parametrize("space", [CHAIN, FEW], ids=["18", "7"])
@@ -152,7 +152,7 @@ class OptimizerCases:
         assert opt.best is None
         assert len({query.architecture for query in opt.queries}) == 25
 
-    def test_it_is_told_what_it_never_asked(self, make: Make) -> None:
+    def test_results_of_other_architectures_are_taken(self, make: Make) -> None:
         opt = make(CELL, SCORE, seed=0)
         archs = CELL.sample(5, seed=9)
         opt.tell([dict(arch) for arch in archs], [score(arch) for arch in archs])
