@@ -13,7 +13,8 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from optiproxy.errors import InvalidValueError
-from optiproxy.scores import AUTO, NetworkScores, small_network
+from optiproxy.scores import AUTO, SCORES, NetworkScores, small_network
+from optiproxy.scores.base import fixed_randomness
 from optiproxy.scores.evaluate import CONSTANT, FAILURES
 from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain, Pool
 from optiproxy.tasks import get
@@ -193,13 +194,22 @@ def test_names_are_listed_without_torch() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("published")
 def test_scores_of_small_networks_agree_with_the_published_ones() -> None:
-    """docs/scores.md has the figures of 500 cells; 60 cells leave room for chance."""
+    """Rank correlations over 500 cells are 0.97 and 0.98 (docs/scores.md).
+
+    The cells are scored as they are written, inactive operations included, as the published ones.
+    """
     task = get("nb201-costs-cifar10")
-    space = task.space
-    rows = np.random.default_rng(1).choice(len(space.all_indices), 60, replace=False)
-    archs = space.from_indices(space.all_indices[rows])
-    table = NetworkScores(space, names=["naswot", "logsynflow"])(archs)
-    published = [task.query(arch).metrics for arch in archs]
-    for name, column in zip(table.names, table.values.T, strict=True):
-        reference = [metrics[name] for metrics in published if metrics is not None]
-        assert float(spearmanr(column, reference).statistic) > 0.88, name
+    small = small_network(task.space)
+    indices = task.space.all_indices
+    rows = np.random.default_rng(1).choice(len(indices), 60, replace=False)
+    archs = task.space.from_indices(indices[rows])
+    ours: dict[str, list[float]] = {"naswot": [], "logsynflow": []}
+    for arch in archs:
+        with fixed_randomness(0):
+            model = small.build(arch)
+        for name, values in ours.items():
+            values.append(SCORES.get(name)(model, small.example_input))
+    published = [metrics for arch in archs if (metrics := task.query(arch).metrics) is not None]
+    for name, values in ours.items():
+        reference = [metrics[name] for metrics in published]
+        assert float(spearmanr(values, reference).statistic) > 0.94, name

@@ -1,7 +1,7 @@
 """NASWOT: do inputs switch the network's activations differently?
 
 Mellor et al., Neural Architecture Search without Training, ICML 2021,
-https://arxiv.org/abs/2006.04647, eq. 2 and algorithm 1.
+https://arxiv.org/abs/2006.04647.
 """
 
 from __future__ import annotations

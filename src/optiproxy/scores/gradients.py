@@ -3,10 +3,10 @@
 There are no labels: the loss compares outputs with targets that are drawn from the seed.
 
 - Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021,
-  https://arxiv.org/abs/2101.08134, section 3.2: all three as scores of networks.
-- Lee et al., SNIP, ICLR 2019, https://arxiv.org/abs/1810.02340, eq. 5.
+  https://arxiv.org/abs/2101.08134, section 3: all three as scores of networks.
+- Lee et al., SNIP, ICLR 2019, https://arxiv.org/abs/1810.02340.
 - Wang et al., Picking Winning Tickets Before Training by Preserving Gradient Flow, ICLR 2020,
-  https://arxiv.org/abs/2002.07376, eq. 8.
+  https://arxiv.org/abs/2002.07376.
 """
 
 from __future__ import annotations

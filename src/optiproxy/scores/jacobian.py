@@ -1,7 +1,7 @@
 """Jacobian covariance: do inputs move the output in different directions?
 
 Mellor et al., Neural Architecture Search without Training, first version of 2020,
-https://arxiv.org/abs/2006.04647v1, eq. 3; called jacob_cov by Abdelfattah et al., ICLR 2021,
+https://arxiv.org/abs/2006.04647v1; called jacob_cov by Abdelfattah et al., ICLR 2021,
 https://arxiv.org/abs/2101.08134.
 """
 

@@ -1,11 +1,11 @@
 """SynFlow and LogSynflow: how strongly paths of weights join input and output.
 
 - Tanaka et al., Pruning neural networks without any data by iteratively conserving synaptic flow,
-  NeurIPS 2020, https://arxiv.org/abs/2006.05467, eq. 1 and section 5.
+  NeurIPS 2020, https://arxiv.org/abs/2006.05467.
 - Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021,
-  https://arxiv.org/abs/2101.08134, eq. 1: the sum over all weights scores a network.
+  https://arxiv.org/abs/2101.08134, section 3: the sum over all weights scores a network.
 - Cavagnero et al., FreeREA: Training-Free Evolution-based Architecture Search, WACV 2023,
-  https://arxiv.org/abs/2207.05135, eq. 5: LogSynflow.
+  https://arxiv.org/abs/2207.05135: LogSynflow.
 """
 
 from __future__ import annotations
