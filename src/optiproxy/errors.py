@@ -1,6 +1,6 @@
-"""Every error that a user's mistake can raise, and the words it is told in.
+"""The errors that users can catch, and the form of their messages.
 
-A message names the field, the value that was given and the remedy, for example::
+A message names the field, the value, and the remedy, for example::
 
     budget: got 0; give a whole number of 1 or more
 """
@@ -11,12 +11,12 @@ import difflib
 import numbers
 from collections.abc import Iterable
 
-# Names that a message lists; there are over a hundred tasks.
+# The most names that a message lists; there are over a hundred tasks.
 _LISTED = 40
 
 
 class OptiProxyError(Exception):
-    """Base class: whatever the library raises on purpose derives from it."""
+    """Base class of all errors that the library raises."""
 
 
 class InvalidValueError(OptiProxyError, ValueError):
@@ -24,7 +24,7 @@ class InvalidValueError(OptiProxyError, ValueError):
 
 
 class DataError(OptiProxyError):
-    """A published table that is missing, truncated or not what its checksum says."""
+    """A published table that is missing, truncated or has a wrong checksum."""
 
 
 class StudyError(OptiProxyError):
@@ -44,7 +44,7 @@ class ScoreFailed(OptiProxyError):
 
 
 def invalid(field: str, got: object, remedy: str) -> InvalidValueError:
-    """The house's sentence for a bad value: ``field: got value; remedy``."""
+    """The error for a bad value: ``field: got value; remedy``."""
     return InvalidValueError(f"{field}: got {got!r}; {remedy}")
 
 
@@ -52,7 +52,7 @@ def whole_number(field: str, got: object, least: int = 1) -> int:
     """`got` as an int, where it is a whole number (numpy's too) of `least` or more.
 
     Raises:
-        InvalidValueError: It is none.
+        InvalidValueError: It is not such a number.
     """
     if isinstance(got, bool) or not isinstance(got, numbers.Integral) or got < least:
         raise invalid(field, got, f"give a whole number of {least} or more")
@@ -60,7 +60,7 @@ def whole_number(field: str, got: object, least: int = 1) -> int:
 
 
 def truth(field: str, got: object) -> bool:
-    """`got`, where it is True or False: of a text such as "no" Python makes True.
+    """`got`, where it is True or False; Python takes a text such as "no" for True.
 
     Raises:
         InvalidValueError: It is neither.
@@ -75,7 +75,7 @@ def unknown(field: str, got: object, allowed: Iterable[object]) -> InvalidValueE
     allowed = list(allowed)
     names = [str(name) for name in allowed]
     if str(got) in names:
-        # Alike but for its type: the number 3 and the text '3'.
+        # Equal as text, such as the number 3 and the text '3'.
         names = [repr(name) for name in allowed]
         return invalid(field, got, f"the type differs: give one of {', '.join(names[:_LISTED])}")
     near = difflib.get_close_matches(str(got), names, n=3, cutoff=0.5)

@@ -12,8 +12,17 @@ from optiproxy.search import Optimizer
 from optiproxy.search.paper import PublishedGCN
 from optiproxy.testing import OptimizerCases
 
+# Methods that take seconds for the 20 to 40 queries of a case.
+SLOW = {"bananas", "gpsampler", "npenas", "paper", "smac"}
 
-@pytest.mark.parametrize("name", METHODS.names())
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in SLOW else [])
+        for name in METHODS.names()
+    ],
+)
 class TestMethods(OptimizerCases):
     @pytest.fixture
     def make(self, name: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Optimizer]:

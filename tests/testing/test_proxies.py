@@ -13,7 +13,14 @@ from optiproxy.proxies.base import Proxy
 from optiproxy.testing import ProxyCases
 
 
-@pytest.mark.parametrize("name", proxies.names())
+# Ensembles of networks take a second to fit, Gaussian processes hardly any time.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name.startswith("gp") else pytest.mark.slow)
+        for name in proxies.names()
+    ],
+)
 class TestProxies(ProxyCases):
     # Measured over ten seeds, cell and chain: gp 0.94 and 1.00, gcn 0.50 and 0.99. A random value
     # for each option at each edge is unkind to a network that pools over the vertices.

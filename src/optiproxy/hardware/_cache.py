@@ -1,4 +1,4 @@
-"""Measurements that were made before: one small file each in the user's cache folder."""
+"""Earlier measurements: one small file each in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import platformdirs
 
 from optiproxy._atomic_write import whole
 
-# Of how we measure; a new number where that changes.
+# Changes with the way of measuring, which makes earlier files invalid.
 VERSION = 1
 
 
@@ -19,7 +19,7 @@ _here: dict[str, dict[str, Any]] = {}
 
 
 def kept(key: str, *, lasting: bool) -> dict[str, Any] | None:
-    """What was kept under `key`; None where there is nothing, or nothing whole."""
+    """The measurement stored under `key`; None where there is none, or the file is broken."""
     if not lasting:
         return _here.get(key)
     try:
@@ -30,10 +30,10 @@ def kept(key: str, *, lasting: bool) -> dict[str, Any] | None:
 
 
 def keep(key: str, content: dict[str, Any], *, lasting: bool) -> None:
-    """Keeps a measurement; where there is no place to, it is made again next time.
+    """Stores a measurement; where the disk can't be written to, it is measured again next time.
 
     Args:
-        lasting: On the disk; otherwise as long as this process lives.
+        lasting: On the disk; otherwise in this process.
     """
     if not lasting:
         _here[key] = content

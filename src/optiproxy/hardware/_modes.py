@@ -1,4 +1,4 @@
-"""A network as it is deployed, for the time of a measurement."""
+"""Evaluation mode for a measurement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Inputs = torch.Tensor | tuple[torch.Tensor, ...]
 
 @contextmanager
 def deployed(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients; each part gets its own mode back."""
+    """Evaluation mode without gradients; restores the mode of each part."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:

@@ -1,4 +1,4 @@
-"""The measuring process: started when it is first needed, ended with a measurement that hangs."""
+"""The measuring process: started on first use, and killed when a measurement hangs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import Any
 
 from optiproxy.errors import MeasurementFailed
 
-# The variables by which the usual numerical libraries are told how many threads to start.
+# Environment variables with the number of threads of numerical libraries.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 _lock = threading.Lock()
-# By runtime and threads; the process number tells a fork of this process, which starts its own.
+# By runtime, threads and our process number: a fork of this process starts its own.
 _timers: dict[tuple[str, int, int], subprocess.Popen[str]] = {}
 
 
@@ -29,12 +29,12 @@ def ask(request: dict[str, Any], limit_s: float) -> dict[str, Any]:
 
     Args:
         request: As `_timer` reads it: ``runtime``, ``threads``, ``model``, ``inputs``, ….
-        limit_s: After so many seconds the process is killed.
+        limit_s: Seconds after which the process is killed.
 
     Raises:
-        MeasurementFailed: It died, took too long, or says what went wrong.
+        MeasurementFailed: It died, took too long, or reports an error.
     """
-    # One at a time: two that ran at once would measure each other.
+    # One at a time: two at once would slow each other down.
     with _lock:
         key = (request["runtime"], request["threads"], os.getpid())
         timer = _timers.pop(key, None)
@@ -43,7 +43,7 @@ def ask(request: dict[str, Any], limit_s: float) -> dict[str, Any]:
         try:
             line = _exchange(timer, json.dumps(request), limit_s)
         except BaseException:
-            # What it may still answer belongs to no other request.
+            # A late answer must not be taken for that of the next request.
             kill(timer)
             raise
         _timers[key] = timer
@@ -55,7 +55,7 @@ def ask(request: dict[str, Any], limit_s: float) -> dict[str, Any]:
 
 def _start(runtime: str, threads: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        # -P: what lies beside the file is no module of its.
+        # -P: the files beside it must not be importable.
         [sys.executable, "-P", str(Path(__file__).with_name("_timer.py")), runtime],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -81,9 +81,9 @@ def _exchange(timer: subprocess.Popen[str], text: str, limit_s: float) -> str:
 
 
 def _line(timer: subprocess.Popen[str], limit_s: float) -> str | None:
-    """The next line of a process; None when the time is up."""
+    """The next line of a process; None after the time limit."""
     assert timer.stdout is not None
-    if sys.platform == "win32":  # There a pipe can't be waited for.
+    if sys.platform == "win32":  # select does not wait for pipes there.
         watch = threading.Timer(limit_s, kill, [timer])
         watch.start()
         try:
@@ -96,7 +96,7 @@ def _line(timer: subprocess.Popen[str], limit_s: float) -> str | None:
 
 
 def kill(process: subprocess.Popen[Any]) -> None:
-    """Ends a process that was started in a session of its own, with all its children."""
+    """Kills a process that leads its own session, with all its children."""
     if sys.platform == "win32":
         process.kill()
     else:

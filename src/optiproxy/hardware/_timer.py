@@ -1,9 +1,9 @@
-"""Runs networks by the clock, in a process of its own.
+"""Times networks in a separate process.
 
-A program of one file that imports nothing of the package, so that the process that measures holds
-the runtime and the network and nothing else. It is started by `_process`, reads one JSON request a
-line and answers each with one JSON line. On Linux each request is served by a fork of the process,
-which has imported the runtime and nothing more: no measurement sees what an earlier one left.
+A program in one file that imports nothing of the package, so that the measuring process holds only
+the runtime and the network. It is started by `_process`, reads one JSON request a line and answers
+each with one JSON line. On Linux a fork of the process, which has only imported the runtime, serves
+each request, so that measurements do not affect later ones.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ import traceback
 from collections.abc import Callable
 from typing import IO, Any
 
-# The first calls allocate memory, choose kernels and wake the processor; they are not counted.
+# The first calls allocate memory, choose kernels and raise the clock rate; they are not counted.
 WARM_UP = 5
 WARM_UP_S = 0.02
-# A block of runs is long enough for its median to mean something, short enough that some blocks
-# meet no other program.
+# A block of runs is long enough for a stable median, and short enough that some blocks are not
+# disturbed by other programs.
 BLOCK = 10
 BLOCK_S = 0.01
-# The median is stable when the three quietest of at least so many blocks agree to this part of it.
+# The median is stable when the QUIET fastest of at least BLOCKS blocks agree to this share of it.
 BLOCKS = 8
 QUIET = 3
 TOLERANCE = 0.02
 
 
 def timed(run: Callable[[], object], time_limit_s: float) -> list[float]:
-    """The seconds of single runs in the quietest blocks.
+    """The seconds of single runs in the fastest blocks.
 
-    Other programs only ever add time, so the block with the least median is the nearest to the
-    network's own; that it was reached `QUIET` times tells it from a stroke of luck.
+    Other programs can only add time, so the block with the least median is the closest to the
+    network's time. It must be reached `QUIET` times, which excludes outliers.
 
     Args:
         run: One forward pass.
@@ -73,7 +73,7 @@ def _block(run: Callable[[], object], end: float) -> list[float]:
 
 
 def quartiles(seconds: list[float]) -> tuple[float, float]:
-    """The median and the distance between the quartiles, in milliseconds."""
+    """The median and the interquartile range, in milliseconds."""
     if len(seconds) < 2:
         return seconds[0] * 1e3, 0.0
     low, median, high = statistics.quantiles(seconds, n=4, method="inclusive")
@@ -81,7 +81,7 @@ def quartiles(seconds: list[float]) -> tuple[float, float]:
 
 
 def processor() -> str:
-    """The processor's name as the system tells it; the architecture where it tells none."""
+    """The processor's name, or its architecture where the system does not report a name."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
@@ -93,7 +93,7 @@ def processor() -> str:
 
 
 def _peak_mb() -> float | None:
-    """The most memory that this process has had, in MB; None where the system does not tell."""
+    """The peak memory of this process, in MB; None where the system does not report it."""
     try:
         import resource
     except ImportError:  # Not on Windows.
@@ -116,7 +116,7 @@ def _onnx(request: dict[str, Any]) -> Callable[[], object]:
     names = [argument.name for argument in session.get_inputs()]
     with np.load(request["inputs"], allow_pickle=False) as arrays:
         ours = set(names) <= set(arrays.files)
-        # By name where we exported it: an input that the output does not depend on is dropped.
+        # By name where we exported it: the export drops inputs that the output does not depend on.
         pairs = zip(names, names if ours else arrays.files, strict=True)
         inputs = {name: arrays[array] for name, array in pairs}
     return lambda: session.run(None, inputs)
@@ -140,7 +140,7 @@ def _torch(request: dict[str, Any]) -> Callable[[], object]:
 
 def _measured(request: dict[str, Any]) -> dict[str, Any]:
     load = {"onnx": _onnx, "torch": _torch}[request["runtime"]]
-    import numpy  # noqa: F401  # Not the network's memory.
+    import numpy  # noqa: F401  # its memory does not count
 
     before = _peak_mb()
     seconds = timed(load(request), request["time_limit_s"])
@@ -167,7 +167,7 @@ def _serve(answers: IO[str]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if sys.platform != "linux":
-            # Elsewhere a fork may break what the libraries hold; the next request gets a new one.
+            # Elsewhere a fork may break the libraries; a new process serves the next request.
             print(_answer(request), file=answers, flush=True)
             return
         child = os.fork()
@@ -183,10 +183,10 @@ def _serve(answers: IO[str]) -> None:
 
 def main() -> None:
     """``python _timer.py RUNTIME``: serves until its standard input is closed."""
-    # What a network or a library prints must not get among the answers.
+    # Prints of a network or a library must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    # Where it is missing, the request is told so.
+    # If it is missing, the answer to the request says so.
     with contextlib.suppress(ImportError):
         if sys.argv[1] == "torch":
             import torch  # noqa: F401

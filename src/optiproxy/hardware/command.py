@@ -1,4 +1,4 @@
-"""A device that is reached by a command of the user's, which is given a network and prints JSON."""
+"""A device behind a user's command, which receives a network and prints JSON."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Command:
     Command(text='scp {onnx} pi:net.onnx >&2 && ssh pi ./measure.sh net.onnx', time_limit_s=300.0)
 
     The shell runs it, with ``{onnx}`` replaced by the path of the network as an ONNX file. On its
-    standard output it prints one JSON object, after whatever lines it likes:
+    standard output it prints one JSON object, optionally after other lines:
 
     ==================== ==========================================================
     ``latency_ms``       the latency in milliseconds; required
-    ``iqr_ms``           the distance between the quartiles of single runs
-    ``repeats``          how many runs were counted
-    ``peak_memory_mb``   the memory that the network needed, in MB
+    ``iqr_ms``           the interquartile range of single runs
+    ``repeats``          the number of runs
+    ``peak_memory_mb``   the memory of the network, in MB
     ``device``           a text
     ``threads``          a whole number
     ``versions``         an object: name → version
@@ -40,14 +40,14 @@ class Command:
     ==================== ==========================================================
 
     An exit code other than 0, an answer without ``latency_ms`` and a command that takes too long
-    are failed measurements; what still runs is killed with all its children.
+    are failed measurements; the command is then killed with all its children.
 
     Args:
         text: The command.
-        time_limit_s: For one measurement, in seconds.
+        time_limit_s: Limit of one measurement, in seconds.
 
     Raises:
-        InvalidValueError: The text has no ``{onnx}``, or the limit is no positive number.
+        InvalidValueError: The text has no ``{onnx}``, or the limit is not a positive number.
     """
 
     text: str
@@ -62,7 +62,7 @@ class Command:
             )
 
     def run(self, onnx: Path) -> dict[str, Any]:
-        """What the command printed of the network in `onnx`, checked.
+        """The command's answer for the network in `onnx`, checked.
 
         Raises:
             MeasurementFailed: It failed, took too long, or printed something else.
@@ -84,7 +84,7 @@ class Command:
                 f"measure: the command took longer than {self.time_limit_s:g} s"
             ) from None
         finally:
-            # Also what it left running in the background, and all of it at Ctrl-C.
+            # Also its background processes, and at Ctrl-C.
             kill(process)
         if process.returncode != 0:
             said = (err.strip() or out.strip()).splitlines()[-1:]

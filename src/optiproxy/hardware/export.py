@@ -16,7 +16,7 @@ MISSING = "pip install 'optiproxy[onnx]'"
 
 
 def input_names(inputs: tuple[torch.Tensor, ...]) -> list[str]:
-    """What the inputs are called in the file: ``input_0``, ``input_1``, …."""
+    """The names of the inputs in the file: ``input_0``, ``input_1``, …."""
     return [f"input_{i}" for i in range(len(inputs))]
 
 
@@ -24,9 +24,9 @@ def export_onnx(module: nn.Module, example_input: Inputs, path: str | os.PathLik
     """Writes a network in evaluation mode as an ONNX file of fixed input shapes.
 
     Args:
-        module: The network, on the CPU; it is left as it was.
+        module: The network, on the CPU; it is not changed.
         example_input: Its input, or a tuple of several.
-        path: Where to; the weights are in the file.
+        path: The file to write, weights included.
 
     Raises:
         OptiProxyError: The package ``onnx`` is missing.
@@ -38,8 +38,8 @@ def export_onnx(module: nn.Module, example_input: Inputs, path: str | os.PathLik
         raise OptiProxyError(f"onnx: the package is missing; {MISSING}") from None
     inputs = as_tuple(example_input)
     with deployed(module), warnings.catch_warnings():
-        # The exporter by tracing: the other one takes seconds for each network and needs a
-        # package more. It warns that it is the older one, and of constants in the trace.
+        # The tracing exporter: the newer one takes seconds for each network and needs another
+        # package. It warns that it is deprecated, and of constants in the trace.
         warnings.simplefilter("ignore")
         try:
             torch.onnx.export(

@@ -1,4 +1,4 @@
-"""What a network takes where it is deployed: latency, size and memory, by the clock."""
+"""Measured latency, size and memory of a network."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ from optiproxy.hardware.export import MISSING, export_onnx, input_names
 
 RUNTIMES = ("onnx", "torch")
 
-# What starting the process and loading the network may take, beside the runs by the clock.
+# Time for starting the process and loading the network, in addition to the timed runs.
 _MARGIN_S = 60.0
 
-# What a traced graph says beside the network's form.
+# Parts of a traced graph that do not belong to the network's structure.
 _INCIDENTAL = re.compile(r"\.___torch_mangle_\d+|(, scope: [^#\n]*)?(# .*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of a network, and on what.
+    """A measurement of a network, with the device and the versions.
 
-    As a number it is its latency, so that an evaluator may return it as a metric; the study then
-    keeps the rest of it beside the number.
+    As a number it is the latency, so that an evaluator may return it as a metric; the study stores
+    the other fields with the number.
 
     Attributes:
         latency_ms: The median of single runs, in milliseconds.
-        iqr_ms: The distance between their quartiles: the noise of a single run.
-        repeats: How many runs were counted.
-        size_mb: Of the network's file: ONNX, or torch's parameters and buffers; in MB (10^6).
-        peak_memory_mb: What loading and running it added to the process, in MB; None where the
-            system or the command does not tell. Below about 0.1 MB it is nothing but pages.
+        iqr_ms: Their interquartile range: the noise of a single run.
+        repeats: The number of runs.
+        size_mb: The size of the ONNX file, or of torch's parameters and buffers; in MB (10^6).
+        peak_memory_mb: Memory that loading and running it added to the process, in MB; None where
+            the system or the command does not report it. Values below 0.1 MB are noise.
         runtime: ``"onnx"``, ``"torch"`` or the command.
-        device: The processor's name, or what the command calls its device.
-        threads: How many the runtime had; None where the command does not tell.
-        versions: Of what the number depends on, name → version.
-        others: Other metrics that a command printed, such as ``energy_mj``.
+        device: The processor's name, or the command's name of its device.
+        threads: Threads of the runtime; None where the command does not report them.
+        versions: Versions of the software involved, name → version.
+        others: Other metrics of a command, such as ``energy_mj``.
     """
 
     latency_ms: float
@@ -81,8 +81,8 @@ class Measurement:
     def metrics(self) -> dict[str, Any]:
         """``latency_ms`` (this measurement itself), ``size_mb``, ``peak_memory_mb`` and others."""
         known = {"size_mb": self.size_mb, "peak_memory_mb": self.peak_memory_mb}
-        told = {name: value for name, value in known.items() if value is not None}
-        return {"latency_ms": self, **told, **self.others}
+        other = {name: value for name, value in known.items() if value is not None}
+        return {"latency_ms": self, **other, **self.others}
 
 
 def measure(
@@ -94,26 +94,26 @@ def measure(
     time_limit_s: float = 2.0,
     cached: bool = True,
 ) -> Measurement:
-    """Measures a network in evaluation mode, in a process of its own on this machine's CPU.
+    """Measures a network in evaluation mode, in a separate process on this machine's CPU.
 
-    After a warm-up it is run in blocks until the medians of the three quietest agree to 2 %; their
-    runs are counted. The number of threads is fixed: with one, the default, the result does not
-    depend on how many cores are free.
+    After a warm-up it is run in blocks until the medians of the three fastest agree to 2 %; their
+    runs are counted. With one thread, the default, the result does not depend on the number of
+    free cores.
 
-    A measurement is kept in the user's cache folder under the network's form (its traced graph with
-    the shapes, not its weights), the runtime, the device, the threads and the versions; the same
-    network is then measured once, whatever architecture it was built from. What a command said is
-    kept as long as this process lives: what is behind it may be another device tomorrow.
+    A measurement is cached in the user's cache folder by the network's traced graph and shapes (not
+    its weights), the runtime, the device, the threads and the versions, so that architectures that
+    are one network are measured once. Answers of a command are cached in this process only, since
+    the device behind it may change.
 
     Args:
-        model: The network, on the CPU, which is left as it was; or the path of an ONNX file.
-        input_shape: The shape of its input, batch included (1 for the latency of one example),
-            which is filled with normal random numbers; or the input itself, or a tuple of several.
+        model: The network, on the CPU, which is not changed; or the path of an ONNX file.
+        input_shape: The shape of its input, batch included (1 for the latency of one example), for
+            an input of normal random numbers; or the input itself, or a tuple of several.
         runtime: ``"onnx"`` for ONNX Runtime, ``"torch"`` for eager torch, or a `Command`.
-        threads: Of the runtime; a command does not see it.
-        time_limit_s: For the runs by the clock, in seconds; one run is counted in any case. A
-            measurement that takes a minute more than that is ended.
-        cached: False measures anew, and keeps that.
+        threads: Threads of the runtime; a command does not get this number.
+        time_limit_s: Limit of the timed runs, in seconds; one run is counted in any case. A
+            measurement that takes a minute longer is aborted.
+        cached: False measures again and stores the result.
 
     Raises:
         InvalidValueError: An argument can't be used.
@@ -143,11 +143,11 @@ def measure(
 
 
 def runtime_of(text: str) -> str | Command:
-    """``onnx``, ``torch`` or a command, as ``--measure`` is given it.
+    """``onnx``, ``torch`` or a command, from the text of ``--measure``.
 
     Raises:
-        InvalidValueError: It is none of them.
-        OptiProxyError: What it needs is not installed.
+        InvalidValueError: It is none of these.
+        OptiProxyError: A package that it needs is not installed.
     """
     runtime = text if text in RUNTIMES else Command(text)
     check_runtime(runtime)
@@ -155,7 +155,7 @@ def runtime_of(text: str) -> str | Command:
 
 
 def check_runtime(runtime: object) -> None:
-    """Raises InvalidValueError for what is no runtime, OptiProxyError where it is not installed."""
+    """Raises InvalidValueError for an unknown runtime, OptiProxyError for one not installed."""
     if isinstance(runtime, Command):
         if importlib.util.find_spec("onnx") is None:
             raise OptiProxyError(f"onnx: the package is missing; {MISSING}")
@@ -237,12 +237,12 @@ def _onnx_file(model: Any, runtime: str | Command) -> Path:
 
 
 def _pickled(module: nn.Module, path: Path) -> Path:
-    """Writes a module so that another process can read it, wherever its class was defined."""
+    """Pickles a module for another process, wherever its class was defined."""
     import cloudpickle
 
     names = {type(part).__module__ for part in module.modules()}
     here = [sys.modules[name] for name in names if not _importable(name) and name in sys.modules]
-    here = [part for part in here if part.__name__ != "__main__"]  # Written by value anyway.
+    here = [part for part in here if part.__name__ != "__main__"]  # pickled by value anyway
     for part in here:
         cloudpickle.register_pickle_by_value(part)
     try:
@@ -259,7 +259,7 @@ def _pickled(module: nn.Module, path: Path) -> Path:
 
 
 def _importable(name: str) -> bool:
-    """Whether another process finds the module `name` where this one looks."""
+    """Whether another process can import the module `name`."""
     return importlib.machinery.PathFinder.find_spec(name.partition(".")[0]) is not None
 
 
@@ -273,7 +273,7 @@ def _key(
     runtime: str | Command,
     threads: int,
 ) -> str | None:
-    """What a measurement is kept under; None for a network that has no form to tell it by."""
+    """The key of a measurement in the cache; None for a network that can't be traced."""
     form = _form(model, inputs)
     if form is None:
         return None
@@ -289,7 +289,7 @@ def _form(model: nn.Module | Path, inputs: tuple[torch.Tensor, ...]) -> str | No
     if isinstance(model, Path):
         return hashlib.sha256(model.read_bytes()).hexdigest()
     with deployed(model), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Tracing warns of what it makes constant.
+        warnings.simplefilter("ignore")  # tracing warns of constants
         try:
             traced = torch.jit.trace(model, inputs, check_trace=False)  # type: ignore[no-untyped-call]
         except Exception:

@@ -1,4 +1,4 @@
-"""A fixed number of threads around what must not depend on the machine's other settings."""
+"""A fixed number of threads for results that must not depend on the machine's settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def pinned_threads(threads: int) -> Iterator[None]:
-    """Runs its block with torch on `threads` threads; puts the earlier number back."""
+    """Runs its block with `threads` threads of torch, and restores the earlier number."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
