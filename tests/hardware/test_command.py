@@ -116,6 +116,7 @@ def task(**options: object) -> op.Task:
     )
 
 
+@pytest.mark.slow
 def test_a_task_is_limited_by_what_a_command_measures() -> None:
     """The ONNX file grows with the width: the greatest one is too slow, and one fails."""
     device = python(

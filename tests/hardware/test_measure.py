@@ -84,6 +84,7 @@ def test_the_loop_ends_with_its_time(pause: float, limit: float) -> None:
 # ---- in torch ----
 
 
+@pytest.mark.slow
 def test_a_network_is_measured_as_deployed_and_left_as_it_was() -> None:
     network = Sleeper(0.004, then="2")
     network.train()
@@ -105,6 +106,7 @@ def test_a_network_is_measured_as_deployed_and_left_as_it_was() -> None:
     assert not network.inner.training
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_network_is_reported_and_the_next_one_is_measured() -> None:
     with pytest.raises(MeasurementFailed, match="ValueError: no such kernel"):
         hardware.measure(Sleeper(0.0, then="raise"), SHAPE, runtime="torch")
@@ -124,6 +126,7 @@ def test_a_network_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     assert timer.poll() is not None
 
 
+@pytest.mark.slow
 def test_two_inputs() -> None:
     bilinear = _Two()
     inputs = torch.zeros(2, 3), torch.zeros(3, 4)
@@ -163,6 +166,7 @@ def test_onnx_runs_what_is_exported(tmp_path: Path) -> None:
     assert of_file.size_mb == found.size_mb
 
 
+@pytest.mark.slow
 def test_more_work_takes_longer_and_two_measurements_agree() -> None:
     """Bounds far from what is measured (28 times, 3 %): other tests run beside this one."""
     wide = nn.Sequential(*(nn.Linear(512, 512) for _ in range(8)))

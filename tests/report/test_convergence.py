@@ -93,6 +93,7 @@ def test_row_order_does_not_matter(tmp_path: Path, drawn: list[Figure]) -> None:
         np.testing.assert_allclose(curve, curves[0])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "table",

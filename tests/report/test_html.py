@@ -136,6 +136,7 @@ def test_hostile_names_are_text() -> None:
     assert page.text.count(bad) > len(queries)
 
 
+@pytest.mark.slow
 def test_the_same_search_is_the_same_file(tmp_path: Path) -> None:
     assert render(search(QUERIES)) == render(search(QUERIES))
     out = html_report(search(QUERIES), tmp_path / "r.html")
@@ -171,6 +172,7 @@ def test_nothing_found_is_said() -> None:
     assert "– best val" in page.text
 
 
+@pytest.mark.slow
 def test_several_objectives_have_a_front() -> None:
     page = read(render(search(QUERIES, objectives=["val=max", "cost=min"], pareto=[2, 5])))
     assert "Pareto front 2 feasible architectures" in page.text
@@ -178,6 +180,7 @@ def test_several_objectives_have_a_front() -> None:
     assert re.findall(r"arch-\d+", front) == ["arch-2", "arch-5"]
 
 
+@pytest.mark.slow
 def test_the_front_is_drawn_beside_the_hypervolume() -> None:
     def images(**other: Any) -> list[str]:
         page = read(render(search(QUERIES, **other)))
@@ -199,6 +202,7 @@ def test_short_trainings_are_no_rivals_and_what_was_dropped_is_counted() -> None
     assert "7 more broke a limit before training" in page.text
 
 
+@pytest.mark.slow
 def test_other_seeds_are_a_band() -> None:
     seeds = {3: QUERIES, 4: QUERIES[::-1]}
     page = read(render(search(QUERIES, seeds=seeds)))

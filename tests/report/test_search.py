@@ -169,6 +169,7 @@ def test_bad_arguments_are_reported_and_nothing_is_written(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_pyplot_is_never_loaded_and_matplotlib_only_when_drawing(tmp_path: Path) -> None:
     code = (
         "import sys\n"

@@ -76,6 +76,7 @@ def test_signed_rank_at_its_limits() -> None:
     assert signed_rank([[math.inf, 1, -2]]) == signed_rank([[3, 1, -2]])
 
 
+@pytest.mark.slow
 def test_signed_rank_rejects_as_often_as_it_says() -> None:
     """Equal methods whose differences are often zero or tied: never more than 5 % of 4,000 runs.
 

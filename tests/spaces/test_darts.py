@@ -178,6 +178,7 @@ def _nodes_of(text: str) -> tuple[Cell, Cell]:
     return normal, reduction
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=40)
 @given(cells(), cells())
 def test_the_canonical_form_is_the_same_for_every_order_of_the_nodes(

@@ -137,6 +137,7 @@ def _parameters(arch: Architecture, data_set: str) -> int:
     return sum(p.numel() for p in network.parameters()) + unused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data_set", SETTINGS)
 def test_networks_have_the_published_parameters(published: Path, data_set: str) -> None:
     """In Physics 4 % of the rows are means over networks of different settings."""

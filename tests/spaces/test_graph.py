@@ -48,6 +48,7 @@ def _renumbered(matrix: Any, ops: list[str], rng: np.random.Generator) -> tuple[
 # ---- published figures ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("vertices", "cells"), [(2, 1), (3, 7), (4, 91), (5, 2532), (6, 64542)])
 def test_distinct_cells_of_up_to_so_many_vertices(vertices: int, cells: int) -> None:
     """Published: 1, 6, 84, 2,441 and 62,010 cells of exactly 2 to 6 vertices, here summed up."""
@@ -151,6 +152,7 @@ def test_neighbours_are_other_cells_also_larger_ones() -> None:
     assert len(reached) == len(space.distinct_indices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vertices", [7, 8])
 def test_renumbered_cells_have_one_canonical_form(vertices: int) -> None:
     """And different hashes have different forms."""

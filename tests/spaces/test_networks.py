@@ -34,6 +34,7 @@ def _parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data_set", "classes"), [("cifar10", 10), ("cifar100", 100), ("imagenet16_120", 120)]
 )

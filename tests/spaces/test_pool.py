@@ -68,6 +68,7 @@ def test_what_is_not_listed_becomes_the_nearest_that_is() -> None:
     np.testing.assert_array_equal(near, pool.all_indices[order])
 
 
+@pytest.mark.slow
 def test_in_a_full_pool_neighbours_are_those_of_the_space() -> None:
     cell = Cell(4, NB201_OPERATIONS)
     pool = Pool(cell, cell.enumerate())
@@ -86,6 +87,7 @@ def test_repair_takes_a_row_to_the_nearest_listed() -> None:
     np.testing.assert_array_equal(pool.repair(pool.all_indices), pool.all_indices)
 
 
+@pytest.mark.slow
 def test_equal_networks_have_one_listed_canonical_row() -> None:
     cell = Cell(4, NB201_OPERATIONS)
     pool = Pool(cell, cell.enumerate())

@@ -15,7 +15,7 @@ from optiproxy.spaces import Cell, Chain, Space
 from optiproxy.testing import SpaceCases
 
 # Derived from the test and not drawn: a failure of one run is found again by the next.
-repeatable = settings(derandomize=True, deadline=None, max_examples=40)
+repeatable = settings(derandomize=True, deadline=None, max_examples=20)
 
 OPERATIONS = st.lists(
     st.text(alphabet="abcxyz_0139", min_size=1, max_size=12), min_size=1, max_size=5, unique=True

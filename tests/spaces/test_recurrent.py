@@ -46,6 +46,7 @@ def _without_names(recipe: dict[str, Any]) -> dict[str, Any]:
     return {name: expression(name) for name in ("h_new_0", "h_new_1", "h_new_2") if name in recipe}
 
 
+@pytest.mark.slow
 def test_every_published_recipe_goes_there_and_back() -> None:
     """The 345 runs have 291 different texts, of 277 cells that differ in more than names."""
     folder = os.environ.get("OPTIPROXY_DATA")

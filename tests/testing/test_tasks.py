@@ -21,6 +21,7 @@ class TestOwn(TaskCases):
         return op.Task("own", space, score, objectives={"val": "max"}, reported=["test"])
 
 
+@pytest.mark.slow  # its networks are trained
 class TestEmbedded(TaskCases):
     queries = 1
 
