@@ -1,4 +1,4 @@
-"""Rules that no single module owns: arrows between folders, types, style, lazy imports."""
+"""Rules that concern all modules: imports between folders, types, style, start-up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,14 @@ def test_examples_of_docstrings_run(
     monkeypatch.chdir(tmp_path)  # An example may write a file.
     failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert failed == 0  # What was expected, and what came, is in the captured output.
+
+
+def test_no_folder_holds_more_than_a_fifth_of_the_lines() -> None:
+    lines = Counter[str]()
+    for file in PACKAGE.rglob("*.py"):
+        lines[file.relative_to(PACKAGE).parts[0]] += len(file.read_text("utf-8").splitlines())
+    (largest, most), *_ = lines.most_common()
+    assert most <= lines.total() / 5, f"{largest}: {most} of {lines.total()}"
 
 
 def test_no_source_file_is_left_out_of_the_wheel() -> None:
