@@ -36,14 +36,14 @@ SHOWN = {
     "mlp": "`mlp`",
     "gcn": "`gcn`",
     "transformer": "`transformer`",
-    "mlp-living": "networks, active path",
-    "mlp-onehot": "networks, one-hot",
-    "mlp-adjacency": "networks, adjacency",
-    "mlp-path": "networks, paths",
-    "gp-living": "Gaussian process, active path",
-    "gp-onehot": "Gaussian process, one-hot",
-    "gp-adjacency": "Gaussian process, adjacency",
-    "gp-path": "Gaussian process, paths",
+    "mlp:active_path": "networks, active path",
+    "mlp:onehot": "networks, one-hot",
+    "mlp:adjacency": "networks, adjacency",
+    "mlp:path": "networks, paths",
+    "gp:active_path": "Gaussian process, active path",
+    "gp:onehot": "Gaussian process, one-hot",
+    "gp:adjacency": "Gaussian process, adjacency",
+    "gp:path": "Gaussian process, paths",
     "draws": "random draws, no ascent",
     "tau 0.7": "temperature 0.7 throughout",
     "tau 0.2": "temperature 0.2 throughout",
@@ -256,7 +256,7 @@ def variants(*labels: str, first: str, order: Sequence[str] = ()) -> Lines:
     rows, tested = [], False
     merged: dict[str, tuple[dict[str, Any], Source]] = {}
     for source in sources:
-        merged |= {v: (found, source) for v, found in source.results[TASK].items()}
+        merged |= {_renamed(v): (found, source) for v, found in source.results[TASK].items()}
     for name in order or merged:
         found, source = merged[name]
         budgets = [key for key in found if key.isdigit()]
@@ -266,6 +266,7 @@ def variants(*labels: str, first: str, order: Sequence[str] = ()) -> Lines:
             if (interval := found[b]["interval_95"])
         ]
         values = source.content.get("values", {}).get(TASK, {})
+        values = {_renamed(variant): by_budget for variant, by_budget in values.items()}
         p = ""
         if values and name != next(iter(values)):
             base = np.array(next(iter(values.values()))[budgets[-1]])
@@ -278,9 +279,17 @@ def variants(*labels: str, first: str, order: Sequence[str] = ()) -> Lines:
     return table(heads, rows, *(source.line for source in sources))
 
 
+def _renamed(variant: str) -> str:
+    """Today's name of a proxy of one encoding: files of 2026-11-28 have ``gp-living``."""
+    model, dash, encoding = variant.partition("-")
+    if dash and model in ("gp", "mlp"):
+        return f"{model}:{encoding.replace('living', 'active_path')}"
+    return variant
+
+
 def proxies() -> Lines:
-    encodings = ("living", "onehot", "adjacency", "path")
-    alone = [f"{model}-{encoding}" for model in ("gp", "mlp") for encoding in encodings]
+    encodings = ("active_path", "onehot", "adjacency", "path")
+    alone = [f"{model}:{encoding}" for model in ("gp", "mlp") for encoding in encodings]
     order = ("auto", "gp", "mlp", "transformer", "gcn", *alone)
     return variants("proxies", "proxies-encodings", first="proxy", order=order)
 

@@ -115,3 +115,37 @@ def test_a_result_names_its_commit_and_whether_files_were_changed(tmp_path: Path
     with (scripts / "_results.py").open("a") as script:
         script.write("# changed\n")
     assert code()["uncommitted_changes"] is True
+
+
+CANDIDATES_OF_ALL = """
+import json, sys
+import optiproxy as op
+from optiproxy.search.optiproxy import OptiProxy
+
+sys.path.insert(0, "benchmarks/experiments")
+from climb import VARIANTS
+
+task = op.Task("cells", op.spaces.Cell(4, op.spaces.NB201_OPERATIONS), len, objectives={"n": "max"})
+sources, found = OptiProxy._sources, {}
+for name, make in VARIANTS.items():
+    def recorded(*arguments):
+        made = sources(*arguments)
+        found[name] = made[0].tolist()
+        return made
+
+    OptiProxy._sources = recorded
+    optimizer = make(task, 0)
+    archs = optimizer.ask(10)
+    optimizer.tell(archs, [{"n": n} for n in (3, 1, 4, 1, 5, 9, 2, 6, 5, 3)])
+    optimizer.ask(1)
+print(json.dumps(found))
+"""
+
+
+def test_every_variant_of_the_ascent_has_other_candidates() -> None:
+    command = [sys.executable, "-c", CANDIDATES_OF_ALL]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found) == 8
+    assert len({str(rows) for rows in found.values()}) == 8

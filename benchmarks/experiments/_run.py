@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -27,6 +28,27 @@ Make = Callable[[tasks.Task, int], Optimizer]
 
 def directions(task: tasks.Task) -> dict[str, str]:
     return {o.metric: o.direction for o in task.objectives}
+
+
+def patched(
+    kind: type[Optimizer], *patches: contextlib.AbstractContextManager[Any]
+) -> type[Optimizer]:
+    """A method with parts of the product replaced while it proposes.
+
+    Args:
+        kind: The method.
+        patches: Of `unittest.mock.patch`, which fails where the replaced part no longer exists: a
+            variant is never the unchanged method by accident.
+    """
+
+    class Patched(kind):  # type: ignore[misc, valid-type]
+        def _propose(self, n: int, rng: np.random.Generator) -> Any:
+            with contextlib.ExitStack() as stack:
+                for each in patches:
+                    stack.enter_context(each)
+                return super()._propose(n, rng)
+
+    return Patched
 
 
 def search(task: tasks.Task, opt: Optimizer, budget: int) -> tuple[list[float], float]:

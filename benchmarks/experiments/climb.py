@@ -6,43 +6,26 @@
 the neighbours of the best architectures and random candidates.
 """
 
-from _run import directions, run
+from unittest.mock import patch
 
+from _run import directions, patched, run
+
+import optiproxy.search._ascent as ascent
 import optiproxy.search._climb as climbing
-import optiproxy.search.optiproxy as search
 from optiproxy.search.optiproxy import OptiProxy
 
 
-class Draws(OptiProxy):
-    def _climbed(self, model, targets, alpha, rng, generator, away=None):
-        return self.space.random_indices(len(alpha) * search.DRAWS, rng)
+def random_draws(self, model, groups, leads, *, climbs=("mean",), avoid=None):
+    return self.space.random_indices(groups * ascent.DRAWS, self.rng)
 
 
-class Groups(OptiProxy):
-    groups = 5
-
-    def _start(self, groups, incumbents, rng):
-        return super()._start(min(groups, self.groups), incumbents[:1], rng)
+def five_groups(space, groups, leads, rng):
+    return climbing.start(space, min(groups, 5), leads[:1], rng)
 
 
-class Temperature(OptiProxy):
-    start, end = climbing.TAU_START, climbing.TAU_END
-
-    def _climbed(self, *arguments, **options):
-        before = climbing.TAU_START, climbing.TAU_END
-        climbing.TAU_START, climbing.TAU_END = self.start, self.end
-        try:
-            return super()._climbed(*arguments, **options)
-        finally:
-            climbing.TAU_START, climbing.TAU_END = before
-
-
-class Hot(Temperature):
-    start = end = 0.7
-
-
-class Cold(Temperature):
-    start = end = 0.2
+def temperature(tau):
+    replaced = (patch.object(climbing, name, tau) for name in ("TAU_START", "TAU_END"))
+    return patched(OptiProxy, *replaced)
 
 
 def of(kind, **options):
@@ -51,10 +34,10 @@ def of(kind, **options):
 
 VARIANTS = {
     "default": of(OptiProxy),
-    "draws": of(Draws),
-    "5 groups": of(Groups),
-    "tau 0.7": of(Hot),
-    "tau 0.2": of(Cold),
+    "draws": of(patched(OptiProxy, patch.object(ascent.Ascent, "candidates", random_draws))),
+    "5 groups": of(patched(OptiProxy, patch.object(ascent, "start", five_groups))),
+    "tau 0.7": of(temperature(0.7)),
+    "tau 0.2": of(temperature(0.2)),
     "climbs improvement": of(OptiProxy, climbs=("improvement",)),
     "climbs optimism": of(OptiProxy, climbs=("optimism",)),
     "climbs thompson": of(OptiProxy, climbs=("thompson",)),

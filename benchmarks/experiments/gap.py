@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ import _results  # isort: skip - _run puts its folder on the path
 import optiproxy.search._climb as climbing
 from optiproxy import tasks
 from optiproxy.encodings import corners
+from optiproxy.proxies.base import Proxy
+from optiproxy.search._surrogates import Surrogates
+from optiproxy.search._training_targets import Targets
 from optiproxy.search.optiproxy import GROUPS, OptiProxy
 
 TASKS = ("nb201-cifar10", "nb201-cifar100", "nb201-imagenet16-120")
@@ -38,25 +42,21 @@ class Observed(OptiProxy):
     proxy = None
     entropies: list[float]
 
-    def _fit(self, model, targets):
-        super()._fit(model, targets)
-        if self.proxy is None:  # the global model is fitted after it
-            self.proxy = model
-
     def _propose(self, n, rng):
         self.proxy, self.entropies = None, []
-        relax = climbing.relax
+        fitted, relax = Surrogates.fitted, climbing.relax
+
+        def kept(surrogates: Surrogates, p: Tensor, targets: Targets) -> Proxy:
+            self.proxy = fitted(surrogates, p, targets)
+            return self.proxy
 
         def relaxed(alpha: Tensor, tau: float, mask: Tensor, generator: torch.Generator) -> Tensor:
             if len(alpha) == GROUPS:  # the global model ascends with fewer
                 self.entropies.append(entropy(alpha.detach(), mask))
             return relax(alpha, tau, mask, generator)
 
-        climbing.relax = relaxed
-        try:
+        with patch.object(Surrogates, "fitted", kept), patch.object(climbing, "relax", relaxed):
             return super()._propose(n, rng)
-        finally:
-            climbing.relax = relax
 
 
 def entropy(alpha: Tensor, mask: Tensor) -> float:
