@@ -1,4 +1,4 @@
-"""A comparison's table, one row a query, read into one array per task and method."""
+"""The table of a comparison, one row a query, as one array per task and method."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = "optimizer_seconds"
 
 
 class Columns(Protocol):
-    """A table that gives a column by its name: a dict of lists, a pyarrow or a pandas table."""
+    """A table whose columns are found by name: a dict of lists, a pyarrow or a pandas table."""
 
     def __getitem__(self, name: str, /) -> Any: ...
 
@@ -26,7 +26,7 @@ Table = Columns | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Course:
-    """How a method got on with a task, seed by seed.
+    """The course of a method on a task, for each seed.
 
     A search that ended early (its space was exhausted) keeps what it had at its last query.
 
@@ -98,7 +98,7 @@ def _course(
     present[row, column] = True
     if present.sum() < len(seed):
         raise invalid("table", f"a query twice ({where})", "give each seed's query once")
-    # The last query at or before each one: where a search ended, its end stands for the rest.
+    # The last query at or before each one: a search that ended keeps its last value.
     last = np.maximum.accumulate(np.where(present, np.arange(len(queries)), -1), axis=1)
 
     def filled(name: str) -> NDArray[np.float64]:
@@ -115,7 +115,7 @@ def _course(
 
 
 def _coded(column: NDArray[Any]) -> tuple[list[str], NDArray[np.int64]]:
-    """The different names in their order, and the number of each row's."""
+    """The different names in order, and the index of each row's name."""
     rows = column.tolist()
     numbers = {name: i for i, name in enumerate(dict.fromkeys(rows))}
     return list(numbers), np.array([numbers[name] for name in rows], dtype=np.int64)

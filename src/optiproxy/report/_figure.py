@@ -1,4 +1,4 @@
-"""What the figures share: a palette, an empty figure, and how it gets onto the disk.
+"""What the figures share: the palette, panels, and writing the file.
 
 Figures are drawn through matplotlib's objects and never through pyplot: nothing is registered
 globally, no display is needed, and a worker thread may draw.
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart also by readers who are colour-blind.
+# Okabe and Ito's colours, which colour-blind readers can distinguish.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", ":", "-.")
 GREY = "#888888"
-# Values that lie this many times further below the median than the best lies above it are off the
-# scale: one failed training at chance level would flatten the rest of the picture.
+# Values further below the median than this many times the distance from the median to the best are
+# off the scale: one failed training at chance level would flatten the other points.
 VIEW = 3.0
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -48,13 +48,13 @@ def panels(count: int, *, width: float = 5.5, height: float = 4.0) -> tuple[Figu
 
 
 def worst_shown(scores: NDArray[np.float64]) -> float:
-    """The worst of some scores, greater is better, that a panel has room for; see `VIEW`."""
+    """The lowest score that a panel shows (greater is better); see `VIEW`."""
     worst, median, best = float(scores.min()), float(np.median(scores)), float(scores.max())
     return max(worst, median - VIEW * (best - median)) if best > median else worst
 
 
 def legend_above(axis: Axes) -> None:
-    """A legend over the panel, where it hides no point; none when nothing is labelled."""
+    """A legend above the panel, where it hides no point; none when nothing is labelled."""
     handles, labels = axis.get_legend_handles_labels()
     if handles:
         axis.legend(
@@ -81,7 +81,7 @@ def check_path(path: str | Path) -> Path:
 
 
 def _without_formulas(figure: Figure) -> None:
-    """A ``$`` in the name of a metric or a task is no formula; the numbers at an axis are some."""
+    """Disables formulas (``$``) in texts that name metrics and tasks, not in tick labels."""
     from matplotlib.text import Text
 
     ticks = (axis.get_major_ticks() + axis.get_minor_ticks()
@@ -98,14 +98,14 @@ def data_uri(figure: Figure) -> str:
 
     content = io.BytesIO()
     _without_formulas(figure)
-    # The names inside an SVG are random otherwise, and it is dated.
+    # Otherwise the identifiers inside an SVG are random, and it has a date.
     with matplotlib.rc_context({"svg.hashsalt": "optiproxy"}):
         figure.savefig(content, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Writes the figure whole: a reader sees the old file or the new one, never half of one."""
+    """Writes the figure atomically: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _without_formulas(figure)
     with whole(path) as unfinished:

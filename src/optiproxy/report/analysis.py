@@ -1,4 +1,4 @@
-"""What a comparison says: a summary, tests between methods, and their ranks over all tasks.
+"""Analysis of a comparison: a summary, tests between methods, and ranks over all tasks.
 
 References:
     Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006.
@@ -26,7 +26,7 @@ from optiproxy.report.significance import (
 )
 from optiproxy.report.statistics import HIT, NEAR, bootstrap_interval, mean_std, median_queries
 
-#: What stands for the task where all of them are taken together.
+#: The name of all tasks together.
 ALL = "all"
 
 BETTER, WORSE, NOT_SEPARATED = "better", "worse", "not separated"
@@ -37,8 +37,8 @@ class SummaryRow:
     """A task and a method at a budget, over all seeds.
 
     Attributes:
-        mean: Of the best feasible value of the objective, NaN where a seed has none; of several
-            objectives that of the share of the hypervolume.
+        mean: Mean of the best feasible value of the objective, NaN where a seed has none; of
+            several objectives that of the share of the hypervolume.
         std: Its sample standard deviation; that of the regret is the same.
         ci_low: Lower end of the mean's 95 % bootstrap interval.
         ci_high: Upper end.
@@ -117,7 +117,7 @@ class RankRow:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that is said of a table of results."""
+    """The analysis of a table of results."""
 
     summary: list[SummaryRow]
     differences: list[DifferenceRow]
@@ -214,7 +214,7 @@ def _summary(
 
 
 def _optimum(courses: Mapping[str, Course], sign: float) -> float:
-    """What the regrets of a task are measured from; NaN if it is unknown."""
+    """The reference value of a task's regrets; NaN if it is unknown."""
     best = np.concatenate([course.best.ravel() for course in courses.values()])
     regret = np.concatenate([course.regret.ravel() for course in courses.values()])
     known = np.isfinite(best) & np.isfinite(regret)
@@ -226,10 +226,12 @@ def _optimum(courses: Mapping[str, Course], sign: float) -> float:
 
 
 def _unit(courses: Mapping[str, Course], sign: float) -> float:
-    """What rounding is told by, so that no verdict depends on a metric's unit: the size of the best
-    value of all, to the next power of two, by which dividing is exact; of others where it is 0.
+    """The scale of rounding errors, so that no verdict depends on a metric's unit.
 
-    A single loss that diverged says nothing of rounding.
+    It is the size of the best value of all, or of others where that is 0, rounded to the next power
+    of two, by which dividing is exact.
+
+    A single diverged loss does not affect it.
     """
     values = np.concatenate([course.best.ravel() for course in courses.values()])
     known = values[np.isfinite(values)]
@@ -275,11 +277,11 @@ def _differences(
 
 
 def _paired(one: _Scores, other: _Scores) -> NDArray[np.float64]:
-    """By how much `one` is better on each seed that both have, (n,)."""
+    """The advantage of `one` on each seed that both have, (n,)."""
     seeds = [seed for seed in one if seed in other]
     a = np.array([one[seed] for seed in seeds])
     b = np.array([other[seed] for seed in seeds])
-    # Neither has anything: no difference, where -inf minus -inf would be NaN.
+    # Neither has a feasible query: the difference is 0, and not -inf minus -inf.
     difference = np.zeros(len(seeds))
     np.subtract(a, b, out=difference, where=a != b)
     return difference
@@ -313,7 +315,7 @@ def _corrected(rows: Sequence[DifferenceRow]) -> list[DifferenceRow]:
 def _ranks(
     scores: Mapping[str, Mapping[str, _Scores]], methods: Sequence[str], budget: int
 ) -> list[RankRow]:
-    """The methods, the best mean rank first; none when there is nothing to compare."""
+    """The methods in order of mean rank; empty when there is nothing to compare."""
     blocks = [
         [own[method][seed] for method in methods]
         for own in scores.values()

@@ -1,4 +1,4 @@
-"""The figure of a comparison: how fast each method gets how far, over many seeds."""
+"""The figure of a comparison: the progress of each method over many seeds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def convergence_figure(table: Table, path: str | Path, *, fronts: Collection[str
 
 
 def draw_convergence(table: Table, fronts: Collection[str] = ()) -> Figure:
-    """The figure of `convergence_figure`, not written yet."""
+    """The figure of `convergence_figure`, before it is written."""
     tasks = read(table)
     names = list(dict.fromkeys(method for courses in tasks.values() for method in courses))
 
@@ -72,7 +72,7 @@ def _finish(axis: Axes, task: str, measure: str, lowest: float, *, logarithmic: 
     from matplotlib.ticker import MaxNLocator
 
     if logarithmic:
-        # Rounding can leave a mean of 1e-13 where zero is meant: five decades are enough to read.
+        # A mean of zero may be 1e-13 by rounding: five decades are enough.
         lowest = max(lowest, axis.get_ylim()[1] / 1e5) if np.isfinite(lowest) else 1.0
         linear = 10.0 ** np.floor(np.log10(lowest))
         axis.set_yscale("symlog", linthresh=linear, linscale=0.5)

@@ -1,4 +1,4 @@
-"""What a search says of itself: whether it still explores, is well led, and can be satisfied.
+"""Diagnostics of a search: whether it explores, predicts well, and finds feasible networks.
 
 Everything is computed from the history alone, so that it can be said of any finished search. The
 thresholds are this package's own: they lie outside of what searches that go well show (see each
@@ -18,33 +18,33 @@ from numpy.typing import NDArray
 
 from optiproxy.metrics import Constraint, parse_constraints, parse_objectives
 
-# Queries that are looked at together, and without which nothing is said.
+# Queries of one diagnosis; there is none for fewer.
 WINDOW = 20
 
-# Of `variety`. Measured over 60 queries by the default configuration on NB201, NAS-Bench-Macro,
-# NAS-Bench-Graph, SpikeNAS and a space of 20 choices (2 seeds each): 1.30 or more; by local search,
-# which walks from neighbour to neighbour: 1.22 or more.
+# The least `variety`. Measured over 60 queries by the default configuration on NB201,
+# NAS-Bench-Macro, NAS-Bench-Graph, SpikeNAS and a space of 20 choices (2 seeds each): 1.30 or more;
+# by local search, which walks from neighbour to neighbour: 1.22 or more.
 COLLAPSED = 1.15
-# Where all the options that were ever asked for allow less, a space is too small to collapse in.
+# A space whose queried options allow less than this variety is too small for a collapse.
 SMALL = 1.5
 
-# The part of a search in which it should still explore.
+# The share of a search in which it should explore.
 EARLY = 0.5
 
-# Spearman's correlation of what was predicted and what was measured. The queries are the best of
-# what the proxy knows, so that it is far lower among them than over the whole space. Measured over
-# the last 30 of 100 queries on NB201, NAS-Bench-Macro, NAS-Bench-Graph and SpikeNAS (15 searches):
-# 0.01 to 0.87, median 0.49; over the first 30 after the random ones: -0.37 to 0.51.
+# The least rank correlation (Spearman) of predictions and measurements. Queries are those that the
+# proxy ranks highest, so the correlation among them is far lower than over the whole space.
+# Measured over the last 30 of 100 queries on NB201, NAS-Bench-Macro, NAS-Bench-Graph and SpikeNAS
+# (15 searches): 0.01 to 0.87, median 0.49; over the first 30 after the random ones: -0.37 to 0.51.
 UNLED = 0.05
 
-# The part of the last WINDOW results that may break a limit. A search close to its limit breaks it
-# in about half of its queries, and finds what it looks for.
+# The share of the last WINDOW results that may break a limit. A successful search close to its
+# limit breaks it in about half of its queries.
 MOSTLY = 0.8
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Something that a search should be looked at for.
+    """A possible problem of a search.
 
     Attributes:
         kind: ``"mode collapse"``, ``"proxy-reality gap"`` or ``"constraint"``.
@@ -68,7 +68,7 @@ def diagnose(
     constraints: Sequence[str] = (),
     initial: int = 0,
 ) -> list[Diagnosis]:
-    """What is to be said of a search; nothing where it is as it should be.
+    """The possible problems of a search.
 
     Args:
         queries: In order, as the ``trajectory`` of ``optiproxy search --json``; each may say what
@@ -92,7 +92,7 @@ def diagnose(
 
 
 def variety(queries: Sequence[Mapping[str, Any]], window: int = WINDOW) -> NDArray[np.float64]:
-    """How unlike neighbouring queries are, (T - window + 1,); empty for T < window.
+    """The diversity of neighbouring queries, (T - window + 1,); empty for T < window.
 
     The entropies of the choices' options among `window` queries in a row, added up, over the
     logarithm of `window`. That is the least they can be for different architectures (the entropy of
@@ -119,7 +119,7 @@ def _codes(archs: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
     """The options as numbers, (T, C)."""
     columns = []
     for name in archs[0]:
-        # By their text: options may be of any type, and 1 is not True.
+        # By text: options may be of any type, and 1 differs from True.
         texts = [repr(arch.get(name)) for arch in archs]
         numbers = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         columns.append([numbers[text] for text in texts])
@@ -127,7 +127,7 @@ def _codes(archs: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
 
 
 def rank_correlation(queries: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, int]:
-    """Spearman's correlation of what was predicted with what was measured, and of how many queries.
+    """Spearman's correlation of predictions and measurements, and the number of queries.
 
     Of several fidelities it is that of the one which most of them have: short trainings, which are
     worse and expected to be, would pass for foresight. NaN where fewer than three queries have
@@ -150,7 +150,7 @@ def rank_correlation(queries: Sequence[Mapping[str, Any]], metric: str) -> tuple
 
 
 def _of_one_fidelity(queries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The queries of the fidelity that most of them have."""
+    """The queries of the most frequent fidelity."""
     return [queries[place] for place in _places_of_one_fidelity(queries)]
 
 
@@ -164,11 +164,11 @@ def _places_of_one_fidelity(queries: Sequence[Mapping[str, Any]]) -> list[int]:
 def _collapse(queries: Sequence[Mapping[str, Any]], initial: int) -> Diagnosis | None:
     if not queries:
         return None
-    # What short trainings recommend is trained again in full, and that is no collapse.
+    # Architectures selected at a low fidelity are trained again in full, which is no collapse.
     places = _places_of_one_fidelity(queries)
     queries = [queries[place] for place in places]
     initial = sum(place < initial for place in places)
-    # So few architectures are alike, however they are chosen.
+    # So few architectures are similar in any case.
     columns = _codes([query["architecture"] for query in queries]).T
     most = sum(math.log(min(len(set(column)), WINDOW)) for column in columns.tolist())
     if most < SMALL * math.log(WINDOW):
@@ -192,15 +192,17 @@ def _collapse(queries: Sequence[Mapping[str, Any]], initial: int) -> Diagnosis |
 
 
 def _near(archs: Sequence[Mapping[str, Any]]) -> float:
-    """The part of the architectures that differ from an earlier one in a single choice at most."""
+    """The share of architectures that differ from an earlier one in at most one choice."""
     rows = _codes(archs)
     close = (rows[:, None] != rows[None]).sum(-1) <= 1  # (T, T)
     return float(np.tril(close, -1).any(axis=1).mean())
 
 
 def _gap(led: Sequence[Mapping[str, Any]], metric: str) -> Diagnosis | None:
-    told = _of_one_fidelity([q for q in led if q.get("predicted") is not None and q["metrics"]])
-    correlation, count = rank_correlation(told[-2 * WINDOW :], metric)
+    predicted = _of_one_fidelity(
+        [q for q in led if q.get("predicted") is not None and q["metrics"]]
+    )
+    correlation, count = rank_correlation(predicted[-2 * WINDOW :], metric)
     if count < 2 * WINDOW or math.isnan(correlation) or correlation >= UNLED:
         return None
     return Diagnosis(

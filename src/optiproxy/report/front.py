@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The reference point of the hypervolume lies so far behind the front, of its range.
+# Distance of the hypervolume's reference point from the front, as a share of the front's range.
 BEHIND = 0.1
 
 
@@ -71,7 +71,7 @@ def draw_front(
     reference: Mapping[str, float] | None = None,
     seeds: Mapping[int, Queries] | None = None,
 ) -> Figure:
-    """The figure of `front_figure`, not written yet.
+    """The figure of `front_figure`, before it is written.
 
     Args:
         queries: See there.
@@ -103,7 +103,7 @@ def draw_front(
 def on_front(
     values: NDArray[np.float64], feasible: NDArray[np.bool_], goals: Sequence[Objective]
 ) -> NDArray[np.int64]:
-    """Which of the feasible points (T, M) none beats in all objectives; their numbers."""
+    """The numbers of the feasible points (T, M) that no other dominates."""
     import moocore
 
     known = np.flatnonzero(feasible & np.isfinite(values).all(axis=1))

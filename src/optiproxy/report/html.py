@@ -1,4 +1,4 @@
-"""One search as one HTML file that needs nothing else: no network, no script."""
+"""One search as one self-contained HTML file, without scripts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from optiproxy.report.statistics import best_so_far
 if TYPE_CHECKING:
     import jinja2
 
-# Queries of the rank correlation that is shown.
+# Queries in the rank correlation that the report shows.
 _LAST = 2 * WINDOW
 
 
 @dataclass(frozen=True)
 class Search:
-    """A search as plain values, all that a report is made from.
+    """A search as plain values, from which the report is made.
 
     Attributes:
         name: The study's.
@@ -82,7 +82,7 @@ class Search:
 
 
 def html_report(search: Search, path: str | os.PathLike[str]) -> Path:
-    """Writes the report of a search: what it found, how, and what to make of it.
+    """Writes the report of a search: results, course and diagnostics.
 
     Args:
         search: What it is about.
@@ -173,13 +173,13 @@ def _regret(search: Search, goal: Objective, best: Mapping[str, Any] | None) -> 
 def _median(search: Search, goal: Objective) -> float | None:
     first = search.queries[: search.initial]
     if len(_full(first)) < len(first):
-        return None  # Short trainings say nothing of what full ones would have reached.
+        return None  # low-fidelity values do not show what full training would reach
     drawn = [q["metrics"][goal.metric] for q in first if q["metrics"]]
     return statistics.median(drawn) if drawn else None
 
 
 def _signs(search: Search, goal: Objective) -> list[tuple[str, str, str]]:
-    """What the diagnostics are computed from: a name, its value, and how to read it."""
+    """The quantities behind the diagnostics: name, value, and interpretation."""
     led = search.queries[search.initial :]
     signs = []
     course = variety(search.queries)[search.initial :]
@@ -233,7 +233,7 @@ def _front(search: Search) -> str:
     if not search.pareto:
         return ""
     full = {seed: _full(queries) for seed, queries in search.seeds.items()}
-    # A search with another seed may have found nothing feasible yet: its course is 0.
+    # A search with another seed may have no feasible query yet: its hypervolume is 0.
     return data_uri(
         draw_front(
             _full(search.queries),
@@ -244,12 +244,12 @@ def _front(search: Search) -> str:
 
 
 def _full(queries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those that were trained in full: short trainings are no rivals of theirs."""
+    """The queries trained in full; low-fidelity values are not comparable with them."""
     return [query for query in queries if query.get("epochs") is None]
 
 
 def _variety(search: Search) -> str:
-    """How unlike the queries are over the search; empty where it is too short to say."""
+    """The diversity of the queries over the search; empty where it is too short."""
     from matplotlib.ticker import MaxNLocator
 
     course = variety(search.queries)
@@ -266,11 +266,11 @@ def _variety(search: Search) -> str:
 
 
 def _shares(search: Search) -> list[tuple[str, float, float]]:
-    """Where the time went: what, seconds, and the part of the whole in %."""
+    """The time of the search by part: name, seconds, and share in %."""
     proposing = search.seconds.get("optimizer", 0.0)
     evaluating = search.seconds.get("oracle", 0.0)
     total = max(search.seconds.get("total", 0.0), proposing)
-    # Several workers evaluate for longer than the search takes.
+    # The evaluation time of several workers adds up to more than the duration.
     rest = max(0.0, total - proposing - evaluating)
     whole = (proposing + evaluating + rest) or 1.0
     parts = {"proposing": proposing, "evaluating": evaluating, "storage and waiting": rest}
@@ -278,7 +278,7 @@ def _shares(search: Search) -> list[tuple[str, float, float]]:
 
 
 def _number(value: object) -> str:
-    """Thousands apart in whole numbers, else six significant digits; a dash for none."""
+    """Whole numbers with thousands separators, others with six digits; a dash for None."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return "–"
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.6g}"
@@ -298,7 +298,7 @@ def _template() -> jinja2.Template:
     import jinja2
 
     text = resources.files("optiproxy.report").joinpath("report.html").read_text("utf-8")
-    # Whatever comes from a user's names, options and errors is escaped.
+    # Names, options and errors of users are escaped.
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -1,4 +1,4 @@
-"""Hypervolume over queries: one number for how much of the objectives' space a front covers.
+"""Hypervolume over queries: the volume of the objective space that a front dominates.
 
 References: Zitzler and Thiele, IEEE TEC 1999, https://doi.org/10.1109/4235.797969; computed exactly
 by moocore.
@@ -168,7 +168,7 @@ def draw_hypervolume(
         for goal, value in zip(goals, corner, strict=True)
     )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    # Below, where there is room for it.
+    # below the axis, where there is room
     axis.set_xlabel("query\n" + fill(f"(what counts: {beaten})", LABEL_WIDTH))
     axis.set_ylabel("hypervolume")
     if [*searches] != [""] or len(searches[""]) > 1:
@@ -195,6 +195,6 @@ def objective_values(queries: Queries, goals: Sequence[Objective]) -> NDArray[np
 
 
 def _even(courses: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Courses as one array, (S, T): one that ended early keeps what it had."""
+    """Courses as one array, (S, T); one that ended early keeps its last value."""
     length = max(map(len, courses))
     return np.stack([np.pad(course, (0, length - len(course)), mode="edge") for course in courses])

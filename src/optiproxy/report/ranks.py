@@ -14,7 +14,7 @@ from optiproxy.report.significance import cliques
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Heights in inches: of a line of text, and of what stands above the axis.
+# Heights in inches: a line of text, and the part above the axis.
 _LINE, _HEAD = 0.24, 0.75
 
 
@@ -80,7 +80,7 @@ def _draw(axis: Axes, rows: Sequence[RankRow], height: float) -> None:
     for i, (start, end) in enumerate(bars):
         y = _LINE * (i + 1) / 2
         ends = [rows[start].mean_rank, rows[end].mean_rank]
-        # Longer than from rank to rank, so that the bar of two equal ones is seen.
+        # A little longer, so that the bar of two equal ranks is visible.
         span = [ends[0] - 0.012 * (count - 1), ends[1] + 0.012 * (count - 1)]
         axis.plot(span, [y, y], color=PALETTE[1], linewidth=4, solid_capstyle="butt")
 
@@ -98,7 +98,7 @@ def _draw(axis: Axes, rows: Sequence[RankRow], height: float) -> None:
 
 
 def _draw_difference(axis: Axes, difference: float, count: int) -> None:
-    """The critical difference as a length; longer than the axis, it is cut and says so."""
+    """The critical difference as a length, truncated with a note where it exceeds the axis."""
     shown = min(difference, count - 1)
     y = -0.42
     axis.plot([1, 1 + shown], [y, y], color=PALETTE[1], linewidth=1.5)

@@ -1,4 +1,4 @@
-"""The figure of one search: every query, the best so far, and what a good network costs."""
+"""The figure of one search: every query, the best so far, and the value against a cost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# What the second panel is drawn against when no constraint names a metric, in this order.
+# Metrics for the second panel when no constraint names one, in order of preference.
 COSTS = ("latency_ms", "params", "flops", "size_mb")
 
 
@@ -79,7 +79,7 @@ def draw_search(
     constraints: Sequence[str] = (),
     title: str = "",
 ) -> Figure:
-    """The figure of `search_figure`, not written yet."""
+    """The figure of `search_figure`, before it is written."""
     if not queries:
         raise invalid("search figure: queries", list(queries), "give at least one")
     goal = parse_objectives({objective: direction})[0]
@@ -165,7 +165,7 @@ def _draw_course(axis: Axes, course: _Course) -> None:
     stopped = failed & course.stopped
     _mark(axis, number[failed & ~stopped], 0.0, "|", "failed")
     _mark(axis, number[stopped], 0.0, "1", "stopped early")
-    # Set by hand, since the marks at the border do not count for matplotlib's own limits.
+    # Set explicitly, since matplotlib's limits ignore the marks at the border.
     axis.set_xlim(number.min() - 1, number.max() + 1)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("query")

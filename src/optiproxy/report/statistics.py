@@ -1,4 +1,4 @@
-"""Statistics over seeds, plain numpy: the one place that says what a mean and its interval are.
+"""Statistics over seeds in numpy: means, intervals and medians.
 
 Seeds are rows. A value is NaN where a seed has none (no feasible query yet), and a statistic over
 seeds is NaN where any of them is: a mean over those that happened to have a value would favour the
@@ -102,9 +102,9 @@ def median_queries(reached: ArrayLike, queries: ArrayLike) -> float:
 
 
 def _shifted(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The first seed's values and the distance of all from them.
+    """The first seed's values, and the differences of all seeds from them.
 
-    So the mean of equal values is that value and their deviation 0, to the last digit.
+    So the mean of equal values is exactly that value, and their deviation exactly 0.
     """
     data = np.asarray(values, dtype=np.float64)
     return data[0], data - data[0]

@@ -134,7 +134,7 @@ class OptimizerCases:
         opt = make(Even({f"c{i}": [0, 1] for i in range(10)}), SCORE, seed=0)
         assert len(run(opt, 40)) == 40
 
-    def test_failures_are_no_end(self, make: Make) -> None:
+    def test_failures_do_not_end_it(self, make: Make) -> None:
         opt = make(CELL, SCORE, seed=0)
         for i in range(6):
             archs = opt.ask(5)

@@ -1,4 +1,4 @@
-"""What every task has to do."""
+"""Conformance cases for tasks."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class TaskCases:
         assert again.name == task.name
         assert again.space.fingerprint == task.space.fingerprint
         answers = [each.query(arch).metrics for each in (again, task)]
-        # By name: a latency is another each time.
+        # By name: latencies differ each time.
         assert [sorted(answer or {}) for answer in answers] == [sorted(answers[1] or {})] * 2
 
     def test_it_is_searched(self, task: Task) -> None:
