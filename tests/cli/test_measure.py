@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import ANY
 
 import pytest
 
+import optiproxy as op
 from optiproxy.cli.app import run
 
 TASK = """
@@ -83,8 +85,36 @@ def test_what_breaks_a_limit_of_the_task_s_own_spares_the_device(folder, answer)
     found = answer(*search, "--measure", f"echo >> calls; {COMMAND}", "--budget", 4)
     assert [entry["architecture"] for entry in found["trajectory"]] == [{"width": 200}]
     assert sorted(e["metrics"]["mb"] for e in found["dropped"]) == [4, 6, 8]
-    # Before the first answer it might have been the device that tells it.
-    assert len((folder / "calls").read_text().splitlines()) <= 2
+    # The first call finds out which metrics the command prints.
+    assert len((folder / "calls").read_text().splitlines()) == 2
+
+
+def test_a_query_does_not_depend_on_earlier_ones(folder):
+    own = 'op.Metric("mb", lambda a: a["width"] / 100, cheap=True)'
+    (folder / "device.py").write_text(TASK.replace('metrics=["val"]', f"metrics=[{own}]"))
+    task = op.tasks.load("device.py:task").replaced(constraints="mb<=2", measure=COMMAND)
+    broken, kept = (task.space.architecture({"width": width}) for width in (800, 200))
+    first = task.query(broken)
+    assert task.query(kept).metrics == {"mb": 2, "latency_ms": 2, "size_mb": ANY, "val": 2}
+    assert task.query(broken).metrics == first.metrics == {"mb": 8}
+
+
+def test_a_resumed_search_equals_the_uninterrupted_one(folder, start):
+    own = 'op.Metric("mb", lambda a: a["width"] / 100, cheap=True)'
+    (folder / "device.py").write_text(TASK.replace('metrics=["val"]', f"metrics=[{own}]"))
+    search = ["search", "device.py:task", "--method", "random", "--constraint", "mb<=4", "--json"]
+    search += ["--measure", f"echo >> calls; {COMMAND}"]
+
+    def found(name, budgets):
+        for budget in budgets:  # Each in a process of its own.
+            place = ["--name", name, "--storage", f"{name}.journal", "--budget", budget]
+            out, _ = start(*search, *place).communicate(timeout=120)
+        calls = (folder / "calls").read_text()
+        (folder / "calls").unlink()
+        answer = json.loads(out)
+        return answer["trajectory"], answer["dropped"], calls
+
+    assert found("parts", [1, 2]) == found("whole", [2])
 
 
 def test_a_limit_on_what_the_device_does_not_tell_is_refused(device, refused):

@@ -50,14 +50,20 @@ def found_again(text: str, folder: str) -> Task:
 
 
 def bounded(task: Task, asked: list[str], name: str, storage: Storage) -> Task:
-    """The task with absolute limits: those of a stored study, where it was asked for the same."""
+    """The task with nothing left to measure beforehand (`Task.resolved`).
+
+    A stored study of the same limits keeps what was measured when it was begun.
+    """
     if _exists(storage):
         opened = open_storage(storage)
         if name in optuna.get_all_study_names(opened):
             with quiet():
                 found = Identity.stored(optuna.load_study(study_name=name, storage=opened))
             if found is not None and found.asked == asked:
-                return task.replaced(constraints=found.constraints)
+                task = task.replaced(
+                    constraints=found.constraints if asked else None,
+                    measured=found.measured if found.measure == task.measure else None,
+                )
     return task.resolved()
 
 

@@ -188,8 +188,7 @@ class Study:
         asked = (
             [c.text for c in task.constraints] if any(c.relative for c in task.constraints) else []
         )
-        if asked:
-            task.prepare()
+        if task.unresolved:
             task = bounded(task, asked, name, storage)
         self.name = name
         self.task = task

@@ -111,7 +111,8 @@ class Task:
         description: One line for ``optiproxy tasks``.
         origin: Where the numbers come from.
         measure: How each network is measured before its evaluation; see `replaced`.
-        measured: The metrics that the command `measure` prints; by default `prepare` tries it once.
+        measured: The metrics that the command `measure` prints; by default it is tried once before
+            the first query.
         low_fidelity: Epochs of the low-fidelity trainings that a search begins with; see
             `replaced`.
         reference: What finds the task again in another process; `tasks.load` sets it.
@@ -198,6 +199,7 @@ class Task:
 
         named = [m.name for m in known.values() if m.cheap and not m.function]
         self.measure = measure or ("torch" if named else None)
+        self.measured = None if measured is None else tuple(measured)
         self.device: Device | None = None
         if self.measure is not None:
             builds = build or (space.build if space.can_build else None)
@@ -217,7 +219,7 @@ class Task:
             "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
             "features": self.features, "time_limit": limit, "rows": rows, "files": self.files,
             "description": description, "origin": origin, "measure": measure,
-            "measured": measured, "low_fidelity": low_fidelity, "reference": reference,
+            "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
         }  # fmt: skip
 
     # ---- the same task, asked for something else ----
@@ -294,9 +296,16 @@ class Task:
         if not self.unresolved:
             return self
         self.prepare()
-        measured = None if self.device is None else self.device.metrics
+        measured = self._device_metrics()
         limits = resolved(self.constraints, self._sampled)
         return self._again(constraints=limits, measured=measured)
+
+    def _device_metrics(self) -> tuple[str, ...] | None:
+        """The metrics that a command prints, where cheap measurements may wait for it."""
+        if self._asks_device and self.device is not None:
+            self.device.learn_metrics(self.space.sample(_TRIED, seed=0))
+            return self.device.metrics
+        return self.measured
 
     def _sampled(self, metric: str) -> list[float]:
         function = self.training_free(metric)
@@ -336,9 +345,6 @@ class Task:
             except Exception as error:
                 reason = f"{type(error).__name__}: {_evaluate.said(error)}"
                 raise DataError(f"task {self.name!r} can't be prepared: {reason}") from error
-        if self._asks_device:
-            assert self.device is not None
-            self.device.learn_metrics(self.space.sample(_TRIED, seed=0))
 
     def validate(self) -> None:
         """Looks for mistakes in a space and a `build` of the user's own; nothing is evaluated.
@@ -393,6 +399,7 @@ class Task:
             DataError: See `prepare`; missing data are no failure of the architecture.
         """
         self.prepare()
+        self._device_metrics()
         curve = Curve(medians or {}, self.objectives[0].sign)
         return _evaluate.answer(self, arch, seed, epochs, curve)
 

@@ -28,6 +28,7 @@ class Identity:
         reference: The text and the folder that the task is loaded by; None for one that was made in
             a program.
         version: The version of OptiProxy that began the study.
+        measured: The metrics that the command `measure` prints, if cheap metrics may wait for it.
         asked: The constraints as they were given, where some are relative; `constraints` has their
             absolute bounds, which are found once.
         code: A hash of the user's file that the task is in; None where it is in none.
@@ -43,6 +44,7 @@ class Identity:
     seed: int
     measure: str | None = None
     low_fidelity: int | None = None
+    measured: list[str] | None = None
     reference: tuple[str, str] | None = None
     version: str = ""
     asked: list[str] = field(default_factory=list)
@@ -71,6 +73,7 @@ class Identity:
             seed=seed,
             measure=task.measure,
             low_fidelity=task.low_fidelity,
+            measured=None if task.measured is None else list(task.measured),
             reference=None if reference is None else (reference.text, reference.folder),
             version=version,
             asked=list(asked),
@@ -94,7 +97,7 @@ class Identity:
         return all(
             getattr(self, field.name) == getattr(other, field.name)
             for field in fields(self)
-            if field.name not in ("seed", "reference", "version", "asked", "code")
+            if field.name not in ("seed", "measured", "reference", "version", "asked", "code")
         )
 
     def claim(self, study: optuna.Study, place: str) -> Identity:
@@ -117,7 +120,7 @@ class Identity:
             for name, theirs, ours in (
                 (f.name, getattr(found, f.name), getattr(self, f.name)) for f in fields(self)
             )
-            if theirs != ours and name not in ("reference", "version", "asked", "code")
+            if theirs != ours and name not in ("measured", "reference", "version", "asked", "code")
         ]
         if different:
             raise StudyError(
