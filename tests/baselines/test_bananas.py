@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from scipy.stats import spearmanr
 
@@ -37,6 +38,7 @@ def test_choices_with_other_options_share_nothing() -> None:
     assert float(x.sum()) == 2 + 1 + 1 + 1
 
 
+@pytest.mark.slow
 def test_ensemble_learns_and_its_members_differ() -> None:
     rows = SPACE.random_indices(120, np.random.default_rng(1))
     x = bananas._path_encoding(SPACE, rows)

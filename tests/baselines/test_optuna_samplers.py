@@ -75,6 +75,7 @@ def test_places_in_an_order_and_options_lead_to_each_other() -> None:
         assert row[1:] == [sorted([64, 16, 256, 32]).index(arch["width"]), arch["depth"] - 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "bound"), [(TPE, 16), (GPSampler, 17)])
 def test_learns(method: type[TPE], bound: int) -> None:
     """Of 18: five seeds had 17 or 18 with TPE, 18 with the other; 60 random draws average 15.2."""

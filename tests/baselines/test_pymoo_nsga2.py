@@ -32,6 +32,7 @@ def searched(method: str, seed: int, budget: int = 100) -> float:
     return float(hypervolume_so_far(values, [True] * budget, [1, -1], [-1, 20])[-1])
 
 
+@pytest.mark.slow
 def test_the_front_is_larger_than_that_of_random_search() -> None:
     ours, drawn = (
         np.mean([searched(m, seed) for seed in range(4)]) for m in ("nsga2-pymoo", "random")

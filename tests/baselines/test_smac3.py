@@ -17,6 +17,7 @@ from optiproxy.spaces import Chain
 SPACE = Chain({f"c{i}": [0, 1, 2, 3] for i in range(6)})
 
 
+@pytest.mark.slow
 def test_learns() -> None:
     best = []
     for seed in range(3):
@@ -36,6 +37,7 @@ def test_log_scaling_keeps_the_order_and_spreads_the_best() -> None:
     assert np.isfinite(_log_scaled(np.full(5, -91.6))).all()
 
 
+@pytest.mark.slow
 def test_the_same_in_every_process() -> None:
     """Python hashes texts otherwise in each process, and SMAC keeps configurations in a set."""
     code = """

@@ -27,6 +27,7 @@ def regrets(task: tasks.Task, method: str, budget: int) -> np.ndarray:
     return np.array(reached)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nb201-cifar100", "nb201-imagenet16-120"])
 def test_half_the_queries_beat_the_baselines(published: Path, name: str) -> None:
     """METHOD §4: local search and evolution leave about 0.3 points after 100 queries.
@@ -43,6 +44,7 @@ def test_half_the_queries_beat_the_baselines(published: Path, name: str) -> None
     assert ours.mean() < min(others["evolution"].mean(), others["local"].mean()) + 0.05
 
 
+@pytest.mark.slow
 def test_baselines_reach_their_published_level(published: Path) -> None:
     """Nobody is helped by weak baselines: METHOD §4 has 0.344 and 0.273 on CIFAR-100."""
     task = tasks.get("nb201-cifar100")

@@ -98,6 +98,7 @@ def _correlation(space: Space, proxy: str, seed: int) -> float:
         return correlation(model.mean(p[30:])[:, 0], y[30:, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", ["gp", "mlp", "gcn", "transformer"])
 def test_a_proxy_is_better_for_knowing_the_order(proxy: str) -> None:
     """Sixteen widths at six places, and thirty examples: what one tells has to speak for others."""
@@ -110,6 +111,7 @@ def test_a_proxy_is_better_for_knowing_the_order(proxy: str) -> None:
     assert np.mean(ordered) > 0.75
 
 
+@pytest.mark.slow
 def test_numbers_may_stand_for_operations() -> None:
     """An order that means nothing costs a model little."""
     coded = Chain({f"edge{i}": [0, 1, 2, 3, 4] for i in range(6)})
@@ -133,6 +135,7 @@ def test_numbers_may_stand_for_operations() -> None:
     assert np.mean(found["coded"]) > np.mean(found["named"]) - 0.03
 
 
+@pytest.mark.slow
 def test_a_search_goes_up_a_slope() -> None:
     """Forty queries of 50 million, where the widest is best: close to it, which luck is not."""
     regrets: dict[str, list[float]] = {"told": [], "random": []}
@@ -158,6 +161,7 @@ def hartmann(rows: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(np.exp(-(slopes * off**2).sum(-1)) @ [1, 1.2, 3, 3.2])
 
 
+@pytest.mark.slow
 def test_a_search_finds_a_peak() -> None:
     """Thirty queries of 27,000: an option speaks for those next to it, though not for all."""
     space = Chain({name: list(range(30)) for name in "abc"})

@@ -164,7 +164,7 @@ def test_the_network_fills_its_place_also_on_a_prior(
     assert noise(proposed)[:4].mean() < 0.6
 
 
-@pytest.mark.parametrize("name", [n for n in proxies.names() if n != "auto"])
+@pytest.mark.parametrize("name", ["gp", "mlp", "gcn", "transformer"])
 def test_left_out_does_not_know_what_it_leaves_out(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def best(features: dict[str, object], seed: int) -> float:
     return float(opt.values("score").max())
 
 
+@pytest.mark.slow
 def test_a_good_score_leads_where_choices_say_nothing() -> None:
     with_it = [best({"hint": hint}, seed) for seed in range(4)]
     without = [best({}, seed) for seed in range(4)]

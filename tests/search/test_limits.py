@@ -137,6 +137,7 @@ def test_exact_limits_are_never_broken(method: str) -> None:
     assert len(calls) == len(set(calls))  # once each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", proxies.names())
 def test_every_proxy_can_be_climbed_within_an_exact_limit(proxy: str) -> None:
     limit, exact = "cost<=300", {"cost": cost}

@@ -209,6 +209,7 @@ def test_no_global_generator_is_read_or_set() -> None:
     assert (float(torch.rand(1)), np.random.rand()) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", proxies.names())
 def test_every_proxy_beats_random_draws(proxy: str) -> None:
     """A separable goal: after 40 queries of 4^8 architectures the search is near the top."""
@@ -226,6 +227,7 @@ def test_every_proxy_beats_random_draws(proxy: str) -> None:
     assert np.mean(reached) > 22
 
 
+@pytest.mark.slow
 def test_constraints_steer_the_queries() -> None:
     space = Chain({f"c{i}": [0, 1, 2, 3] for i in range(6)})
     opt = OptiProxy(space, "y=max", constraints="cost<=6", seed=0)
@@ -278,6 +280,7 @@ def test_what_each_acquisition_asks_of_a_limit() -> None:
     assert [favourite(turn) for turn in ("mean", "optimism", "improvement")] == [1, 1, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("acquisition", [[name] for name in ACQUISITIONS])
 def test_every_acquisition_gives_new_architectures_again(acquisition: list[str]) -> None:
     def proposals() -> list[str]:
@@ -302,6 +305,7 @@ def test_unknown_acquisitions() -> None:
             OptiProxy(CELL, "y=max", acquisition=bad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", ["gp", "mlp"])
 @pytest.mark.parametrize("objectives", [["y=max"], ["y=max", "cost=min"]])
 def test_every_acquisition_can_be_climbed(
@@ -457,6 +461,7 @@ def test_after_a_hundred_queries_batches_are_larger() -> None:
     assert opt.batch_size == 5
 
 
+@pytest.mark.slow
 def test_options_that_no_query_has_had_are_not_asked_for_as_they_are_listed() -> None:
     """All that are equal to the model: from the first on it would be an enumeration."""
     space = Chain({"width": list(range(200))})

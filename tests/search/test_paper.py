@@ -28,6 +28,7 @@ def searched(budget: int = 25, **options: object) -> Paper:
     return opt
 
 
+@pytest.mark.slow
 def test_climbs_where_draws_alone_do_not() -> None:
     """Six choices of four: a draw is the best one in 4,096."""
     led = [searched(seed=s).values("score")[10:].mean() for s in range(2)]
@@ -37,6 +38,7 @@ def test_climbs_where_draws_alone_do_not() -> None:
     assert np.mean(led) > np.mean(ranked)
 
 
+@pytest.mark.slow
 def test_what_is_predicted_far_beyond_a_limit_is_ranked_out() -> None:
     opt = searched(constraints={"cost": "<= 2"}, seed=1)
     # Predicted score 1 and 0; predicted cost 6 and 1, standardised as targets are: less is more.

@@ -56,6 +56,7 @@ def _volume(make: type[Optimizer], seed: int, **keywords: object) -> float:
     return float(moocore.hypervolume(points, ref=[-60.0, 40.0]))
 
 
+@pytest.mark.slow
 def test_the_front_beats_random_draws() -> None:
     every = [[-m["acc"], m["ms"]] for m in map(_metrics, SPACE.enumerate())]
     whole = moocore.hypervolume(every, ref=[-60.0, 40.0])

@@ -45,6 +45,7 @@ def search(warm_start: list[object], *, budget: int, seed: int = 0) -> list[floa
     return [q.metrics["score"] for q in opt.queries if q.metrics is not None]
 
 
+@pytest.mark.slow
 def test_a_related_study_leads_at_once() -> None:
     best = EFFECTS.max(1).sum()
     cold = [max(search([], budget=5, seed=s)) for s in range(3)]

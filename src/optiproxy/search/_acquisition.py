@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from optiproxy.errors import invalid, unknown
+
 # The mean, expected improvement, one deviation above the mean, or a draw from the posterior
 # (independent Thompson sampling, White et al., BANANAS, https://arxiv.org/abs/1910.11858).
 ACQUISITIONS = ("mean", "improvement", "optimism", "thompson")
+
+
+def parse_acquisitions(field: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Raises InvalidValueError unless `names` is a list of `ACQUISITIONS`."""
+    if isinstance(names, str) or not isinstance(names, Sequence) or not names:
+        raise invalid(field, names, f"give a list, of {', '.join(ACQUISITIONS)}")
+    for name in names:
+        if name not in ACQUISITIONS:
+            raise unknown(field, name, ACQUISITIONS)
+    return tuple(names)
 
 
 def acquired(

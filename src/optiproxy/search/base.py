@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
 
 import numpy as np
 from moocore import pareto_rank
@@ -32,6 +32,7 @@ from optiproxy.metrics import (
     sampled,
 )
 from optiproxy.search._exact import Exact
+from optiproxy.search.problem import Problem, number
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.spaces.base import ENUMERABLE
@@ -53,27 +54,6 @@ class Query:
     architecture: Architecture
     metrics: Mapping[str, float] | None
     feasible: bool
-
-
-@runtime_checkable
-class Problem(Protocol):
-    """What a method reads of a task; `optiproxy.Task` is one."""
-
-    @property
-    def space(self) -> Space: ...
-    @property
-    def objectives(self) -> tuple[Objective, ...]: ...
-    @property
-    def constraints(self) -> tuple[Constraint, ...]: ...
-    @property
-    def exact(self) -> Mapping[str, Function]: ...
-    @property
-    def features(self) -> Mapping[str, Function]: ...
-    @property
-    def distinct(self) -> bool: ...
-
-    def resolved(self) -> Self:
-        """The same with absolute limits."""
 
 
 class Optimizer(ABC):
@@ -407,11 +387,3 @@ class Optimizer(ABC):
         return sum(
             max(0.0, c.violation(query.metrics[c.metric])) / (abs(c.bound) or 1.0) for c in known
         )
-
-
-def number(field: str, value: object) -> float:
-    """`value` as a float; the error names its `field`."""
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise invalid(field, value, "give a number, or None for the result if it failed") from None

@@ -16,18 +16,19 @@ from torch import Tensor
 
 from optiproxy import proxies
 from optiproxy.encodings import corners
-from optiproxy.errors import invalid, unknown, whole_number
+from optiproxy.errors import whole_number
 from optiproxy.metrics import Constraints, Function, Objectives
 from optiproxy.proxies.base import Proxy
 from optiproxy.proxies.prior import Earlier, Scores
-from optiproxy.search._acquisition import ACQUISITIONS
+from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, select_batch
 from optiproxy.search._design import balanced
 from optiproxy.search._pareto import Front
 from optiproxy.search._surrogates import Surrogates
 from optiproxy.search._training_targets import Targets, targets_of
-from optiproxy.search.base import Optimizer, Problem
+from optiproxy.search.base import Optimizer
+from optiproxy.search.problem import Problem
 from optiproxy.search.threads import single_threaded
 from optiproxy.search.warm_start import read_earlier
 from optiproxy.spaces import Architecture, Space
@@ -159,8 +160,8 @@ class OptiProxy(Optimizer):
         super().__init__(
             space, objectives, constraints=constraints, seed=seed, exact=exact, distinct=distinct
         )
-        self._turns = _acquisitions("acquisition", acquisition)
-        self._climbs = _acquisitions("climbs", climbs)
+        self._turns = parse_acquisitions("acquisition", acquisition)
+        self._climbs = parse_acquisitions("climbs", climbs)
         self._proxy: type[Proxy] = proxies.get(proxy)
         self._consults_network = proxy == "auto"
         self.n_init = whole_number("n_init", n_init, least=2)
@@ -393,13 +394,3 @@ class OptiProxy(Optimizer):
 def _distance(rows: Indices, others: Indices) -> Indices:
     """The number of choices in which each row differs from the nearest of `others`, (B,)."""
     return np.asarray((rows[:, None] != others[None]).sum(-1).min(1))
-
-
-def _acquisitions(field: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Raises InvalidValueError unless `names` is a list of `ACQUISITIONS`."""
-    if isinstance(names, str) or not isinstance(names, Sequence) or not names:
-        raise invalid(field, names, f"give a list, of {', '.join(ACQUISITIONS)}")
-    for name in names:
-        if name not in ACQUISITIONS:
-            raise unknown(field, name, ACQUISITIONS)
-    return tuple(names)

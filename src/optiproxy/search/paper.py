@@ -19,7 +19,8 @@ from optiproxy.metrics import Constraints, Function, Objectives
 from optiproxy.proxies.ensemble import Training
 from optiproxy.proxies.gcn import GCNEnsemble
 from optiproxy.search._climb import climb, start
-from optiproxy.search.base import Optimizer, Problem
+from optiproxy.search.base import Optimizer
+from optiproxy.search.problem import Problem
 from optiproxy.search.threads import single_threaded
 from optiproxy.search.transforms import fill, standardise
 from optiproxy.spaces import Darts, Graph, Pool, Recurrent, Space

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Objective
-from optiproxy.search.base import number
+from optiproxy.search.problem import number
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 

@@ -1,0 +1,39 @@
+"""What a method reads: a task, and the numbers of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, Self, runtime_checkable
+
+from optiproxy.errors import invalid
+from optiproxy.metrics import Constraint, Function, Objective
+from optiproxy.spaces import Space
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """What a method reads of a task; `optiproxy.Task` is one."""
+
+    @property
+    def space(self) -> Space: ...
+    @property
+    def objectives(self) -> tuple[Objective, ...]: ...
+    @property
+    def constraints(self) -> tuple[Constraint, ...]: ...
+    @property
+    def exact(self) -> Mapping[str, Function]: ...
+    @property
+    def features(self) -> Mapping[str, Function]: ...
+    @property
+    def distinct(self) -> bool: ...
+
+    def resolved(self) -> Self:
+        """The same with absolute limits."""
+
+
+def number(field: str, value: object) -> float:
+    """`value` as a float; the error names its `field`."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise invalid(field, value, "give a number, or None for the result if it failed") from None
