@@ -52,6 +52,7 @@ def test_ensemble_learns_and_its_members_differ() -> None:
     assert spearmanr(out.mean(0), y[80:]).statistic > 0.7
 
 
+@pytest.mark.slow
 def test_asks_for_mutations_of_the_best() -> None:
     opt = BANANAS(SPACE, "y=max", seed=0)
     for _ in range(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from scipy.stats import spearmanr
 
@@ -18,6 +19,7 @@ def total(arch: object) -> float:
     return float(sum(arch.values()))  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_predictor_ranks_what_it_has_not_seen() -> None:
     opt = NPENAS(CELL, "y=max", seed=0)
     archs = CELL.sample(80, seed=1)
@@ -36,6 +38,7 @@ def test_messages_follow_the_edges() -> None:
     assert hears == [{0}, {0, 1}, {0, 2}, {1, 3}, {0, 4}, {1, 5}, {2, 3, 6}, {4, 5, 6, 7}]
 
 
+@pytest.mark.slow
 def test_asks_for_mutations_of_what_it_knows() -> None:
     opt = NPENAS(SPACE, "y=max", seed=0)
     for _ in range(10):

@@ -16,6 +16,11 @@ from optiproxy.search import _network, _surrogates
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Cell
 
+
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 SPACE = Cell(nodes=4, operations=["none", "skip", "conv1", "conv3"])
 EFFECTS = torch.from_numpy(np.random.default_rng(5).normal(size=(len(SPACE), 4)))
 
@@ -99,7 +104,7 @@ def test_a_cross_validation_holds_until_there_are_four_times_as_many(looks: list
     assert looks == [40, 160]
 
 
-@pytest.mark.parametrize("prior", ["features", "warm start", "low fidelity"])
+@pytest.mark.parametrize("prior", ["low fidelity", slow("features"), slow("warm start")])
 def test_a_cross_validation_uses_the_metrics_as_measured(looks: list[int], prior: str) -> None:
     """Residuals of a prior would change with each query."""
     p = data(60, seed=3)
@@ -164,7 +169,7 @@ def test_the_network_fills_its_place_also_on_a_prior(
     assert noise(proposed)[:4].mean() < 0.6
 
 
-@pytest.mark.parametrize("name", ["gp", "mlp", "gcn", "transformer"])
+@pytest.mark.parametrize("name", ["gp", "mlp", slow("gcn"), slow("transformer")])
 def test_left_out_does_not_know_what_it_leaves_out(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

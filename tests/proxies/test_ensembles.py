@@ -140,6 +140,7 @@ def test_training_leaves_its_start_alone() -> None:
     assert all(torch.equal(start[name], w) for name, w in initial(2).items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [*GRAPHS, MLPEnsemble])
 def test_another_seed_is_another_fit(make: type[MLPEnsemble]) -> None:
     y = torch.randn(20, 1, generator=generator())

@@ -7,10 +7,8 @@ import pytest
 import torch
 
 from optiproxy.encodings import corners
-from optiproxy.proxies.gcn import GCNEnsemble
 from optiproxy.proxies.gp import LEARNT_FROM, GaussianProcess, _Likelihood
 from optiproxy.proxies.kernel import VIEWS, Mixture
-from optiproxy.search.threads import single_threaded
 from optiproxy.search.transforms import fill, sharpen, standardise
 from optiproxy.spaces import Chain, Space
 from optiproxy.testing.proxies import CELL, data
@@ -25,15 +23,6 @@ def test_the_spaces_here_have_every_view() -> None:
     named = [{view.name for view in Mixture(space).views} for space in (CELL, STAGES)]
     assert named[0] | named[1] == set(VIEWS)
     assert named[0] != named[1]
-
-
-def test_another_seed_is_another_ensemble() -> None:
-    with single_threaded():
-        first, other = (GCNEnsemble(CELL, seed=seed) for seed in (1, 2))
-        p, y = data(CELL, 20, first)
-        for proxy in (first, other):
-            proxy.fit(p, y)
-    assert not torch.equal(first.predict(p)[0], other.predict(p)[0])
 
 
 @both

@@ -176,6 +176,7 @@ def test_what_has_no_exact_metric_is_not_proposed() -> None:
         ).ask()
 
 
+@pytest.mark.slow
 def test_an_exact_metric_that_few_have_ends_no_search() -> None:
     """Of 80 architectures four have one: many in a row are drawn that do not."""
 

@@ -181,6 +181,7 @@ def test_what_a_training_leaves_behind_in_torch_does_no_harm() -> None:
             each.tell(archs, [float(i) for i in range(4)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", ["gp", "mlp", "gcn"])
 def test_another_default_type_of_numbers_does_no_harm(proxy: str) -> None:
     opt = OptiProxy(CELL, "y=max", seed=0, n_init=4, proxy=proxy)
@@ -381,6 +382,7 @@ def test_design_fills_up_where_few_combinations_are_valid() -> None:
     assert space.valid(rows).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["max", "min"])
 def test_predictions_are_in_the_objectives_unit(direction: str) -> None:
     space = Chain({name: [0, 1, 2, 3] for name in "abcd"})

@@ -108,6 +108,7 @@ def test_several_studies_and_studies_as_objects() -> None:
     assert opt.ask(2) == OptiProxy(SPACE, {"score": "max"}, warm_start=[first, history(30)]).ask(2)
 
 
+@pytest.mark.slow
 def test_a_constraint_the_study_knows_nothing_of() -> None:
     opt = OptiProxy(SPACE, {"score": "max"}, constraints={"cost": "<= 3"}, warm_start=[history(30)])
     for _ in range(3):
