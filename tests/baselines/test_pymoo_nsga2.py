@@ -66,8 +66,10 @@ def test_what_breaks_a_limit_dies_out_and_failures_are_no_generation() -> None:
 def test_a_dropped_query_has_a_violation_and_no_objective() -> None:
     opt = PymooNSGA2(SPACE, TWO, constraints="ms<=3", seed=0)
     archs = SPACE.sample(25, seed=0)
-    told = [{"ms": 9.0} if i % 2 else {**measured(arch), "ms": 1.0} for i, arch in enumerate(archs)]
-    opt.tell(archs, told)
+    results = [
+        {"ms": 9.0} if i % 2 else {**measured(arch), "ms": 1.0} for i, arch in enumerate(archs)
+    ]
+    opt.tell(archs, results)
     costs, violations = opt._costs(), opt._violations()
     assert np.isfinite(costs).all()
     np.testing.assert_array_equal(costs[1], costs[::2].max(axis=0))

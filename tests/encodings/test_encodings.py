@@ -118,7 +118,7 @@ def test_nb201_paths_are_four() -> None:
 
 
 def test_every_choice_has_a_feature_in_the_path_encoding() -> None:
-    """Of 64 paths 12 have few enough sequences to be told apart."""
+    """Of 64 paths 12 have few enough sequences for a feature each."""
     space = Cell(nodes=8, operations=list("abcdefghij"))
     encoder = encodings.make("path", space)
     row = torch.zeros(1, len(space), dtype=torch.long)
@@ -126,7 +126,7 @@ def test_every_choice_has_a_feature_in_the_path_encoding() -> None:
     assert (encoder.discrete(rows)[0] != encoder.discrete(row)[0]).any(1).all()
 
 
-def test_wrong_shape_and_name_are_told() -> None:
+def test_wrong_shape_and_name_are_errors() -> None:
     space = SPACES[0]
     with pytest.raises(InvalidValueError, match="relaxed: p"):
         encodings.make("path", space).relaxed(torch.zeros(2, 5, 5))

@@ -75,12 +75,12 @@ def test_the_best_cheap_answers_are_asked_first_and_are_not_known(method: str) -
     opt.restore([], low=low)
     asked = opt.ask(3)
     assert {cheap(SPACE.to_indices([a]))[0] for a in asked} == set(cheap(rows)[best[1:4]])
-    told = [(archs[i], float(full(rows[i : i + 1])[0])) for i in best[1 : PROMOTED + 1]]
-    opt.restore(told, low=low)
+    results = [(archs[i], float(full(rows[i : i + 1])[0])) for i in best[1 : PROMOTED + 1]]
+    opt.restore(results, low=low)
     again = opt.ask(2)
     assert len(again) == 2
-    assert not {a for a, _ in told} & set(again)
-    opt.restore(told, low=low)
+    assert not {a for a, _ in results} & set(again)
+    opt.restore(results, low=low)
     assert opt.ask(2) == again  # A function of the history.
     opt.restore([])
     assert opt.queries == ()
@@ -95,8 +95,8 @@ def test_hardly_any_cheap_answers_tell_nothing(answered: int) -> None:
     low = [(arch, {"score": 1.0, "size": 1.0}) for arch in archs[:answered]]
     low += [(arch, {"size": 9.0}) for arch in archs[answered:20]]
     optimizer = OptiProxy(space, "score=max", constraints="size<=6", seed=0)
-    told = [(arch, {"score": float(arch["a"]), "size": float(arch["b"])}) for arch in archs[20:]]
-    optimizer.restore(told, low=low)
+    results = [(arch, {"score": float(arch["a"]), "size": float(arch["b"])}) for arch in archs[20:]]
+    optimizer.restore(results, low=low)
     assert len(optimizer.ask(2)) == 2
 
 
@@ -105,6 +105,6 @@ def test_many_cheap_answers_beside_an_exact_limit() -> None:
     archs = space.sample(50, seed=0)
     exact = {"size": lambda arch: float(arch["b"])}
     optimizer = OptiProxy(space, "score=max", constraints="size<=6", exact=exact, seed=0)
-    told = [(arch, float(arch["a"] + arch["c"])) for arch in archs]
-    optimizer.restore(told[:6], low=told)
+    results = [(arch, float(arch["a"] + arch["c"])) for arch in archs]
+    optimizer.restore(results[:6], low=results)
     assert len(optimizer.ask(2)) == 2

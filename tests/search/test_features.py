@@ -86,7 +86,7 @@ def test_what_is_not_finite_counts_as_low() -> None:
     assert abs(finite) < LARGEST
 
 
-def test_what_can_not_be_used_is_told() -> None:
+def test_what_can_not_be_used_is_an_error() -> None:
     def broken(arch: Architecture) -> float:
         raise RuntimeError("no such layer")
 

@@ -65,15 +65,15 @@ def test_without_limits_the_scale_is_the_sharpened_one() -> None:
 
 
 @pytest.mark.parametrize("direction", ["max", "min"])
-def test_targets_are_told_in_the_metric_s_unit_also_where_queries_failed(direction: str) -> None:
+def test_targets_can_be_read_in_the_metric_s_unit_also_where_queries_failed(direction: str) -> None:
     values = np.r_[VALUES, np.nan, np.nan, np.nan]
     (objective,) = parse_objectives({"y": direction})
     targets = targets_of(
         lambda _: values, 9, (objective,), (), failed=np.isnan(values), feasible=~np.isnan(values)
     )
-    told = objective.sign * targets.scales[0].inverse(targets.y[:, 0].numpy())
+    read = objective.sign * targets.scales[0].inverse(targets.y[:, 0].numpy())
     worst = VALUES.min() if direction == "max" else VALUES.max()
-    assert told == pytest.approx(np.r_[VALUES, [worst] * 3])
+    assert read == pytest.approx(np.r_[VALUES, [worst] * 3])
 
 
 @pytest.mark.parametrize("size", [1e-13, 1.0, 1e13])
@@ -130,7 +130,7 @@ def test_exact_limits_are_never_broken(method: str) -> None:
     for _ in range(3):
         archs = opt.ask(5)
         assert all(cost(arch) <= 300 for arch in archs)
-        opt.tell(archs, [{"score": score(arch)} for arch in archs])  # the cost is not told
+        opt.tell(archs, [{"score": score(arch)} for arch in archs])  # without the cost
     assert all(query.feasible for query in opt.queries)
     assert opt.queries[0].metrics is not None
     assert opt.queries[0].metrics["cost"] == cost(opt.queries[0].architecture)
@@ -153,8 +153,8 @@ def test_a_limit_on_what_hardly_varies_ends_no_search() -> None:
     for _ in range(4):
         archs = opt.ask(5)
         nearly = [1 + 1e-5 * cost(arch) / 2304 for arch in archs]
-        told = zip(archs, nearly, strict=True)
-        opt.tell(archs, [{"score": score(a), "nearly": value} for a, value in told])
+        results = zip(archs, nearly, strict=True)
+        opt.tell(archs, [{"score": score(a), "nearly": value} for a, value in results])
 
 
 def test_what_has_no_exact_metric_is_not_proposed() -> None:
@@ -221,8 +221,9 @@ def test_what_breaks_limits_is_ranked_alike_in_all_units(unit: float) -> None:
     opt = METHODS.get("evolution")(
         SPACE, "score=max", constraints=["ms<=10", f"flops<={10 * unit}"], seed=0
     )
-    told = [(9, 13), (20, 9), (14, 11), (11, 11), (9, 9)]  # 0.3, 1.0, 0.5, 0.2 beyond, and within
-    results = [{"score": 1.0, "ms": ms, "flops": flops * unit} for ms, flops in told]
+    # By 0.3, 1.0, 0.5 and 0.2 beyond the limits, and within.
+    measured = [(9, 13), (20, 9), (14, 11), (11, 11), (9, 9)]
+    results = [{"score": 1.0, "ms": ms, "flops": flops * unit} for ms, flops in measured]
     opt.tell(SPACE.sample(5), results)
     assert opt.scores() == pytest.approx([-0.3, -1.0, -0.5, -0.2, 1.0])
 

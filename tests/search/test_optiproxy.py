@@ -321,8 +321,8 @@ def test_every_acquisition_can_be_climbed(
         )
         rows = CELL.to_indices(opt.ask(8))
         y, cost = (rows == 3).sum(1), rows.sum(1)
-        told = [{"y": float(a), "cost": float(b)} for a, b in zip(y, cost, strict=True)]
-        opt.tell(CELL.from_indices(rows), told)
+        results = [{"y": float(a), "cost": float(b)} for a, b in zip(y, cost, strict=True)]
+        opt.tell(CELL.from_indices(rows), results)
         opt.ask(4)
         return drawn[0]
 
@@ -387,15 +387,15 @@ def test_design_fills_up_where_few_combinations_are_valid() -> None:
 def test_predictions_are_in_the_objectives_unit(direction: str) -> None:
     space = Chain({name: [0, 1, 2, 3] for name in "abcd"})
     opt = OptiProxy(space, {"cost": direction}, seed=0)
-    told: list[tuple[float, float]] = []
+    pairs: list[tuple[float, float]] = []
     for _ in range(8):
         archs = opt.ask(5)
         values = [50.0 + 3.0 * sum(float(v) for v in a.values()) for a in archs]  # type: ignore[arg-type]
         predicted = opt.predictions(archs)
         assert (predicted is None) == (len(opt.queries) < 10)
-        told += zip(predicted or [], values, strict=False)
+        pairs += zip(predicted or [], values, strict=False)
         opt.tell(archs, values)
-    errors = [abs(p - v) for p, v in told]
+    errors = [abs(p - v) for p, v in pairs]
     assert np.median(errors) < 3.0  # one step of the options; values run from 50 to 86
 
 
@@ -436,8 +436,8 @@ def test_the_climb_keeps_a_limit_more_strictly_after_violations(
         monkeypatch.setattr(OptiProxy, "_violations", lambda self: share)
         opt = OptiProxy(CELL, "y=max", constraints="cost<=8", seed=seed, proxy="gp")
         rows = CELL.to_indices(opt.ask(10))
-        told = [{"y": float(row.sum()), "cost": float(row.sum())} for row in rows]
-        opt.tell(CELL.from_indices(rows), told)
+        results = [{"y": float(row.sum()), "cost": float(row.sum())} for row in rows]
+        opt.tell(CELL.from_indices(rows), results)
         opt.ask(1)
         return float((drawn[0].sum(1) <= 8).mean())
 
@@ -476,7 +476,7 @@ def test_options_that_no_query_has_had_are_not_asked_for_as_they_are_listed() ->
     assert max(widths) > 100
 
 
-def test_a_proxy_that_predicts_no_numbers_is_told() -> None:
+def test_a_proxy_that_predicts_no_numbers_is_an_error() -> None:
     class Diverged(GaussianProcess):
         def mean(self, p: torch.Tensor) -> torch.Tensor:
             return super().mean(p) * torch.nan

@@ -79,8 +79,8 @@ def test_three_objectives_and_a_limit() -> None:
 
 def test_baselines_rank_several_objectives_by_fronts() -> None:
     opt = RandomSearch(SPACE, {"acc": "max", "ms": "min"}, constraints="ms<=9")
-    told = [(90, 5), (80, 2), (85, 6), (79, 3), (95, 10), (70, 8)]
-    opt.tell(SPACE.sample(6, seed=3), [{"acc": a, "ms": b} for a, b in told])
+    results = [(90, 5), (80, 2), (85, 6), (79, 3), (95, 10), (70, 8)]
+    opt.tell(SPACE.sample(6, seed=3), [{"acc": a, "ms": b} for a, b in results])
     scores = opt.scores()
     assert scores[:4].tolist() == [0, 0, -1, -1]
     assert scores[5] == -2

@@ -16,7 +16,7 @@ from optiproxy.proxies.prior import Earlier, Informed, Prior
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Cell, Chain
 
-# Sums of effects, so every edge counts: none of them can be closed and leave others dead.
+# Sums of effects, so every edge counts: none of them can be closed and leave others inactive.
 SPACE = Cell(nodes=4, operations=["pool", "skip", "conv1", "conv3"])
 RNG = np.random.default_rng(7)
 EFFECTS = RNG.normal(size=(len(SPACE), 4))
@@ -129,7 +129,7 @@ def test_a_constraint_the_study_knows_nothing_of() -> None:
         ([(arch, {"loss": 1.0}) for arch, _ in history(9)], "needs the objective 'score'"),
     ],
 )
-def test_what_can_not_be_used_is_told(study: object, words: str) -> None:
+def test_what_can_not_be_used_is_an_error(study: object, words: str) -> None:
     with pytest.raises(InvalidValueError, match=words):
         OptiProxy(SPACE, {"score": "max"}, warm_start=[study])
     with pytest.raises(InvalidValueError, match="give a list"):
@@ -147,7 +147,7 @@ def test_what_broke_a_limit_before_it_was_trained_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("bad", ["x", {"score": None}, {"score": "x"}, 10**400])
-def test_what_is_no_number_is_told(bad: object) -> None:
+def test_what_is_no_number_is_an_error(bad: object) -> None:
     pairs = [(arch, bad) for arch in SPACE.sample(5, seed=0)]
     with pytest.raises(InvalidValueError, match=r"study 1: score: got .*; give a number"):
         OptiProxy(SPACE, "score=max", warm_start=[pairs])
