@@ -68,6 +68,7 @@ def test_what_is_no_measurement_is_a_failed_one(code: str, message: str) -> None
         hardware.measure(nn.Linear(3, 5), SHAPE, runtime=python(code))
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     child = tmp_path / "child"
     device = hardware.Command(

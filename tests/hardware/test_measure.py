@@ -115,6 +115,7 @@ def test_what_goes_wrong_in_a_network_is_reported_and_the_next_one_is_measured()
     assert hardware.measure(nn.Linear(3, 3), SHAPE, runtime="torch", time_limit_s=0.05)
 
 
+@pytest.mark.slow
 def test_a_network_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "_MARGIN_S", 0.3)
     hardware.measure(nn.Linear(3, 3), SHAPE, runtime="torch", time_limit_s=5.0)
@@ -263,6 +264,7 @@ def test_networks_of_graphs_are_exported_but_for_attention(tmp_path) -> None:
 # ---- in a task ----
 
 
+@pytest.mark.slow
 def test_a_measurement_is_a_metric_and_says_how_it_was_made() -> None:
     space = op.spaces.Chain({"width": [4, 8]})
 

@@ -101,6 +101,7 @@ def test_failures_and_values_off_the_scale_are_marked_and_counted(
     assert left < 1 < 11 < right
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["max", "min"])
 @pytest.mark.parametrize(
     "queries",

@@ -44,6 +44,7 @@ def test_signed_rank_is_scipys_exact_test(n: int) -> None:
     assert signed_rank([-differences]) == (-statistic, pytest.approx(p))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_signed_rank_with_zeros_and_ties_counts_all_signs(seed: int) -> None:
     rng = np.random.default_rng(seed)

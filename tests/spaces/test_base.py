@@ -67,6 +67,7 @@ def test_sampling_where_nothing_is_valid_is_refused() -> None:
         Nothing({"a": [1, 2]}).sample(1)
 
 
+@pytest.mark.slow
 def test_five_of_a_million_are_sampled() -> None:
     class Equal(Chain):
         """The same option at every choice, of the first five."""

@@ -234,6 +234,7 @@ def test_a_corner_is_the_discrete_encoding(name: str, space: GnnDag) -> None:
         assert left.shape == (50, *shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", encodings.ENCODINGS.names())
 def test_the_relaxation_is_differentiable(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
