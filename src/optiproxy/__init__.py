@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         tables,
         tasks,
         testing,
+        train,
     )
     from optiproxy.errors import (
         DataError,
@@ -61,7 +62,7 @@ __all__ = [
     "OptiProxySampler", "ScoreFailed", "Study", "StudyError", "Table", "Task", "__version__",
     "baselines", "compare", "encodings", "errors", "hardware", "load", "methods", "metrics",
     "nn", "proxies", "report", "scores", "search", "space_of", "spaces", "study", "tables", "tasks",
-    "testing",
+    "testing", "train",
 ]  # fmt: skip
 
 # `import optiproxy` loads neither torch nor Optuna.
@@ -83,7 +84,7 @@ __getattr__, __dir__ = lazy(
         "optiproxy": (
             "baselines", "encodings", "errors", "hardware", "methods", "metrics", "nn",
             "proxies", "report", "scores", "search", "spaces", "study", "tables", "tasks",
-            "testing",
+            "testing", "train",
         ),
     },
 )  # fmt: skip

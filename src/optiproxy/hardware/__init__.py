@@ -2,7 +2,7 @@
 
 from optiproxy.hardware._timer import processor
 from optiproxy.hardware.command import Command
-from optiproxy.hardware.cost import count_flops, count_parameters
+from optiproxy.hardware.cost import count_costs, count_flops, count_parameters
 from optiproxy.hardware.export import export_onnx
 from optiproxy.hardware.measurement import Measurement, measure, runtime_of
 from optiproxy.hardware.threads import pinned_threads
@@ -10,6 +10,7 @@ from optiproxy.hardware.threads import pinned_threads
 __all__ = [
     "Command",
     "Measurement",
+    "count_costs",
     "count_flops",
     "count_parameters",
     "export_onnx",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -36,12 +37,58 @@ def count_flops(module: nn.Module, example_input: Inputs) -> int:
     return counter.total
 
 
+def count_costs(module: nn.Module, example_input: Inputs) -> dict[str, float]:
+    """What a network needs, counted in one forward pass in evaluation mode.
+
+    A network and an input on the ``meta`` device are counted without being computed.
+
+    Args:
+        module: The network; it is left as it was.
+        example_input: Its input, or a tuple of several, of a batch of 1.
+
+    Returns:
+        ``params``; ``flops``, see `count_flops`; ``activations``, the number of values that
+        convolutions and matrix products put out (Radosavovic et al., CVPR 2020,
+        https://arxiv.org/abs/2003.13678); ``weights_mb``, parameters and buffers in MB (10^6
+        bytes); ``memory_mb``, these and the largest sum of tensors that are in use at a time: what
+        torch allocates, without the workspace of single operations.
+    """
+    counter = _Counter()
+    inputs = as_tuple(example_input)
+    own = (*module.parameters(), *module.buffers())
+    counter.known = {tensor.untyped_storage()._cdata for tensor in own}
+    for tensor in inputs:
+        counter.hold(tensor)
+    with torch.inference_mode(False), deployed(module), counter:
+        module(*inputs)
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in own)
+    return {
+        "params": count_parameters(module),
+        "flops": counter.total,
+        "activations": counter.activations,
+        "weights_mb": weights / 1e6,
+        "memory_mb": (weights + counter.most) / 1e6,
+    }
+
+
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sums up torch's formulas; its own counter takes ten times as long, to report by module."""
+    """Sums up torch's formulas; its own counter takes ten times as long, to report by module.
+
+    Attributes:
+        total: FLOPs.
+        activations: Values that operations with a formula put out.
+        most: The most bytes that tensors made here had at a time.
+        known: Memory that is not counted there, such as weights.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.total: int = 0
+        self.activations: int = 0
+        self.most: int = 0
+        self.known: set[int] = set()
+        self._now: int = 0
+        self._holders: dict[int, int] = {}
         self._formulas = FlopCounterMode(display=False).flop_registry
 
     def __torch_dispatch__(
@@ -53,6 +100,30 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         formula = self._formulas.get(getattr(func, "overloadpacket", None))
+        outputs = [out] if isinstance(out, torch.Tensor) else out
+        outputs = outputs if isinstance(outputs, tuple | list) else []
+        tensors = [tensor for tensor in outputs if isinstance(tensor, torch.Tensor)]
         if formula is not None:
             self.total += int(formula(*args, **(kwargs or {}), out_val=out))
+            self.activations += tensors[0].numel() if tensors else 0
+        for tensor in tensors:
+            self.hold(tensor)
         return out
+
+    def hold(self, tensor: torch.Tensor) -> None:
+        """Counts the memory of a tensor until it, and all that share it, are gone."""
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if key in self.known:
+            return
+        if key not in self._holders:
+            self._now += size
+            self.most = max(self.most, self._now)
+        self._holders[key] = self._holders.get(key, 0) + 1
+        weakref.finalize(tensor, self._release, key, size)
+
+    def _release(self, key: int, size: int) -> None:
+        self._holders[key] -= 1
+        if not self._holders[key]:
+            del self._holders[key]
+            self._now -= size

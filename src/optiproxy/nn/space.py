@@ -66,12 +66,27 @@ class ModelSpace(Conditional):
         model = self._source if isinstance(self._source, nn.Module) else _made(self._source, choose)
         return resolve(model, choose, replace=not isinstance(self._source, nn.Module))
 
+    def skeleton(self, arch: Architecture) -> nn.Module:
+        """The network of `arch` on the ``meta`` device: its shapes, without any weights."""
+        with quick_layers():
+            return self._built(arch, self._bare).to("meta")
+
+    @cached_property
+    def _bare(self) -> Any:
+        """The source without weights, where it is a model."""
+        if isinstance(self._source, nn.Module):
+            return copy.deepcopy(self._source).to("meta")
+        return self._source
+
     def build(self, arch: Architecture) -> nn.Module:
         """The network of `arch`: a plain module.
 
         Raises:
             InvalidValueError: The function asks for a choice that is inactive in `arch`.
         """
+        return self._built(arch, self._source)
+
+    def _built(self, arch: Architecture, source: Any) -> nn.Module:
         arch = self.architecture(arch)
 
         def answer(name: str, labels: tuple[Option, ...]) -> int:
@@ -87,10 +102,9 @@ class ModelSpace(Conditional):
 
         choose = Choose(answer)
         with choose.running():
-            if isinstance(self._source, nn.Module):
-                model = copy.deepcopy(self._source)
-            else:
-                model = _made(self._source, choose)
+            model = (
+                copy.deepcopy(source) if isinstance(source, nn.Module) else _made(source, choose)
+            )
             return resolve(model, choose)
 
     def picture(self, arch: Architecture) -> str:

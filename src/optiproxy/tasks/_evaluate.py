@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from optiproxy.errors import EvaluationFailed
@@ -162,9 +162,14 @@ def _preliminary(task: Queried, arch: Architecture) -> Iterator[dict[str, Any]]:
     Raises:
         EvaluationFailed: A measurement, or an exact metric that is needed, is no finite number.
     """
-    counted = {name: function(arch) for name, function in task.exact.items()}
-    for name in counted.keys() & set(task.needed):
-        _check_finite(name, counted[name])
+    counted = {}
+    for name, function in task.exact.items():
+        if name in task.needed:
+            counted[name] = function(arch)
+            _check_finite(name, counted[name])
+        else:  # What no limit needs is no reason to lose a training.
+            with suppress(Exception):
+                counted[name] = function(arch)
     yield counted
     device = task.device
     later = {n: f for n, f in task.cheap.items() if device is not None and device.may_measure(n)}

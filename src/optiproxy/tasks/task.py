@@ -27,10 +27,11 @@ from optiproxy.metrics import (
     sampled,
 )
 from optiproxy.spaces import Architecture, Space
-from optiproxy.tasks import _arguments, _evaluate, _preflight
+from optiproxy.tasks import _arguments, _evaluate, _preflight, networks
 from optiproxy.tasks._device import Device, device_of, is_command
 from optiproxy.tasks._early_stopping import Curve
 from optiproxy.tasks.evaluation import Evaluation
+from optiproxy.tasks.networks import Network
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.rows import Rows, feasible_values
 
@@ -72,14 +73,22 @@ class Task:
 
     Args:
         name: A short name; the default name of its studies.
-        space: What is searched.
+        space: What is searched: a space, or a model as `nn.space_of` reads it, such as a function
+            ``network(choose)``. The evaluator of a model's space is ``train_and_test(model, …)``:
+            it gets the network, and the architecture as a keyword ``arch`` if it declares one. An
+            evaluator whose first argument is called ``arch`` gets the architecture alone. The costs
+            of a network are exact metrics: ``params`` and ``weights_mb``, and with an
+            `example_input` also ``flops``, ``activations`` and ``memory_mb`` (see
+            `hardware.count_costs`).
         evaluate: ``evaluate(arch) → {metric: value}``, or a bare number when there is one
             objective. It may declare a keyword ``seed``, which is fixed by the study's seed and the
             architecture, ``epochs`` where there are `fidelities`, and ``report``, which it calls
             with an epoch and the first objective's value there: a training that is behind is
             stopped. It may raise `EvaluationFailed`, or anything: a failure is recorded. May be
             left out where there are `rows`.
-        objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
+        objectives: Metric → ``"max"`` or ``"min"``; the first one ranks. By default those that
+            `evaluate` has as an attribute, as `train.classifier` does; so with `reported` and
+            `example_input`.
         constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``; ``"<= 60%"`` is 60 % of the
             largest value in a random sample of the space, for metrics known without training.
         reported: Metrics that are printed and never shown to the optimiser (test accuracy).
@@ -130,10 +139,10 @@ class Task:
     def __init__(
         self,
         name: str,
-        space: Space,
+        space: Space | Network | nn.Module,
         evaluate: Evaluator | None = None,
         *,
-        objectives: Objectives,
+        objectives: Objectives = (),
         constraints: Constraints = None,
         reported: Sequence[str] = (),
         metrics: Sequence[str | Metric] = (),
@@ -158,10 +167,14 @@ class Task:
         evaluator = rows if evaluate is None else evaluate
         if not isinstance(name, str) or not name:
             raise invalid("Task: name", name, "give a short text")
-        if not isinstance(space, Space):
-            raise invalid("Task: space", space, "give a search space, such as spaces.Chain({...})")
+        if not isinstance(space, Space) and not callable(space):
+            remedy = "give a search space, such as spaces.Chain({...}), or a model"
+            raise invalid("Task: space", space, remedy)
         if evaluator is None or not callable(evaluator):
             raise invalid("Task: evaluate", evaluator, "give a function of one architecture")
+        objectives = objectives or getattr(evaluator, "objectives", ())
+        reported = reported or getattr(evaluator, "reported", ())
+        example_input = example_input or getattr(evaluator, "example_input", None)
         if isinstance(reported, str) or not isinstance(reported, Iterable):
             raise invalid("Task: reported", reported, "give a list of names")
         if not isinstance(features, Mapping) or not all(map(callable, features.values())):
@@ -169,6 +182,10 @@ class Task:
         _arguments.check_functions(
             build=build, train=train, example_input=example_input, prepare=prepare
         )
+        space, model_space = networks.read_space(space, example_input)
+        if model_space is not None and networks.takes_network(evaluator):
+            evaluator = networks.OnNetworks(model_space, evaluator, fidelities)
+            train = train or evaluator.train
         self.name, self.space, self.evaluator = name, space, evaluator
         self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
         self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
@@ -193,6 +210,9 @@ class Task:
         known = _arguments.metrics_by_name(metrics)
         # Objects alone add to what `evaluate` returns; a name says that the list is complete.
         complete = look_up or any(isinstance(metric, str) for metric in metrics)
+        if model_space is not None:
+            metrics = (*metrics, *networks.Costs(model_space, example_input).metrics(known))
+            known = _arguments.metrics_by_name(metrics)
         self.metrics = tuple(known) if complete else ()
         self.exact = {name: m.function for name, m in known.items() if m.exact and m.function}
         self.cheap = {name: m.function for name, m in known.items() if m.cheap and m.function}

@@ -1,0 +1,167 @@
+"""Tasks whose space is a model: the evaluator gets the network, whose costs are metrics."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+from optiproxy.metrics import Metric
+from optiproxy.spaces import Architecture, Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from optiproxy.nn import ModelSpace
+
+Network = Callable[..., "nn.Module"]
+
+#: What is counted of each network, see `hardware.count_costs`; the last three need its input.
+COSTS = ("params", "weights_mb", "flops", "activations", "memory_mb")
+# An evaluator whose first argument is called so is given the architecture alone.
+_ARCHITECTURE = ("arch", "architecture")
+
+
+def read_space(
+    space: Any, example_input: Callable[[], Any] | None
+) -> tuple[Space, ModelSpace | None]:
+    """A task's space, and the same once more where it is that of a model.
+
+    Raises:
+        InvalidValueError: See `nn.space_of`.
+    """
+    if not isinstance(space, Space):
+        from optiproxy.nn import space_of
+
+        space = space_of(space, example_input=example_input)
+    loaded = sys.modules.get("optiproxy.nn")
+    return space, space if loaded is not None and isinstance(space, loaded.ModelSpace) else None
+
+
+def takes_network(evaluate: Callable[..., Any]) -> bool:
+    """Whether an evaluator of a model's space gets the network."""
+    try:
+        first = next(iter(inspect.signature(evaluate).parameters), "")
+    except (TypeError, ValueError):
+        return True
+    return first not in _ARCHITECTURE
+
+
+class OnNetworks:
+    """An evaluator of architectures that gives each network to ``train_and_test(model, …)``.
+
+    The generator of torch begins at the evaluation's seed, so that initial weights, and all that a
+    training draws without a generator of its own, are the same every time; it is as before
+    afterwards.
+
+    Args:
+        space: Whose networks they are.
+        function: ``train_and_test(model) → {metric: value}``. Of the keywords ``seed``, ``epochs``,
+            ``report`` and ``arch`` it gets those that it declares.
+        fidelities: The task's.
+    """
+
+    def __init__(
+        self, space: ModelSpace, function: Callable[..., Any], fidelities: Sequence[int] = ()
+    ) -> None:
+        self._space = space
+        self._fidelities = fidelities
+        self._function = function
+        self._declared = tuple(inspect.signature(function).parameters.values())[1:]
+        first = inspect.Parameter("arch", inspect.Parameter.POSITIONAL_ONLY)
+        seed = inspect.Parameter("seed", inspect.Parameter.KEYWORD_ONLY, default=0)
+        others = [
+            p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for p in self._declared
+            if p.name not in ("arch", "seed") and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
+        # What a task reads to know which keywords to give.
+        self.__signature__ = inspect.Signature([first, seed, *others])
+
+    def __call__(
+        self, arch: Architecture, /, *, seed: int = 0, **keywords: Any
+    ) -> Mapping[str, SupportsFloat] | float:
+        returned: Mapping[str, SupportsFloat] | float = self._run(arch, seed, keywords)[1]
+        return returned
+
+    def train(self, arch: Architecture, seed: int) -> nn.Module:
+        """The network as the evaluation with this seed leaves it."""
+        names = [p.name for p in self._declared]
+        keywords: dict[str, Any] = (
+            {"report": lambda epoch, value: None} if "report" in names else {}
+        )
+        if "epochs" in names and self._fidelities:
+            keywords["epochs"] = self._fidelities[-1]
+        model: nn.Module = self._run(arch, seed, keywords)[0]
+        return model
+
+    def _run(self, arch: Architecture, seed: int, keywords: Mapping[str, Any]) -> tuple[Any, Any]:
+        import torch
+
+        given: dict[str, Any] = dict(keywords)
+        names = [p.name for p in self._declared]
+        given.update({n: v for n, v in (("arch", arch), ("seed", seed)) if n in names})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = self._space.build(arch)
+            return model, self._function(model, **given)
+
+
+class Costs:
+    """What the networks of a space cost, each counted once; see `hardware.count_costs`.
+
+    Args:
+        space: Whose networks they are.
+        example_input: One input, or a tuple of several; None leaves `COSTS` but the first two out.
+    """
+
+    def __init__(self, space: ModelSpace, example_input: Callable[[], Any] | None) -> None:
+        self._space = space
+        self._example_input = example_input
+        self._known: dict[tuple[Architecture, bool], dict[str, float]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_known": {}}  # Counted again in another process.
+
+    def metrics(self, taken: Iterable[str]) -> list[Metric]:
+        """The exact metrics, but those whose names are `taken`."""
+        names = set(COSTS if self._example_input is not None else COSTS[:2]) - set(taken)
+        return [Metric(n, partial(self.cost, n), exact=True) for n in COSTS if n in names]
+
+    def cost(self, name: str, arch: Architecture) -> float:
+        """One of `COSTS` of a network.
+
+        Raises:
+            Exception: Whatever a network raises that can't be built or run.
+        """
+        forward = name not in COSTS[:2]
+        for key in ((arch, forward), (arch, True)):
+            if key in self._known:
+                return self._known[key][name]
+        self._known[arch, forward] = self._counted(arch, forward)
+        return self._known[arch, forward][name]
+
+    def _counted(self, arch: Architecture, forward: bool) -> dict[str, float]:
+        import torch
+
+        from optiproxy.hardware import count_costs, count_parameters
+
+        model = self._space.skeleton(arch)
+        if not forward:
+            stored = (*model.parameters(), *model.buffers())
+            size = sum(tensor.numel() * tensor.element_size() for tensor in stored) / 1e6
+            return {"params": count_parameters(model), "weights_mb": size}
+        assert self._example_input is not None
+        inputs = as_inputs(self._example_input())
+        try:
+            return count_costs(model, tuple(x.to("meta") for x in inputs))
+        except Exception:  # A network that looks at values must have some.
+            with torch.random.fork_rng(devices=[]):
+                return count_costs(self._space.build(arch), inputs)
+
+
+def as_inputs(given: Any) -> tuple[Any, ...]:
+    """What an ``example_input()`` returned, as the arguments of a network."""
+    return given if isinstance(given, tuple) else (given,)

@@ -1,0 +1,168 @@
+"""Tasks of a model: what the evaluator gets, and what its networks cost."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import optiproxy as op
+from optiproxy.errors import InvalidValueError
+from optiproxy.nn import Choice, Choose
+from optiproxy.tasks import evaluation_seed
+
+
+def network(choose: Choose) -> nn.Module:
+    width = choose("width", [4, 8])
+    layers: list[nn.Module] = [nn.Linear(3, width), nn.ReLU()]
+    for i in range(choose("depth", [0, 1, 2])):
+        layers += [nn.Linear(width, width), choose(f"act{i}", {"relu": nn.ReLU, "tanh": nn.Tanh})()]
+    return nn.Sequential(*layers, nn.Linear(width, 2))
+
+
+def first_weight(model: nn.Module) -> dict[str, float]:
+    return {"y": float(next(model.parameters()).detach().sum())}
+
+
+def example_input() -> torch.Tensor:
+    return torch.zeros(1, 3)
+
+
+TASK = op.Task("mine", network, first_weight, objectives={"y": "max"}, example_input=example_input)
+ARCH = TASK.space.architecture({"width": 8, "depth": 1, "act0": "tanh"})
+
+
+def test_the_evaluator_gets_the_network_with_weights_fixed_by_the_seed() -> None:
+    state = torch.random.get_rng_state()
+    values = [TASK.query(ARCH, seed=seed).metrics or {} for seed in (0, 0, 1)]
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert values[0] == values[1]
+    assert values[0]["y"] != values[2]["y"]
+    assert TASK.train is not None
+    trained = TASK.train(ARCH, evaluation_seed(1, ARCH))
+    assert first_weight(trained)["y"] == values[2]["y"]
+    assert type(trained[3]) is nn.Tanh
+
+
+def test_costs_are_exact_metrics() -> None:
+    metrics = TASK.query(ARCH).metrics or {}
+    params = 3 * 8 + 8 + 8 * 8 + 8 + 8 * 2 + 2
+    assert metrics["params"] == params
+    assert metrics["weights_mb"] == params * 4e-6
+    assert metrics["flops"] == 2 * (3 * 8 + 8 * 8 + 8 * 2)
+    assert metrics["activations"] == 8 + 8 + 2
+    # Input, first layer and its ReLU are in use together: torch.nn.Sequential drops none sooner.
+    assert params * 4 + 4 * (3 + 8 + 8) <= metrics["memory_mb"] * 1e6 <= params * 4 + 4 * 4 * 8
+
+
+def test_without_an_input_the_weights_are_counted() -> None:
+    task = op.Task("mine", network, first_weight, objectives="y=max")
+    assert set(task.exact) == {"params", "weights_mb"}
+
+
+def test_a_limit_of_costs_is_kept_without_training() -> None:
+    task = TASK.replaced(constraints="params<=100")
+    large = task.query(task.space.architecture({"width": 8, "depth": 0}))
+    assert large.metrics is not None
+    assert not large.dropped
+    assert "params is" in task.query(ARCH).dropped
+    study = op.Study.of(task, seed=0)
+    study.run(budget=12)
+    assert all((record.metrics or {})["params"] <= 100 for record in study.queries)
+    relative = TASK.replaced(constraints="flops<=50%").resolved()
+    assert (
+        relative.constraints[0].bound
+        == max(TASK.exact["flops"](arch) for arch in TASK.space.enumerate()) / 2
+    )
+
+
+def test_keywords_that_are_declared_are_given() -> None:
+    got: dict[str, Any] = {}
+
+    def train_and_test(
+        model: nn.Module, *, seed: int, epochs: int, report: Any, arch: op.Architecture
+    ) -> float:
+        got.update(seed=seed, epochs=epochs, arch=arch)
+        report(1, 0.5)
+        return 1.0
+
+    task = op.Task("mine", network, train_and_test, objectives="y=max", fidelities=(2, 6))
+    assert task.query(ARCH, seed=3, epochs=2).curve == ((1, 0.5),)
+    assert got == {"seed": evaluation_seed(3, ARCH), "epochs": 2, "arch": ARCH}
+    assert task.reports_curve
+    assert task.train is not None
+    task.train(ARCH, 5)
+    assert (got["seed"], got["epochs"]) == (5, 6)
+
+
+def test_an_evaluator_of_architectures_stays_one() -> None:
+    task = op.Task("mine", network, lambda arch: float(arch["width"]), objectives="y=max")
+    assert (task.query(ARCH).metrics or {})["y"] == 8
+    space = op.space_of(network)
+    task = op.Task("mine", space, lambda model: float(len(model)), objectives="y=max")
+    assert (task.query(ARCH).metrics or {})["y"] == 5
+
+
+def test_a_model_with_choice_points_is_a_task_too() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), Choice({"relu": nn.ReLU(), "tanh": nn.Tanh()}))
+    task = op.Task("mine", model, first_weight, objectives="y=max", example_input=example_input)
+    assert task.space.count == 2
+    assert task.exact["params"](task.space.sample(1)[0]) == 8
+
+
+class Looks(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if float(x.sum()) >= 0 else -x
+
+
+def test_networks_that_look_at_values_are_counted_by_running_them() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), Choice({"a": Looks(), "b": nn.Tanh()}))
+    task = op.Task("mine", model, first_weight, objectives="y=max", example_input=example_input)
+    assert task.exact["flops"](task.space.architecture({"1": "a"})) == 12
+
+
+def test_costs_that_no_limit_needs_are_no_reason_to_fail() -> None:
+    task = op.Task(
+        "mine", network, first_weight, objectives="y=max", example_input=lambda: torch.zeros(1, 7)
+    )
+    evaluation = task.query(ARCH)
+    assert evaluation.metrics is not None
+    assert "flops" not in evaluation.metrics
+    assert "params" in evaluation.metrics
+    limited = task.replaced(constraints="flops<=100").query(ARCH)
+    assert limited.metrics is None
+    assert "shape" in limited.reason
+
+
+def test_own_metrics_go_before_the_counted_ones() -> None:
+    own = op.Metric("params", lambda arch: 1.0, exact=True)
+    task = op.Task("mine", network, first_weight, objectives="y=max", metrics=[own])
+    assert task.exact["params"](ARCH) == 1
+    task = op.Task("mine", network, first_weight, objectives="y=max", metrics=["y", "z"])
+    assert task.metrics == ("y", "z", "params", "weights_mb")
+
+
+def test_it_travels_to_another_process() -> None:
+    again: op.Task = pickle.loads(pickle.dumps(TASK))
+    assert again.query(ARCH).metrics == TASK.query(ARCH).metrics
+
+
+@pytest.mark.parametrize(
+    ("space", "evaluate", "message"),
+    [
+        (3, first_weight, "Task: space: got 3; give a search space, .*, or a model"),
+        (network, None, "Task: evaluate"),
+        (network, lambda model, *, epoch: 1.0, "Task: evaluate: got .*it must take"),
+    ],
+)
+def test_mistakes_are_told(space: Any, evaluate: Any, message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        op.Task("mine", space, evaluate, objectives="y=max")
+
+
+def test_objectives_must_come_from_somewhere() -> None:
+    with pytest.raises(InvalidValueError, match="objective"):
+        op.Task("mine", network, first_weight)
