@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -27,6 +28,14 @@ def test_a_name_whose_package_is_missing_says_what_to_install() -> None:
         registry.get("gone")
     with pytest.raises(InvalidValueError, match="did you mean 'plain'"):
         registry.get("plaid")
+
+
+def test_an_entry_may_carry_arguments() -> None:
+    entries = {"read": "json:loads({})", "joined": "operator:concat(a, b)", "plain": "json:dumps"}
+    registry = Registry("thing", entries, "no.such.group")
+    assert registry.get("read")() == {}
+    assert registry.get("joined")() == "ab"
+    assert registry.get("plain") is json.dumps
 
 
 def test_a_package_that_takes_a_name_spoils_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pyarrow.parquet as pq
 import pytest
 
 from optiproxy import tasks
@@ -33,20 +32,6 @@ def test_nb201_v1_0_optima(data_set: str, validation: float) -> None:
     """Those of the table that the paper's code has, which was made from the same edition."""
     _here("nb201_v1_0")
     assert tasks.get(f"nb201-v1-0-{data_set}").optimum == pytest.approx(validation, abs=0.01)
-
-
-def test_hw_nas_bench_first_cell() -> None:
-    """As the README of the benchmark prints it."""
-    _here("hw_nas_bench_nb201")
-    row = pq.read_table(store.find("hw_nas_bench_nb201")).slice(0, 1).to_pylist()[0]
-    printed = {
-        "edgegpu_latency_ms": 5.807418537139893, "edgegpu_energy_mj": 24.226614330768584,
-        "raspi4_latency_ms": 10.481976820010459, "edgetpu_latency_ms": 0.9571811309997429,
-        "pixel3_latency_ms": 3.6058499999999998, "eyeriss_latency_ms": 3.645620000000001,
-        "eyeriss_energy_mj": 0.6872827644999999, "fpga_latency_ms": 2.57296,
-        "fpga_energy_mj": 18.01072,
-    }  # fmt: skip
-    assert {name: row[f"cifar10_{name}"] for name in printed} == pytest.approx(printed)
 
 
 def test_transnas_counts() -> None:

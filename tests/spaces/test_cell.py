@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +42,10 @@ def test_published_string_is_read_and_printed() -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_published_table_is_read_and_printed() -> None:
-    folder = os.environ.get("OPTIPROXY_DATA")
-    if not folder:
-        pytest.skip("OPTIPROXY_DATA names no folder of published tables")
+def test_the_whole_published_table_is_read_and_printed(published: Path) -> None:
     from pyarrow import parquet
 
-    table = parquet.read_table(Path(folder) / "nb201_accuracy.parquet", columns=["arch"])
+    table = parquet.read_table(published / "nb201_accuracy.parquet", columns=["arch"])
     texts = table["arch"].to_pylist()
     archs = [NB201.architecture(text) for text in texts]
     assert [NB201.to_text(arch) for arch in archs] == texts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import permutations
 from pathlib import Path
 
@@ -47,13 +46,10 @@ def test_a_published_genotype_is_read_and_printed() -> None:
     assert SPACE.architecture(PUBLISHED.replace("[2, 3, 4, 5]", "range(2, 6)")) == arch
 
 
-def test_published_genotypes_are_read() -> None:
-    folder = os.environ.get("OPTIPROXY_DATA")
-    if not folder:
-        pytest.skip("OPTIPROXY_DATA names no folder of published tables")
+def test_published_genotypes_are_read(published: Path) -> None:
     from pyarrow import parquet
 
-    table = parquet.read_table(Path(folder) / "oncenas_darts_545.parquet")
+    table = parquet.read_table(published / "oncenas_darts_545.parquet")
     space = Darts([*DARTS_OPERATIONS, "none"])
     for text in table["architecture"].to_pylist():
         arch = space.architecture(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +84,10 @@ def test_the_inception_like_cell_of_the_published_example() -> None:
     assert NB101.hash(arch) == "28cfc7874f6d200472e1a9dcd8650aa0"
 
 
-def test_published_rows_are_read_and_are_valid() -> None:
-    folder = os.environ.get("OPTIPROXY_DATA")
-    if not folder:
-        pytest.skip("OPTIPROXY_DATA names no folder of published tables")
+def test_published_rows_are_read_and_are_valid(published: Path) -> None:
     from pyarrow import parquet
 
-    table = parquet.read_table(Path(folder) / "nb101_sample.parquet").to_pylist()
+    table = parquet.read_table(published / "nb101_sample.parquet").to_pylist()
     texts = ["|".join([r["adjacency_bits"], *(r[f"op{v}"] for v in range(1, 6))]) for r in table]
     archs = [NB101.architecture(text) for text in texts]
     assert [NB101.to_text(arch) for arch in archs] == texts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +46,17 @@ def _without_names(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_every_published_recipe_goes_there_and_back() -> None:
+def test_every_published_recipe_goes_there_and_back(published: Path) -> None:
     """The 345 runs have 291 different texts, of 277 cells that differ in more than names."""
-    folder = os.environ.get("OPTIPROXY_DATA")
-    if not folder:
-        pytest.skip("OPTIPROXY_DATA names no folder of published tables")
     from pyarrow import parquet
 
-    table = parquet.read_table(Path(folder) / "nasbench_nlp_wikitext2.parquet", columns=["recipe"])
+    table = parquet.read_table(published / "nasbench_nlp_wikitext2.parquet", columns=["recipe"])
     texts = sorted(set(table["recipe"].to_pylist()))
     archs = [SPACE.architecture(text) for text in texts]
     for arch, text in zip(archs, texts, strict=True):
-        published, ours = json.loads(text), SPACE.recipe(arch)
-        assert len(ours) == len(published)
-        assert _without_names(ours) == _without_names(published)
+        theirs, ours = json.loads(text), SPACE.recipe(arch)
+        assert len(ours) == len(theirs)
+        assert _without_names(ours) == _without_names(theirs)
         assert SPACE.architecture(json.dumps(ours)) == arch
     assert (len(texts), len(set(archs))) == (291, 277)
 

