@@ -55,7 +55,8 @@ def test_training_learns_is_repeatable_and_never_stops_at_an_architecture(kind, 
     for arch in archs:
         results.append(task.query(arch).metrics)
         # A third is chance: there are three classes. Measured: 64 to 100, at the first to third.
-        if results[-1]["val_accuracy"] > 60:
+        # One that breaks a limit of counted metrics is not trained.
+        if results[-1].get("val_accuracy", 0) > 60:
             break
     else:
         pytest.fail(f"nothing is learned: {results}")

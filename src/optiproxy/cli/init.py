@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["chain", "conditional", "cell", "graph", "darts", "recurrent", "gnn", "pool"]
+Kind = Literal[
+    "chain", "model", "conditional", "cell", "graph", "darts", "recurrent", "gnn", "pool"
+]
 
 
 def init(folder: Path, /, *, kind: Kind = "chain") -> int:
@@ -15,10 +17,11 @@ def init(folder: Path, /, *, kind: Kind = "chain") -> int:
 
     Args:
         folder: Where to, made where it is missing; its name becomes the task's.
-        kind: Of the search space. chain: named choices in a row. conditional: choices that others
-            switch on. cell: an operation on every edge. graph: operations on vertices, optional
-            edges. darts: a normal and a reduction cell. recurrent: a cell for sequences. gnn: the
-            layers of a graph network and their links. pool: a list of networks.
+        kind: Of the search space. chain: named choices in a row. model: a function that builds a
+            network and asks for its choices. conditional: choices that others switch on. cell: an
+            operation on every edge. graph: operations on vertices, optional edges. darts: a
+            normal and a reduction cell. recurrent: a cell for sequences. gnn: the layers of a
+            graph network and their links. pool: a list of networks.
     """
     import re
     import shlex
@@ -37,7 +40,9 @@ def init(folder: Path, /, *, kind: Kind = "chain") -> int:
         )
         return read.replace("@SPIRALS@\n", spirals).replace("@NAME@", name)
 
-    files = {"task.py": text(kind, "training"), "README.md": text("readme")}
+    # A model is trained by ours.
+    parts = [kind] if kind == "model" else [kind, "training"]
+    files = {"task.py": text(*parts), "README.md": text("readme")}
     there = [file for file in files if (folder / file).exists()]
     if there:
         remedy = f"it has {' and '.join(there)} already; give another folder"
