@@ -42,7 +42,7 @@ def search(cell: Cell) -> dict[str, float]:
             objectives=task.objectives,
             reported=task.reported,
         )
-    study = Study.of(task, method=cell.method, seed=cell.seed)
+    study = Study(task, method=cell.method, seed=cell.seed)
     study.run(cell.budget)
     spent, at_half = 0.0, float("inf")
     for record in study.queries:

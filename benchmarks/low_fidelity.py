@@ -35,7 +35,7 @@ def training_seconds(task: tasks.Task) -> dict[str, float]:
 
 def search(task: tasks.Task, budget: int, seed: int, seconds: dict[str, float]) -> dict[str, float]:
     start = time.perf_counter()
-    study = Study.of(task, seed=seed)
+    study = Study(task, seed=seed)
     study.run(budget)
     took = time.perf_counter() - start
     spent = [seconds[task.space.to_text(r.architecture)] * r.cost for r in study.queries]

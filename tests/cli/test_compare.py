@@ -59,7 +59,7 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
         assert f"out/{name}" in err
     lines = [line.strip() for line in out.splitlines()]
     # The optimum of a user's own task is unknown.
-    assert lines[0] == "table: best ± std, own seconds; 2 seeds"
+    assert lines[0] == "table: best ± std, search overhead; 2 seeds"
     assert "queries 2 4 8" in [" ".join(line.split()) for line in lines]
     assert [line.split()[0] for line in lines[3:8] if "±" in line] == ["random", "local"]
     assert len(re.findall(r"0\.\d+ ± \S+", out)) == 2 * 3
@@ -152,7 +152,7 @@ def test_few_seeds_are_told(seeds, said):
 def test_cells_of_the_table(capsys):
     command._print(_comparison(20))
     out = capsys.readouterr().out
-    assert out.startswith("task0: regret ± std, optimum found, own seconds; 20 seeds\n")
+    assert out.startswith("task0: regret ± std, optimum found, search overhead; 20 seeds\n")
     # Regrets of a: 49 down to 30.
     assert "39.5 ± 5.92" in out
     assert "0 %, 0.25 s" in out

@@ -15,7 +15,7 @@ from optiproxy.study import Study
 @pytest.fixture
 def study(folder, capfd):
     task = op.tasks.load("mine.py:task")
-    study = Study.of(task, method="random", storage="mine-random-0.journal")
+    study = Study(task, method="random", storage="mine-random-0.journal")
     study.run(6)
     capfd.readouterr()
     return study
@@ -69,7 +69,7 @@ def test_untrained_weights_are_the_same_in_every_file(study, folder):
         "task = op.Task('own', mine.space, lambda arch: 1.0 * arch['width'], build=mine.build,\n"
         "               objectives='val=max')\n"
     )
-    own = Study.of(op.tasks.load("own.py:task"), method="random", storage="own-random-0.journal")
+    own = Study(op.tasks.load("own.py:task"), method="random", storage="own-random-0.journal")
     own.run(2)
     kept = []
     for name in ("one.pt", "two.pt"):
@@ -102,7 +102,7 @@ def test_the_embedded_task_says_what_its_networks_take():
     from optiproxy.cli._networks import example_input
 
     task = op.tasks.get("mnist1d")
-    (x,) = example_input(Study.of(task, method="random"), None)
+    (x,) = example_input(Study(task, method="random"), None)
     assert task.build(task.space.sample(1)[0]).eval()(x).shape == (1, 10)
 
 

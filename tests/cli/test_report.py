@@ -10,14 +10,18 @@ from optiproxy.cli.app import run
 from optiproxy.study import Study, _reporting
 
 
+def searched(study):
+    return _reporting.searched(study._trials, study.identity, study.random_queries)
+
+
 def test_a_report_of_a_stored_search(folder, capfd):
     where = ["--storage", "s.journal"]
     task = op.tasks.load("mine.py:task").replaced(constraints="params<=24000")
     for method, seed in (("evolution", 0), ("evolution", 1), ("random", 0)):
-        Study.of(task, method=method, seed=seed, storage="s.journal").run(12)
-    warm = Study.of(task, seed=2, name="warm", storage="s.journal", warm_start=[Study.load(
+        Study(task, method=method, seed=seed, storage="s.journal").run(12)
+    warm = Study(task, seed=2, name="warm", storage="s.journal", warm_start=[Study.load(
         "mine-evolution-1", "s.journal")])  # fmt: skip
-    assert _reporting.command(warm).endswith("# and its --warm-start")
+    assert searched(warm).command.endswith("# and its --warm-start")
     capfd.readouterr()
     assert run(["report", "mine-evolution-0", *where]) == 0
     out, err = capfd.readouterr()
@@ -36,15 +40,15 @@ def test_a_report_of_a_stored_search(folder, capfd):
         "--constraint 'params <= 24000.0'"
     )
     assert again in text
-    assert _reporting.command(study) == again
+    assert searched(study).command == again
     assert "optuna 5" in " ".join(text.split())
 
 
 def test_the_command_that_is_told_makes_the_same_search(folder, capfd):
     task = op.tasks.load("mine.py:table").replaced(objectives="params=min")
-    first = Study.of(task, method="random", storage="s.journal")
+    first = Study(task, method="random", storage="s.journal")
     first.run(8)
-    words = shlex.split(_reporting.command(first))
+    words = shlex.split(searched(first).command)
     assert run([*words[1:], "--storage", "again.journal"]) == 0
     second = Study.load("table-random-0", "again.journal")
     assert [r.architecture for r in first.queries] == [r.architecture for r in second.queries]
@@ -66,17 +70,17 @@ task = op.Task(
 def test_options_are_in_the_command_and_what_was_dropped_is_no_query(folder):
     (folder / "short.py").write_text(CHEAP)
     task = op.tasks.load("short.py:task")
-    studies = [Study.of(task, method="random", seed=s, storage="s.journal") for s in (0, 1)]
+    studies = [Study(task, method="random", seed=s, storage="s.journal") for s in (0, 1)]
     for study in studies:
         study.run(4, cheap_budget=8)
-    told = _reporting.searched(studies[0])
-    assert told.dropped == len(studies[0].dropped) == 4
-    assert told.command.endswith("--cheap-budget 8")
-    for queries in told.seeds.values():
+    found = searched(studies[0])
+    assert found.dropped == len(studies[0].dropped) == 4
+    assert found.command.endswith("--cheap-budget 8")
+    for queries in found.seeds.values():
         assert [q["query"] for q in queries] == [1, 2, 3, 4]
         assert all("val" in q["metrics"] for q in queries)
-    low = Study.of(task.replaced(low_fidelity=1), method="random", name="low", storage="s.journal")
-    assert _reporting.command(low).endswith("--low-fidelity 1")
+    low = Study(task.replaced(low_fidelity=1), method="random", name="low", storage="s.journal")
+    assert searched(low).command.endswith("--low-fidelity 1")
 
 
 def test_a_study_made_in_a_program_has_a_report_too(tmp_path):

@@ -27,7 +27,7 @@ def test_json_is_one_object_whatever_the_evaluator_prints(answer):
     assert (found["seed"], found["budget"], found["queries"]) == (3, 8, 8)
     assert [entry["query"] for entry in found["trajectory"]] == list(range(1, 9))
     for entry in found["trajectory"]:
-        assert set(entry) == {"query", "architecture", "metrics", "feasible"}
+        assert set(entry) == {"query", "architecture", "metrics", "feasible", "cost"}
         assert set(entry["architecture"]) == {"depth", "width", "norm"}
         assert set(entry["metrics"]) == {"val", "test", "params"}
         assert entry["feasible"] is True
@@ -173,7 +173,7 @@ def test_a_limit_that_nothing_meets_by_its_exact_metric(folder, capfd):
     )
     assert run(["search", "strict.py:task"]) == 1
     out, err = capfd.readouterr()
-    assert "none that has size <= 0 could be asked for" in out
+    assert "none that has size <= 0 could be proposed" in out
     assert "no architecture within size <= 0 was found (the nearest size is 1): change" in err
     both = ["--constraint", "size<=1.5", "--constraint", "size>=1.2"]
     assert run(["search", "strict.py:task", *both]) == 1

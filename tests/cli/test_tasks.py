@@ -22,7 +22,13 @@ def test_every_task_is_in_the_listing_or_named_by_its_family(capsys):
         else:
             assert row.name in out
     assert "DATA: cifar10, cifar100, imagenet16-120\n" in out
-    for text in ("guided by", "only reported", "also measured", "licence:", "arxiv.org"):
+    for text in (
+        "objectives and limits",
+        "only reported",
+        "also measured",
+        "licence:",
+        "arxiv.org",
+    ):
         assert text in out
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from optiproxy.cli._json_output import answer_text
+from optiproxy.cli._json_output import json_output
 from optiproxy.cli._warm_start import earlier_searches
 from optiproxy.cli.app import run
 from optiproxy.errors import InvalidValueError
@@ -25,10 +25,10 @@ def evaluate(arch, epochs=10):
 def test_a_file_of_an_answer_is_read_apart_by_fidelity(tmp_path):
     task = Task("t", SPACE, evaluate, objectives="score=max", fidelities=(1, 10))
     task = task.replaced(low_fidelity=1)
-    study = Study.of(task, method="random")
+    study = Study(task, method="random")
     study.run(12)
     file = tmp_path / "earlier.json"
-    file.write_text(answer_text(study, 12))
+    file.write_text(json_output(study, 12))
     found = read_earlier(SPACE, earlier_searches([str(file)], None), task.objectives)
     short, full = (
         [r.metrics["score"] for r in study.queries if (r.epochs is None) == in_full]

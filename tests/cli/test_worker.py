@@ -10,7 +10,6 @@ import pytest
 
 from optiproxy.cli.app import run
 from optiproxy.study import Study
-from optiproxy.study._storage.identity import BUDGET as BUDGET_KEPT
 from optiproxy.tasks import load
 
 BUDGET = 14
@@ -84,7 +83,7 @@ def test_a_dask_cluster_evaluates(scheduler, folder, capfd):
     assert run(["resume", "mine-random-0", "--storage", "s.journal", "--budget", "12",
                 "--dask", address, "--workers", "1"]) == 0  # fmt: skip
     assert len(study.queries) == 12
-    study.optuna.set_user_attr(BUDGET_KEPT, 14)
+    study.optuna.set_user_attr("optiproxy:budget", 14)
     capfd.readouterr()
     assert run(["worker", "mine-random-0", "--storage", "s.journal", "--dask", address]) == 0
     assert "14 queries, 2 of them by this worker" in capfd.readouterr().out
@@ -94,7 +93,7 @@ def test_a_cluster_tells_its_places(scheduler, folder):
     from distributed import Client
 
     with Client(scheduler) as client:
-        study = Study.of(load("mine.py:task"), method="random")
+        study = Study(load("mine.py:task"), method="random")
         study.run(4, executor=client.get_executor(pure=False))
     assert len(study.queries) == 4
 

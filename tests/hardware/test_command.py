@@ -127,7 +127,7 @@ def test_a_task_is_limited_by_what_a_command_measures() -> None:
         'print(\'{"latency_ms": %d, "energy_mj": 1}\' % w)'
     )
     measured = task().replaced(None, ["latency_ms<=6"], device.text)
-    study = op.Study.of(measured, method="random")
+    study = op.Study(measured, method="random")
     study.run(4)
     by_width = {r.architecture["width"]: r for r in study.queries}
     assert "the device is on fire" in by_width[400].reason

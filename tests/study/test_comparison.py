@@ -47,7 +47,7 @@ def test_the_numbers_do_not_depend_on_the_processes(tmp_path):
     assert one.results.column_names[:8] == [
         "task", "method", "seed", "query", "feasible", "best", "regret", "optimizer_seconds",
     ]  # fmt: skip
-    study = Study.of(toys.known(), method="climber", seed=5)
+    study = Study(toys.known(), method="climber", seed=5)
     study.run(10)
     rows = [r for r in one.results.to_pylist() if r["method"] == "climber" and r["seed"] == 5]
     assert [r["val"] for r in rows] == [q.metrics["val"] for q in study.queries]

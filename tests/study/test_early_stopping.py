@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import optiproxy as op
-from optiproxy.cli._json_output import trajectory
 from optiproxy.cli._progress import SearchProgress
 from optiproxy.errors import InvalidValueError
 from optiproxy.search import Optimizer
@@ -37,7 +36,7 @@ def course(study: Study) -> list[tuple[object, ...]]:
 
 
 def test_a_training_behind_the_median_is_stopped_and_costs_its_part() -> None:
-    study = Study.of(task(), method="random")
+    study = Study(task(), method="random")
     study.run(12)
     finished: list[int] = []
     for record in study.queries:
@@ -61,7 +60,7 @@ def test_what_breaks_a_limit_sets_no_pace_for_what_keeps_it() -> None:
 
     for seed in range(4):
         limited = op.Task("narrow", SPACE, narrow, objectives="val=max", constraints="cost<=2")
-        study = Study.of(limited, method="random", seed=seed)
+        study = Study(limited, method="random", seed=seed)
         study.run(25)
         assert study.best is not None
         assert study.best.metrics["val"] == 2
@@ -74,14 +73,14 @@ def test_with_several_objectives_none_is_behind() -> None:
         return {"val": evaluate(arch, report), "cost": float(arch["width"])}
 
     objectives = {"val": "max", "cost": "min"}
-    study = Study.of(op.Task("both", SPACE, both, objectives=objectives), method="random")
+    study = Study(op.Task("both", SPACE, both, objectives=objectives), method="random")
     study.run(20)
     assert all(r.metrics is not None for r in study.queries)
 
 
 def test_a_stopped_training_is_no_failure(tmp_path: Path) -> None:
     for budget in range(8, 20):  # In some of these sessions all are stopped.
-        study = Study.of(task(), method="random", storage=tmp_path / "s.journal")
+        study = Study(task(), method="random", storage=tmp_path / "s.journal")
         study.run(budget)
         assert study.notes == []
 
@@ -150,7 +149,7 @@ def test_a_method_learns_where_a_stopped_training_would_have_ended(
             reported=["test"],
             metrics=[op.Metric("narrowness", lambda arch: 12.0 - arch["width"], exact=True)],
         )
-        study = Study.of(limited, method="random")
+        study = Study(limited, method="random")
         study.run(15)
         stopped = [r for r in study.queries if r.stopped and r.architecture in told]
         assert stopped
@@ -169,7 +168,7 @@ def test_what_a_stopped_training_lacks_makes_it_a_failure_to_the_method(
     def size_after_training(arch: op.Architecture, report) -> dict[str, float]:
         return {"val": evaluate(arch, report), "size": 1.0}
 
-    study = Study.of(
+    study = Study(
         op.Task("size", SPACE, size_after_training, objectives="val=max", constraints="size<=2"),
         method="random",
     )
@@ -192,24 +191,24 @@ def test_epochs_of_numpy_are_kept(tmp_path: Path) -> None:
         return 1.0
 
     given = op.Task("numpy", SPACE, train, objectives={"val": "max"})
-    study = Study.of(given, method="random", storage=tmp_path / "runs.journal")
+    study = Study(given, method="random", storage=tmp_path / "runs.journal")
     study.run(1)
     assert study.queries[0].metrics == {"val": 1.0}
 
 
 @pytest.mark.parametrize("method", ["random", "optiproxy"])
 def test_a_resumed_search_stops_the_same_ones(tmp_path: Path, method: str) -> None:
-    whole = Study.of(task(), method=method)
+    whole = Study(task(), method=method)
     whole.run(15)
     path = tmp_path / "runs.journal"
     for budget in (3, 7, 11, 15):
-        Study.of(task(), method=method, storage=path).run(budget)
-    assert course(Study.of(task(), method=method, storage=path)) == course(whole)
+        Study(task(), method=method, storage=path).run(budget)
+    assert course(Study(task(), method=method, storage=path)) == course(whole)
     assert any(record.stopped for record in whole.queries)
 
 
 def test_worker_processes_get_the_medians() -> None:
-    study = Study.of(task(), method="random")
+    study = Study(task(), method="random")
     study.run(10, workers=2)
     stopped = [r for r in study.queries if r.reason.startswith("stopped after epoch")]
     assert stopped
@@ -222,7 +221,7 @@ def test_stopped_trainings_are_counted_apart_from_failures(tmp_path: Path) -> No
             raise op.EvaluationFailed("too deep")
         return evaluate(arch, report)
 
-    study = Study.of(
+    study = Study(
         op.Task("curves", SPACE, sometimes, objectives={"val": "max"}), method="random", seed=2
     )
     study.run(15)
@@ -230,7 +229,7 @@ def test_stopped_trainings_are_counted_apart_from_failures(tmp_path: Path) -> No
     failed = [r.query for r in study.queries if r.reason == "too deep"]
     assert stopped
     assert failed
-    entries = trajectory(study)
+    entries = [record.plain() for record in study.queries]
     assert [e["query"] for e in entries if e.get("stopped")] == stopped
     assert [e["query"] for e in entries if "failed" in e] == sorted(stopped + failed)
     assert f"best val 11, {len(stopped)} stopped early, {len(failed)} failed" in (

@@ -20,19 +20,19 @@ import pytest
 import study_toys as toys
 
 from optiproxy.errors import InvalidValueError, StudyError
-from optiproxy.study import Study
+from optiproxy.hardware import cores
+from optiproxy.study import Study, _runner
 from optiproxy.study._storage import trials as stored
-from optiproxy.study._storage.lease import Owner, _process
+from optiproxy.study._storage.lease import Lease, _process
 from optiproxy.study._storage.open import OwnedLock
-from optiproxy.study._workers.pool import cores
-from optiproxy.tasks import Reference
+from optiproxy.tasks import Evaluation, Reference
 
 SEARCH = """
 import sys
 import study_toys as toys
 from optiproxy.study import Study
 place, budget, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-study = Study.of(toys.slow_task, method="climber", storage=place)
+study = Study(toys.slow_task, method="climber", storage=place)
 try:
     study.run(budget, workers=workers)
 except KeyboardInterrupt:
@@ -66,7 +66,7 @@ def course(study):
 
 
 def uninterrupted(budget):
-    study = Study.of(toys.task(), method="climber")
+    study = Study(toys.task(), method="climber")
     study.run(budget)
     return course(study)
 
@@ -89,7 +89,7 @@ def test_after_kill_9_the_search_is_the_uninterrupted_one(tmp_path, log):
         for number, trial in kept.items():
             assert done[number] == trial
         kept = done
-    study = Study.of(toys.slow_task, method="climber", storage=place)
+    study = Study(toys.slow_task, method="climber", storage=place)
     study.run(budget)
     assert course(study) == uninterrupted(budget)
     # Each kill costs one evaluation at most, and only what was running is repeated.
@@ -101,7 +101,7 @@ def test_after_kill_9_the_search_is_the_uninterrupted_one(tmp_path, log):
 
 def test_a_batch_half_written_is_completed_as_it_was(tmp_path, monkeypatch):
     place = tmp_path / "s.journal"
-    add, calls = stored.Ledger._add, []
+    add, calls = stored.Trials._add, []
 
     def dying(self, *args, **kwargs):
         calls.append(args)
@@ -109,11 +109,11 @@ def test_a_batch_half_written_is_completed_as_it_was(tmp_path, monkeypatch):
             raise SystemExit
         return add(self, *args, **kwargs)
 
-    monkeypatch.setattr(stored.Ledger, "_add", dying)
+    monkeypatch.setattr(stored.Trials, "_add", dying)
     with pytest.raises(SystemExit):
-        Study.of(toys.task(), method="climber", storage=place).run(12)
+        Study(toys.task(), method="climber", storage=place).run(12)
     monkeypatch.undo()
-    study = Study.of(toys.task(), method="climber", storage=place)
+    study = Study(toys.task(), method="climber", storage=place)
     assert len(study.queries) == 3
     study.run(12)
     assert course(study) == uninterrupted(12)
@@ -131,7 +131,7 @@ def test_ctrl_c_keeps_what_is_finished_and_repeats_the_rest(tmp_path, log, monke
     (stopped,) = trials(place, optuna.trial.TrialState.FAIL)
     assert stopped.user_attrs["optiproxy:interrupted"] == "stopped while it ran"
     monkeypatch.setenv("TOY_SECONDS", "0")
-    study = Study.of(toys.slow_task, method="climber", storage=place)
+    study = Study(toys.slow_task, method="climber", storage=place)
     study.run(8)
     assert course(study) == uninterrupted(8)
 
@@ -145,7 +145,7 @@ def test_ctrl_c_in_the_middle_of_workers(tmp_path, log, monkeypatch):
     assert process.wait(20) == 130
     assert trials(place, optuna.trial.TrialState.RUNNING) == []
     assert len(trials(place, optuna.trial.TrialState.FAIL)) == 2
-    study = Study.of(toys.task(), method="climber", storage=place)
+    study = Study(toys.task(), method="climber", storage=place)
     study.run(9)
     assert len({r.architecture for r in study.queries}) == 9
 
@@ -159,14 +159,14 @@ def test_an_interrupted_study_in_memory_goes_on_in_its_own_process():
         return toys.plain(arch, 0)
 
     calls, stopped = [], []
-    study = Study.of(toys.task(evaluate), method="climber")
+    study = Study(toys.task(evaluate), method="climber")
     with pytest.raises(KeyboardInterrupt):
         study.run(9)
     assert len(study.queries) == 4
     study.run(9)
     assert [r.architecture for r in study.queries] == calls
     assert calls[4] == stopped[0]
-    again = Study.of(toys.task(lambda arch: toys.plain(arch, 0)), method="climber")
+    again = Study(toys.task(lambda arch: toys.plain(arch, 0)), method="climber")
     again.run(9)
     assert course(again) == course(study)
 
@@ -179,9 +179,9 @@ def test_nor_does_it_wait_for_what_it_had_no_time_to_mark(monkeypatch):
         return toys.plain(arch, 0)
 
     stopped = []
-    study = Study.of(toys.task(evaluate), method="climber")
+    study = Study(toys.task(evaluate), method="climber")
     with monkeypatch.context() as patch:
-        patch.setattr(stored.Ledger, "interrupt", lambda self, entry: None)
+        patch.setattr(stored.Trials, "interrupt", lambda self, entry: None)
         with pytest.raises(KeyboardInterrupt):
             study.run(3)
     study.run(3)
@@ -198,7 +198,7 @@ def test_workers_evaluate_all_without_repetition_and_bounded_threads(tmp_path):
             "threads": os.environ["OMP_NUM_THREADS"],
         }
 
-    study = Study.of(toys.task(evaluate), method="climber", storage=tmp_path / "s.journal")
+    study = Study(toys.task(evaluate), method="climber", storage=tmp_path / "s.journal")
     study.run(12, workers=2)
     assert len({r.architecture for r in study.queries}) == 12
     pids = {r.metrics["pid"] for r in study.queries}
@@ -209,7 +209,7 @@ def test_workers_evaluate_all_without_repetition_and_bounded_threads(tmp_path):
 
 def test_a_worker_that_dies_is_a_failure_and_no_more(tmp_path):
     place = tmp_path / "s.journal"
-    study = Study.of(toys.task(toys.deadly), method="random", storage=place)
+    study = Study(toys.task(toys.deadly), method="random", storage=place)
     study.run(6, workers=2)
     assert len(study.queries) == 6
     dead = {r.architecture["width"] for r in study.queries if r.metrics is None}
@@ -225,7 +225,7 @@ def test_a_query_that_was_alone_when_its_worker_died_is_not_repeated(log):
             file.write("begun\n")
         os.abort()
 
-    study = Study.of(toys.task(evaluate), method="random")
+    study = Study(toys.task(evaluate), method="random")
     study.run(1, workers=2)
     assert "SIGABRT" in study.queries[0].reason
     assert log.read_text() == "begun\n"
@@ -246,7 +246,7 @@ def test_workers_do_not_outlive_a_killed_search(tmp_path, log):
 
 
 def test_any_executor_will_do(tmp_path):
-    study = Study.of(toys.task(), method="climber", storage=tmp_path / "s.journal")
+    study = Study(toys.task(), method="climber", storage=tmp_path / "s.journal")
     with ThreadPoolExecutor(3) as executor:
         study.run(12, executor=executor)
         assert executor.submit(lambda: 7).result() == 7  # It is ours no more than before.
@@ -269,7 +269,7 @@ def test_jobs_that_are_no_futures_are_waited_for():
             return Job(partial(int, "died") if dies else partial(function, arch, **kwargs))
 
     jobs = []
-    study = Study.of(toys.task(), method="climber")
+    study = Study(toys.task(), method="climber")
     study.run(9, workers=3, executor=Cluster())
     assert len({r.architecture for r in study.queries}) == len(jobs) == 9
     (failed,) = (r for r in study.queries if r.metrics is None)
@@ -280,7 +280,7 @@ def test_jobs_that_are_no_futures_are_waited_for():
 def test_submitit_evaluates(tmp_path):
     submitit = pytest.importorskip("submitit", reason="needs the extra submitit")
     executor = submitit.AutoExecutor(tmp_path / "logs", cluster="local")
-    study = Study.of(toys.task(), method="random")
+    study = Study(toys.task(), method="random")
     study.run(3, workers=2, executor=executor)
     assert all(r.metrics == study.task.query(r.architecture).metrics for r in study.queries)
 
@@ -300,7 +300,7 @@ def test_an_executor_that_gives_up_ends_the_search_and_spends_nothing():
             return future
 
     calls = []
-    study = Study.of(toys.task(), method="climber")
+    study = Study(toys.task(), method="climber")
     with pytest.raises(StudyError, match="executor: it broke"):
         study.run(9, workers=2, executor=Leaving())
     assert len(study.queries) == 4
@@ -311,7 +311,7 @@ def test_an_executor_that_gives_up_ends_the_search_and_spends_nothing():
 
 def test_what_a_model_predicted_is_kept_also_of_a_batch_half_written(tmp_path, monkeypatch):
     place = tmp_path / "s.journal"
-    add, calls = stored.Ledger._add, []
+    add, calls = stored.Trials._add, []
 
     def dying(self, *args, **kwargs):
         calls.append(args)
@@ -319,11 +319,11 @@ def test_what_a_model_predicted_is_kept_also_of_a_batch_half_written(tmp_path, m
             raise SystemExit
         return add(self, *args, **kwargs)
 
-    monkeypatch.setattr(stored.Ledger, "_add", dying)
+    monkeypatch.setattr(stored.Trials, "_add", dying)
     with pytest.raises(SystemExit):
-        Study.of(toys.task(), method="modelled", storage=place).run(12)
+        Study(toys.task(), method="modelled", storage=place).run(12)
     monkeypatch.undo()
-    study = Study.of(toys.task(), method="modelled", storage=place)
+    study = Study(toys.task(), method="modelled", storage=place)
     told = []
     study.run(12, callback=told.append)
     assert [r.predicted for r in study.queries] == [
@@ -334,7 +334,7 @@ def test_what_a_model_predicted_is_kept_also_of_a_batch_half_written(tmp_path, m
 
 def test_a_task_that_cant_be_sent_to_workers_spends_nothing():
     lock = __import__("threading").Lock()
-    study = Study.of(toys.task(lambda arch: {"val": 1.0 if lock else 0.0}), method="random")
+    study = Study(toys.task(lambda arch: {"val": 1.0 if lock else 0.0}), method="random")
     with pytest.raises(InvalidValueError, match="can't be sent"):
         study.run(4, workers=2)
     assert study.queries == ()
@@ -343,7 +343,7 @@ def test_a_task_that_cant_be_sent_to_workers_spends_nothing():
 def test_a_task_that_workers_cant_load_ends_the_search():
     task = toys.task()
     task.reference = Reference("no_such_module:task", os.getcwd())
-    study = Study.of(task, method="random")
+    study = Study(task, method="random")
     with pytest.raises(StudyError, match="can't make the task"):
         study.run(4, workers=2)
     assert study.queries == ()
@@ -355,7 +355,7 @@ def test_two_processes_share_a_study(tmp_path, log, monkeypatch, kind, budget):
     place = {"journal": tmp_path / "s.journal", "sqlite": f"sqlite:///{tmp_path}/s.db"}[kind]
     both = [start(place, budget), start(place, budget)]
     assert [process.wait(60) for process in both] == [0, 0]
-    study = Study.of(toys.slow_task, method="climber", storage=place)
+    study = Study(toys.slow_task, method="climber", storage=place)
     assert len(study.queries) == budget
     assert len({r.architecture for r in study.queries}) == budget
     counts = Counter(log.read_text().splitlines())
@@ -376,9 +376,34 @@ def test_one_of_two_is_killed_and_the_other_takes_over(tmp_path, log, monkeypatc
     wait_for_lines(log, 4, killed)
     killed.kill()
     assert other.wait(60) == 0
-    study = Study.of(toys.slow_task, method="climber", storage=place)
+    study = Study(toys.slow_task, method="climber", storage=place)
     assert len(study.queries) == 12
     assert trials(place, optuna.trial.TrialState.RUNNING) == []
+
+
+def test_a_running_query_goes_before_a_waiting_duplicate(tmp_path, monkeypatch):
+    """Whichever was proposed first: what runs elsewhere must not be evaluated here as well."""
+    place = tmp_path / "s.journal"
+    evaluated = []
+    task = toys.task(lambda arch: evaluated.append(arch) or {"val": 1.0})
+    arch = next(toys.SPACE.enumerate())
+    study = Study(task, method="climber", storage=place)
+    for number in (1, 2):
+        study._trials.propose(number, [arch], 0.0)
+    elsewhere = Study(task, method="climber", storage=place)._trials
+    elsewhere._lease = replace(elsewhere._lease, host="elsewhere")
+    waiting, running = elsewhere.read()
+    assert elsewhere.take(running)
+    assert stored.duplicates(elsewhere.read())[0][0].id == waiting.id
+
+    def finish(seconds):
+        elsewhere.finish(running, Evaluation({"val": 2.0}, 0.1), 0.1)
+
+    monkeypatch.setattr(_runner.time, "sleep", finish)  # While this run waits for the other one.
+    study.run(1)
+    assert evaluated == []
+    assert [(r.architecture, r.metrics) for r in study.queries] == [(arch, {"val": 2.0})]
+    assert elsewhere.read()[0].id == running.id
 
 
 def test_a_query_that_keeps_ending_its_process_is_told(tmp_path):
@@ -387,14 +412,14 @@ def test_a_query_that_keeps_ending_its_process_is_told(tmp_path):
     for _ in range(3):
         command = [sys.executable, "-c", script, str(place), "12", "1"]
         assert subprocess.run(command).returncode == -signal.SIGKILL
-    study = Study.of(toys.task(toys.deadly), method="climber", storage=place)
+    study = Study(toys.task(toys.deadly), method="climber", storage=place)
     study.run(12, workers=2)
     assert "was interrupted 3 times" in study.notes[0]
     assert len(study.queries) == 12
 
 
 def test_who_is_gone_and_who_is_not(monkeypatch):
-    mine = Owner.of_this_process("run")
+    mine = Lease.of_this_process("run")
     assert mine.here
     assert not mine.gone
     ended = subprocess.Popen(["true"])
@@ -413,8 +438,8 @@ def test_who_is_gone_and_who_is_not(monkeypatch):
     untold = replace(mine, started="")  # Where no system tells when a process began.
     assert not untold.gone
     assert replace(untold, lease=time.time() - 1).gone
-    assert Owner.read({"pid": 1}) is None
-    assert Owner.read(mine.to_json()) == mine
+    assert Lease.read({"pid": 1}) is None
+    assert Lease.read(mine.to_json()) == mine
 
 
 def test_a_killed_holder_of_the_lock_is_not_waited_for(tmp_path):
@@ -486,17 +511,17 @@ def test_ctrl_c_while_the_lock_is_given_back_is_no_other_error(tmp_path, monkeyp
 def test_half_a_line_does_not_spoil_what_another_process_writes(tmp_path):
     """Left by one that was killed in the middle of a write, while this one has the file open."""
     place = tmp_path / "s.journal"
-    study = Study.of(toys.task(), method="climber", storage=place)
+    study = Study(toys.task(), method="climber", storage=place)
     study.run(3)
     with place.open("ab") as file:
         file.write(b'{"op_code":4,"study')
     study.run(6)
-    assert course(Study.of(toys.task(), method="climber", storage=place)) == uninterrupted(6)
+    assert course(Study(toys.task(), method="climber", storage=place)) == uninterrupted(6)
 
 
 def test_a_write_that_fails_leaves_whole_lines(tmp_path, monkeypatch):
     place = tmp_path / "s.journal"
-    study = Study.of(toys.task(), method="climber", storage=place)
+    study = Study(toys.task(), method="climber", storage=place)
     study.run(3)
     whole = place.read_bytes()
 
@@ -516,9 +541,9 @@ def test_a_write_that_fails_leaves_whole_lines(tmp_path, monkeypatch):
 def test_a_stored_study_is_read_without_writing(tmp_path):
     """A colleague's study, on a disk that is not ours to write to."""
     place = tmp_path / "s.journal"
-    Study.of(toys.task(), method="climber", storage=place).run(3)
+    Study(toys.task(), method="climber", storage=place).run(3)
     whole = place.read_bytes()
-    study = Study.of(toys.task(), method="climber", storage=place)
+    study = Study(toys.task(), method="climber", storage=place)
     assert len(study.queries) == 3
     assert study.best is not None
     assert place.read_bytes() == whole

@@ -129,7 +129,7 @@ def test_short_trainings_leave_measurements_for_the_full_ones():
     metric = op.Metric("ms", cost, cheap=True)
     task = op.Task("t", toys.SPACE, evaluate, objectives="val=max", constraints="ms<=64",
                    metrics=[metric], fidelities=(1, 10))  # fmt: skip
-    found = Study.of(task.replaced(low_fidelity=1), method="climber")
+    found = Study(task.replaced(low_fidelity=1), method="climber")
     found.run(5, cheap_budget=12)
     assert found.dropped
     full = [r for r in found.queries if r.epochs is None]

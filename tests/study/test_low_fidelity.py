@@ -44,7 +44,7 @@ def test_full_trainings_may_be_more_than_the_short_ones_before(method: str) -> N
     """Half as long: of a budget of 8 few are short, and all of them are trained in full."""
     close = op.Task("toy", SPACE, lambda arch, epochs: evaluate(arch, epochs, 0),
                     objectives={"val": "max"}, fidelities=(16, 20))  # fmt: skip
-    study = Study.of(close.replaced(low_fidelity=16), method=method)
+    study = Study(close.replaced(low_fidelity=16), method=method)
     study.run(8)
     assert 7 < sum(r.cost for r in study.queries) <= 8
     assert not any("used up" in note for note in study.notes)
@@ -53,7 +53,7 @@ def test_full_trainings_may_be_more_than_the_short_ones_before(method: str) -> N
 
 
 def test_how_many_are_drawn_before_the_method_has_learnt() -> None:
-    study = Study.of(op.tasks.get("mnist1d-table").replaced(low_fidelity=2))
+    study = Study(op.tasks.get("mnist1d-table").replaced(low_fidelity=2))
     study.run(34)  # Of so many short trainings the design is wider than the method's own.
     assert study.random_queries > 10
     guided = [record.query for record in study.queries if record.predicted is not None]
@@ -61,7 +61,7 @@ def test_how_many_are_drawn_before_the_method_has_learnt() -> None:
 
 
 def test_a_budget_of_one_is_a_full_training() -> None:
-    study = Study.of(task(), method="random")
+    study = Study(task(), method="random")
     study.run(1)
     assert [r.epochs for r in study.queries] == [None]
     assert study.best is not None
@@ -70,7 +70,7 @@ def test_a_budget_of_one_is_a_full_training() -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("low", [2, 5])
 def test_the_budget_is_that_of_full_trainings(method: str, low: int) -> None:
-    study = Study.of(task(low), method=method)
+    study = Study(task(low), method=method)
     study.run(8)
     short = [r for r in study.queries if r.epochs is not None]
     full = [r for r in study.queries if r.epochs is None]
@@ -89,7 +89,7 @@ def test_the_budget_is_that_of_full_trainings(method: str, low: int) -> None:
 
 
 def test_the_most_promising_are_trained_first_and_nothing_twice() -> None:
-    study = Study.of(task(), method="random")
+    study = Study(task(), method="random")
     study.run(8)
     short = [r for r in study.queries if r.epochs is not None]
     full = [r for r in study.queries if r.epochs is None]
@@ -105,7 +105,7 @@ def test_short_trainings_of_a_large_budget_are_bounded() -> None:
         "many", space, lambda arch, epochs: float(sum(arch.values())), objectives={"val": "max"},
         fidelities=(1, 100),
     ).replaced(low_fidelity=1)  # fmt: skip
-    study = Study.of(many, method="random")
+    study = Study(many, method="random")
     study.run(12)
     assert sum(r.epochs is not None for r in study.queries) == LOW_QUERIES
 
@@ -116,7 +116,7 @@ def test_where_all_had_a_short_training_the_rest_is_full_ones() -> None:
         "small", space, lambda arch, epochs: float(arch["width"]), objectives={"val": "max"},
         fidelities=(1, 100),
     ).replaced(low_fidelity=1)  # fmt: skip
-    study = Study.of(small, method="random")
+    study = Study(small, method="random")
     study.run(3)
     assert [r.epochs for r in study.queries] == [1, 1, 1, 1, None, None]
     assert study.best is not None
@@ -127,7 +127,7 @@ def test_where_all_had_a_short_training_the_rest_is_full_ones() -> None:
 
 
 def test_the_reported_metric_of_a_short_training_is_not_told() -> None:
-    study = Study.of(task(), method="climber")
+    study = Study(task(), method="climber")
     seen = []
     restore = study._optimizer.restore
 
@@ -143,7 +143,7 @@ def test_the_reported_metric_of_a_short_training_is_not_told() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_stopped_anywhere_it_goes_on_as_if_it_had_not(tmp_path: Path, method: str) -> None:
-    whole = Study.of(task(), method=method)
+    whole = Study(task(), method=method)
     whole.run(8)
     path = tmp_path / "runs.journal"
 
@@ -159,8 +159,8 @@ def test_stopped_anywhere_it_goes_on_as_if_it_had_not(tmp_path: Path, method: st
 
     for n in (3, 20, 24, 26):
         with pytest.raises(Stop):
-            Study.of(task(), method=method, storage=path).run(8, callback=stop_after(n))
-    again = Study.of(task(), method=method, storage=path)
+            Study(task(), method=method, storage=path).run(8, callback=stop_after(n))
+    again = Study(task(), method=method, storage=path)
     again.run(8)
     assert course(again) == course(whole)
 
@@ -175,7 +175,7 @@ def callback(record):
     if record.query == {n}:
         os.kill(os.getpid(), signal.SIGKILL)
 
-Study.of(task(), method="climber", storage={path!r}).run(8, callback=callback)
+Study(task(), method="climber", storage={path!r}).run(8, callback=callback)
 """
 
 
@@ -186,16 +186,16 @@ def test_killed_among_the_full_trainings_it_goes_on(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     assert done.returncode == -signal.SIGKILL
-    again = Study.of(task(), method="climber", storage=path)
+    again = Study(task(), method="climber", storage=path)
     assert len(again.queries) == 25
     again.run(8)
-    whole = Study.of(task(), method="climber")
+    whole = Study(task(), method="climber")
     whole.run(8)
     assert course(again) == course(whole)
 
 
 def test_several_workers_keep_to_the_budget() -> None:
-    study = Study.of(task(), method="climber")
+    study = Study(task(), method="climber")
     with ThreadPoolExecutor(3) as executor:
         study.run(8, executor=executor)
     assert sum(r.cost for r in study.queries) <= 8 + 1e-9
@@ -206,9 +206,9 @@ def test_several_workers_keep_to_the_budget() -> None:
 
 def test_another_fidelity_is_another_search(tmp_path: Path) -> None:
     path = tmp_path / "runs.journal"
-    Study.of(task(2), storage=path, method="random").run(1)
+    Study(task(2), storage=path, method="random").run(1)
     with pytest.raises(StudyError, match="low_fidelity: 2 there, 5 here"):
-        Study.of(task(5), storage=path, method="random")
+        Study(task(5), storage=path, method="random")
 
 
 @pytest.mark.parametrize("low", [20, 3, "2", True])
@@ -235,7 +235,7 @@ def test_an_evaluator_without_epochs_is_told() -> None:
 
 
 def test_a_full_search_of_such_a_task_trains_in_full() -> None:
-    study = Study.of(task(None), method="random")
+    study = Study(task(None), method="random")
     study.run(3)
     assert [r.epochs for r in study.queries] == [None] * 3
     assert study.queries[0].metrics == evaluate(study.queries[0].architecture, 20, 0)

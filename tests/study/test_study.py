@@ -20,13 +20,12 @@ from optiproxy.hardware import Measurement
 from optiproxy.methods import METHODS
 from optiproxy.study import Study
 from optiproxy.study._storage import open as opening
-from optiproxy.study._storage.open import shown
 from optiproxy.tasks.loading import load
 
 
 def run(task=None, budget=12, **options):
     options.setdefault("method", "climber")
-    study = Study.of(task or toys.task(), **options)
+    study = Study(task or toys.task(), **options)
     study.run(budget)
     return study
 
@@ -57,7 +56,7 @@ def test_two_seeds_differ_and_one_agrees():
 def test_a_stored_search_is_the_one_in_memory_and_can_be_read_back(tmp_path, kind):
     place = {"journal": tmp_path / "a b.journal", "sqlite": f"sqlite:///{tmp_path}/a.db"}[kind]
     stored = run(storage=place)
-    again = Study.of(toys.task(), method="climber", storage=place)
+    again = Study(toys.task(), method="climber", storage=place)
     assert course(again) == course(stored) == course(run())
     assert again.seconds == stored.seconds
     assert again.budget == 12
@@ -177,6 +176,49 @@ def test_an_exhausted_space_ends_the_search_with_a_note():
     assert len(study.notes) == 1
 
 
+def test_the_long_form_takes_what_a_task_takes(tmp_path):
+    def evaluate(arch, epochs):
+        return {"val": toys.score(arch), "test": epochs}
+
+    options = {
+        "objectives": "val=max", "reported": ["test"], "fidelities": (2, 20), "distinct": False,
+        "description": "a toy",
+    }  # fmt: skip
+    long = Study("one", toys.SPACE, evaluate, method="random", storage=tmp_path / "s", **options)
+    long.run(3)
+    assert (long.task.fidelities, long.task.distinct, long.task.description) == (
+        (2, 20), False, "a toy",
+    )  # fmt: skip
+    keywords = Study(name="one", space=toys.SPACE, evaluate=evaluate, method="random", **options)
+    keywords.run(3)
+    short = Study(long.task, name="one", method="random", storage=tmp_path / "s")
+    assert course(short) == course(long) == course(keywords)
+    assert Study(long.task, method="random").name == "one-random-0"
+    earlier_spelling = getattr(Study, "of")(long.task, name="one", method="random")  # noqa: B009
+    earlier_spelling.run(3)
+    assert course(earlier_spelling) == course(short)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("one",), {}),
+        ((), {"name": "one"}),
+        ((toys.task(),), {"objectives": "val=max"}),
+        ((toys.task(), toys.SPACE), {}),
+        ((3,), {}),
+    ],
+)
+def test_a_study_of_no_task_names_the_two_forms(arguments, options):
+    with pytest.raises(InvalidValueError, match=r"give a Task.* or a name, a space and an eval"):
+        Study(*arguments, **options)
+
+
+def test_a_name_must_be_a_text():
+    with pytest.raises(InvalidValueError, match="study: name: got 3"):
+        Study(toys.task(), name=3)
+
+
 def test_a_bare_number_and_the_seed_of_an_evaluation():
     seeds = {}
 
@@ -199,7 +241,7 @@ def test_a_frame_has_one_row_a_query():
     assert list(frame["query"]) == list(range(1, 13))
     assert {"depth", "width", "norm", "skip", "val", "test", "feasible", "failed"} <= set(frame)
     assert frame["val"].isna().any()
-    assert Study.of(toys.task(), method="random").dataframe().empty
+    assert Study(toys.task(), method="random").dataframe().empty
 
 
 def test_a_frame_keeps_names_that_stand_twice():
@@ -217,7 +259,7 @@ def test_a_frame_keeps_names_that_stand_twice():
 
 def test_the_callback_hears_each_result_once():
     heard = []
-    study = Study.of(toys.task(), method="climber")
+    study = Study(toys.task(), method="climber")
     study.run(4, callback=heard.append)
     study.run(7, callback=heard.append)
     assert [r.query for r in heard] == [1, 2, 3, 4, 5, 6, 7]
@@ -235,7 +277,7 @@ def test_a_stored_study_is_not_continued_as_another(tmp_path, options, said):
     place = tmp_path / "s.journal"
     run(storage=place, name="one", budget=3)
     with pytest.raises(StudyError, match="another search") as caught:
-        Study.of(toys.task(), name="one", storage=place, **{"method": "climber", **options})
+        Study(toys.task(), name="one", storage=place, **{"method": "climber", **options})
     assert said in str(caught.value)
 
 
@@ -245,10 +287,10 @@ def test_nor_with_another_space_or_objective(tmp_path):
     space = op.spaces.Chain({**toys.SPACE.choices, "depth": [1, 2, 3]})
     other = op.Task("toy", space, toys.plain, objectives={"val": "max"}, reported=["test"])
     with pytest.raises(StudyError, match=r"space: .*96 architectures.*there.*72 architectures"):
-        Study.of(other, name="one", storage=place, method="climber")
+        Study(other, name="one", storage=place, method="climber")
     for task in (toys.task(objectives={"cost": "min"}), toys.task(constraints={"cost": "<= 9"})):
         with pytest.raises(StudyError, match="cost"):
-            Study.of(task, name="one", storage=place, method="climber")
+            Study(task, name="one", storage=place, method="climber")
 
 
 def test_nor_a_study_of_somebody_else(tmp_path):
@@ -257,12 +299,12 @@ def test_nor_a_study_of_somebody_else(tmp_path):
         lambda t: t.suggest_float("x", 0, 1), 1
     )
     with pytest.raises(StudyError, match="not made by OptiProxy"):
-        Study.of(toys.task(), name="one", storage=url, method="climber")
+        Study(toys.task(), name="one", storage=url, method="climber")
 
 
 @pytest.mark.parametrize("bad", [0, -1, 2.5, True, "9"])
 def test_a_bad_budget_or_number_of_workers_spends_nothing(bad):
-    study = Study.of(toys.task(), method="random")
+    study = Study(toys.task(), method="random")
     with pytest.raises(InvalidValueError, match="budget"):
         study.run(bad)
     with pytest.raises(InvalidValueError, match="workers"):
@@ -271,7 +313,7 @@ def test_a_bad_budget_or_number_of_workers_spends_nothing(bad):
 
 
 def test_a_callback_that_can_not_be_called_spends_nothing():
-    study = Study.of(toys.task(), method="random")
+    study = Study(toys.task(), method="random")
     with pytest.raises(InvalidValueError, match="callback: got 3"):
         study.run(3, callback=3)
     assert not study.queries
@@ -279,11 +321,11 @@ def test_a_callback_that_can_not_be_called_spends_nothing():
 
 def test_bad_names_are_told_with_the_nearest(tmp_path):
     with pytest.raises(InvalidValueError, match="did you mean 'random'"):
-        Study.of(toys.task(), method="randon")
+        Study(toys.task(), method="randon")
     with pytest.raises(InvalidValueError, match="method 'random' has none"):
-        Study.of(toys.task(), method="random", proxy="gp")
+        Study(toys.task(), method="random", proxy="gp")
     with pytest.raises(InvalidValueError, match="seed"):
-        Study.of(toys.task(), method="random", seed=-1)
+        Study(toys.task(), method="random", seed=-1)
     run(storage=tmp_path / "s.journal", name="edge-cell", budget=3)
     with pytest.raises(StudyError, match="did you mean 'edge-cell'"):
         Study.load("edge-sell", tmp_path / "s.journal")
@@ -298,7 +340,7 @@ def test_a_task_file_that_was_changed_is_told_and_its_queries_are_kept(tmp_path,
         "space = op.spaces.Chain({'a': list(range(9))})\n"
         "task = op.Task('mine', space, lambda arch: arch['a'], objectives='x=max')\n"
     )
-    study = Study.of(load(f"{file}:task"), method="random", storage=storage, name="s")
+    study = Study(load(f"{file}:task"), method="random", storage=storage, name="s")
     study.run(2)
     Study.load("s", storage).run(3)
     assert not caplog.records
@@ -317,14 +359,14 @@ def test_storage_that_is_none(tmp_path):
     text = tmp_path / "notes.txt"
     text.write_text("shopping\n")
     for place, said in [
-        (text, "no study file"),
+        (text, "not a study file"),
         (tmp_path, "is a folder"),
         (tmp_path / "no" / "s.journal", "no folder"),
         ("nosuch://host/db", "can't be opened"),
         (f"sqlite:///{tmp_path}/no/s.db", "can't be opened"),
     ]:
         with pytest.raises(StudyError, match=said):
-            Study.of(toys.task(), method="random", storage=place)
+            Study(toys.task(), method="random", storage=place)
     assert text.read_text() == "shopping\n"
     with pytest.raises(StudyError, match="no file"):
         Study.load("x", tmp_path / "missing.journal")
@@ -353,18 +395,18 @@ def test_tables_that_another_process_makes_are_waited_for(tmp_path, monkeypatch,
     url = f"sqlite:///{tmp_path}/s.db"
     if attempts < 4:
         with pytest.raises(StudyError, match=reason):
-            Study.of(toys.task(), method="random", storage=url)
+            Study(toys.task(), method="random", storage=url)
     else:
-        Study.of(toys.task(), method="random", storage=url)
+        Study(toys.task(), method="random", storage=url)
     assert len(opened) == attempts
 
 
 def test_passwords_are_in_no_message(tmp_path):
     with pytest.raises(StudyError, match=r"nosuch://me:\*\*\*@host/db") as told:
-        Study.of(toys.task(), method="random", storage="nosuch://me:secret@host/db")
+        Study(toys.task(), method="random", storage="nosuch://me:secret@host/db")
     assert "secret" not in str(told.value)
-    assert shown(None) == "memory"
-    assert shown(tmp_path / "a b.journal") == str(tmp_path / "a b.journal")
+    assert opening.shown(None) == "memory"
+    assert opening.shown(tmp_path / "a b.journal") == str(tmp_path / "a b.journal")
 
 
 def test_a_half_written_last_line_is_cut_off(tmp_path):
@@ -383,17 +425,17 @@ def test_optuna_tells_nothing_and_keeps_its_level(capfd):
 
 
 def test_it_shows_what_it_is():
-    study = Study.of(toys.task(), method="random", seed=np.int64(1))
+    study = Study(toys.task(), method="random", seed=np.int64(1))
     assert repr(study) == f"Study({study.name!r} in memory, 0 queries)"
     study.run(np.int64(2))
     assert repr(study).endswith(f"2 queries, best {study.best.metrics})")
 
 
 def test_what_is_no_task_and_no_storage_is_told():
-    with pytest.raises(InvalidValueError, match=r"Study\.of: task: got 3; give a Task"):
-        Study.of(3)
+    with pytest.raises(InvalidValueError, match="Study: task: got 3; give a Task"):
+        Study(3)
     with pytest.raises(InvalidValueError, match="storage: got 3; give a path"):
-        Study.of(toys.task(), storage=3)
+        Study(toys.task(), storage=3)
 
 
 @pytest.mark.parametrize("method", ["optiproxy", "evolution", "climber"])
@@ -442,11 +484,11 @@ def test_a_failure_that_names_an_odd_file_can_be_reported(tmp_path):
 
 def test_what_is_no_executor_is_told_and_one_that_is_over_too():
     with pytest.raises(InvalidValueError, match="executor: got 3; give one with a method"):
-        Study.of(toys.task()).run(5, executor=3, workers=2)
+        Study(toys.task()).run(5, executor=3, workers=2)
     over = ThreadPoolExecutor(2)
     over.shutdown()
     with pytest.raises(StudyError, match="executor: it takes no work"):
-        Study.of(toys.task()).run(5, executor=over)
+        Study(toys.task()).run(5, executor=over)
 
 
 def test_a_guide_that_is_only_reported_is_told_with_a_remedy():
@@ -461,7 +503,7 @@ def test_an_evaluator_may_start_processes_in_a_worker():
         process.join()
         return {"val": float(process.exitcode == 0)}
 
-    study = Study.of(toys.task(evaluate))
+    study = Study(toys.task(evaluate))
     study.run(2, workers=2)
     assert [query.metrics["val"] for query in study.queries] == [1.0, 1.0]
 
@@ -482,7 +524,7 @@ def test_an_evaluator_s_fork_ends_where_the_evaluator_does(workers, ends, code):
             return ends()
         return {"val": float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))}
 
-    study = Study.of(toys.task(evaluate))
+    study = Study(toys.task(evaluate))
     study.run(3, workers=workers)
     assert [query.metrics["val"] for query in study.queries] == [code] * 3
 
@@ -492,14 +534,14 @@ def test_numbers_of_numpy_in_a_measurement_are_kept(tmp_path):
         measured = Measurement(latency_ms=np.float32(2.5), repeats=np.int64(7), device="board")
         return {"val": 1.0, "latency_ms": measured}
 
-    study = Study.of(toys.task(evaluate), storage=tmp_path / "s.journal", method="random")
+    study = Study(toys.task(evaluate), storage=tmp_path / "s.journal", method="random")
     study.run(2)
     assert [query.metrics["latency_ms"] for query in study.queries] == [2.5, 2.5]
     assert study.queries[0].measured["latency_ms"]["repeats"] == 7
 
 
 def test_a_limit_in_percent_leaves_the_same_search_the_same():
-    one = Study.of(toys.task(), seed=1).identity
-    other = dataclasses.replace(Study.of(toys.task(), seed=2).identity, asked=["val <= 60.0%"])
+    one = Study(toys.task(), seed=1).identity
+    other = dataclasses.replace(Study(toys.task(), seed=2).identity, asked=["val <= 60.0%"])
     assert one.same_but_seed(other)
     assert not one.same_but_seed(dataclasses.replace(other, method="random"))

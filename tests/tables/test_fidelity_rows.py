@@ -64,7 +64,7 @@ def test_spikenas_reports_the_curves_of_its_trainings(published: Path) -> None:
 
 
 def test_a_search_of_running_trainings_stops_some(published: Path) -> None:
-    study = Study.of(tasks.get("spikenas-curves-cifar10"), method="evolution")
+    study = Study(tasks.get("spikenas-curves-cifar10"), method="evolution")
     study.run(20, workers=2)
     stopped = [r for r in study.queries if r.stopped]
     assert stopped
@@ -132,7 +132,7 @@ def test_a_search_learns_from_the_short_trainings_of_a_sample(
     published: Path, name: str, epochs: int
 ) -> None:
     task = tasks.get(name).replaced(low_fidelity=epochs)
-    study = Study.of(task, method="evolution")
+    study = Study(task, method="evolution")
     study.run(8)
     short = [r for r in study.queries if r.epochs == epochs]
     assert len(short) == int(LOW_SHARE * 8 / task.cost(epochs) + 1e-9)

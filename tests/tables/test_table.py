@@ -190,9 +190,9 @@ def test_options_in_single_precision_are_read(tmp_path: Path) -> None:
 
 def test_a_changed_table_is_told(parquet: Path, tmp_path: Path) -> None:
     place = tmp_path / "s.journal"
-    Study.of(_table(parquet), method="random", storage=place).run(3)
+    Study(_table(parquet), method="random", storage=place).run(3)
     _write(parquet, {**_columns(), "top1": [-1.0 * row for row in range(len(ARCHS))]})
-    study = Study.of(_table(parquet), method="random", storage=place)
+    study = Study(_table(parquet), method="random", storage=place)
     study.run(5)
     assert "has changed since this study was begun" in study.notes[0]
 
@@ -229,7 +229,7 @@ def test_a_search_asks_for_nothing_that_breaks_a_limit_on_what_costs_nothing(
     for task in (table, joined):
         limited = task.replaced(constraints={"params": "<= 50%"})
         for method in ("optiproxy", "random", "evolution"):
-            study = Study.of(limited, method=method)
+            study = Study(limited, method=method)
             study.run(5)
             assert [r.metrics["params"] <= 1.5 for r in study.queries] == [True] * 5
         pickle.loads(pickle.dumps(limited)).query(ARCHS[0])
@@ -617,11 +617,11 @@ def test_networks_are_distinct_where_each_has_one_row(tmp_path: Path) -> None:
         pq.write_table(pa.table({"arch": texts, "y": values}), tmp_path / "t.parquet")
         table = Table(cell, tmp_path / "t.parquet", key="arch", columns=["y"])
         assert table.distinct == distinct
-        study = Study.of(table, method="random")
+        study = Study(table, method="random")
         study.run(100)
         assert len(study.queries) == len(rows)
     told = Table(cell, tmp_path / "t.parquet", key="arch", columns=["y"], distinct=True)
-    study = Study.of(told, method="random")
+    study = Study(told, method="random")
     study.run(100)
     assert len(study.queries) == len(networks)
 
@@ -639,5 +639,5 @@ def test_a_table_may_have_features(tmp_path: Path) -> None:
 
     features = {"total": total}
     table = Table(space, tmp_path / "t.parquet", key=["a", "b"], columns=["y"], features=features)
-    Study.of(table).run(11)
+    Study(table).run(11)
     assert set(asked) == set(archs)

@@ -270,7 +270,7 @@ def test_the_shipped_table_needs_no_download(monkeypatch: pytest.MonkeyPatch) ->
     assert full is not None
     assert short["train_seconds"] < full["train_seconds"]
     assert short["params"] == full["params"] == count_parameters(table.build(arch))
-    study = Study.of(table.replaced(low_fidelity=2, constraints="latency_ms<=50%"))
+    study = Study(table.replaced(low_fidelity=2, constraints="latency_ms<=50%"))
     study.run(6)
     assert study.best is not None
     assert study.best.metrics["latency_ms"] <= 0.5 * table.values("latency_ms").max()

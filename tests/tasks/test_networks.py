@@ -69,7 +69,7 @@ def test_a_limit_of_costs_is_kept_without_training() -> None:
     assert large.metrics is not None
     assert not large.dropped
     assert "params is" in task.query(ARCH).dropped
-    study = op.Study.of(task, seed=0)
+    study = op.Study(task, seed=0)
     study.run(budget=12)
     assert all((record.metrics or {})["params"] <= 100 for record in study.queries)
     relative = TASK.replaced(constraints="flops<=50%").resolved()

@@ -103,10 +103,10 @@ def test_what_is_no_number_and_not_asked_for_is_left_out(
 def test_what_can_not_be_stored_by_its_name_is_left_out(name: str, tmp_path: Path) -> None:
     task = _task(lambda arch: {"score": 1.0, name: 7.0})
     for storage in (tmp_path / "s.journal", f"sqlite:///{tmp_path}/s.db"):
-        study = Study.of(task, method="random", storage=storage)
+        study = Study(task, method="random", storage=storage)
         study.run(3)
         assert any(f"{name!r} is no name of a metric" in note for note in study.notes)
-        again = Study.of(task, method="random", storage=storage)
+        again = Study(task, method="random", storage=storage)
         assert [record.metrics for record in again.queries] == [{"score": 1.0}] * 3
     with pytest.raises(InvalidValueError, match="begin with 'optiproxy:'"):
         _task(lambda arch: 1.0, objectives={name: "max"})

@@ -1,4 +1,4 @@
-"""The command line, ``optiproxy``: one thin file per command, loaded when it is used."""
+"""The command line, ``optiproxy``: one file for each command, imported when it is used."""
 
 from optiproxy.cli.app import main
 

@@ -1,4 +1,4 @@
-"""Who evaluates: this machine's processes, or a running Dask cluster."""
+"""Where evaluations run: processes of this machine, or a running Dask cluster."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 
 from optiproxy.errors import OptiProxyError, StudyError, invalid
 
-# Seconds to wait for the scheduler: less than Dask's own 30, for an address may be mistyped.
+# Seconds to wait for the scheduler: less than Dask's own 30, as an address may be mistyped.
 _CONNECT = 10
 
 
 @contextmanager
-def evaluators(address: str | None, workers: int | None) -> Iterator[tuple[Executor | None, int]]:
-    """What `Study.run` is given: an executor, or None for processes of its own, and how many.
+def executor_of(address: str | None, workers: int | None) -> Iterator[tuple[Executor | None, int]]:
+    """The `executor` and `workers` of `Study.run`; None for processes of this machine.
 
     Args:
         address: Of a Dask scheduler, or None.
-        workers: How many evaluations run at once; by default 1, and on Dask one a thread.
+        workers: How many evaluations run at once; by default 1, on Dask one for each thread.
     """
     if address is None:
         yield None, 1 if workers is None else workers
@@ -33,7 +33,7 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
 
     Raises:
         OptiProxyError: Dask is not installed.
-        InvalidValueError: `address` is none.
+        InvalidValueError: `address` is not an address.
         StudyError: No scheduler answers, or it has no workers.
     """
     try:
@@ -53,5 +53,5 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
         threads = sum(client.nthreads().values())
         if not threads:
             raise StudyError(f"dask: the scheduler at {address!r} has no workers yet; start some")
-        # A query that is repeated is to be run again: Dask would give its earlier result.
+        # A repeated query must run again: as a pure function Dask would return its earlier result.
         yield client.get_executor(pure=False), threads

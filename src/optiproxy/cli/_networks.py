@@ -1,4 +1,4 @@
-"""The network of a found architecture: made again, and written in a form that others read."""
+"""The network of an architecture: trained again, and written to a file."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
-from optiproxy.study import Found, Study
+from optiproxy.study import Best, Study
 from optiproxy.tasks import evaluation_seed
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def network(study: Study, found: Found) -> tuple[nn.Module, bool]:
-    """The network of an architecture, and whether it is trained: where its task can, it is.
+def network(study: Study, found: Best) -> tuple[nn.Module, bool]:
+    """The network of an architecture, and whether it is trained, which depends on its task.
 
     Raises:
-        OptiProxyError: Neither the task nor its space says how a network is built.
+        OptiProxyError: Neither the task nor its space can build a network.
     """
     import torch
 
@@ -27,15 +27,15 @@ def network(study: Study, found: Found) -> tuple[nn.Module, bool]:
     seed = evaluation_seed(study.seed, found.architecture)
     if train is None:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # The same initial weights in every file that is written.
+            torch.manual_seed(seed)  # The same initial weights in every file.
             return found.build(), False
-    # Once more as it was trained: the same seed makes the same network.
+    # The same seed gives the same network.
     print(f"training the architecture of query {found.query} once more", file=sys.stderr)
     return train(found.architecture, seed), True
 
 
-def write_state(model: nn.Module, study: Study, found: Found, path: Path) -> None:
-    """Weights and what they belong to, for ``torch.load(path, weights_only=True)``."""
+def write_state(model: nn.Module, study: Study, found: Best, path: Path) -> None:
+    """Weights and their architecture, for ``torch.load(path, weights_only=True)``."""
     import torch
 
     content = {
@@ -48,7 +48,7 @@ def write_state(model: nn.Module, study: Study, found: Found, path: Path) -> Non
 
 
 def write_program(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
-    """The whole network, for ``torch.export.load(path).module()``: its code is not needed there.
+    """The whole network, for ``torch.export.load(path).module()``, which needs no code of it.
 
     Raises:
         OptiProxyError: torch can't export it.
@@ -56,7 +56,7 @@ def write_program(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None
     import torch
 
     model.eval()
-    content = io.BytesIO()  # A file of another name than .pt2, as an unfinished one, is warned of.
+    content = io.BytesIO()  # torch warns about file names that do not end in .pt2.
     try:
         torch.export.save(torch.export.export(model, inputs), content)
     except Exception as error:
@@ -65,7 +65,7 @@ def write_program(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None
 
 
 def write_onnx(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
-    """The whole network in evaluation mode, of fixed input shapes, weights inside.
+    """The whole network in evaluation mode, with fixed input shapes and its weights.
 
     Raises:
         OptiProxyError: The package ``onnx`` is missing, or torch can't export the network.
@@ -80,10 +80,11 @@ def write_onnx(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
 
 
 def example_input(study: Study, shape: str | None) -> tuple[Any, ...]:
-    """What the network is traced with: of a shape that was given, or else the task's own.
+    """The inputs that the network is traced with: zeros of `shape`, or else the task's own.
 
     Raises:
-        InvalidValueError: `shape` is none, or neither is there.
+        InvalidValueError: `shape` can't be read.
+        OptiProxyError: There is no shape, and the task has no example input.
     """
     import torch
 
@@ -99,8 +100,7 @@ def example_input(study: Study, shape: str | None) -> tuple[Any, ...]:
     given = study.task.example_input
     if given is None:
         raise OptiProxyError(
-            f"export: task {study.task.name!r} does not say what its networks take; "
-            f"--input-shape: {remedy}"
+            f"export: task {study.task.name!r} has no example_input; --input-shape: {remedy}"
         )
     inputs = given()
     return inputs if isinstance(inputs, tuple) else (inputs,)

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+"""Progress on standard error: a bar on a terminal, else a line from time to time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.progress import (
 
 from optiproxy.study import Record, Study
 
-# Where there is no bar: at most so many lines in all, and none sooner than this many seconds.
+# Without a bar: at most so many lines in all, at least so many seconds apart.
 _LINES = 10
 _PAUSE = 5.0
 
@@ -43,7 +43,7 @@ class SearchProgress:
         self._failed = sum(r.metrics is None for r in records) - self._stopped
         best = study.best
         self._best = None if best is None else best.metrics[self._objective.metric]
-        self._told = (self._done, time.monotonic())
+        self._printed = (self._done, time.monotonic())
         self._start = time.monotonic(), self._done
         self._notes = _Notes(self._console)
         self._bar = Progress(
@@ -69,7 +69,7 @@ class SearchProgress:
         logging.getLogger("optiproxy").removeHandler(self._notes)
 
     def __call__(self, record: Record) -> None:
-        # What other workers finished counts too, where there can be any.
+        # Queries of other workers count too, if there can be any.
         alone = self._study.storage is None
         self._done = self._done + record.cost if alone else _cost(self._study)
         if record.stopped:
@@ -91,12 +91,12 @@ class SearchProgress:
         return escape(f"best {self._objective.metric} {best}{stopped}{failed}")
 
     def _line(self) -> None:
-        done, then = self._told
+        done, then = self._printed
         now = time.monotonic()
         enough = self._done - done >= self._budget / _LINES and now - then >= _PAUSE
         if not enough and self._budget - self._done > 1 - 1e-9:
             return
-        self._told = self._done, now
+        self._printed = self._done, now
         began, before = self._start
         left = (now - began) / max(1, self._done - before) * (self._budget - self._done)
         what = "queries" if self._low is None else "full trainings' worth"
@@ -105,12 +105,12 @@ class SearchProgress:
 
 
 def _cost(study: Study) -> float:
-    """What was spent, in full trainings: a query is one."""
+    """The part of the budget that was spent, in full trainings."""
     return sum((record.cost for record in study.queries), 0.0)
 
 
 class _Notes(logging.Handler):
-    """Prints what the library warns of, above the bar."""
+    """Prints the library's warnings above the bar."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)

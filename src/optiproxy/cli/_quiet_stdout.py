@@ -1,4 +1,4 @@
-"""Standard output for the answer alone."""
+"""Keeps standard output free of what evaluators print."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TextIO
 
 
 @contextmanager
-def kept_for_the_answer() -> Iterator[None]:
+def quiet_stdout() -> Iterator[None]:
     """Inside, whatever is printed goes to standard error.
 
-    An evaluator may print, in this process or in a worker, from Python or from C: so the file
-    descriptor is turned too.
+    An evaluator may print in this process or in a worker, from Python or from C, so the file
+    descriptor is redirected too.
     """
     with redirect_stdout(sys.stderr):
         descriptors = _descriptors(sys.__stdout__, sys.__stderr__)

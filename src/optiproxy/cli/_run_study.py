@@ -1,4 +1,4 @@
-"""Runs a study for the commands `search` and `resume`: progress, answer, summary, files."""
+"""Runs a study for the commands `search` and `resume`: progress, result, summary, files."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
-from optiproxy.cli._json_output import answer_text
+from optiproxy.cli._json_output import json_output
 from optiproxy.cli._progress import SearchProgress
-from optiproxy.cli._quiet_stdout import kept_for_the_answer
+from optiproxy.cli._quiet_stdout import quiet_stdout
 from optiproxy.cli._result_files import write_files
 from optiproxy.cli._summary import summary
 from optiproxy.cli.app import FAILED, INTERRUPTED
 from optiproxy.study import Study
-from optiproxy.study._storage.open import shown
 
 
 def default_storage(name: str) -> str:
-    """The journal file of a study that was given no storage, in the working folder."""
-    # Letters of all languages stay: names that differ in them alone would share their files.
+    """The journal file of a study without ``--storage``, in the working folder."""
+    # Letters of all languages stay: names that differ only in them must not share their files.
     stem = re.sub(r"[^\w.+-]+", "-", name)
     return f"./{stem}.journal"
 
 
-def conduct(
+def run_study(
     study: Study,
     budget: int,
     workers: int,
@@ -36,8 +35,8 @@ def conduct(
     executor: Executor | None = None,
     json: bool,
 ) -> int:
-    """Runs `study` and prints what it found; returns the exit code."""
-    place = None if study.storage is None else shown(study.storage)
+    """Runs `study` and prints its results; returns the exit code."""
+    place = None if study.storage is None else study.place
     folder = Path.cwd()
     if place is not None:
         done = len(study.queries)
@@ -45,7 +44,7 @@ def conduct(
         print(f"study {study.name} in {place}: {state}", file=sys.stderr)
     files: list[tuple[str, Path | str]] = []
     problem: BaseException | None = None
-    with kept_for_the_answer():
+    with quiet_stdout():
         try:
             with SearchProgress(study, budget) as progress:
                 study.run(
@@ -58,14 +57,14 @@ def conduct(
         except KeyboardInterrupt:
             print(_how_to_resume(study, place), file=sys.stderr)
             return INTERRUPTED
-        os.chdir(folder)  # An evaluator may have gone elsewhere.
+        os.chdir(folder)  # An evaluator may have changed it.
         if place is not None and not json:
             files.append(("study", place))
             try:
                 files.extend(_files(study, place))
             except (Exception, KeyboardInterrupt) as error:
-                problem = error  # Told after what was found: that is there, whatever is not.
-    print(answer_text(study, budget) if json else summary(study, files))
+                problem = error  # Raised after the summary, which must not be lost.
+    print(json_output(study, budget) if json else summary(study, files))
     if problem is not None:
         raise problem
     failed = all(record.metrics is None for record in (*study.queries, *study.dropped))

@@ -1,4 +1,4 @@
-"""What a search found, for a reader."""
+"""The results of a search as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optiproxy.metrics import Objective
-from optiproxy.study import Found, Record, Study
+from optiproxy.study import Best, Record, Study
 
 
 def summary(study: Study, files: Sequence[tuple[str, Path | str]]) -> str:
@@ -17,7 +17,7 @@ def summary(study: Study, files: Sequence[tuple[str, Path | str]]) -> str:
 
     Args:
         study: A study that was run.
-        files: What was written: what it is, and where.
+        files: The written files: what each is, and its path.
     """
     return "\n".join(_lines(study, files))
 
@@ -51,14 +51,14 @@ def _lines(study: Study, files: Sequence[tuple[str, Path | str]]) -> Iterator[st
         yield f"{what:<{width}}  {path}"
 
 
-def _best(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]:
+def _best(study: Study, best: Best, records: Sequence[Record]) -> Iterator[str]:
     yield f"best: {best} (query {best.query})"
     yield ""
     for line in study.task.space.picture(best.architecture).splitlines():
         yield f"    {line}"
     yield ""
     width = max(map(len, best.metrics))
-    measured = next(r.measured for r in records if r.query == best.query)
+    measured = best.record.measured
     for name, value in best.metrics.items():
         only = "  (only reported)" if name in study.task.reported else ""
         how = _how(measured[name]) if name in measured else ""
@@ -67,7 +67,7 @@ def _best(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]
 
 
 def _how(measured: Mapping[str, Any]) -> str:
-    """On what a metric was measured, as `hardware.Measurement` has it."""
+    """How a metric was measured: the fields of a `hardware.Measurement`."""
     threads = measured.get("threads")
     parts = (
         measured.get("runtime") and f"by {measured['runtime']}",
@@ -78,12 +78,12 @@ def _how(measured: Mapping[str, Any]) -> str:
     return f"  ({', '.join(part for part in parts if part)})"
 
 
-def _comparison(study: Study, best: Found, records: Sequence[Record]) -> Iterator[str]:
-    """The best beside the median of the architectures that were drawn at random."""
+def _comparison(study: Study, best: Best, records: Sequence[Record]) -> Iterator[str]:
+    """The best against the median of the architectures that were drawn at random."""
     objective = study.task.objectives[0]
     drawn = [r for r in records if r.query <= study.random_queries and r.metrics is not None]
     if not drawn or any(r.epochs is not None for r in drawn):
-        return  # Short trainings say nothing of what a full one would have reached.
+        return  # Low-fidelity trainings do not compare with full ones.
     metric = objective.metric
     median = statistics.median(r.metrics[metric] for r in drawn if r.metrics is not None)
     value = best.metrics[metric]
@@ -104,7 +104,7 @@ def _nothing(study: Study, records: Sequence[Record]) -> Iterator[str]:
     measured = [r for r in records if r.metrics is not None]
     rules = " and ".join(str(constraint) for constraint in study.task.constraints)
     if not records and rules:
-        yield f"no architecture was found: none that has {rules} could be asked for"
+        yield f"no architecture was found: none that has {rules} could be proposed"
         return
     if not measured:
         yield "no architecture was found: no evaluation succeeded"
@@ -116,7 +116,7 @@ def _nothing(study: Study, records: Sequence[Record]) -> Iterator[str]:
             for r in measured
             if r.metrics is not None and constraint.metric in r.metrics
         ]
-        if values:  # What was dropped has the metrics of its measurement alone.
+        if values:  # What was dropped has only its cheap metrics.
             nearest = min(values, key=constraint.violation)
             yield f"  the nearest {constraint.metric} is {number(nearest)}"
 
@@ -125,7 +125,7 @@ def _front(study: Study) -> Iterator[str]:
     names = [objective.metric for objective in study.task.objectives]
     size = f"{len(study.pareto)} architecture{'s' if len(study.pareto) > 1 else ''}"
     yield f"Pareto front of {', '.join(names)}: {size}"
-    first = study.task.objectives[0]  # Along the front, not as they were found.
+    first = study.task.objectives[0]  # Along the front, not in the order of the queries.
     for found in sorted(study.pareto, key=lambda f: -first.sign * f.metrics[first.metric]):
         values = ", ".join(f"{name} {number(found.metrics[name])}" for name in names)
         yield f"  {values}: {found}"
@@ -148,5 +148,5 @@ def _failures(study: Study, records: Sequence[Record]) -> Iterator[str]:
 
 
 def number(value: float) -> str:
-    """Thousands apart in whole numbers, else six significant digits."""
+    """Whole numbers with thousands separators, else six significant digits."""
     return f"{value:,.0f}" if value == int(value) and 1e3 <= abs(value) < 1e15 else f"{value:.6g}"

@@ -1,4 +1,4 @@
-"""What ``--warm-start`` names: stored studies, or files that ``search --json`` wrote."""
+"""Reads the earlier searches of ``--warm-start``: stored studies, or files of ``search --json``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from optiproxy.cli._run_study import default_storage
 from optiproxy.errors import OptiProxyError, invalid
-from optiproxy.study import Study
+from optiproxy.study import Record, Study
 
 
 def earlier_searches(names: Iterable[str], storage: str | None) -> list[Any]:
@@ -26,14 +26,16 @@ def _earlier(name: str, storage: str | None) -> Any:
     path = Path(name)
     if path.is_file():
         try:
-            answer = json.loads(path.read_text(encoding="utf-8"))
-            return SimpleNamespace(queries=[_query(q) for q in answer["trajectory"]])
-        except (ValueError, KeyError, TypeError):
+            entries = json.loads(path.read_text(encoding="utf-8"))["trajectory"]
+            # `fidelity` groups the queries by epochs, also in files without `epochs`.
+            records = [Record.read({"epochs": e.get("fidelity"), **e}) for e in entries]
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise invalid(
                 "--warm-start", name, "give a file that `optiproxy search --json` wrote"
             ) from None
+        return SimpleNamespace(queries=records)
     remedy = "give the name of a study in --storage, or a file that `search --json` wrote"
-    # Each search has a file of its own where no storage is said.
+    # Without --storage each search has its own file.
     places = [p for p in (storage, default_storage(name)) if p and ("://" in p or Path(p).exists())]
     problem = f"there is no such file and no {default_storage(name)}"
     for place in places:
@@ -42,13 +44,3 @@ def _earlier(name: str, storage: str | None) -> Any:
         except OptiProxyError as error:
             problem = str(error)
     raise invalid("--warm-start", name, f"{problem}; {remedy}")
-
-
-def _query(entry: dict[str, Any]) -> SimpleNamespace:
-    """One of the trajectory; those of one fidelity belong together, whichever it is."""
-    return SimpleNamespace(
-        architecture=entry["architecture"],
-        metrics=entry["metrics"] or None,
-        feasible=entry["feasible"],
-        epochs=entry.get("fidelity"),
-    )

@@ -1,4 +1,4 @@
-"""The commands by name, and what becomes of an error. Imports neither torch nor Optuna."""
+"""The commands by name, and how errors are reported. Imports neither torch nor Optuna."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Examples:
   optiproxy search nb201-cifar100 --budget 50    on a published table
   optiproxy init my-search                       a starter: your own space
   optiproxy search my_module:task --workers 2    your own space and training
-  optiproxy resume mnist1d-optiproxy-0           goes on where it stopped
+  optiproxy resume mnist1d-optiproxy-0           continues where it stopped
 
 Every command takes --help, and --debug for the traceback of an error.
 """
@@ -42,7 +42,7 @@ Examples:
   optiproxy search mine.py:task --dask tcp://10.0.0.1:8786
   optiproxy search path/to/mine.py:task --method random --storage runs.journal
 
-The same command again goes on with a stored search; see also: optiproxy resume --help.
+The same command again continues a stored search; see also: optiproxy resume --help.
 """
 
 _RESUME = """\
@@ -59,7 +59,7 @@ Examples:
   optiproxy search mine.py:task --storage /shared/runs.journal --name edge
   optiproxy worker edge --storage /shared/runs.journal        (on another machine)
 
-A study that was made in a program has no task to load: run the program again instead.
+A study that was made in a program has no task to load: run that program on each machine.
 """
 
 _EXPORT = """\
@@ -90,7 +90,7 @@ Examples:
   optiproxy compare nb201-cifar10 --methods optiproxy,random,evolution,local
   optiproxy compare nb201-cifar10 nb201-cifar100 --seeds 5 --budget 50 --out nb201
 
-The same command again goes on with what is unfinished.
+The same command again continues an interrupted comparison.
 """
 
 _DATA = """\
@@ -98,13 +98,13 @@ Examples:
 
   optiproxy data list
   optiproxy data add nasbench_only108.tfrecord    a benchmark's own file, converted once
-  optiproxy data add my/folder                    every table and file in it
+  optiproxy data add my/folder                    every table and file in a folder
   optiproxy data fetch nasbench101                from its authors' address
 """
 
 
 def make_app() -> App:
-    """The commands. Each is loaded when it is called."""
+    """The commands; each is imported when it is called."""
     app = App(
         name="optiproxy",
         help="Neural architecture search with few queries.",
@@ -115,7 +115,9 @@ def make_app() -> App:
         result_action="return_value",
     )
     commands = "optiproxy.cli"
-    app.command(f"{commands}.tasks:tasks", name="tasks", help="What can be searched.")
+    app.command(
+        f"{commands}.tasks:tasks", name="tasks", help="Lists the tasks that can be searched."
+    )
     app.command(
         f"{commands}.search:search",
         name="search",
@@ -125,7 +127,7 @@ def make_app() -> App:
     app.command(
         f"{commands}.resume:resume",
         name="resume",
-        help="Goes on with a stored search, also after a crash.",
+        help="Continues a stored search, also after a crash.",
         help_epilogue=_RESUME,
     )
     app.command(
@@ -155,15 +157,15 @@ def make_app() -> App:
     app.command(
         f"{commands}.init:init",
         name="init",
-        help="Makes a starter: your own space and training.",
+        help="Writes a starter: your own space and training.",
         help_epilogue=_INIT,
     )
     data = App(
         name="data",
-        help="Published tables: which are here, adding and downloading them.",
+        help="Lists, adds and downloads published tables.",
         help_epilogue=_DATA,
     )
-    data.command(f"{commands}.data:list_tables", name="list", help="Which tables are here.")
+    data.command(f"{commands}.data:list_tables", name="list", help="Lists the known tables.")
     data.command(f"{commands}.data:add", name="add", help="Adds tables and benchmark files.")
     data.command(f"{commands}.data:fetch", name="fetch", help="Downloads a benchmark.")
     app.command(data)
@@ -171,7 +173,7 @@ def make_app() -> App:
 
 
 def _read(kind: Any, tokens: Sequence[Token]) -> Any:
-    """An option's value from its text; whole numbers are not rounded, as cyclopts would do."""
+    """An option's value from its text; unlike cyclopts it does not round for a whole number."""
     if kind is int and not re.fullmatch(r"[+-]?\d+", tokens[0].value):
         raise CoercionError(token=tokens[0], target_type=int)
     return convert(kind, tokens)
@@ -179,9 +181,12 @@ def _read(kind: Any, tokens: Sequence[Token]) -> Any:
 
 def main() -> None:
     """The entry point of the command ``optiproxy``."""
-    # What a cluster sends before it takes the machine away stops a command as Ctrl-C does.
+    # SIGTERM, which a cluster sends before it takes the machine away, acts as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):  # A pipe may not have the letters of a drawing.
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # A pipe's encoding may lack the characters of a picture.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
@@ -199,19 +204,19 @@ def run(arguments: Sequence[str]) -> int:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has left (`optiproxy tasks | head -1`); nor may Python's exit write any more.
+        # The reader has ended (`optiproxy tasks | head -1`); Python's exit must not write either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
         if debug:
             raise
-        return _tell(error)
+        return _report(error)
 
 
-def _tell(error: Exception) -> int:
-    foreseen = isinstance(error, (OptiProxyError, CycloptsError, OSError))
+def _report(error: Exception) -> int:
+    expected = isinstance(error, (OptiProxyError, CycloptsError, OSError))
     text = " ".join(str(error).split()) or type(error).__name__
-    if not foreseen:
+    if not expected:
         text = f"{type(error).__name__}: {text} (unexpected; run again with --debug)"
     print(f"error: {text}", file=sys.stderr)
     return BAD_INPUT if isinstance(error, (InvalidValueError, CycloptsError)) else FAILED

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from optiproxy.report import DifferenceRow, RankRow, SummaryRow
     from optiproxy.study import Comparison
 
-# Fewer seeds than these put the methods in another order when other seeds are drawn.
+# With fewer seeds the order of the methods depends on which seeds were drawn.
 FEW = 20
 
-# Where there is no terminal, lines are as long as they need to be.
+# Without a terminal, lines are not wrapped.
 _WIDTH = 1000
 
 
@@ -43,18 +43,18 @@ def compare(
 
     Args:
         tasks: Names of `optiproxy tasks`, or your own: my_module:task.
-        methods: Names with commas between; the first one is tested against the others. optiproxy,
+        methods: Names separated by commas; the first one is tested against the others. optiproxy,
             paper, random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; nsga2-pymoo and
             smac where they are installed. METHOD:PROXY takes another model of
             `search --proxy`, as optiproxy:gcn or optiproxy:gp:path.
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
         budget: Queries of each search.
-        objective: METRIC=max or METRIC=min, instead of the tasks' own; of several, searches are
-            judged by the hypervolume that they cover.
+        objective: METRIC=max or METRIC=min, instead of the tasks' own; with several, searches are
+            compared by their hypervolume.
         constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes), on every task; may be
-            repeated. What breaks it is never the best.
-        out: A folder for the results, made where it is missing.
+            repeated. An architecture that breaks it is never the best.
+        out: A folder for the results, created if it is missing.
         workers: How many searches run at once, each with one thread; by default one for each core.
     """
     import sys
@@ -63,20 +63,20 @@ def compare(
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from optiproxy import report, study
-    from optiproxy.cli._quiet_stdout import kept_for_the_answer
+    from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli.app import INTERRUPTED
-    from optiproxy.study._workers.pool import cores
+    from optiproxy.hardware import cores
 
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     shown = Progress(*columns, console=console, disable=not console.is_terminal)
-    # An evaluator may print: standard output is for the summary.
-    with kept_for_the_answer(), shown as progress:
+    # Standard output is only for the summary; an evaluator may print.
+    with quiet_stdout(), shown as progress:
         row = progress.add_task("searches", total=None)
 
-        def tell(done: int, total: int) -> None:
+        def show(done: int, total: int) -> None:
             progress.update(row, completed=done, total=total)
-            # Elsewhere than on a terminal there is no bar: a line for each tenth.
+            # Without a terminal there is no bar, but a line for each tenth.
             if not console.is_terminal and 10 * done // total > 10 * (done - 1) // total:
                 console.print(f"{done}/{total} searches", highlight=False)
 
@@ -91,7 +91,7 @@ def compare(
                 objectives=objective,
                 constraints=constraint,
                 workers=cores() if workers is None else workers,
-                callback=tell,
+                callback=show,
             )
         except KeyboardInterrupt:
             kept = "finished searches are kept, and the same command again goes on"
@@ -131,16 +131,16 @@ def _title(rows: Sequence[SummaryRow], front: bool) -> str:
         measure = known if _known(rows) else "share of all searches' hypervolume ± std"
     else:
         measure = "regret ± std, optimum found" if _known(rows) else "best ± std"
-    return f"{rows[0].task}: {measure}, own seconds; {_seeds(rows)}"
+    return f"{rows[0].task}: {measure}, search overhead; {_seeds(rows)}"
 
 
 def _known(rows: Sequence[SummaryRow]) -> bool:
-    """Whether the optimum of their task is."""
+    """Whether the optimum of their task is known."""
     return not all(math.isnan(row.hit_rate) for row in rows)
 
 
 def _table(rows: Sequence[SummaryRow]) -> Table:
-    """A task: its methods in rows, the budgets in columns."""
+    """The table of a task: its methods in rows, the budgets in columns."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -157,7 +157,7 @@ def _table(rows: Sequence[SummaryRow]) -> Table:
     last = {row.method: row for row in rows if row.budget == budgets[-1]}
     cells = {(row.method, row.budget): _cell(row, known) for row in rows}
     for method in methods:
-        # Two lines a method fit three budgets into 80 columns.
+        # With two lines a method, three budgets fit into 80 columns.
         shown = [cells[method, budget] for budget in budgets]
         if known:
             shown.append(_medians(last[method]))
@@ -168,7 +168,7 @@ def _table(rows: Sequence[SummaryRow]) -> Table:
 
 
 def _medians(row: SummaryRow) -> tuple[str, str]:
-    """After how many queries half of the seeds had found the optimum, or came near it."""
+    """After how many queries half of the seeds had found the optimum, or a value near it."""
 
     def text(queries: float) -> str:
         return f"{queries:.0f}" if math.isfinite(queries) else f"over {row.budget}"
@@ -177,7 +177,7 @@ def _medians(row: SummaryRow) -> tuple[str, str]:
 
 
 def _cell(row: SummaryRow, known: bool) -> tuple[str, str]:
-    # Two digits, and never 1.2e+02.
+    # Two digits, without an exponent.
     seconds = f"{row.seconds:.0f} s" if row.seconds >= 10 else f"{_number(row.seconds, 2)} s"
     if not known:
         return f"{_number(row.mean, 6)} ± {_number(row.std)}", seconds
@@ -185,15 +185,15 @@ def _cell(row: SummaryRow, known: bool) -> tuple[str, str]:
 
 
 def statements(comparison: Comparison) -> Iterator[str]:
-    """One line for each significant difference, the mean ranks, and what few seeds are worth."""
+    """A line for each significant difference, the mean ranks, and a caution about few seeds."""
     from optiproxy.report.analysis import NOT_SEPARATED
 
     differences = comparison.differences
-    told = [row for row in differences if row.verdict != NOT_SEPARATED]
-    for row in told:
+    significant = [row for row in differences if row.verdict != NOT_SEPARATED]
+    for row in significant:
         yield _difference(row, differences)
     if differences:
-        if not told:
+        if not significant:
             yield f"{differences[0].method_a} does not differ significantly from any other method"
         yield "(p: exact signed-rank test on the same seeds, Holm's correction in each budget)"
     for budget in dict.fromkeys(row.budget for row in comparison.ranks):
@@ -206,7 +206,7 @@ def _difference(row: DifferenceRow, differences: Sequence[DifferenceRow]) -> str
 
     where, extent = row.task, f"mean difference {_number(row.mean_difference)}"
     if row.task == ALL:
-        # Tasks may have unlike units: they are counted, not averaged.
+        # Tasks may have different units, so wins are counted and differences not averaged.
         single = [
             other.mean_difference
             for other in differences
@@ -241,7 +241,7 @@ def _caution(summary: Sequence[SummaryRow], differences: Sequence[DifferenceRow]
         )
     single = [row for row in differences if row.task != ALL]
     family = max(Counter(row.budget for row in differences).values(), default=0)
-    # All n pairs in favour of one method: two of the 2ⁿ combinations of signs.
+    # The smallest p: all n pairs favour one method, which are two of the 2ⁿ combinations of signs.
     if single and family * 2.0 ** (1 - max(row.n for row in single)) >= ALPHA:
         yield "note: with so few seeds no difference on a single task can be significant"
 

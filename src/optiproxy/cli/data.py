@@ -43,22 +43,22 @@ def add(path: str, /) -> None:
     """Adds published tables, or a benchmark's own file, to your data folder.
 
     A table is verified and copied; a benchmark's own file, such as nasbench_only108.tfrecord, is
-    read without running what it contains, and converted once.
+    read without running code in it, and converted once.
 
     Args:
-        path: A file, or a folder that has some.
+        path: A file, or a folder of files.
     """
     from optiproxy.tables import store
 
     with _progress() as progress:
         added = store.add(path, progress)
-    _tell(added)
+    _print(added)
 
 
 def fetch(name: str, /) -> None:
     """Downloads a benchmark from its authors' address and converts it once.
 
-    A download that breaks off goes on when the command is given again.
+    The same command again continues an interrupted download.
 
     Args:
         name: As `optiproxy data list` names it.
@@ -67,7 +67,7 @@ def fetch(name: str, /) -> None:
 
     with _progress() as progress:
         added = store.fetch(name, progress)
-    _tell(added)
+    _print(added)
 
 
 def _origin(name: str) -> str:
@@ -76,14 +76,14 @@ def _origin(name: str) -> str:
     return f"made of {originals.original(name).files[0]}" if name else ""
 
 
-def _tell(added: list[tuple[str, Path]]) -> None:
+def _print(added: list[tuple[str, Path]]) -> None:
     for name, path in added:
         print(f"{name}: {path}")
 
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Progress]:
-    """A bar on a terminal's standard error; elsewhere a line at each new step."""
+    """A progress bar on a terminal's standard error; else a line for each step."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -99,7 +99,7 @@ def _progress() -> Iterator[Progress]:
     )
     steps: list[str] = []
 
-    def tell(step: str, done: float) -> None:
+    def show(step: str, done: float) -> None:
         if step not in steps:
             steps.append(step)
             if not console.is_terminal:
@@ -108,4 +108,4 @@ def _progress() -> Iterator[Progress]:
         bar.update(bar.task_ids[steps.index(step)], completed=done)
 
     with bar:
-        yield tell
+        yield show

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from optiproxy.study import Found, Study
+    from optiproxy.study import Best, Study
 
 
 def export(
@@ -21,19 +21,19 @@ def export(
 ) -> int:
     """Writes the best architecture of a stored search, or its network.
 
-    A task that can train makes the network once more as it was trained; otherwise it has its
+    If the task can train, the network is trained again with the same seed; otherwise it has its
     initial weights.
 
     Args:
         name: The study's name.
         out: The file to write.
-        storage: Where the study is kept; by default ./NAME.journal.
-        format: json: the architecture and what was measured. pytorch: the weights, to be read by
-            torch.load; if OUT ends in .pt2 the whole network, by torch.export.load. onnx: the whole
-            network. By default onnx or json where OUT ends so, else pytorch.
-        query: The number of the query to write instead of the best one's.
-        input_shape: Sizes of one input with commas between, such as 1,3,32,32; for .pt2 and onnx,
-            where the task does not say them.
+        storage: Where the study is stored; by default ./NAME.journal.
+        format: json: the architecture and its metrics. pytorch: the weights, for torch.load; if
+            OUT ends in .pt2 the whole network, for torch.export.load. onnx: the whole network. By
+            default onnx or json if OUT ends so, else pytorch.
+        query: The number of the query to write, instead of the best one.
+        input_shape: The sizes of one input, separated by commas, such as 1,3,32,32; for .pt2 and
+            onnx, if the task has no example input.
     """
     from optiproxy._atomic_write import whole
     from optiproxy.cli._networks import (
@@ -61,8 +61,8 @@ def export(
         return 0
     program = format == "onnx" or out.suffix == ".pt2"
     if study.task.train is None and not study.task.can_build:
-        found.build()  # That there is none is told before what it would read.
-    inputs = example_input(study, input_shape) if program else ()  # Told before any training.
+        found.build()  # Its error goes before the one about inputs.
+    inputs = example_input(study, input_shape) if program else ()  # Checked before any training.
     model, trained = network(study, found)
     with whole(out) as unfinished:
         if not program:
@@ -71,14 +71,14 @@ def export(
             write_onnx(model, inputs, unfinished)
         else:
             write_program(model, inputs, unfinished)
-    state = "trained" if trained else "with its initial weights: this task trains nothing"
+    state = "trained" if trained else "with its initial weights: this task does not train networks"
     print(f"{out}: {found} (query {found.query}), {state}")
     return 0
 
 
-def _found(study: Study, query: int | None) -> Found:
+def _found(study: Study, query: int | None) -> Best:
     from optiproxy.errors import StudyError, invalid
-    from optiproxy.study import Found
+    from optiproxy.study import Best
 
     if query is None:
         if study.best is None:
@@ -88,31 +88,30 @@ def _found(study: Study, query: int | None) -> Found:
         if record.query == query:
             if record.metrics is None:
                 raise StudyError(f"query {query} failed: {record.reason}")
-            return Found(query, record.architecture, record.metrics, study.task)
+            return Best(record, study.task)
     raise invalid("query", query, f"the study has {len(study.queries)} finished ones")
 
 
-def _json(study: Study, found: Found) -> str:
+def _json(study: Study, found: Best) -> str:
     import json
 
     from optiproxy._version import __version__
-    from optiproxy.cli._json_output import numbers
-    from optiproxy.study._storage.identity import constraint_text, objective_text
+    from optiproxy.study.records import finite
 
     task = study.task
     return json.dumps(
         {
             "architecture": dict(found.architecture),
             "text": str(found),
-            "metrics": numbers(found.metrics),
+            "metrics": finite(found.metrics),
             "feasible": task.feasible(found.metrics),
             "query": found.query,
             "study": {
                 "name": study.name,
                 "task": task.name,
                 "space": task.space.fingerprint,
-                "objectives": [objective_text(o) for o in task.objectives],
-                "constraints": [constraint_text(c) for c in task.constraints],
+                "objectives": [o.text for o in task.objectives],
+                "constraints": [c.text for c in task.constraints],
                 "method": study.method,
                 "proxy": study.proxy,
                 "seed": study.seed,

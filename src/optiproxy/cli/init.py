@@ -11,16 +11,16 @@ Kind = Literal[
 
 
 def init(folder: Path, /, *, kind: Kind = "chain") -> int:
-    """Makes a runnable starter: a space, a training function, metrics, and how to go on.
+    """Writes a runnable starter: a space, a training function, metrics, and instructions.
 
-    Writes task.py and README.md; nothing that is there already is changed.
+    Writes task.py and README.md; existing files are not changed.
 
     Args:
-        folder: Where to, made where it is missing; its name becomes the task's.
-        kind: Of the search space. chain: named choices in a row. model: a function that builds a
-            network and asks for its choices. conditional: choices that others switch on. cell: an
-            operation on every edge. graph: operations on vertices, optional edges. darts: a
-            normal and a reduction cell. recurrent: a cell for sequences. gnn: the layers of a
+        folder: The folder, created if it is missing; its name becomes the task's.
+        kind: The kind of search space. chain: independent named choices. model: a function that
+            builds a network and asks for its choices. conditional: choices that others activate.
+            cell: an operation on every edge. graph: operations on vertices, optional edges. darts:
+            a normal and a reduction cell. recurrent: a cell for sequences. gnn: the layers of a
             graph network and their links. pool: a list of networks.
     """
     import re

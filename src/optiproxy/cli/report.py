@@ -6,15 +6,15 @@ from pathlib import Path
 
 
 def report(name: str, /, *, out: Path = Path("report.html"), storage: str | None = None) -> int:
-    """Writes a stored search as one HTML file: found, how, and what to look at.
+    """Writes a stored search as one HTML file: its results, how they were found, and warnings.
 
-    Nothing else belongs to the file, and it needs no network. The same search with other seeds in
-    the same storage is drawn beside it as a mean with its interval.
+    The file is self-contained and needs no network. Searches that differ only in the seed, in the
+    same storage, are drawn beside it as a mean with its confidence interval.
 
     Args:
         name: The study's name.
         out: The file to write.
-        storage: Where the study is kept; by default ./NAME.journal.
+        storage: Where the study is stored; by default ./NAME.journal.
     """
     from optiproxy.cli._run_study import default_storage
     from optiproxy.study import Study

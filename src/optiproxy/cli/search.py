@@ -25,14 +25,14 @@ def search(
 ) -> int:
     """Searches for the best architecture of a task.
 
-    A task that trains for real is kept in a journal file; a published table's search in memory.
+    The search of a task that trains is stored in a journal file, that of a table is in memory.
 
     Args:
         task: A name of `optiproxy tasks`, or your own: my_module:task, or path/to/mine.py:task.
         budget: How many architectures are evaluated, failed ones included.
-        cheap_budget: How many architectures may be measured in the end, where a limit is measured
-            before a training (--measure, or the task's own cheap metrics) and what breaks it is not
-            trained and no query; by default ten times the budget. The search stops there.
+        cheap_budget: How many architectures may be measured, if limits are measured before the
+            training (--measure, or the task's own cheap metrics); one that breaks a limit is not
+            trained and is no query. The search stops there; by default ten times the budget.
         method: optiproxy, or a baseline: paper (as its authors published it), random, evolution,
             local, bananas, npenas, tpe, gpsampler, nsga2; and nsga2-pymoo and smac where pymoo and
             smac are installed.
@@ -40,49 +40,47 @@ def search(
             gp:onehot, gp:active_path, gp:adjacency, gp:path, and mlp: with the same, read one
             encoding alone.
         seed: The same seed gives the same search.
-        objective: METRIC=max or METRIC=min, instead of the task's own; may be given several times.
+        objective: METRIC=max or METRIC=min, instead of the task's own; may be repeated.
         constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes); may be repeated.
         storage: A journal file (runs.journal) or a database (sqlite:///runs.db, postgresql://…).
-        name: The study's name; by default made of the task, the method and the seed.
-        workers: How many evaluations run at once: by default 1, and with --dask one for each of the
-            cluster's threads.
+        name: The study's name; by default TASK-METHOD-SEED.
+        workers: How many evaluations run at once: by default 1, with --dask one for each thread of
+            the cluster.
         dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
         measure: Each network is measured before its training: onnx or torch on this machine, or a
             command for another device, such as "ssh pi measure.sh {onnx}", that prints JSON with
             at least latency_ms (see docs/hardware.md). One that breaks a limit is not trained.
-        low_fidelity: Epochs of short trainings that come first and guide the search, for a task
-            that has them; they cost their part of the budget, and the best is trained in full.
-        warm_start: An earlier search of the same space that this one learns from: the name of a
-            study in the same storage, or a file that `search --json` wrote; may be given several
-            times.
+        low_fidelity: Epochs of low-fidelity trainings, which come first and guide the search, for
+            a task that has fidelities; each costs a fraction of a full training, and the most
+            promising architectures are then trained in full.
+        warm_start: An earlier search of the same space to learn from: the name of a study in the
+            same storage, or a file that `search --json` wrote; may be repeated.
         json: Prints exactly one JSON object on standard output.
     """
-    from optiproxy.cli._executors import evaluators
-    from optiproxy.cli._quiet_stdout import kept_for_the_answer
-    from optiproxy.cli._run_study import conduct, default_storage
+    from optiproxy.cli._executors import executor_of
+    from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._run_study import default_storage, run_study
     from optiproxy.cli._warm_start import earlier_searches
     from optiproxy.errors import whole_number
-    from optiproxy.study import Study
-    from optiproxy.study._checks import check_cheap_budget
-    from optiproxy.study._storage.identity import default_name
+    from optiproxy.study import Study, check_cheap_budget, default_name
     from optiproxy.tasks import load
 
     whole_number("budget", budget)
     if workers is not None:
         whole_number("workers", workers)
-    with kept_for_the_answer():  # A user's file may print when it is read.
+    with quiet_stdout():  # A task file may print.
         loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
         if cheap_budget is not None:
             check_cheap_budget(loaded, cheap_budget, cheap_budget, budget)
-        loaded.prepare()  # Data that are missing are told before a file is made.
+        loaded.prepare()  # Missing data are reported before a file is created.
         loaded.validate()
         name = name or default_name(loaded, method, seed)
         if storage is None and not loaded.in_memory:
             storage = default_storage(name)
         earlier = earlier_searches(warm_start or [], storage)
-    with evaluators(dask, workers) as (executor, at_once):
-        with kept_for_the_answer():
-            study = Study.of(
+    with executor_of(dask, workers) as (executor, at_once):
+        with quiet_stdout():
+            study = Study(
                 loaded,
                 name=name,
                 method=method,
@@ -91,6 +89,6 @@ def search(
                 seed=seed,
                 warm_start=earlier,
             )
-        return conduct(
+        return run_study(
             study, budget, at_once, cheap_budget=cheap_budget, executor=executor, json=json
         )

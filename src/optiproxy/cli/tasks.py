@@ -16,14 +16,14 @@ _WRAPPER = textwrap.TextWrapper(
 
 
 def tasks(name: str | None = None, /) -> None:
-    """What can be searched: the registered tasks, and where their data come from.
+    """Lists the tasks that can be searched, and where their data come from.
 
-    Tasks that differ in data set or device alone are listed together. Your own task is given as
+    Tasks that differ only in data set or device are listed together. Your own task is searched as
     my_module:task or path/to/mine.py:task.
 
     Args:
-        name: Only these tasks, one by one and with everything that is known: a name, a family's
-            name, or a pattern such as 'hw-nb201-*-raspi4'.
+        name: Lists only these tasks, one by one and with all details: a name, a family's name, or a
+            pattern such as 'hw-nb201-*-raspi4'.
     """
     from optiproxy import tasks
 
@@ -33,7 +33,7 @@ def tasks(name: str | None = None, /) -> None:
             _print_family(family)
     else:
         chosen = [row for row in rows if name == row.family or fnmatch.fnmatch(row.name, name)]
-        # Or what the names of a family begin with.
+        # Or the common beginning of several names.
         chosen = chosen or [row for row in rows if row.name.startswith(f"{name.rstrip('-')}-")]
         if not chosen:
             from optiproxy.errors import unknown
@@ -48,7 +48,7 @@ def tasks(name: str | None = None, /) -> None:
 
 
 def _families(rows: list[CatalogueRow]) -> list[list[CatalogueRow]]:
-    """Rows of a family together, in the order of its first one."""
+    """The rows by family, in the order of the first of each."""
     found: dict[str, list[CatalogueRow]] = {}
     for row in rows:
         found.setdefault(row.family or f" {row.name}", []).append(row)
@@ -61,19 +61,19 @@ def _print_family(rows: list[CatalogueRow]) -> None:
         _print_row(first)
         return
     states = ", ".join(dict.fromkeys(row.data for row in rows))
-    # A family may say itself what differs: hw-nb201-DATA-DEVICE.
-    stem, spelt, device = first.family.partition("DATA-")
-    title = first.family if spelt else f"{first.family}-*"
+    # A family's name may contain what differs: hw-nb201-DATA-DEVICE.
+    stem, pattern, device = first.family.partition("DATA-")
+    title = first.family if pattern else f"{first.family}-*"
     print(f"{title}  {len(rows)} tasks of {_size(first)}; data: {states}")
-    if spelt:
+    if pattern:
         rest = [row.name.removeprefix(stem) for row in rows]
-        # A data set's name may hold a hyphen, a device's does not.
+        # A data set's name may contain a hyphen, a device's does not.
         for part, place in (("DATA", 0), (device, 2)):
             found = dict.fromkeys(text.rpartition("-")[place] for text in rest)
             _print_wrapped(f"{part}: {', '.join(found)}")
     else:
         _print_wrapped(", ".join(row.name for row in rows))
-    print(f"  such as {first.name}:")
+    print(f"  for example {first.name}:")
     _print_details(first)
 
 
@@ -87,12 +87,12 @@ def _print_row(row: CatalogueRow) -> None:
 
 def _print_details(row: CatalogueRow) -> None:
     _print_wrapped(row.description)
-    guides = [*row.objectives, *row.constraints]
+    goals = [*row.objectives, *row.constraints]
     reported = f"; only reported: {', '.join(row.reported)}" if row.reported else ""
-    named = {metric for metric in row.metrics if any(g.startswith(metric) for g in guides)}
+    named = {metric for metric in row.metrics if any(g.startswith(metric) for g in goals)}
     others = [m for m in row.metrics if m not in named and m not in row.reported]
     measured = f"; also measured: {', '.join(others)}" if others else ""
-    _print_wrapped(f"guided by {', '.join(guides)}{reported}{measured}")
+    _print_wrapped(f"objectives and limits: {', '.join(goals)}{reported}{measured}")
     if row.source:
         _print_wrapped(f"from {row.source}; licence: {row.licence}")
     if row.citation:

@@ -5,11 +5,12 @@ from optiproxy.hardware.command import Command
 from optiproxy.hardware.cost import count_costs, count_flops, count_parameters
 from optiproxy.hardware.export import export_onnx
 from optiproxy.hardware.measurement import Measurement, measure, runtime_of
-from optiproxy.hardware.threads import pinned_threads
+from optiproxy.hardware.threads import cores, pinned_threads
 
 __all__ = [
     "Command",
     "Measurement",
+    "cores",
     "count_costs",
     "count_flops",
     "count_parameters",

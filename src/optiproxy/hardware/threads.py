@@ -1,7 +1,8 @@
-"""A fixed number of threads for results that must not depend on the machine's settings."""
+"""The cores of this machine, and a fixed number of threads for reproducible results."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,3 +18,11 @@ def pinned_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # Not on macOS, not on Windows.
+        return os.cpu_count() or 1

@@ -155,7 +155,7 @@ def render(search: Search) -> str:
         front_figure=_front(search),
         shares=_shares(search),
         slowest=max(search.queries, key=lambda query: query["seconds"]),
-        predicted=any(query["predicted"] is not None for query in search.queries),
+        predicted=any(query.get("predicted") is not None for query in search.queries),
     )
 
 

@@ -1,9 +1,9 @@
-"""What a search asks next and how much it may: one fidelity, or short trainings before full ones.
+"""What a search proposes next, and how much it may: one fidelity, or low fidelity before full.
 
-A plan is a function of the history alone, so that a resumed search plans as the uninterrupted one.
-The budget counts full trainings; a training of fewer epochs costs its part of one. Where a limit
-may be found broken before a training, a second, larger budget counts the architectures that are
-measured for it, trained or dropped.
+All of it is a function of the history, so that a resumed search equals the uninterrupted one. The
+budget counts full trainings; a training of fewer epochs costs a fraction of one. Where a limit can
+be checked before the training, a second, larger budget counts the architectures that are measured
+for it, trained or dropped.
 """
 
 from __future__ import annotations
@@ -16,33 +16,32 @@ from typing import NamedTuple
 
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
-from optiproxy.study._curve_prediction import Foresight
-from optiproxy.study._storage.trials import Entry, State
+from optiproxy.study._curve_prediction import CurvePrediction
+from optiproxy.study._storage.trials import State, StoredTrial
 from optiproxy.tasks import Task
 
-# Of the budget, what short trainings may cost, and how many of them there are at most. On
-# NAS-Bench-201 (ImageNet16-120, a budget of 25, 12 of 200 epochs) 120 short and 18 full trainings
-# left less regret than 80 and 20, 100 and 19, or 170 and 15; by then the best short training is
-# found, and a proxy of more of them takes longer than it tells.
+# The fraction of the budget that low-fidelity trainings may cost, and their largest number. On
+# NAS-Bench-201 (ImageNet16-120, a budget of 25, 12 of 200 epochs) 120 low-fidelity and 18 full
+# trainings had less regret than 80 and 20, 100 and 19, or 170 and 15; and with more of them fitting
+# the proxy costs more time than it gains.
 LOW_SHARE = 0.29
 LOW_QUERIES = 160
-# Short trainings are many, and a search of them that stays in the basin of its first ones leads the
-# full ones astray: their design is a quarter of them, up to three times the method's own, and their
-# batches are larger. With the method's own, 3 of 11 such searches missed the best short training;
-# with these none of the 3 did.
+# A low-fidelity search that stays in the basin of its first architectures misleads the full one, so
+# its design is a quarter of it, up to three times the method's own, and its batches are larger.
+# With the method's own, 3 of 11 such searches missed the best training; with these none of the 3.
 DESIGN_PART, DESIGN_TIMES, BATCH_TIMES = 0.25, 3, 2
 
-# Sums of parts such as 12/200.
+# Rounding error in sums of fractions such as 12/200.
 _ROUNDING = 1e-9
 
 
 class Batch(NamedTuple):
-    """What is asked next.
+    """The next proposals.
 
     Attributes:
         architectures: Of the batch.
-        epochs: Of short trainings; None for full ones.
-        cut_from: How many they were before the budget cut them; None where it did not.
+        epochs: Of low-fidelity trainings; None for full ones.
+        cut_from: The size of the batch before the budget cut it; None if it did not.
     """
 
     architectures: list[Architecture]
@@ -50,100 +49,103 @@ class Batch(NamedTuple):
     cut_from: int | None = None
 
 
-class Plan:
-    """Which queries a study of `task` makes with a `budget`.
+class Budget:
+    """Which queries a study of `task` makes.
 
     Args:
-        task: What is searched; its `low_fidelity` says whether there are short trainings.
-        budget: How many full trainings the study may cost in the end.
-        cheap_budget: How many architectures may be measured in the end, where measuring comes
-            before training.
+        task: What is searched; its `low_fidelity` says whether low-fidelity trainings come first.
+        trainings: How many full trainings the study may cost in all.
+        measurements: How many architectures may be measured in all, if that comes before training.
     """
 
-    def __init__(self, task: Task, budget: int, cheap_budget: int) -> None:
+    def __init__(self, task: Task, trainings: int, measurements: int) -> None:
         self._task = task
-        self.budget = budget
-        self.cheap_budget = cheap_budget
-        self._short_exhausted = False  # Found out anew by a resumed search.
+        self.trainings = trainings
+        self.measurements = measurements
+        self._low_exhausted = False  # Found out anew by a resumed search.
 
-    def affordable(self, begun: Iterable[Entry], waiting: Sequence[Entry]) -> list[Entry]:
+    def affordable(
+        self, begun: Iterable[StoredTrial], waiting: Sequence[StoredTrial]
+    ) -> list[StoredTrial]:
         """The first of the waiting queries, as far as the budget goes."""
         left = self._left(begun)
         taken = []
-        for entry in waiting:
-            left -= self._cost(entry)
+        for trial in waiting:
+            left -= self._cost(trial)
             if left < -_ROUNDING:
                 break
-            taken.append(entry)
+            taken.append(trial)
         return taken
 
-    def ask(self, optimizer: Optimizer, entries: Sequence[Entry]) -> Batch:
-        """The next batch; empty where the space is used up.
+    def propose(self, optimizer: Optimizer, trials: Sequence[StoredTrial]) -> Batch:
+        """The next batch; empty if the space is exhausted.
 
         Args:
-            optimizer: Who is asked; it is given the history first.
-            entries: All queries that count.
+            optimizer: Gets the history first.
+            trials: All queries that count.
         """
-        n, epochs = self._next(entries)
-        if rest := self._rest_of_cut(optimizer, entries, n):
+        n, epochs = self._next(trials)
+        if rest := self._rest_of_cut(optimizer, trials, n):
             return Batch(rest)
-        archs = self._asked(optimizer, entries, epochs, n)
+        archs = self._proposed(optimizer, trials, epochs, n)
         if not archs and epochs is not None:
-            # Every architecture had its short training: the rest of the budget is for full ones.
-            self._short_exhausted = True
-            return self.ask(optimizer, entries)
+            # Every architecture had its low-fidelity training: the rest is for full ones.
+            self._low_exhausted = True
+            return self.propose(optimizer, trials)
         if epochs is None and len(archs) > n:
             return Batch(archs[:n], cut_from=len(archs))
         return Batch(archs, epochs)
 
     def _rest_of_cut(
-        self, optimizer: Optimizer, entries: Sequence[Entry], n: int
+        self, optimizer: Optimizer, trials: Sequence[StoredTrial], n: int
     ) -> list[Architecture]:
-        """What an earlier, smaller budget cut off the last batch: as it was proposed then.
+        """The part of the last batch that an earlier, smaller budget cut off, proposed again.
 
-        So that a search whose budget is raised is the one that had the larger budget at once.
+        So a search whose budget is raised equals one that had the larger budget from the start.
         """
-        cut = (entry for entry in entries if entry.attribute("cut_from"))
+        cut = (trial for trial in trials if trial.cut_from)
         first = max(cut, key=attrgetter("number"), default=None)
-        if first is None or n <= 0:
+        if first is None or first.cut_from is None or n <= 0:
             return []
-        size = first.attribute("cut_from")
-        asked = {e.architecture for e in entries if e.number >= first.number}
-        if len(asked) >= size:
+        size = first.cut_from
+        done = {t.architecture for t in trials if t.number >= first.number}
+        if len(done) >= size:
             return []
-        before = [e for e in entries if e.number < first.number]
-        return [a for a in self._asked(optimizer, before, None, size) if a not in asked][:n]
+        before = [t for t in trials if t.number < first.number]
+        return [a for a in self._proposed(optimizer, before, None, size) if a not in done][:n]
 
-    def _asked(
-        self, optimizer: Optimizer, entries: Sequence[Entry], epochs: int | None, n: int
+    def _proposed(
+        self, optimizer: Optimizer, trials: Sequence[StoredTrial], epochs: int | None, n: int
     ) -> list[Architecture]:
-        same = [entry for entry in entries if entry.epochs == epochs]
-        pending = [e.architecture for e in same if not e.finished]
-        cheap = self._told([e for e in entries if e.epochs is not None]) if epochs is None else []
-        # A method of one fidelity may have a `restore` of its own that knows nothing of others.
-        optimizer.restore(self._told(same), pending, **({"low": cheap} if cheap else {}))
+        same = [trial for trial in trials if trial.epochs == epochs]
+        pending = [t.architecture for t in same if not t.finished]
+        low = self._results([t for t in trials if t.epochs is not None]) if epochs is None else []
+        # A method's own `restore` need not know of low fidelity.
+        optimizer.restore(self._results(same), pending, **({"low": low} if low else {}))
         if n <= 0:
             return []
         if epochs is None:
-            # All of a batch, of which `ask` takes what the budget allows: the rest may come later.
+            # A whole batch, of which `propose` takes what the budget allows.
             size = optimizer.batch_size
             return optimizer.ask(size if self._task.low_fidelity is None else min(size, n))
         with self._wider(optimizer, n + len(same)):
             return optimizer.ask(min(BATCH_TIMES * optimizer.batch_size, n))
 
-    def _told(self, entries: Sequence[Entry]) -> list[tuple[Architecture, dict[str, float] | None]]:
+    def _results(
+        self, trials: Sequence[StoredTrial]
+    ) -> list[tuple[Architecture, dict[str, float] | None]]:
         """What a method learns of queries of one fidelity."""
-        learnt = Foresight(self._task, entries)
-        return [(e.architecture, learnt.metrics(e)) for e in entries if e.finished]
+        prediction = CurvePrediction(self._task, trials)
+        return [(t.architecture, prediction.metrics(t)) for t in trials if t.finished]
 
     def drawn(self, optimizer: Optimizer) -> int:
-        """How many of its first queries a method asks for before it has learnt."""
+        """The size of the method's initial design, which is drawn at random."""
         n, epochs = self._next(())
         return optimizer.n_init if epochs is None else _widened(optimizer.n_init, n)
 
     @contextmanager
     def _wider(self, optimizer: Optimizer, queries: int) -> Iterator[None]:
-        """A larger initial design for so many short trainings, where the method has a design."""
+        """A larger initial design for so many low-fidelity trainings, if the method has one."""
         own = optimizer.n_init
         optimizer.n_init = _widened(own, queries)
         try:
@@ -151,49 +153,49 @@ class Plan:
         finally:
             optimizer.n_init = own
 
-    def has_room(self, entries: Sequence[Entry]) -> bool:
-        """Whether the budget of trainings allows another query beside `entries`."""
-        return self._short(entries) > 0 or self._full(entries) > 0
+    def has_room(self, trials: Sequence[StoredTrial]) -> bool:
+        """Whether the budget of trainings allows another query."""
+        return self._low(trials) > 0 or self._full(trials) > 0
 
-    def measured(self, entries: Iterable[Entry]) -> int:
-        """How many architectures are measured with `entries`; short or full is the same."""
-        return len({entry.architecture for entry in entries})
+    def measured(self, trials: Iterable[StoredTrial]) -> int:
+        """How many different architectures were measured, in either fidelity."""
+        return len({trial.architecture for trial in trials})
 
-    def unmeasured(self, entries: Iterable[Entry]) -> float:
-        """How many architectures may be measured beside those of `entries`."""
-        return self.cheap_budget - self.measured(entries) if self._task.has_prefilter else math.inf
+    def unmeasured(self, trials: Iterable[StoredTrial]) -> float:
+        """How many more architectures may be measured."""
+        return self.measurements - self.measured(trials) if self._task.has_prefilter else math.inf
 
-    def _next(self, entries: Sequence[Entry]) -> tuple[int, int | None]:
-        """How many queries are asked next, at most, and their epochs."""
-        room = self.unmeasured(entries)
-        full = self._full(entries)
-        # The full trainings that follow the short ones may need measuring too.
-        short = min(self._short(entries), room - full)
-        if short > 0:
-            return int(short), self._task.low_fidelity
+    def _next(self, trials: Sequence[StoredTrial]) -> tuple[int, int | None]:
+        """The largest number of queries to propose next, and their epochs."""
+        room = self.unmeasured(trials)
+        full = self._full(trials)
+        # The full trainings that follow the low-fidelity ones may need measuring too.
+        low = min(self._low(trials), room - full)
+        if low > 0:
+            return int(low), self._task.low_fidelity
         return int(min(full, room)), None
 
-    def _short(self, entries: Sequence[Entry]) -> int:
-        """How many short trainings the budget has room for."""
+    def _low(self, trials: Sequence[StoredTrial]) -> int:
+        """How many low-fidelity trainings the budget has room for."""
         epochs = self._task.low_fidelity
-        if epochs is None or self._short_exhausted:
+        if epochs is None or self._low_exhausted:
             return 0
         one = self._task.cost(epochs)
-        made = sum(e.epochs is not None and e.state is not State.DROPPED for e in entries)
+        made = sum(t.epochs is not None and t.state is not State.DROPPED for t in trials)
         # At least one is trained in full.
-        share = min(LOW_SHARE * self.budget - one * made, self._left(entries) - 1)
+        share = min(LOW_SHARE * self.trainings - one * made, self._left(trials) - 1)
         return max(0, min(int(share / one + _ROUNDING), LOW_QUERIES - made))
 
-    def _full(self, entries: Iterable[Entry]) -> int:
+    def _full(self, trials: Iterable[StoredTrial]) -> int:
         """How many full trainings it has room for."""
-        return int(self._left(entries) + _ROUNDING)
+        return int(self._left(trials) + _ROUNDING)
 
-    def _left(self, entries: Iterable[Entry]) -> float:
-        return self.budget - sum(map(self._cost, entries))
+    def _left(self, trials: Iterable[StoredTrial]) -> float:
+        return self.trainings - sum(map(self._cost, trials))
 
-    def _cost(self, entry: Entry) -> float:
-        # One that was dropped untrained is no query.
-        return 0.0 if entry.state is State.DROPPED else entry.cost(self._task)
+    def _cost(self, trial: StoredTrial) -> float:
+        # What was dropped untrained costs no training.
+        return 0.0 if trial.state is State.DROPPED else trial.cost(self._task)
 
 
 def _widened(design: int, queries: int) -> int:

@@ -1,4 +1,4 @@
-"""What a run's numbers must be."""
+"""Checks of the budgets and workers of a run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) ->
 
     Args:
         task: What is searched.
-        given: What was asked for; None for nothing.
-        kept: What holds: that, or an earlier run's, or the default.
+        given: The argument of this run; None for none.
+        kept: The value that holds: `given`, or an earlier run's, or the default.
         budget: Of trainings.
     """
     if given is not None:
@@ -32,21 +32,12 @@ def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) ->
         )
 
 
-def _places(executor: Executor) -> int | None:
-    """How many evaluations an executor takes at once; None where it does not tell."""
-    if client := getattr(executor, "_client", None):  # Dask's
-        threads: int = sum(client.nthreads().values())
-        return threads
-    # Every executor of the standard library has the attribute, and loky's.
-    places: int | None = getattr(executor, "_max_workers", None)
-    return places
-
-
 def workers_of(workers: int | None, executor: Executor | None) -> int:
-    """How many evaluations run at once: what was given, else as many as the executor has places.
+    """How many evaluations run at once: `workers`, or by default all places of the executor.
 
     Raises:
-        InvalidValueError: No whole number of 1 or more, or an executor that does not tell.
+        InvalidValueError: It is not a whole number of 1 or more, or the executor's places are
+            unknown.
     """
     if workers is None:
         workers = 1 if executor is None else _places(executor)
@@ -55,3 +46,13 @@ def workers_of(workers: int | None, executor: Executor | None) -> int:
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise invalid("executor", executor, "give one with a method `submit`, or leave it out")
     return whole_number("workers", workers)
+
+
+def _places(executor: Executor) -> int | None:
+    """How many evaluations an executor takes at once; None if it is unknown."""
+    if client := getattr(executor, "_client", None):  # Dask's
+        threads: int = sum(client.nthreads().values())
+        return threads
+    # The standard library's executors have this attribute, and loky's.
+    places: int | None = getattr(executor, "_max_workers", None)
+    return places

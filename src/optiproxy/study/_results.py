@@ -1,4 +1,4 @@
-"""What a study found, computed from its queries: the best, the front, a table."""
+"""What a study found, computed from its trials: records, the best, the front, a table."""
 
 from __future__ import annotations
 
@@ -8,28 +8,45 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optiproxy.errors import OptiProxyError
-from optiproxy.study._storage.trials import Entry, State
-from optiproxy.study.records import Found, Record
+from optiproxy.study._storage.trials import State, Trials
+from optiproxy.study.records import Best, Record, Seconds
 from optiproxy.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def records(entries: Iterable[Entry], task: Task) -> list[Record]:
-    """The queries that are over, by their number; what was dropped untrained is none."""
-    asked = (entry for entry in entries if entry.state is not State.DROPPED)
-    return [e.record(n, task) for n, e in enumerate(asked, start=1) if e.counted]
+def records(trials: Trials) -> list[Record]:
+    """The finished queries; their numbers leave out what was dropped untrained."""
+    proposed = (trial for trial in trials.read() if trial.state is not State.DROPPED)
+    numbered = enumerate(proposed, start=1)
+    return [trial.record(n, trials.task) for n, trial in numbered if trial.counted]
 
 
-def best(queries: Iterable[Record], task: Task) -> Found | None:
-    """The best feasible architecture by the first objective, trained in full; None for none."""
+def dropped(trials: Trials) -> list[Record]:
+    """What was dropped untrained, numbered on its own."""
+    untrained = (trial for trial in trials.read() if trial.state is State.DROPPED)
+    return [trial.record(n, trials.task) for n, trial in enumerate(untrained, start=1)]
+
+
+def seconds(trials: Trials) -> Seconds:
+    """Where the time went, up to the last result."""
+    every = (*records(trials), *dropped(trials))
+    return Seconds(
+        total=trials.session_seconds(),
+        optimizer=sum(record.optimizer_seconds for record in every),
+        oracle=sum(record.seconds for record in every),
+    )
+
+
+def best(queries: Iterable[Record], task: Task) -> Best | None:
+    """The best feasible architecture by the first objective, of full trainings."""
     metric, sign = task.objectives[0].metric, task.objectives[0].sign
     return max(_feasible(queries, task), key=lambda f: sign * f.metrics[metric], default=None)
 
 
-def pareto(queries: Iterable[Record], task: Task) -> tuple[Found, ...]:
-    """Those that none beats in all objectives; empty for one objective."""
+def pareto(queries: Iterable[Record], task: Task) -> tuple[Best, ...]:
+    """Those that no other one dominates; empty for one objective."""
     objectives = task.objectives
     feasible = _feasible(queries, task)
     if len(objectives) == 1 or not feasible:
@@ -42,12 +59,8 @@ def pareto(queries: Iterable[Record], task: Task) -> tuple[Found, ...]:
     )
 
 
-def _feasible(queries: Iterable[Record], task: Task) -> list[Found]:
-    return [
-        Found(r.query, r.architecture, r.metrics, task)
-        for r in queries
-        if r.metrics is not None and r.feasible and r.epochs is None
-    ]
+def _feasible(queries: Iterable[Record], task: Task) -> list[Best]:
+    return [Best(record, task) for record in queries if record.feasible and record.epochs is None]
 
 
 # Columns of a table that are neither choices nor metrics.

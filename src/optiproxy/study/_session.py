@@ -1,4 +1,4 @@
-"""One call of `Study.run`, from the workers' start to their end."""
+"""One call of `Study.run`, from the start of its workers to their end."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
-from optiproxy.study._budget import Plan
+from optiproxy.study._budget import Budget
 from optiproxy.study._runner import Runner
-from optiproxy.study._storage.trials import Ledger
+from optiproxy.study._storage.trials import Trials
 from optiproxy.study._workers.interrupts import Interrupts
 from optiproxy.study._workers.pool import pool_of
 from optiproxy.study.records import Record
 
-# The runs of this process that go on: a trial of any other run of it was left behind.
+# The runs of this process that go on: a trial of any other run of this process is abandoned.
 _ACTIVE: set[str] = set()
 
 
 def run_session(
-    ledger: Ledger,
+    trials: Trials,
     optimizer: Optimizer,
     seed: int,
     *,
@@ -35,32 +35,32 @@ def run_session(
     """Searches until `budget` is spent.
 
     Args:
-        ledger: The study's history.
+        trials: The study's history.
         optimizer: The study's.
-        seed: The study's; the evaluator's is made of it.
-        budget: See `Study.run`, which has checked them, as the next three.
+        seed: The study's; the evaluator's seeds derive from it.
+        budget: As checked by `Study.run`, like the next three.
         cheap_budget: See there.
         workers: See there.
         executor: See there.
         shared: Whether other processes may use the storage.
         finished: Called with each result.
-        note: Called with what the user should know.
+        note: Called with warnings for the user.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; what is finished is kept.
+        KeyboardInterrupt: Ctrl-C; finished queries are kept.
     """
     run = uuid.uuid4().hex
-    ledger.begin(run)
+    trials.begin(run)
     with Interrupts() as interrupts, _active(run):
-        pool = pool_of(ledger.task, seed, workers, executor, interrupts)
+        pool = pool_of(trials.task, seed, workers, executor, interrupts)
         done = False
         try:
             Runner(
-                ledger,
+                trials,
                 optimizer,
                 pool,
                 workers=workers,
-                plan=Plan(ledger.task, budget, cheap_budget),
+                budget=Budget(trials.task, budget, cheap_budget),
                 active=_ACTIVE,
                 shared=shared,
                 interrupts=interrupts,

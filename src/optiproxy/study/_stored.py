@@ -1,4 +1,4 @@
-"""What a storage has of a study before it is opened: who it is, its task, its limits."""
+"""What is read of a stored study before it is opened: its identity, its task, its limits."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def stored_identity(name: str, storage: Storage) -> Identity:
     """Which search a stored study is.
 
     Raises:
-        StudyError: There is no such storage or study, or it is none of ours.
+        StudyError: There is no such storage or study, or OptiProxy did not make it.
     """
     if not _exists(storage):
-        # Opening it would make an empty one.
+        # Opening it would create an empty one.
         raise StudyError(f"storage: there is no file {storage!r}; say where the study is kept")
     opened = open_storage(storage)
     names = optuna.get_all_study_names(opened)
@@ -34,9 +34,10 @@ def stored_identity(name: str, storage: Storage) -> Identity:
 
 
 def found_again(text: str, folder: str) -> Task:
-    """The task of a stored study: from where it was begun, or else (another machine) from here.
+    """The task of a stored study: from the folder where it was begun, else from this one.
 
-    Here may lie another file of the same name.
+    The original folder goes first, since this one may have another file of the same name; on
+    another machine it does not exist.
     """
     begun = Reference(text, folder)
     if begun.file is not None and begun.file.is_file():
@@ -68,5 +69,5 @@ def bounded(task: Task, asked: list[str], name: str, storage: Storage) -> Task:
 
 
 def _exists(storage: Storage) -> bool:
-    """Whether there is something to open; a database may be anywhere."""
+    """Whether there is a file to open; a database is assumed to exist."""
     return storage is not None and ("://" in os.fspath(storage) or os.path.exists(storage))

@@ -1,4 +1,4 @@
-"""Where something is computed: the machine, and the versions that may change its numbers."""
+"""The machine and the package versions that results may depend on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from optiproxy._version import __version__
-from optiproxy.hardware import processor
-from optiproxy.study._workers.pool import cores
+from optiproxy.hardware import cores, processor
 
-# Whose versions may change a search; the last two are some methods' own, where installed.
+# Packages that a search may depend on; the last two only for their own methods.
 _PACKAGES = ("torch", "numpy", "scipy", "optuna", "moocore", "pymoo", "smac")
 
 
@@ -25,7 +24,7 @@ def system() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Package → version, of those that are installed; and Python's."""
+    """Package → version, of the installed ones, and Python's."""
     found = {"python": platform.python_version(), "optiproxy": __version__}
     for package in _PACKAGES:
         try:

@@ -1,7 +1,8 @@
-"""What a study hands out: its queries, the architectures it found, where the time went."""
+"""What a study returns: its queries, the best architectures, where the time went."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,20 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """One query that is over.
+    """One finished query.
 
     Attributes:
         query: Its number, from 1, in the order of the proposals.
         architecture: What was evaluated.
-        metrics: All that was measured, reported-only metrics included; None where it failed.
-        feasible: Whether the constraints hold; False where it failed.
-        reason: Why it failed or was stopped, or which limit kept it from being trained; else empty.
-        seconds: How long the evaluation took.
+        metrics: All that was measured, reported-only metrics included; None if it failed.
+        feasible: Whether the constraints hold; False if it failed.
+        reason: Why it failed or was stopped, or which limit it breaks if it was dropped untrained;
+            else empty.
+        seconds: Duration of the evaluation.
         optimizer_seconds: This query's share of the time that the method took to propose it.
-        measured: How a metric was measured, where the evaluator told: metric → the fields of a
+        measured: How a metric was measured, if the evaluator reported it: metric → the fields of a
             `hardware.Measurement`.
-        epochs: Of a short training; None for a full one.
-        cost: What it counts in the budget: 1 for a full training.
+        epochs: Of a low-fidelity training; None for a full one.
+        cost: What it costs of the budget, in full trainings.
         stopped: Whether its training was stopped early, behind the others; it has no metrics.
         predicted: The first objective as the method's model predicted it when it proposed this
             query; None for a method without a model, and for queries that were drawn at random.
@@ -49,29 +51,72 @@ class Record:
     predicted: float | None = None
 
     def plain(self) -> dict[str, Any]:
-        """The record as values that JSON knows, for the figures and statistics of `report`."""
+        """The record as JSON values: ``--json``, reports and result tables are made from it.
+
+        A failed query has ``failed``, the reason, and empty metrics; one that was dropped untrained
+        has ``reason``. ``stopped``, ``epochs`` and ``predicted`` are left out where they do not
+        apply; a metric that is not finite is None; `measured` is not included.
+        """
+        optional = {
+            "failed": self.reason if self.metrics is None else None,
+            "reason": self.reason or None if self.metrics is not None else None,
+            "stopped": self.stopped or None,
+            "epochs": self.epochs,
+            "predicted": self.predicted,
+        }
         return {
             "query": self.query,
             "architecture": dict(self.architecture),
-            "metrics": dict(self.metrics or {}),
+            "metrics": finite(self.metrics or {}),
             "feasible": self.feasible,
-            "failed": self.reason,
-            "stopped": self.stopped,
-            "predicted": self.predicted,
-            "epochs": self.epochs,
+            "cost": self.cost,
             "seconds": self.seconds,
             "optimizer_seconds": self.optimizer_seconds,
+            **{name: value for name, value in optional.items() if value is not None},
         }
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Record:
+        """The record that `plain` wrote, its architecture not yet checked against a space.
+
+        Raises:
+            KeyError, TypeError, AttributeError: It is something else.
+        """
+        names = ("query", "feasible", "cost", "seconds", "optimizer_seconds", "stopped", "epochs",
+                 "predicted")  # fmt: skip
+        options = dict(plain["architecture"])
+        metrics = {n: math.nan if v is None else v for n, v in plain["metrics"].items()}
+        return cls(
+            architecture=Architecture(tuple(options), tuple(options.values())),
+            metrics=None if "failed" in plain else metrics,
+            reason=plain.get("failed") or plain.get("reason") or "",
+            **{name: plain[name] for name in names if name in plain},
+        )
+
+
+def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Metrics as JSON can hold them: NaN and infinities become None."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 @dataclass(frozen=True)
-class Found:
-    """An architecture that a search found, with what was measured of it."""
+class Best:
+    """An architecture that a search found: the best one, or one of the Pareto front."""
 
-    query: int
-    architecture: Architecture
-    metrics: Mapping[str, float]
+    record: Record
     task: Task = field(repr=False, compare=False)
+
+    @property
+    def query(self) -> int:
+        return self.record.query
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.record.architecture
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        return self.record.metrics or {}
 
     def build(self) -> nn.Module:
         """The untrained network, a plain ``nn.Module``."""
@@ -83,7 +128,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Where the time went: `total` of all sessions, of it `optimizer`; `oracle` of all workers."""
+    """Time of all sessions: `total`, the method's part of it (`optimizer`), and the evaluations of
+    all workers together (`oracle`).
+    """
 
     total: float
     optimizer: float

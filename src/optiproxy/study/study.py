@@ -1,51 +1,48 @@
-"""A search that lasts: it can be stopped anywhere, read back and gone on with."""
+"""A search that lasts: it can be stopped anywhere, read back and continued."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import optuna
 
 from optiproxy._version import __version__
 from optiproxy.errors import StudyError, invalid, whole_number
-from optiproxy.metrics import Function, Metric
 from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search.warm_start import EarlierStudy, read_earlier
-from optiproxy.spaces import Architecture, Space
+from optiproxy.spaces import Space
 from optiproxy.study import _results
-from optiproxy.study._budget import Plan
+from optiproxy.study._budget import Budget
 from optiproxy.study._checks import check_cheap_budget, workers_of
 from optiproxy.study._method import Method
 from optiproxy.study._session import run_session
 from optiproxy.study._storage.identity import BUDGET, CHEAP_BUDGET, Identity, default_name
 from optiproxy.study._storage.open import Storage, open_storage, quiet, shown, storage_errors
-from optiproxy.study._storage.trials import Ledger, State
+from optiproxy.study._storage.trials import State, Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
 from optiproxy.study._storage.warm_start import keep_earlier
 from optiproxy.study._stored import bounded, found_again, stored_identity
-from optiproxy.study.records import Found, Record, Seconds
+from optiproxy.study.records import Best, Record, Seconds
 from optiproxy.tasks import Task
 from optiproxy.tasks.task import Evaluator
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import nn
 
 _logger = logging.getLogger("optiproxy.study")
 
-# How many architectures may be measured for each one that is trained: at a limit that one in ten
-# keeps, even a search that never learns of it has enough.
+# How many architectures may be measured for each one that is trained: with a limit that one in ten
+# meets, even a search that never learns from the measurements has enough.
 CHEAP_FACTOR = 10
 
 
 class Study:
-    """A search with its history, kept by Optuna in memory, in a journal file or in a database.
+    """A search with its history, stored by Optuna in memory, in a journal file or in a database.
 
     >>> import optiproxy as op
     >>> space = op.spaces.Chain({"width": [16, 32], "kernel": [3, 5, 7]})
@@ -55,70 +52,38 @@ class Study:
     >>> study.best.architecture
     Architecture(width=32, kernel=3)
 
-    Making a study of a name that is stored already opens it: what it has is kept, and `run` goes on
-    with it. With one worker the result is that of an uninterrupted search, also after a kill -9.
+    It is made from a `Task`, or from a task's own arguments: ``Study(task, name=…)`` or
+    ``Study(name, space, evaluate, objectives=…)``.
+
+    If the storage has a study of this name already, that one is opened: its queries are kept, and
+    `run` goes on with it. With one worker the result is that of an uninterrupted search, also after
+    a kill -9.
 
     Args:
-        name: The study's name in its storage.
-        space: What is searched.
-        evaluate: ``evaluate(arch) → {metric: value}``; see `optiproxy.Task`.
-        objectives: Metric → ``"max"`` or ``"min"``; the first one ranks.
-        constraints: Metric → ``"<= NUMBER"`` or ``">= NUMBER"``; a relative one (``"<= 60%"``) is
-            resolved once, and its bound kept with the study.
-        reported: Metrics that are kept and never shown to the optimiser (test accuracy).
-        metrics: The names of all metrics, where they are known beforehand, or a `Metric` for each
-            that need not be trained for; see `optiproxy.Task`.
-        build: ``build(arch) → nn.Module``; by default the space's own.
-        features: Scores that cost no training, name → function of an architecture; see
-            `optiproxy.OptiProxy`.
+        task: What is searched and how it is evaluated; or the name of study and task.
+        space: What is searched, if `task` is a name.
+        evaluate: ``evaluate(arch) → {metric: value}``, if `task` is a name.
+        name: The study's name in its storage; by default the task's, the method's and the seed,
+            with hyphens.
         method: ``"optiproxy"`` or a baseline's name.
         proxy: The model behind ``"optiproxy"``; None for its default.
         storage: None for memory, a path for a journal file, or a database's URL;
             ``optuna-dashboard`` opens both.
         seed: Same seed, same search.
-        warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them; what
-            they teach is kept with this study.
+        warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them; what the
+            method learns from them is stored with this study.
+        **options: With a name, whatever else `optiproxy.Task` takes: ``objectives`` and so on.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
         StudyError: The storage can't be opened, or the stored study is another search.
     """
 
+    @overload
     def __init__(
         self,
-        name: str,
-        space: Space,
-        evaluate: Evaluator,
-        *,
-        objectives: Mapping[str, str] | Sequence[str] | str,
-        constraints: Mapping[str, str] | Sequence[str] | str | None = None,
-        reported: Sequence[str] = (),
-        metrics: Sequence[str | Metric] = (),
-        build: Callable[[Architecture], nn.Module] | None = None,
-        features: Mapping[str, Function] = MappingProxyType({}),
-        method: str = "optiproxy",
-        proxy: str | None = None,
-        storage: Storage = None,
-        seed: int = 0,
-        warm_start: Iterable[Any] = (),
-    ) -> None:
-        task = Task(
-            name,
-            space,
-            evaluate,
-            objectives=objectives,
-            constraints=constraints,
-            reported=reported,
-            metrics=metrics,
-            build=build,
-            features=features,
-        )
-        self._open(name, task, method, proxy, storage, seed, warm_start)
-
-    @classmethod
-    def of(
-        cls,
         task: Task,
+        /,
         *,
         name: str | None = None,
         method: str = "optiproxy",
@@ -126,24 +91,98 @@ class Study:
         storage: Storage = None,
         seed: int = 0,
         warm_start: Iterable[Any] = (),
-    ) -> Study:
-        """A study of a task.
+    ) -> None: ...
 
-        Args:
-            task: What is searched, and how it is evaluated.
-            name: By default the task's, the method's and the seed, with hyphens.
-            method: ``"optiproxy"`` or a baseline's name.
-            proxy: The model behind ``"optiproxy"``; None for its default.
-            storage: None for memory, a path for a journal file, or a database's URL.
-            seed: Same seed, same search.
-            warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them.
-        """
+    @overload
+    def __init__(
+        self,
+        name: str,
+        space: Space,
+        evaluate: Evaluator,
+        *,
+        method: str = "optiproxy",
+        proxy: str | None = None,
+        storage: Storage = None,
+        seed: int = 0,
+        warm_start: Iterable[Any] = (),
+        **options: Any,
+    ) -> None: ...
+
+    def __init__(  # type: ignore[misc]  # The keyword `name` is that of the positional text.
+        self,
+        task: Task | str | None = None,
+        space: Space | None = None,
+        evaluate: Evaluator | None = None,
+        *,
+        name: str | None = None,
+        method: str = "optiproxy",
+        proxy: str | None = None,
+        storage: Storage = None,
+        seed: int = 0,
+        warm_start: Iterable[Any] = (),
+        **options: Any,
+    ) -> None:
+        if space is not None or evaluate is not None or options:
+            if isinstance(task, Task):
+                remedy = "give a Task with all of its options, or a name, a space and an evaluator"
+                raise invalid("Study: task", task, remedy)
+            name = name if task is None else task
+            task = Task(name, space, evaluate, **options)  # type: ignore[arg-type]
         if not isinstance(task, Task):
-            raise invalid("Study.of: task", task, "give a Task, such as op.Task(...)")
-        study = cls.__new__(cls)
-        name = name or default_name(task, method, seed)
-        study._open(name, task, method, proxy, storage, seed, warm_start)
-        return study
+            raise invalid("Study: task", task, "give a Task, or a name, a space and an evaluator")
+        name = default_name(task, method, seed) if name is None else name
+        if not isinstance(name, str) or not name:
+            raise invalid("study: name", name, "give a short text")
+        if storage is not None and not isinstance(storage, str | os.PathLike):
+            raise invalid("storage", storage, "give a path, a database's URL, or None for memory")
+        asked = (
+            [c.text for c in task.constraints] if any(c.relative for c in task.constraints) else []
+        )
+        if task.unresolved:
+            task = bounded(task, asked, name, storage)
+        self.name = name
+        self.task = task
+        self.method = method
+        self.storage = storage
+        self.notes: list[str] = []
+        self._method = chosen = Method(method, proxy)
+        self.proxy = chosen.proxy
+        earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
+        if earlier:
+            chosen.check_warm_start()
+        # Before a file is created, so that bad arguments leave none.
+        self._optimizer = chosen.optimizer(task, seed)
+        self.seed = seed = self._optimizer.seed
+        self.identity = Identity.of(
+            task, method, self.proxy, seed, version=__version__, asked=asked
+        )
+        opened = open_storage(storage)
+        with quiet(), storage_errors(storage):
+            if name not in optuna.get_all_study_names(opened):  # An existing one is only read.
+                optuna.create_study(
+                    storage=opened,
+                    study_name=name,
+                    directions=["maximize" if o.sign > 0 else "minimize" for o in task.objectives],
+                    load_if_exists=True,  # Another process may have created it in the meantime.
+                )
+            self.optuna = optuna.load_study(
+                storage=opened,
+                study_name=name,
+                # Not used: whole vectors are written. The default sampler would warn and cost time.
+                sampler=optuna.samplers.RandomSampler(seed=0),
+                pruner=optuna.pruners.NopPruner(),
+            )
+            begun = self.identity.claim(self.optuna, self.place)
+            self._changed = begun.code not in (None, self.identity.code)
+            earlier = keep_earlier(self.optuna, task, earlier)
+        if earlier:
+            self._optimizer = chosen.optimizer(task, seed, earlier)
+        self._trials = Trials(self.optuna, opened, task)
+
+    @classmethod
+    def of(cls, task: Task, **options: Any) -> Study:
+        """The same as ``Study(task, ...)``."""
+        return cls(task, **options)
 
     @classmethod
     def load(cls, name: str, storage: Storage) -> Study:
@@ -162,7 +201,7 @@ class Study:
         task = found_again(*found.reference).replaced(
             found.objectives, found.constraints, found.measure, found.low_fidelity
         )
-        return cls.of(
+        return cls(
             task,
             name=name,
             method=found.method,
@@ -170,65 +209,6 @@ class Study:
             storage=storage,
             seed=found.seed,
         )
-
-    def _open(
-        self,
-        name: str,
-        task: Task,
-        method: str,
-        proxy: str | None,
-        storage: Storage,
-        seed: int,
-        warm_start: Iterable[Any],
-    ) -> None:
-        if not isinstance(name, str) or not name:
-            raise invalid("study: name", name, "give a short text")
-        if storage is not None and not isinstance(storage, str | os.PathLike):
-            raise invalid("storage", storage, "give a path, a database's URL, or None for memory")
-        asked = (
-            [c.text for c in task.constraints] if any(c.relative for c in task.constraints) else []
-        )
-        if task.unresolved:
-            task = bounded(task, asked, name, storage)
-        self.name = name
-        self.task = task
-        self.method = method
-        self.seed = seed
-        self.storage = storage
-        self.notes: list[str] = []
-        self._method = chosen = Method(method, proxy)
-        self.proxy = chosen.proxy
-        earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
-        if earlier:
-            chosen.check_warm_start()
-        # Made before there is a file: bad arguments are told first.
-        self._optimizer = chosen.optimizer(task, seed)
-        self.seed = seed = self._optimizer.seed
-        self.identity = Identity.of(
-            task, method, self.proxy, seed, version=__version__, asked=asked
-        )
-        self.opened = opened = open_storage(storage)
-        with quiet(), storage_errors(storage):
-            if name not in optuna.get_all_study_names(opened):  # One that is there is only read.
-                optuna.create_study(
-                    storage=opened,
-                    study_name=name,
-                    directions=["maximize" if o.sign > 0 else "minimize" for o in task.objectives],
-                    load_if_exists=True,  # Another process may have made it in the meantime.
-                )
-            self.optuna = optuna.load_study(
-                storage=opened,
-                study_name=name,
-                # Never asked: whole vectors are written. The default one would warn and cost time.
-                sampler=optuna.samplers.RandomSampler(seed=0),
-                pruner=optuna.pruners.NopPruner(),
-            )
-            begun = self.identity.claim(self.optuna, shown(storage))
-            self._changed = begun.code not in (None, self.identity.code)
-            earlier = keep_earlier(self.optuna, task, earlier)
-        if earlier:
-            self._optimizer = chosen.optimizer(task, seed, earlier)
-        self._ledger = Ledger(self.optuna, opened, task)
 
     # ---- running ----
 
@@ -241,25 +221,25 @@ class Study:
         executor: Executor | None = None,
         callback: Callable[[Record], None] | None = None,
     ) -> None:
-        """Searches until the study has `budget` queries, those of earlier runs and failed ones too.
+        """Searches until the study has `budget` queries, including earlier runs and failures.
 
-        Where the task has a `low_fidelity`, the budget is that of full trainings: short ones count
-        as the part of one that they are, guide the search, and are no candidates for the best.
+        If the task has a `low_fidelity`, the budget counts full trainings: low-fidelity ones cost a
+        fraction of one, guide the search, and are no candidates for the best.
 
-        Stops earlier where the space or the cheap budget is used up; `notes` says so. Ctrl-C keeps
-        all that is finished, and what was running is repeated by the next `run`.
+        Stops earlier when the space or the cheap budget is used up, with a note in `notes`. Ctrl-C
+        keeps all finished queries; the next `run` repeats what was running.
 
         Args:
             budget: How many queries the study has in the end.
-            cheap_budget: How many architectures have been measured for their limits in the end,
-                where that comes before a training (`Metric`, ``measure``). Those of them that break
-                a limit are dropped untrained and are no queries. The study keeps it; by default it
-                is what an earlier run gave, else ten times `budget`.
+            cheap_budget: How many architectures have been measured for their limits in the end, if
+                that comes before a training (`Metric`, ``measure``). Those that break a limit are
+                dropped untrained and are no queries. Stored with the study; by default an earlier
+                run's, else ten times `budget`.
             workers: How many evaluations run at once, by default 1: in this process. More run in
-                processes of their own; one that dies is recorded as a failure.
+                worker processes; one that dies is recorded as a failure.
             executor: Any ``concurrent.futures.Executor`` to evaluate on, such as
-                ``client.get_executor()`` of ``dask.distributed``, or one of submitit's; `workers`
-                says how many evaluations it is given at once.
+                ``client.get_executor()`` of ``dask.distributed``, or one of submitit's; it gets
+                `workers` evaluations at once.
             callback: Called in this process with each result of this run.
 
         Raises:
@@ -276,7 +256,7 @@ class Study:
         if callback is not None and not callable(callback):
             raise invalid("callback", callback, "give a function of one record")
         self.task.prepare()
-        if self._method.knows_networks:  # Of a table its rows tell, which are read by now.
+        if self._method.knows_networks:  # A table knows it once its rows are read.
             self._optimizer.distinct = self.task.distinct
         if not self.queries:
             self.task.validate()
@@ -290,7 +270,7 @@ class Study:
             if cheap_budget is not None:
                 self.optuna.set_user_attr(CHEAP_BUDGET, int(cheap_budget))
             run_session(
-                self._ledger,
+                self._trials,
                 self._optimizer,
                 self.seed,
                 budget=budget,
@@ -309,16 +289,21 @@ class Study:
             self.notes.append(text)
             _logger.warning("%s", text)
 
-    # ---- what is known ----
+    # ---- results ----
+
+    @property
+    def place(self) -> str:
+        """The storage as text: ``memory``, a path, or a URL without its password."""
+        return shown(self.storage)
 
     @property
     def budget(self) -> int:
-        """The greatest budget that the study was run with; 0 before the first run."""
+        """The largest budget that the study was run with; 0 before the first run."""
         return int(self.optuna.user_attrs.get(BUDGET, 0))
 
     @property
     def cheap_budget(self) -> int | None:
-        """The cheap budget that the study was last given; None where it has the default."""
+        """The cheap budget that the study was last given; None for the default."""
         kept: int | None = self.optuna.user_attrs.get(CHEAP_BUDGET)
         return kept
 
@@ -331,41 +316,41 @@ class Study:
         if self.method == "random":
             return len(self.queries)
         if self.optuna.user_attrs.get(WARM_START):
-            return 0  # Its first ones follow the earlier studies.
-        plan = Plan(self.task, self.budget, self._cheap_budget(self.budget))
-        drawn = plan.drawn(self._optimizer)
+            return 0  # The first ones follow from the earlier studies.
+        budget = Budget(self.task, self.budget, self._cheap_budget(self.budget))
+        drawn = budget.drawn(self._optimizer)
         if not self.task.has_prefilter:
             return drawn
-        return sum(e.state is not State.DROPPED for e in self._ledger.read()[:drawn])
+        return sum(t.state is not State.DROPPED for t in self._trials.read()[:drawn])
 
     @property
     def queries(self) -> tuple[Record, ...]:
-        """Every query that is over, by its number."""
-        return tuple(_results.records(self._ledger.read(), self.task))
+        """Every finished query, by its number."""
+        return tuple(_results.records(self._trials))
 
     @property
     def dropped(self) -> tuple[Record, ...]:
-        """What was measured and not trained, since a cheap metric breaks a limit; `reason` says
-        which. These are no queries; they are numbered by themselves, in the order of the proposals.
+        """What was measured and not trained, since it breaks the limit that `reason` names.
+
+        These are no queries; they have numbers of their own, in the order of the proposals.
         """
-        entries = [e for e in self._ledger.read() if e.state is State.DROPPED]
-        return tuple(entry.record(n, self.task) for n, entry in enumerate(entries, start=1))
+        return tuple(_results.dropped(self._trials))
 
     @property
-    def best(self) -> Found | None:
+    def best(self) -> Best | None:
         """The best feasible architecture by the first objective; None before there is one."""
         return _results.best(self.queries, self.task)
 
     @property
-    def pareto(self) -> tuple[Found, ...]:
-        """The feasible architectures that none beats in all objectives; empty for one objective."""
+    def pareto(self) -> tuple[Best, ...]:
+        """The feasible architectures that no other one dominates; empty for one objective."""
         return _results.pareto(self.queries, self.task)
 
     @property
     def diagnoses(self) -> list[Diagnosis]:
-        """What the search should be looked at for; `run` adds it to `notes`.
+        """Warnings about the search, which `run` adds to `notes`.
 
-        Mode collapse, a proxy that does not predict what is measured, a limit that most queries
+        Mode collapse, a proxy that does not predict the measurements, a limit that most queries
         break: see `optiproxy.report.diagnose`.
         """
         objective = self.task.objectives[0]
@@ -380,32 +365,29 @@ class Study:
     @property
     def seconds(self) -> Seconds:
         """Where the time went, over all sessions up to their last results."""
-        records = (*self.queries, *self.dropped)
-        return Seconds(
-            total=self._ledger.session_seconds(),
-            optimizer=sum(r.optimizer_seconds for r in records),
-            oracle=sum(r.seconds for r in records),
-        )
+        return _results.seconds(self._trials)
 
     def __repr__(self) -> str:
         best = self.best
         found = "" if best is None else f", best {best.metrics}"
-        return f"Study({self.name!r} in {shown(self.storage)}, {len(self.queries)} queries{found})"
+        return f"Study({self.name!r} in {self.place}, {len(self.queries)} queries{found})"
 
     def report(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the study as one HTML file that needs nothing else, and returns its path.
+        """Writes the study as one self-contained HTML file and returns its path.
 
-        What it found, what to look at, its course (with that of the same search with other seeds in
-        the same storage), all its queries, where the time went, and what made it.
+        It has the best architecture, the warnings, the convergence (with that of the same search
+        with other seeds in the same storage), all queries, where the time went, and the command and
+        versions that made it.
 
         Raises:
-            InvalidValueError: There is no query yet, or `path` is no ``.html`` file in a folder.
+            InvalidValueError: There is no query yet, or `path` is not an ``.html`` file in a
+                folder.
         """
         from optiproxy.report.html import html_report
         from optiproxy.study._reporting import searched
 
         with quiet():
-            return html_report(searched(self), path)
+            return html_report(searched(self._trials, self.identity, self.random_queries), path)
 
     def dataframe(self) -> pd.DataFrame:
         """One row a query: its number, the choices, the metrics, `feasible`, `failed`, `seconds`.

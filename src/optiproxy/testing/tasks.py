@@ -73,7 +73,7 @@ class TaskCases:
         assert [sorted(answer or {}) for answer in answers] == [sorted(answers[1] or {})] * 2
 
     def test_it_is_searched(self, task: Task) -> None:
-        study = Study.of(task, method="random")
+        study = Study(task, method="random")
         study.run(self.queries)
         assert len(study.queries) == self.queries
 

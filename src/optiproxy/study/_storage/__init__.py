@@ -1,1 +1,1 @@
-"""What is kept of a study, and where."""
+"""How a study is stored, and what is stored with it."""

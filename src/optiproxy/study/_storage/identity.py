@@ -1,4 +1,4 @@
-"""What a stored study says of itself, so that nobody goes on with it as if it were another."""
+"""What identifies a stored study, so that it is not continued as another search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import optuna
 
 from optiproxy import proxies
 from optiproxy.errors import StudyError
-from optiproxy.metrics import Constraint, Objective
 from optiproxy.study._storage.trials import PREFIX
 from optiproxy.tasks import Task
 
@@ -19,19 +18,22 @@ ATTRIBUTE = PREFIX + "study"
 BUDGET = PREFIX + "budget"
 CHEAP_BUDGET = PREFIX + "cheap_budget"
 
+# Fields that do not decide which search it is.
+_INFORMATION = ("measured", "reference", "version", "asked", "code")
+
 
 @dataclass(frozen=True)
 class Identity:
-    """All that has to be equal for a search to go on, but for the last four fields.
+    """Which search a study is. All fields must be equal for it to go on, except the last five.
 
     Attributes:
-        reference: The text and the folder that the task is loaded by; None for one that was made in
-            a program.
+        reference: The text and the folder that the task is loaded by; None for a task that was made
+            in a program.
         version: The version of OptiProxy that began the study.
         measured: The metrics that the command `measure` prints, if cheap metrics may wait for it.
-        asked: The constraints as they were given, where some are relative; `constraints` has their
-            absolute bounds, which are found once.
-        code: A hash of the user's file that the task is in; None where it is in none.
+        asked: The constraints as given, if some are relative; `constraints` has the absolute
+            bounds, which are resolved once.
+        code: A hash of the user's files that the task is in; None if it is in none.
     """
 
     task: str
@@ -65,8 +67,8 @@ class Identity:
         return cls(
             task=task.name,
             space=f"{task.space!r}, fingerprint {task.space.fingerprint}",
-            objectives=[objective_text(o) for o in task.objectives],
-            constraints=[constraint_text(c) for c in task.constraints],
+            objectives=[o.text for o in task.objectives],
+            constraints=[c.text for c in task.constraints],
             reported=list(task.reported),
             method=method,
             proxy=proxy,
@@ -82,7 +84,7 @@ class Identity:
 
     @classmethod
     def stored(cls, study: optuna.Study) -> Identity | None:
-        """What `study` says; None where it says nothing."""
+        """The identity of `study`; None if it has none, since we did not make it."""
         value: dict[str, Any] | None = study.user_attrs.get(ATTRIBUTE)
         if value is None:
             return None
@@ -94,17 +96,13 @@ class Identity:
 
     def same_but_seed(self, other: Identity) -> bool:
         """Whether the other is the same search, with this or another seed."""
-        return all(
-            getattr(self, field.name) == getattr(other, field.name)
-            for field in fields(self)
-            if field.name not in ("seed", "measured", "reference", "version", "asked", "code")
-        )
+        return set(self._different(other)) <= {"seed"}
 
     def claim(self, study: optuna.Study, place: str) -> Identity:
-        """Writes itself to a new study, and compares itself with an old one, which is returned.
+        """Writes itself to a new study; of an old one it returns the identity.
 
         Raises:
-            StudyError: The stored study is another search; every field that differs is told.
+            StudyError: The stored study is another search; every field that differs is named.
         """
         found = Identity.stored(study)
         if found is None:
@@ -116,11 +114,8 @@ class Identity:
             study.set_user_attr(ATTRIBUTE, asdict(self))
             found = Identity.stored(study) or self  # Another process may have been as fast.
         different = [
-            f"{name}: {theirs!r} there, {ours!r} here"
-            for name, theirs, ours in (
-                (f.name, getattr(found, f.name), getattr(self, f.name)) for f in fields(self)
-            )
-            if theirs != ours and name not in ("measured", "reference", "version", "asked", "code")
+            f"{name}: {getattr(found, name)!r} there, {getattr(self, name)!r} here"
+            for name in self._different(found)
         ]
         if different:
             raise StudyError(
@@ -129,26 +124,22 @@ class Identity:
             )
         return found
 
+    def _different(self, other: Identity) -> list[str]:
+        """The fields that make the other a different search."""
+        names = [f.name for f in fields(self) if f.name not in _INFORMATION]
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
+
 
 def default_name(task: Task, method: str, seed: int) -> str:
-    """The name of a study that was given none."""
+    """The default name of a study."""
     return f"{task.name}-{method}-{seed}"
 
 
 def code_of(task: Task) -> str | None:
-    """A hash of the user's files that a task is in and that it reads; None where there are none."""
+    """A hash of the user's files that a task is in and that it reads; None if there are none."""
     file = None if task.reference is None else task.reference.file
     files = [*([file] if file else []), *(path for path in task.files if path.is_file())]
     if not files:
         return None
     hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
-
-
-def objective_text(objective: Objective) -> str:
-    return f"{objective.metric}={objective.direction}"
-
-
-def constraint_text(constraint: Constraint) -> str:
-    """All digits of the bound: `str` rounds it for reading."""
-    return constraint.text

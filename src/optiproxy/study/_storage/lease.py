@@ -1,6 +1,6 @@
-"""Who holds a trial, or a lock: enough to tell from elsewhere whether the holder is still there.
+"""Leases: which process holds a trial or a lock, and whether it still runs.
 
-On the same machine a holder is gone when its process is; on another one, when its lease is over.
+On the same machine a lease ends with its process; seen from another machine, when it expires.
 """
 
 from __future__ import annotations
@@ -14,14 +14,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-#: Seconds for which another machine believes in a holder it can't see. Renewed at a quarter of it,
-#: so that three renewals in a row may be late (a busy disk, a long pause) before work is repeated.
-LEASE = 120.0
+#: Seconds until a lease expires. Renewed at a quarter of it, so that three late renewals in a row
+#: (a busy disk, a long pause) do not lead to repeated work.
+DURATION = 120.0
 
 
 @dataclass(frozen=True)
-class Owner:
-    """A process, and the run in it, that holds something until `lease` (seconds since 1970)."""
+class Lease:
+    """A process, and the run in it, that hold something.
+
+    Attributes:
+        host: The machine and the namespace of its process numbers.
+        boot: The machine's boot id; empty where the system has none.
+        pid: The process number.
+        started: When the process began, in the system's own unit; empty where it is unknown.
+        run: The name of one `Study.run`, unique over all processes.
+        lease: When it expires, in seconds since 1970.
+    """
 
     host: str
     boot: str
@@ -31,7 +40,7 @@ class Owner:
     lease: float
 
     @classmethod
-    def of_this_process(cls, run: str = "") -> Owner:
+    def of_this_process(cls, run: str = "") -> Lease:
         pid = os.getpid()
         return cls(
             host=_host(),
@@ -39,12 +48,12 @@ class Owner:
             pid=pid,
             started=_process(pid)[1],
             run=run,
-            lease=time.time() + LEASE,
+            lease=time.time() + DURATION,
         )
 
     @classmethod
-    def read(cls, value: Any) -> Owner | None:
-        """The owner that `to_json` wrote; None for anything else."""
+    def read(cls, value: Any) -> Lease | None:
+        """The lease that `to_json` wrote; None for anything else."""
         try:
             return cls(**value)
         except TypeError:
@@ -53,8 +62,8 @@ class Owner:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def renewed(self) -> Owner:
-        return replace(self, lease=time.time() + LEASE)
+    def renewed(self) -> Lease:
+        return replace(self, lease=time.time() + DURATION)
 
     @property
     def here(self) -> bool:
@@ -65,12 +74,12 @@ class Owner:
 
     @property
     def gone(self) -> bool:
-        """Whether the holder's process has ended, as far as can be seen from here."""
-        # Another boot may be of another machine: many are called alike.
-        if (self.host, self.boot) != (_host(), _boot()) or not _PIDS_TELL:
+        """Whether the holder's process has ended, as far as this machine can see."""
+        # Different machines may have the same name, but not the same boot id.
+        if (self.host, self.boot) != (_host(), _boot()) or not _CAN_PROBE:
             return time.time() > self.lease
         alive, started = _process(self.pid)
-        if not self.started:  # Another process may have its number by now (macOS does not tell).
+        if not self.started:  # macOS: the number may have been reused by another process.
             return not alive or time.time() > self.lease
         return not alive or started != self.started
 
@@ -78,13 +87,13 @@ class Owner:
         return f"process {self.pid} on {self.host.partition('/')[0]}"
 
 
-# On Windows `os.kill(pid, 0)` is no question, it is a Ctrl-C: there only leases are believed.
-_PIDS_TELL = sys.platform != "win32"
+# On Windows `os.kill(pid, 0)` ends the process instead of probing it: there only time counts.
+_CAN_PROBE = sys.platform != "win32"
 
 
 @functools.cache
 def _host() -> str:
-    """The machine, and within it the space that its process numbers belong to (a container)."""
+    """The machine and its process namespace: containers number their processes separately."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -101,15 +110,15 @@ def _boot() -> str:
 
 
 def _process(pid: int) -> tuple[bool, str]:
-    """Whether `pid` runs, and its start time where the system tells (numbers are used again)."""
-    if not _PIDS_TELL:
+    """Whether `pid` runs, and its start time where the system reports it (numbers are reused)."""
+    if not _CAN_PROBE:
         return True, ""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False, ""
     except (PermissionError, OverflowError):
-        pass  # Somebody else's process is a process too.
+        pass  # It runs, under another user.
     try:
         # proc(5): the name in brackets may hold anything, the state is the first field after it.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

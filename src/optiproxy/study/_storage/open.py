@@ -1,4 +1,4 @@
-"""Opens the place where a study is kept: memory, Optuna's journal file, or a database."""
+"""Opens a study's storage: memory, Optuna's journal file, or a database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from optuna.storages.journal import (
 )
 
 from optiproxy.errors import StudyError
-from optiproxy.study._storage.lease import Owner
+from optiproxy.study._storage.lease import Lease
 
 Storage = str | os.PathLike[str] | None
 BaseLock = JournalFileSymlinkLock | JournalFileOpenLock
@@ -30,15 +30,15 @@ BaseLock = JournalFileSymlinkLock | JournalFileOpenLock
 # Seconds that a SQLite writer waits for another one; its own 5 are short on a shared disk.
 _SQLITE_TIMEOUT = 60
 
-# How often a database is opened whose tables another process makes, every half second.
+# Attempts, half a second apart, to open a database whose tables another process is creating.
 _ATTEMPTS = 60
 
-# Seconds after which a lock that does not say whose it is counts as left behind; Optuna's own.
+# Seconds after which a lock without a lease counts as abandoned, as in Optuna.
 _GRACE = 30
 
 
 def shown(storage: Storage) -> str:
-    """A storage as messages name it: a database's URL without its password."""
+    """A storage as messages name it; a database's URL without its password."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -53,7 +53,7 @@ def open_storage(storage: Storage) -> BaseStorage:
     """None is memory, text with ``://`` a database, anything else the path of a journal file.
 
     Raises:
-        StudyError: It can't be opened or is no storage; the message says why.
+        StudyError: It can't be opened or is not a storage; the message says why.
     """
     if storage is None:
         return InMemoryStorage()
@@ -70,7 +70,7 @@ def open_storage(storage: Storage) -> BaseStorage:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna tells each study it makes; its level is given back, for it is the user's too."""
+    """Inside, Optuna does not log each study that it creates; its level is restored after."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
     try:
@@ -81,7 +81,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def storage_errors(storage: Storage) -> Iterator[None]:
-    """A disk that is full or read-only is no mistake of ours."""
+    """Turns the errors of a full or read-only disk into a StudyError that names the storage."""
     try:
         yield
     except (OSError, optuna.exceptions.StorageInternalError) as error:
@@ -103,8 +103,8 @@ def _database(url: str) -> BaseStorage:
             return optuna.storages.get_storage(database)
         except SQLAlchemyError as error:
             reason = str(error).splitlines()[0]
-            # Of two processes that make the same tables at once, one is told that they exist, and
-            # on a slow disk again, until the other has made the last one.
+            # Of two processes that create the same tables at once, one gets this error, on a slow
+            # disk repeatedly, until the other has created the last one.
             known = "already exists" in reason or "alembic_version" in reason
             if attempt and not known:
                 break
@@ -115,13 +115,13 @@ def _database(url: str) -> BaseStorage:
 def _serialise(database: RDBStorage) -> None:
     """Makes each transaction lock the file from its start, as SQLAlchemy's page on SQLite shows.
 
-    By itself SQLite locks at the first write, and Optuna looks whether a trial still waits before
-    that: of two processes both could take the same one.
+    SQLite itself locks at the first write, and Optuna checks before it whether a trial still waits:
+    two processes could take the same one.
     """
     from sqlalchemy import event
 
     def connect(connection: Any, record: object) -> None:
-        connection.isolation_level = None  # sqlite3 begins no transaction by itself
+        connection.isolation_level = None  # sqlite3 must not begin transactions itself
 
     def begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -132,14 +132,14 @@ def _serialise(database: RDBStorage) -> None:
 
 
 def _journal(path: Path) -> BaseStorage:
-    # The lock stands beside the file and holds its path, so both must be absolute.
+    # The lock is a file beside it whose name contains the path, so both must be absolute.
     path = Path(os.path.abspath(path))
     if path.is_dir():
         raise StudyError(f"storage: {str(path)!r} is a folder; give a file, such as runs.journal")
     if not path.parent.is_dir():
         raise StudyError(f"storage: there is no folder {str(path.parent)!r}; make it first")
     lock: BaseLock = OwnedLock(str(path))
-    if sys.platform == "win32":  # Links need a privilege there.
+    if sys.platform == "win32":  # Symbolic links need a privilege there.
         lock = JournalFileOpenLock(str(path))
     if path.exists():
         _check_journal(path, lock)
@@ -147,18 +147,18 @@ def _journal(path: Path) -> BaseStorage:
 
 
 def _check_journal(path: Path, lock: BaseLock) -> None:
-    """Refuses a file that is no journal; cuts off a last line that a crash left half-written."""
+    """Refuses a file that is not a journal; cuts off a last line that a crash left unfinished."""
     with path.open("rb") as file:
         first = file.readline()
         if not first:
             return
     if not first.startswith(b'{"op_code"'):
         raise StudyError(
-            f"storage: {str(path)!r} is no study file; give another path, or a database URL"
+            f"storage: {str(path)!r} is not a study file; give another path, or a database URL"
         )
     if _torn(path):
         with _held(lock):
-            _cut(path)  # Again, now that nobody is in the middle of a line.
+            _cut(path)  # Checked again, now that no other process is writing.
 
 
 @contextlib.contextmanager
@@ -171,7 +171,7 @@ def _held(lock: BaseLock) -> Iterator[None]:
 
 
 def _torn(path: Path) -> bool:
-    """Whether the last line of a file has no end."""
+    """Whether the last line of a file is unfinished."""
     with path.open("rb") as file:
         if file.seek(0, os.SEEK_END) == 0:
             return False
@@ -180,16 +180,16 @@ def _torn(path: Path) -> bool:
 
 
 def _cut(path: Path) -> None:
-    """Cuts off a last line that has no end; whoever calls it holds the lock."""
+    """Cuts off an unfinished last line; the caller holds the lock."""
     if _torn(path):
         os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
 
 
 class WholeLines(JournalFileBackend):
-    """Optuna's journal file, of which one write that failed does not spoil the next.
+    """Optuna's journal file, in which a failed write does not corrupt the next one.
 
-    A full disk takes a part of a line, and so does a process that is killed in the middle of one.
-    Whatever another process then wrote would stand behind it, in a line that nobody can read.
+    A full disk, or a process killed while it writes, leaves a part of a line; what another process
+    then appends would be part of that unreadable line.
     """
 
     def __init__(self, path: str, lock: BaseLock) -> None:
@@ -199,7 +199,7 @@ class WholeLines(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        # Unbuffered: what a buffer still holds after an error is written when the file is closed.
+        # Unbuffered: after an error, a buffer would still be written when the file is closed.
         with _held(self._lines_lock), self._path.open("ab", buffering=0) as file:
             _cut(self._path)
             try:
@@ -208,28 +208,28 @@ class WholeLines(JournalFileBackend):
                     rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             except BaseException:
-                _cut(self._path)  # Whole lines stay: somebody may have read them.
+                _cut(self._path)  # Whole lines stay: another process may have read them.
                 raise
 
 
 class OwnedLock(JournalFileSymlinkLock):
-    """Optuna's lock, a symbolic link beside the file, that says who holds it.
+    """Optuna's lock, a symbolic link beside the file, with a lease as its text.
 
-    Optuna's own does not, and takes over what is held for 30 s; a search that was killed while it
-    wrote would stand still that long when it is resumed. A link is made with its text at once, so
-    there is no moment at which a lock is nobody's.
+    Optuna's own lock names no holder and is taken over after 30 s, for which a search that was
+    killed while it wrote would hang when it is resumed. A link is created together with its text,
+    so a lock always has a holder.
     """
 
     def acquire(self) -> bool:
         pause = 0.001
         while True:
-            text = json.dumps(Owner.of_this_process(uuid.uuid4().hex).to_json())
+            text = json.dumps(Lease.of_this_process(uuid.uuid4().hex).to_json())
             try:
                 os.symlink(text, self._lock_file)
                 return True
             except FileExistsError:
                 self._take_away()
-            except OSError as error:  # Without the text of the link, which is none of the user's.
+            except OSError as error:  # Without the link's text.
                 raise OSError(error.errno, error.strerror, self._lock_file) from None
             time.sleep(pause)
             pause = min(2 * pause, 0.1)
@@ -237,10 +237,10 @@ class OwnedLock(JournalFileSymlinkLock):
     def release(self) -> None:
         """Removes the lock.
 
-        In one step: Optuna's own takes two, and Ctrl-C between them became an error of its own.
+        In one step: Optuna's own needs two, and Ctrl-C between them became another error.
 
         Raises:
-            RuntimeError: It is not there.
+            RuntimeError: There is none.
         """
         try:
             os.unlink(self._lock_file)
@@ -252,7 +252,7 @@ class OwnedLock(JournalFileSymlinkLock):
         text = self._read()
         if text is None or not self._abandoned(text):
             return
-        # Renamed and looked at again: somebody else may have been here first, and a third one may
+        # Renamed and read again: another process may have removed it first, and a third one may
         # hold it by now.
         aside = f"{self._lock_file}{uuid.uuid4()}.rename"
         try:
@@ -266,7 +266,7 @@ class OwnedLock(JournalFileSymlinkLock):
         os.unlink(aside)
 
     def _read(self) -> str | None:
-        """The text of the lock: empty for one that is no link, None where there is none."""
+        """The text of the lock: empty if it is not a link, None if there is no lock."""
         try:
             return os.readlink(self._lock_file)
         except FileNotFoundError:
@@ -276,12 +276,12 @@ class OwnedLock(JournalFileSymlinkLock):
 
     def _abandoned(self, text: str) -> bool:
         try:
-            owner = Owner.read(json.loads(text))
+            lease = Lease.read(json.loads(text))
         except ValueError:
-            owner = None
-        if owner is not None:
-            return owner.gone
-        try:  # Of Optuna's own kind, such as the dashboard's.
+            lease = None
+        if lease is not None:
+            return lease.gone
+        try:  # Optuna's own kind, such as the dashboard's.
             return time.time() - os.lstat(self._lock_file).st_mtime > _GRACE
         except OSError:
             return False

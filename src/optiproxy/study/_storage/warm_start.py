@@ -1,4 +1,4 @@
-"""The earlier studies of a warm start, kept with the study so that it can be resumed alone."""
+"""The earlier studies of a warm start, stored with the study so that it resumes without them."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ ATTRIBUTE = PREFIX + "warm_start"
 def keep_earlier(
     study: optuna.Study, task: Task, given: Sequence[EarlierStudy]
 ) -> Sequence[EarlierStudy]:
-    """The earlier studies of `study`: those it was begun with, or `given` where it is new.
+    """The earlier studies of `study`: those it was begun with, or `given` if it is new.
 
     Raises:
         StudyError: It was begun with others.
     """
-    told = [_plain(task, earlier) for earlier in given]
+    plain = [_plain(task, earlier) for earlier in given]
     stored: list[dict[str, Any]] | None = study.user_attrs.get(ATTRIBUTE)
     if stored is None and not study.get_trials(deepcopy=False):
-        study.set_user_attr(ATTRIBUTE, told)
+        study.set_user_attr(ATTRIBUTE, plain)
         return given
-    if given and told != stored:
+    if given and plain != stored:
         raise StudyError(
             f"study {study.study_name!r} was begun with another warm start; leave it out, or give "
             "another name"
         )
-    return [_read(entry) for entry in stored or []]
+    return [_read(earlier) for earlier in stored or []]
 
 
 def _plain(task: Task, earlier: EarlierStudy) -> dict[str, Any]:
     metrics = {
         metric: [m[metric] for m in earlier.metrics]
         for metric in task.needed
-        # NaN is unequal to itself: with it no warm start would be the stored one.
+        # NaN is unequal to itself, so a warm start with it would never equal the stored one.
         if np.isfinite(earlier.values(metric)).all()
     }
     return {"rows": earlier.rows.tolist(), "metrics": metrics}
 
 
-def _read(entry: dict[str, Any]) -> EarlierStudy:
+def _read(plain: dict[str, Any]) -> EarlierStudy:
     metrics = [
-        dict(zip(entry["metrics"], values, strict=True))
-        for values in zip(*entry["metrics"].values(), strict=True)
+        dict(zip(plain["metrics"], values, strict=True))
+        for values in zip(*plain["metrics"].values(), strict=True)
     ]
-    return EarlierStudy(np.array(entry["rows"], dtype=np.int64), tuple(metrics))
+    return EarlierStudy(np.array(plain["rows"], dtype=np.int64), tuple(metrics))

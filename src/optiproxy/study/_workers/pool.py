@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from optiproxy.errors import InvalidValueError, OptiProxyError, StudyError
+from optiproxy.hardware import cores
 from optiproxy.spaces import Architecture
 from optiproxy.study._workers import worker
 from optiproxy.study._workers.interrupts import Interrupts
@@ -217,11 +218,3 @@ def _packed(task: Task) -> bytes:
             f"workers: task {task.name!r} can't be sent to worker processes ({error}); define it "
             "in a module, or use one worker"
         ) from None
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # Not on macOS, not on Windows.
-        return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Methods compared over seeds: every search in parallel, each finished one kept."""
+"""Comparing methods over seeds: searches run in parallel, and finished ones are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from optiproxy._atomic_write import whole
 from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.metrics import parse_constraints, parse_objectives
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
-from optiproxy.study._storage.identity import objective_text
 from optiproxy.study._workers import worker
 from optiproxy.study._workers.pool import thread_limits
 from optiproxy.study.comparison import hypervolume, limits, provenance
@@ -31,21 +30,21 @@ _logger = logging.getLogger("optiproxy.study")
 __all__ = ["Comparison", "SummaryRow", "budgets", "compare"]
 
 
-# Parts of the budget at which a comparison is summed up.
+# Fractions of the budget that the summary has rows for.
 PARTS = (0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found: one row a query, and what they say.
+    """Results of `compare`: one row a query, and their statistics.
 
     Attributes:
         results: The rows of ``results.parquet``.
         summary: Those of ``summary.csv``.
         differences: Those of ``tests.csv``.
         ranks: Those of ``ranks.csv``.
-        references: Task → metric → what must be beaten in it, of tasks with several objectives,
-            which are judged by their hypervolume.
+        references: Task → metric → its value in the reference point of the hypervolume, for tasks
+            with several objectives.
     """
 
     results: pa.Table
@@ -70,41 +69,41 @@ def compare(
 ) -> Comparison:
     """Searches each task by each method with each seed.
 
-    A task of one objective is judged by its best feasible value. Of several objectives, ``best`` is
-    the share of the hypervolume that a search has covered: of the front of all architectures where
+    A task of one objective is judged by its best feasible value. With several objectives ``best``
+    is the share of the hypervolume that a search has covered: of the front of all architectures if
     the task is a table, else of the front of all these searches together.
 
-    A limit in percent is found once for each task, before any search, and kept in
+    A limit in percent is resolved once for each task, before any search, and kept in
     ``OUT/cells/limits.json``.
 
     Finished searches are kept in ``OUT/cells``; the same call again, after an interruption or with
-    more seeds, computes what is missing. Where the file, the table or the function of a task of
-    one's own has changed since, a warning says so. The numbers do not depend on `workers`: each
-    search runs in a worker process of one thread, also when there is only one. A search that could
-    ask nothing has one row, which is not feasible.
+    more seeds, computes what is missing. A warning names each task whose file, table or function
+    has changed since. The numbers do not depend on `workers`: each search runs in a worker process
+    of one thread, also when there is only one. A search that proposed nothing has one row, which is
+    not feasible.
 
     Args:
-        tasks: What is searched: tasks, or what `optiproxy.tasks.load` finds them by.
-        methods: Names, such as ``"optiproxy"`` and ``"random"``, or with a model of one's choice
+        tasks: What is searched: tasks, or their names as `optiproxy.tasks.load` takes them.
+        methods: Names, such as ``"optiproxy"`` and ``"random"``, or with another model
             ``"optiproxy:gcn"``; the first one is tested against the others.
-        out: A folder, made where it is missing. It gets ``results.parquet`` (one row a query),
+        out: A folder, created if it is missing. It gets ``results.parquet`` (one row a query),
             ``summary.csv`` (one row per task, method and budget: a quarter, a half, all of it),
             ``tests.csv`` (the first method against each other one), ``ranks.csv`` (all methods
-            over all tasks) and ``run.json`` (what was asked for, the machine, the versions, and
-            where and when the searches were made).
+            over all tasks) and ``run.json`` (the arguments, the machine, the versions, and where
+            and when the searches were made).
         seeds: How many.
         first_seed: The first of them; the others follow.
         budget: Queries of a search.
-        objectives: Of all tasks, instead of their own.
-        constraints: Of all tasks, instead of their own; ``"latency_ms<=30%"`` is another number on
-            each.
+        objectives: Of all tasks, instead of the tasks' own.
+        constraints: Of all tasks, instead of the tasks' own; ``"latency_ms<=30%"`` is another
+            number on each.
         workers: How many searches run at once.
         callback: Called after each search with how many are finished, and how many there are.
 
     Raises:
         InvalidValueError: An argument can't be used; nothing was run.
         DataError: A task's data are missing or broken; nothing was run.
-        StudyError: A worker died; what is finished is kept.
+        StudyError: A worker died; finished searches are kept.
     """
     given = [load(task) if isinstance(task, str) else task for task in tasks]
     asked = [task.replaced(objectives, constraints) for task in given]
@@ -131,7 +130,7 @@ def compare(
         done += 1
         if callback is not None:
             callback(done, len(files))
-    # In the order task, method, seed, whichever was finished first.
+    # In the order task, method, seed, not in that in which they finished.
     tables = [pq.read_table(path) for path in files]
     searches: list[pa.Table] = []
     references: dict[str, dict[str, float]] = {}
@@ -151,17 +150,15 @@ def compare(
         task.name: "max" if task.name in references else task.objectives[0].direction
         for task in loaded
     }
-    said = analyse(results, budgets(budget), directions=directions)
+    analysis = analyse(results, budgets(budget), directions=directions)
     with whole(folder / "results.parquet") as unfinished:
         pq.write_table(results, unfinished)
-    _write_csv(folder / "summary.csv", SummaryRow, said.summary)
-    _write_csv(folder / "tests.csv", DifferenceRow, said.differences)
-    _write_csv(folder / "ranks.csv", RankRow, said.ranks)
+    _write_csv(folder / "summary.csv", SummaryRow, analysis.summary)
+    _write_csv(folder / "tests.csv", DifferenceRow, analysis.differences)
+    _write_csv(folder / "ranks.csv", RankRow, analysis.ranks)
     settings = {"seeds": seeds, "first_seed": first_seed, "budget": budget, "workers": workers}
     options = {
-        "objective": [
-            objective_text(o) for o in (parse_objectives(objectives) if objectives else ())
-        ],
+        "objective": [o.text for o in (parse_objectives(objectives) if objectives else ())],
         "constraint": [c.text for c in parse_constraints(constraints)],
     }
     content = provenance.run(
@@ -169,7 +166,7 @@ def compare(
     )
     with whole(folder / "run.json") as unfinished:
         provenance.write(unfinished, content)
-    return Comparison(results, said.summary, said.differences, said.ranks, references)
+    return Comparison(results, analysis.summary, analysis.differences, analysis.ranks, references)
 
 
 def budgets(budget: int) -> list[int]:
@@ -187,11 +184,11 @@ def _check(
 ) -> None:
     for kind, names in (("tasks", [task.name for task in tasks]), ("methods", list(methods))):
         if not names or len(set(names)) < len(names):
-            own = ", with a name of its own (Table(…, name=…))" if kind == "tasks" else ""
-            raise invalid(kind, names, f"give at least one, and each once{own}")
+            rename = ", with different names (Table(…, name=…))" if kind == "tasks" else ""
+            raise invalid(kind, names, f"give at least one, and each once{rename}")
     for task in tasks:
         if task.low_fidelity is not None:
-            # A short training is another question: neither a query of the budget nor a best.
+            # A low-fidelity training is neither a query of the budget nor a candidate for the best.
             raise invalid(
                 f"tasks: {task.name}: low fidelity", task.low_fidelity, "compare full trainings"
             )
@@ -203,7 +200,7 @@ def _check(
 
 
 def _computed(missing: dict[Path, Cell], workers: int) -> Iterator[Path]:
-    """Computes the missing cells; each one's path when it is there."""
+    """Computes the missing cells and yields the path of each finished one."""
     if not missing:
         return
     from loky import ProcessPoolExecutor
@@ -231,7 +228,7 @@ def _computed(missing: dict[Path, Cell], workers: int) -> Iterator[Path]:
 
 
 def _write_csv(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
-    """A column for each field of a dataclass, also where there is no row."""
+    """Writes rows of a dataclass, with the header also if there is no row."""
     with whole(path) as unfinished, unfinished.open("w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(kind)])
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""Tasks of several objectives in a comparison: searches are judged by their hypervolume."""
+"""Comparing searches with several objectives, by their hypervolume."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from optiproxy.tasks import Task
 
 @dataclass(frozen=True)
 class Scale:
-    """What a hypervolume is measured by, so that it is a share, 0…1.
+    """The reference point and the largest hypervolume, so that a hypervolume is a share, 0…1.
 
     Attributes:
-        reference: What must be beaten in each objective to count, (M,).
-        whole: The hypervolume of the front of all that is known, in the product of the units.
-        known: Whether that front is the task's own, and not what the searches found.
+        reference: The reference point, (M,).
+        whole: The hypervolume of the whole front, in the product of the units.
+        known: Whether that front is of all architectures, and not only of those that were found.
     """
 
     reference: NDArray[np.float64]
@@ -31,14 +31,14 @@ class Scale:
 
 
 def judged(searches: list[pa.Table], task: Task) -> tuple[list[pa.Table], dict[str, float]]:
-    """The rows of the searches of a task, where ``best`` is the share of the hypervolume so far.
+    """Replaces ``best`` in the rows of a task's searches by the share of the hypervolume so far.
 
-    The whole is the front of all architectures of a table, and then ``regret`` is what is missing
-    of it; elsewhere it is that of all the searches together, and ``regret`` is NaN.
+    The share is of the front of all architectures if the task lists them, and ``regret`` is the
+    rest; else it is of the front of all the searches together, and ``regret`` is NaN.
 
     Returns:
-        The rows of each search, and the reference point: metric → value; nothing where no query of
-        any search was feasible.
+        The rows of each search, and the reference point: metric → value; empty if no query of any
+        search was feasible.
     """
     goals = task.objectives
     found = [_values(rows, goals) for rows in searches]
@@ -57,7 +57,7 @@ def judged(searches: list[pa.Table], task: Task) -> tuple[list[pa.Table], dict[s
 def _values(
     rows: pa.Table, goals: tuple[Objective, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The objectives of a search's queries, (T, M), and which are feasible, (T,)."""
+    """The objectives of a search's queries, (T, M), and whether each is feasible, (T,)."""
 
     def column(metric: str) -> NDArray[np.float64]:
         name = column_of(metric)

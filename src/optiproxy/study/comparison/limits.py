@@ -1,4 +1,4 @@
-"""Relative limits in a comparison: found once for a task, the same for all of its searches."""
+"""Relative limits in a comparison: resolved once for a task, the same for all of its searches."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from optiproxy._atomic_write import whole
 from optiproxy.tasks import Task
 
-#: Beside the searches that it holds for; a metric that is measured has another value each time.
+#: Kept beside the searches: a metric that is measured has another value each time.
 FILE = "limits.json"
 
 
 def bounded(task: Task, cells: Path) -> Task:
-    """The task with absolute limits, as an earlier call found them where there was one.
+    """The task with absolute limits, those of an earlier call if there was one.
 
     Raises:
-        InvalidValueError: A limit refers to a metric that is known by training alone, or limits
+        InvalidValueError: A limit refers to a metric that only training reveals, or limits
             contradict each other.
         DataError: The task's data are missing.
     """
@@ -28,7 +28,7 @@ def bounded(task: Task, cells: Path) -> Task:
 
 
 def keep(asked: list[Task], found: list[Task], cells: Path) -> None:
-    """Writes down what limits of the tasks that were `asked` for came to."""
+    """Keeps the absolute limits that were found for the relative ones of the `asked` tasks."""
     limits = {
         _key(task, [c.text for c in task.constraints]): [c.text for c in limited.constraints]
         for task, limited in zip(asked, found, strict=True)

@@ -1,4 +1,4 @@
-"""Where the searches of a comparison were made, and the ``run.json`` that tells it."""
+"""Where and when the searches of a comparison were made, for ``run.json``."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 import pyarrow as pa
 
 from optiproxy.study import environment
-from optiproxy.study._storage.identity import code_of, constraint_text, objective_text
+from optiproxy.study._storage.identity import code_of
 from optiproxy.tables.table import Table
 from optiproxy.tasks import Task
 
-# The key of a cell's file under which it says where it was made.
+# The key of a cell's Parquet metadata that has where it was made.
 _MADE = b"optiproxy"
 
 
 def marked(table: pa.Table, task: Task) -> pa.Table:
-    """A search's rows, with where, when and of what they were made."""
+    """A search's rows, with where, when and from which code they were made."""
     made = {
         "date": environment.now(),
         "code": _answers(task),
@@ -33,15 +33,15 @@ def marked(table: pa.Table, task: Task) -> pa.Table:
 
 
 def unmarked(table: pa.Table) -> pa.Table:
-    """The rows alone: several searches' may be joined."""
+    """The rows without it, so that those of several searches can be joined."""
     return table.replace_schema_metadata(None)
 
 
 def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
     """How many searches were made on each machine with the same versions, and when.
 
-    Kept searches may be of another day, another machine or other packages than the comparison that
-    is put together from them. Of those that do not tell, the machine and the versions are None.
+    Kept searches may be from another day, another machine or other package versions than the rest
+    of the comparison. Machine and versions are None for searches without this information.
     """
     groups: dict[str, dict[str, Any]] = {}
     for made in map(_made, tables):
@@ -56,16 +56,16 @@ def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
 
 
 def changed(tables: Iterable[pa.Table], task: Task) -> int:
-    """How many of a task's searches were made before its file, table or function was changed."""
+    """How many of a task's searches were made before its file, table or function changed."""
     now = _answers(task)
     return sum(made["code"] != now for made in map(_made, tables) if made.get("code"))
 
 
 def _answers(task: Task) -> str | None:
-    """A hash of what decides a task's answers, as far as it can be told; None where it can't.
+    """A hash of what decides a task's results; None if nothing is known of it.
 
-    Of one that is loaded by a name it is the user's file; of one that was made in a program what a
-    table holds, or how the functions are written.
+    For a task that is loaded by a name that is the user's file; for one that was made in a program
+    the contents of a table, or the source of the functions.
     """
     if task.reference is not None:
         return code_of(task)
@@ -75,7 +75,7 @@ def _answers(task: Task) -> str | None:
     try:
         functions: list[Any] = [task.evaluator, *task.exact.values(), *task.cheap.values()]
         sources = [inspect.getsource(function) for function in functions]
-    except (OSError, TypeError):  # They were typed into an interpreter, or are objects.
+    except (OSError, TypeError):  # Typed into an interpreter, or callable objects.
         return code_of(task)
     return hashlib.sha256("".join(sources).encode()).hexdigest()
 
@@ -98,13 +98,13 @@ def run(
     """The content of ``run.json``.
 
     Args:
-        given: The tasks as they were asked for; with names alone a command line says the same.
-        tasks: What they are.
+        given: The tasks as given; if all are names, a command line can make the same.
+        tasks: The tasks themselves.
         methods: Their names.
-        out: The folder, as it was given.
+        out: The folder as given.
         settings: The other options of ``optiproxy compare``, such as ``seeds``.
-        asked: Those that may be given several times: the objectives and constraints of all tasks.
-        tables: The searches, as `marked` left them.
+        asked: The options that may be repeated: the objectives and constraints of all tasks.
+        tables: The searches, as `marked` returned them.
         references: Task → the reference point of its hypervolume, metric → value.
     """
     return {
@@ -127,8 +127,8 @@ def _task(task: Task, reference: Mapping[str, float] | None) -> dict[str, Any]:
     judged = {} if reference is None else {"reference": dict(reference)}
     return {
         "name": task.name,
-        "objectives": [objective_text(o) for o in task.objectives],
-        "constraints": [constraint_text(c) for c in task.constraints],
+        "objectives": [o.text for o in task.objectives],
+        "constraints": [c.text for c in task.constraints],
         "source": task.origin.source,
         **judged,
     }
@@ -141,7 +141,7 @@ def _command(
     settings: Mapping[str, int],
     asked: Mapping[str, Sequence[str]],
 ) -> str | None:
-    """The command line that makes the comparison again; None where a task is a program's own."""
+    """The command line that makes the comparison again; None if a task was made in a program."""
     names = [task for task in given if isinstance(task, str)]
     if len(names) < len(given):
         return None
