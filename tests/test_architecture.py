@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -89,6 +91,18 @@ def test_examples_of_docstrings_run(
     monkeypatch.chdir(tmp_path)  # An example may write a file.
     failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert failed == 0  # What was expected, and what came, is in the captured output.
+
+
+def test_no_circle_of_files() -> None:
+    """Also through the `__init__` of a folder, which the contract of import-linter leaves out."""
+    graph = grimp.build_graph(
+        "optiproxy", cache_dir=None
+    )  # with imports in functions and for types
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(" ← ".join(error.args[1]))
 
 
 def test_no_folder_holds_more_than_a_fifth_of_the_lines() -> None:
