@@ -40,6 +40,7 @@ def _comparison(seeds: int, tasks: int = 1, gain: float = 1.0) -> Comparison:
     return Comparison(table, said.summary, said.differences, said.ranks)
 
 
+@pytest.mark.slow
 def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     arguments = ["mine.py:table", "--methods", "random,local", "--seeds", "2", "--budget", "8"]
     assert run(["compare", *arguments, "--out", "out", "--workers", "1"]) == 0
@@ -69,6 +70,7 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     assert max(map(len, lines[:8])) <= 80
 
 
+@pytest.mark.slow
 def test_several_objectives_are_told_as_a_share_of_the_hypervolume(folder, capfd):
     arguments = ["mnist1d-table", "--methods", "random,nsga2", "--seeds", "2", "--budget", "8"]
     goals = ["--objective", "val_accuracy=max", "--objective", "latency_ms=min"]
@@ -84,6 +86,7 @@ def finished(cells):
     return [path for path in cells.glob("*") if not path.name.startswith(".")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_it_says_how_to_go_on_and_does(start, folder, monkeypatch, stop):
     monkeypatch.setenv("MINE_SECONDS", "0.1")
@@ -114,6 +117,7 @@ def test_what_a_search_warns_of_is_told_with_its_name(caplog):
     assert said.startswith("broken, random, seed 7: no evaluation succeeded (3 so far")
 
 
+@pytest.mark.slow
 def test_one_method_is_told_without_a_comparison(folder, capfd):
     arguments = ["mine.py:table", "--methods", "random", "--seeds", "2", "--budget", "2"]
     assert run(["compare", *arguments, "--out", "out", "--workers", "1"]) == 0

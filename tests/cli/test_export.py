@@ -78,6 +78,7 @@ def test_untrained_weights_are_the_same_in_every_file(study, folder):
     assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())
 
 
+@pytest.mark.slow
 def test_whole_networks_compute_the_same(study, folder, capfd):
     width = study.best.architecture["width"]
     x = torch.randn(1, width, generator=torch.Generator().manual_seed(0))

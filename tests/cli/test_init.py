@@ -24,6 +24,7 @@ def test_every_starter_can_be_asked_for():
     assert {file.name.removesuffix(".txt") for file in files} == {*KINDS, *PARTS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_starter_is_searched_and_exported(kind, folder, capfd, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -45,6 +46,7 @@ def test_a_starter_is_searched_and_exported(kind, folder, capfd, monkeypatch):
     capfd.readouterr()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_learns_is_repeatable_and_never_stops_at_an_architecture(kind, folder):
     assert run(["init", "s", "--kind", kind]) == 0

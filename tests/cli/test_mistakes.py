@@ -18,7 +18,11 @@ task = op.Task("t", space, lambda arch: 1.0, objectives={{"score": "max"}})
     [
         (
             "S.Chain({'a': [], 'b': [1, 1], 'c': 'abc'})",
-            ["choice 'a': has no options", "choice 'b': an option stands twice", "'c': got 'abc'"],
+            [
+                "choice 'a': has no options",
+                "choice 'b': an option is listed twice",
+                "'c': got 'abc'",
+            ],
         ),
         ("S.Chain([('a', [1, 2]), ('a', [3])])", ["give a mapping with at least one choice"]),
         (
@@ -26,18 +30,18 @@ task = op.Task("t", space, lambda arch: 1.0, objectives={{"score": "max"}})
             "'b': {'a': [9]}, 'z': {'a': [1]}})",
             ["'c': has no options", "has no option 9", "choice 'z'", "a circle, a ← b ← a"],
         ),
-        ("S.Cell(1, ['a', 'a', 'b|'])", ["nodes: got 1", "'a' stands twice", "got ['b|']"]),
+        ("S.Cell(1, ['a', 'a', 'b|'])", ["nodes: got 1", "'a' is listed twice", "got ['b|']"]),
         ("S.Cell(4, [])", ["Cell: operations: got []; give a list of names"]),
         (
             "S.Graph(1, ['a', 'a', 'b c'], max_edges=0)",
-            ["vertices: got 1", "'a' stands twice", "got ['b c']", "max_edges: got 0"],
+            ["vertices: got 1", "'a' is listed twice", "got ['b c']", "max_edges: got 0"],
         ),
         ("S.Graph(4, [])", ["Graph: operations: got []"]),
-        ("S.Darts(['a', 'a', 'b c'])", ["'a' stands twice", "got ['b c']"]),
+        ("S.Darts(['a', 'a', 'b c'])", ["'a' is listed twice", "got ['b c']"]),
         ("S.Darts([])", ["Darts: operations: got []"]),
-        ("S.GnnDag(['a', 'a', 'b|'])", ["'a' stands twice", "got ['b|']"]),
+        ("S.GnnDag(['a', 'a', 'b|'])", ["'a' is listed twice", "got ['b|']"]),
         ("S.GnnDag([])", ["GnnDag: operations: got []"]),
-        ("S.GnnDag(['skip'])", ["a network must do something"]),
+        ("S.GnnDag(['skip'])", ["give at least one other operation"]),
         ("S.Recurrent(nodes=0, hidden=0)", ["nodes: got 0", "hidden: got 0"]),
         (
             "S.Pool(S.Chain({'a': [1, 2]}), [{'a': 3}, {'b': 1}])",

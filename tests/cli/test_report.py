@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import shlex
 
+import pytest
+
 import optiproxy as op
 from optiproxy.cli.app import run
 from optiproxy.study import Study, _reporting
@@ -14,6 +16,7 @@ def searched(study):
     return _reporting.searched(study._trials, study.identity, study.random_queries)
 
 
+@pytest.mark.slow
 def test_a_report_of_a_stored_search(folder, capfd):
     where = ["--storage", "s.journal"]
     task = op.tasks.load("mine.py:task").replaced(constraints="params<=24000")

@@ -44,6 +44,7 @@ def test_another_file_is_told(tmp_path):
         earlier_searches([str(file)], None)
 
 
+@pytest.mark.slow
 def test_a_study_is_found_in_its_own_file(folder, capfd):
     assert run(["search", "mine.py:task", "--budget", "6", "--name", "first"]) == 0
     arguments = ["search", "mine.py:task", "--budget", "6", "--name", "next"]

@@ -27,6 +27,7 @@ def wait_for(journal, count, process):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_workers_share_a_budget_and_take_over_from_a_killed_one(start, folder, monkeypatch):
     monkeypatch.setenv("MINE_SECONDS", "0.15")
     journal = folder / "s.journal"
@@ -73,6 +74,7 @@ def scheduler(folder):
         yield cluster
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_evaluates(scheduler, folder, capfd):
     address = scheduler.scheduler_address
     arguments = ["--method", "random", "--budget", "10", "--dask", address]
@@ -89,6 +91,7 @@ def test_a_dask_cluster_evaluates(scheduler, folder, capfd):
     assert "14 queries, 2 of them by this worker" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_cluster_tells_its_places(scheduler, folder):
     from distributed import Client
 

@@ -92,6 +92,7 @@ def test_training_learns_and_is_fixed_by_the_seed() -> None:
     assert 60 < sum(metrics["val_accuracy"] for metrics in found[1:]) / 5 <= 100
 
 
+@pytest.mark.slow
 def test_built_networks_have_the_parameters_that_are_reported() -> None:
     task = _load()
     for arch in task.space.sample(3, seed=0):

@@ -61,6 +61,7 @@ class Residual(nn.Module):
         return self.head(x.flatten(2).transpose(1, 2).reshape(x.shape[0], -1, 8).mean(1))
 
 
+@pytest.mark.slow
 def test_a_network_of_layers_is_written_with_its_layers(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model, x = Residual().train(), torch.rand(3, 3, 8, 8)
@@ -86,6 +87,7 @@ class Attention(nn.Module):
         return self.attention(x, x, x, need_weights=False)[0]
 
 
+@pytest.mark.slow
 def test_what_can_not_be_traced_is_written_by_its_operations(tmp_path: Path) -> None:
     model, x = Attention(), torch.rand(2, 5, 16)
     found, text = write_and_run(model, tmp_path, x)
@@ -93,6 +95,7 @@ def test_what_can_not_be_traced_is_written_by_its_operations(tmp_path: Path) -> 
     assert "torch.ops.aten" in text
 
 
+@pytest.mark.slow
 def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     class Two(nn.Module):
         def __init__(self) -> None:
@@ -119,6 +122,7 @@ def network(choose: Choose) -> nn.Module:
     return nn.Sequential(*layers)
 
 
+@pytest.mark.slow
 def test_only_what_was_chosen_is_written(tmp_path: Path) -> None:
     space = space_of(network)
     arch = space.architecture({"width": 4, "depth": 1, "act0": "prelu"})

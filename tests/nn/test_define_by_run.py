@@ -220,7 +220,9 @@ def test_the_space_is_the_set_of_all_runs(program: Callable[[Choose], Any]) -> N
     assert set(found) == set(runs)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize(
+    "seed", [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 60))]
+)
 def test_random_programs_are_found(seed: int) -> None:
     """Eight choices with random conditions on those before: one option, two parents, any of two."""
     rng = random.Random(seed)

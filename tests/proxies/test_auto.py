@@ -104,6 +104,7 @@ def test_a_cross_validation_holds_until_there_are_four_times_as_many(looks: list
     assert looks == [40, 160]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior", ["low fidelity", slow("features"), slow("warm start")])
 def test_a_cross_validation_uses_the_metrics_as_measured(looks: list[int], prior: str) -> None:
     """Residuals of a prior would change with each query."""

@@ -100,6 +100,7 @@ def test_what_can_not_be_used_is_an_error() -> None:
             OptiProxy(SPACE, {"score": "max"}, features=features)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_study_hands_them_to_methods_that_can_use_them(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Architecture] = []
 
@@ -112,7 +113,8 @@ def test_a_study_hands_them_to_methods_that_can_use_them(monkeypatch: pytest.Mon
             super().__init__(*args, **kwargs)
 
     monkeypatch.setattr(optiproxy, "WithKeywords", WithKeywords, raising=False)
-    METHODS.register("with-keywords", "optiproxy.search.optiproxy:WithKeywords")
+    entry = "optiproxy.search.optiproxy:WithKeywords"
+    monkeypatch.setitem(METHODS._entries, "with-keywords", entry)
     for method, used in (("random", False), ("optiproxy", True), ("with-keywords", True)):
         asked.clear()
         study = Study("s", SPACE, lambda arch: 1.0 + len(str(arch)), objectives="score=max",

@@ -157,6 +157,7 @@ def test_a_limit_on_what_hardly_varies_ends_no_search() -> None:
         opt.tell(archs, [{"score": score(a), "nearly": value} for a, value in results])
 
 
+@pytest.mark.slow
 def test_what_has_no_exact_metric_is_not_proposed() -> None:
     def partly(arch: Architecture) -> float:
         if arch["kernel"] == 9:
@@ -269,6 +270,7 @@ def test_exact_functions_that_are_none(exact: dict[str, object], said: str) -> N
         OptiProxy(SPACE, "score=max", constraints="cost<=300", exact=exact).ask(3)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["optiproxy", "evolution", "tpe"])
 def test_what_was_dropped_untrained_teaches_its_limit(method: str) -> None:
     """Two limits, so that a query may lack all but the metric that breaks one."""

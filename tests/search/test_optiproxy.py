@@ -164,6 +164,7 @@ def test_threads_that_overlap_put_the_number_back_together() -> None:
         assert numbers() == before
 
 
+@pytest.mark.slow
 def test_what_a_training_leaves_behind_in_torch_does_no_harm() -> None:
     grad, device = torch.is_grad_enabled(), torch.get_default_device()
     opt = OptiProxy(CELL, "y=max", seed=0, n_init=4)
@@ -489,6 +490,7 @@ def test_a_proxy_that_predicts_no_numbers_is_an_error() -> None:
         opt.ask(1)
 
 
+@pytest.mark.slow
 def test_a_task_gives_what_is_not_given() -> None:
     space = Chain({"depth": [1, 2, 3], "width": [8, 16, 32, 64], "kernel": [3, 5]})
 

@@ -204,6 +204,7 @@ def test_sampling_with_several_parents_is_uniform() -> None:
     assert stats.chisquare(counts).pvalue > 1e-6
 
 
+@pytest.mark.slow
 def test_a_large_space_with_several_parents_is_counted_exactly() -> None:
     """Of depth d there are 5^d blocks, of which a convolution has 2 kernels: (4 + 2)^d."""
     space = Conditional(

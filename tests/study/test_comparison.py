@@ -32,6 +32,7 @@ def numbers(folder):
     return pq.read_table(folder / "results.parquet").select(NUMBERS)
 
 
+@pytest.mark.slow
 def test_the_numbers_do_not_depend_on_the_processes(tmp_path):
     arguments = {"seeds": 3, "first_seed": 4, "budget": 10}
     methods = ["climber", "random"]
@@ -57,6 +58,7 @@ def test_the_numbers_do_not_depend_on_the_processes(tmp_path):
     assert all(r["optimizer_seconds"] > 0 for r in rows)
 
 
+@pytest.mark.slow
 def test_metrics_that_are_called_as_a_column_are_kept(tmp_path):
     space = Chain({"a": [1, 2, 3]})
     task = Task("named", space, lambda a: {"best": a["a"], "seed": -a["a"]}, objectives="best=max")
@@ -67,6 +69,7 @@ def test_metrics_that_are_called_as_a_column_are_kept(tmp_path):
     assert all(row["metric:seed"] == -row["metric:best"] for row in rows)
 
 
+@pytest.mark.slow
 def test_the_summary_is_that_of_its_rows(tmp_path):
     found = compare([toys.known("a"), toys.known("b")], ["random"], tmp_path, seeds=8, budget=90)
     with (tmp_path / "summary.csv").open() as file:
@@ -88,6 +91,7 @@ def test_the_summary_is_that_of_its_rows(tmp_path):
     assert float(rows[0]["seconds"]) < float(rows[2]["seconds"])
 
 
+@pytest.mark.slow
 def test_columns_of_the_summary_keep_their_order(tmp_path):
     compare([toys.known()], ["random"], tmp_path, seeds=1, budget=1)
     header = (tmp_path / "summary.csv").read_text().splitlines()[0]
@@ -104,6 +108,7 @@ def test_columns_of_the_summary_keep_their_order(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_median_queries_are_those_of_the_rows(tmp_path):
     found = compare([toys.known()], ["random"], tmp_path, seeds=7, budget=90)
     rows = found.results.to_pylist()
@@ -125,6 +130,7 @@ def test_median_queries_are_those_of_the_rows(tmp_path):
             assert getattr(row, f"queries_to_{column}") == first[3]
 
 
+@pytest.mark.slow
 def test_methods_are_tested_seed_by_seed(tmp_path):
     """Two tasks, one of them to be minimised; what is written is what the rows say."""
     tasks = [
@@ -165,6 +171,7 @@ def test_methods_are_tested_seed_by_seed(tmp_path):
         assert sum(float(r["mean_rank"]) for r in ranks if r["budget"] == budget) == 3
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_run_again(tmp_path):
     log = tmp_path / "log"
     log.touch()
@@ -256,6 +263,7 @@ def computed_here(missing, workers):
         yield path
 
 
+@pytest.mark.slow
 def test_tasks_with_unlike_metrics_failures_and_no_known_optimum(tmp_path):
     moody = toys.task(toys.moody)
     found = compare([moody, toys.known()], ["random"], tmp_path, seeds=2, budget=8)
@@ -267,6 +275,7 @@ def test_tasks_with_unlike_metrics_failures_and_no_known_optimum(tmp_path):
     assert math.isnan(found.summary[0].hit_rate)
 
 
+@pytest.mark.slow
 def test_each_search_has_one_thread(tmp_path):
     task = toys.task(lambda arch: {"val": 1.0, "threads": os.environ["OMP_NUM_THREADS"]})
     found = compare([task], ["random"], tmp_path, seeds=1, budget=1)
@@ -311,6 +320,7 @@ def test_a_file_is_no_folder_for_the_results(tmp_path):
             compare([toys.known()], ["random"], tmp_path / place)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_told(tmp_path):
     task = toys.task(lambda arch: os.abort())
     with pytest.raises(StudyError, match="a worker process died"):

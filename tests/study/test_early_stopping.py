@@ -78,6 +78,7 @@ def test_with_several_objectives_none_is_behind() -> None:
     assert all(r.metrics is not None for r in study.queries)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_is_no_failure(tmp_path: Path) -> None:
     for budget in range(8, 20):  # In some of these sessions all are stopped.
         study = Study(task(), method="random", storage=tmp_path / "s.journal")
@@ -196,6 +197,7 @@ def test_epochs_of_numpy_are_kept(tmp_path: Path) -> None:
     assert study.queries[0].metrics == {"val": 1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["random", "optiproxy"])
 def test_a_resumed_search_stops_the_same_ones(tmp_path: Path, method: str) -> None:
     whole = Study(task(), method=method)
@@ -207,6 +209,7 @@ def test_a_resumed_search_stops_the_same_ones(tmp_path: Path, method: str) -> No
     assert any(record.stopped for record in whole.queries)
 
 
+@pytest.mark.slow
 def test_worker_processes_get_the_medians() -> None:
     study = Study(task(), method="random")
     study.run(10, workers=2)

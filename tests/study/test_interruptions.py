@@ -78,6 +78,7 @@ def trials(place, state):
     return study.get_trials(states=(state,))
 
 
+@pytest.mark.slow
 def test_after_kill_9_the_search_is_the_uninterrupted_one(tmp_path, log):
     place, budget, kept = tmp_path / "s.journal", 16, {}
     for lines in (2, 6, 10, 15):
@@ -119,6 +120,7 @@ def test_a_batch_half_written_is_completed_as_it_was(tmp_path, monkeypatch):
     assert course(study) == uninterrupted(12)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_repeats_the_rest(tmp_path, log, monkeypatch):
     monkeypatch.setenv("TOY_SECONDS", "0.3")
     place = tmp_path / "s.journal"
@@ -136,6 +138,7 @@ def test_ctrl_c_keeps_what_is_finished_and_repeats_the_rest(tmp_path, log, monke
     assert course(study) == uninterrupted(8)
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_of_workers(tmp_path, log, monkeypatch):
     monkeypatch.setenv("TOY_SECONDS", "0.5")
     place = tmp_path / "s.journal"
@@ -189,6 +192,7 @@ def test_nor_does_it_wait_for_what_it_had_no_time_to_mark(monkeypatch):
     assert study.notes == []
 
 
+@pytest.mark.slow
 def test_workers_evaluate_all_without_repetition_and_bounded_threads(tmp_path):
     def evaluate(arch):
         time.sleep(0.1)  # Long enough for the second one to get something too.
@@ -207,6 +211,7 @@ def test_workers_evaluate_all_without_repetition_and_bounded_threads(tmp_path):
     assert {r.metrics["threads"] for r in study.queries} == {max(1, cores() // 2)}
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_a_failure_and_no_more(tmp_path):
     place = tmp_path / "s.journal"
     study = Study(toys.task(toys.deadly), method="random", storage=place)
@@ -219,6 +224,7 @@ def test_a_worker_that_dies_is_a_failure_and_no_more(tmp_path):
     assert all("worker process died" in r.reason for r in study.queries if r.metrics is None)
 
 
+@pytest.mark.slow
 def test_a_query_that_was_alone_when_its_worker_died_is_not_repeated(log):
     def evaluate(arch):
         with log.open("a") as file:
@@ -231,6 +237,7 @@ def test_a_query_that_was_alone_when_its_worker_died_is_not_repeated(log):
     assert log.read_text() == "begun\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the children")
 def test_workers_do_not_outlive_a_killed_search(tmp_path, log):
     process = start(tmp_path / "s.journal", 90, workers=2)
@@ -277,6 +284,7 @@ def test_jobs_that_are_no_futures_are_waited_for():
     assert "died" in failed.reason
 
 
+@pytest.mark.slow
 def test_submitit_evaluates(tmp_path):
     submitit = pytest.importorskip("submitit", reason="needs the extra submitit")
     executor = submitit.AutoExecutor(tmp_path / "logs", cluster="local")
@@ -340,6 +348,7 @@ def test_a_task_that_cant_be_sent_to_workers_spends_nothing():
     assert study.queries == ()
 
 
+@pytest.mark.slow
 def test_a_task_that_workers_cant_load_ends_the_search():
     task = toys.task()
     task.reference = Reference("no_such_module:task", os.getcwd())
@@ -349,6 +358,7 @@ def test_a_task_that_workers_cant_load_ends_the_search():
     assert study.queries == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "budget"), [("journal", 24), ("sqlite", 9)])
 def test_two_processes_share_a_study(tmp_path, log, monkeypatch, kind, budget):
     monkeypatch.setenv("TOY_SECONDS", "0.2")  # Long enough that both get to the storage.
@@ -369,6 +379,7 @@ def test_two_processes_share_a_study(tmp_path, log, monkeypatch, kind, budget):
     assert len(runs) == 2
 
 
+@pytest.mark.slow
 def test_one_of_two_is_killed_and_the_other_takes_over(tmp_path, log, monkeypatch):
     monkeypatch.setenv("TOY_SECONDS", "0.2")
     place = tmp_path / "s.journal"
@@ -406,6 +417,7 @@ def test_a_running_query_goes_before_a_waiting_duplicate(tmp_path, monkeypatch):
     assert elsewhere.read()[0].id == running.id
 
 
+@pytest.mark.slow
 def test_a_query_that_keeps_ending_its_process_is_told(tmp_path):
     place = tmp_path / "s.journal"
     script = SEARCH.replace("toys.slow_task", "toys.task(toys.deadly)")
@@ -442,6 +454,7 @@ def test_who_is_gone_and_who_is_not(monkeypatch):
     assert Lease.read(mine.to_json()) == mine
 
 
+@pytest.mark.slow
 def test_a_killed_holder_of_the_lock_is_not_waited_for(tmp_path):
     place = str(tmp_path / "s.journal")
     script = (

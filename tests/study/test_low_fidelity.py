@@ -52,6 +52,7 @@ def test_full_trainings_may_be_more_than_the_short_ones_before(method: str) -> N
     assert len(full) == len(set(full))
 
 
+@pytest.mark.slow
 def test_how_many_are_drawn_before_the_method_has_learnt() -> None:
     study = Study(op.tasks.get("mnist1d-table").replaced(low_fidelity=2))
     study.run(34)  # Of so many short trainings the design is wider than the method's own.
@@ -179,6 +180,7 @@ Study(task(), method="climber", storage={path!r}).run(8, callback=callback)
 """
 
 
+@pytest.mark.slow
 def test_killed_among_the_full_trainings_it_goes_on(tmp_path: Path) -> None:
     path = str(tmp_path / "runs.journal")
     here = str(Path(__file__).parent)

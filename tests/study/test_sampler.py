@@ -63,6 +63,7 @@ def course(study):
     return [trial.params for trial in study.trials]
 
 
+@pytest.mark.slow
 def test_a_whole_space_once_and_then_again():
     study = studied(SPACE.count)
     assert len({tuple(params.values()) for params in course(study)}) == SPACE.count
@@ -70,6 +71,7 @@ def test_a_whole_space_once_and_then_again():
     assert len(study.trials) == SPACE.count + 2
 
 
+@pytest.mark.slow
 def test_proposals_are_those_of_the_optimiser_and_a_function_of_seed_and_trials():
     study = studied(14)
     opt = op.OptiProxy(SPACE, {"value_0": "max"}, seed=1)
@@ -138,6 +140,7 @@ def test_without_a_space_numbers_have_an_order_and_names_have_none():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_numbers_with_a_step_are_searched():
     def objective(trial):
         width, depth = trial.suggest_int("width", 16, 1024, step=16), trial.suggest_int("d", 1, 12)
@@ -154,6 +157,7 @@ def test_numbers_with_a_step_are_searched():
     assert np.mean(values) > math.log(1024) + math.log(12) - 0.05
 
 
+@pytest.mark.slow
 def test_trials_of_other_samplers_and_queued_numbers_are_read():
     def objective(trial):
         return trial.suggest_int("width", 8, 64, step=8) * trial.suggest_float("x", 0, 1, step=0.1)
@@ -310,6 +314,7 @@ def test_bad_arguments_are_told_at_once(arguments, said):
         op.OptiProxySampler(**arguments)
 
 
+@pytest.mark.slow
 def test_threads_do_not_propose_the_same() -> None:
     choices = {f"c{i}": [1, 2, 3] for i in range(4)}
 

@@ -438,6 +438,7 @@ def test_what_is_no_task_and_no_storage_is_told():
         Study(toys.task(), storage=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["optiproxy", "evolution", "climber"])
 @pytest.mark.parametrize("budgets", [(11,), (12,), (4, 11, 14, 15)])
 def test_a_raised_budget_gives_the_search_that_had_it_at_once(method, budgets, tmp_path):
@@ -496,6 +497,7 @@ def test_a_guide_that_is_only_reported_is_told_with_a_remedy():
         op.Task("t", toys.SPACE, len, objectives="s=max", reported=["s"])
 
 
+@pytest.mark.slow
 def test_an_evaluator_may_start_processes_in_a_worker():
     def evaluate(arch):
         process = multiprocessing.Process(target=int)
@@ -516,6 +518,7 @@ def fails():
     raise op.EvaluationFailed("in the child")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(("ends", "code"), [(exits, 3), (sys.exit, 0), (fails, 1), (dict, 0)])
 def test_an_evaluator_s_fork_ends_where_the_evaluator_does(workers, ends, code):

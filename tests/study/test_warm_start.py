@@ -27,6 +27,7 @@ def make(name: str, storage: Path | None, **options: Any) -> Study:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_resumes_without_the_earlier_study(tmp_path: Path) -> None:
     earlier = make("earlier", None, seed=1)
     earlier.run(12)
@@ -40,6 +41,7 @@ def test_resumes_without_the_earlier_study(tmp_path: Path) -> None:
     assert "secret" not in str(again.optuna.user_attrs["optiproxy:warm_start"])
 
 
+@pytest.mark.slow
 def test_its_first_queries_are_neither_random_nor_foretold() -> None:
     earlier = make("earlier", None, seed=1)
     earlier.run(12)

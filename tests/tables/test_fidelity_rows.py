@@ -63,6 +63,7 @@ def test_spikenas_reports_the_curves_of_its_trainings(published: Path) -> None:
     assert task.origin.tables == ("spikenas_cifar10", "spikenas_cifar10_val_curves")
 
 
+@pytest.mark.slow
 def test_a_search_of_running_trainings_stops_some(published: Path) -> None:
     study = Study(tasks.get("spikenas-curves-cifar10"), method="evolution")
     study.run(20, workers=2)

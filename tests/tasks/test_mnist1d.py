@@ -177,6 +177,7 @@ def test_counts_are_known_without_a_network() -> None:
 # ---- training ----
 
 
+@pytest.mark.slow
 def test_real_training_is_fixed_by_its_seed_and_learns() -> None:
     """Two of ten epochs; measured: 63 to 73 % where chance is 10 %."""
     threads, state = torch.get_num_threads(), torch.get_rng_state()
@@ -199,6 +200,7 @@ def test_real_training_is_fixed_by_its_seed_and_learns() -> None:
     assert not network.training
 
 
+@pytest.mark.slow
 def test_trained_network_is_the_evaluated_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the command line writes: a plain file whose network has the reported accuracy."""
     monkeypatch.setattr(training, "fit", lambda arch, seed, epochs: fit(arch, seed, epochs=1))
@@ -277,6 +279,7 @@ def test_the_shipped_table_needs_no_download(monkeypatch: pytest.MonkeyPatch) ->
     assert {r.epochs for r in study.queries} == {2, None}
 
 
+@pytest.mark.slow
 def test_the_shipped_table_has_what_the_task_gives() -> None:
     """On the machine that made it to the last digit; here within what rounding makes of it."""
     table = tasks.get("mnist1d-table")

@@ -53,7 +53,7 @@ def space() -> Conditional:
     """The 27 choices; those of the last two layers exist where the network has these layers.
 
     >>> dict(space().choices)["head_11"], f"{space().count:.3g}"
-    ((None, 4, 8, 12), '1.72e+12')
+    ((None, 4, 8, 12), '1.9e+12')
     """
     choices: dict[str, tuple[Option, ...]] = {
         "embed_dim": (192, 384, 768), "n_layer": LAYERS, "bias": (False, True),
