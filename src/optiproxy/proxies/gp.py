@@ -27,6 +27,10 @@ ITERATIONS = 30  # of L-BFGS; more hardly change the penalised likelihood
 # posterior.
 LEARNT_FROM = 200
 JITTER = 1e-6
+# The prior of the calibration: so many queries with errors as large as predicted. Beyond these
+# factors of the spread it says more about the fit than about the errors.
+CALIBRATION_QUERIES = 3.0
+CALIBRATED = 0.2, 1.5
 
 # Each log parameter has a normal prior (mean, deviation), which makes a fit of 20 parameters to 10
 # queries possible. Targets are standardised, so that amplitudes of e^-1 add up to about one.
@@ -64,6 +68,7 @@ class _Fit:
     factor: Tensor  # (M, T, T), lower Cholesky factors of K + noise
     alpha: Tensor  # (M, T), (K + noise)^-1 y
     y: Tensor  # (T, M)
+    calibration: Tensor  # (M,), the factor of all variances
 
     @property
     def parameters(self) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -123,7 +128,7 @@ class GaussianProcess(Proxy):
     def predict(self, p: Tensor) -> tuple[Tensor, Tensor]:
         features = self._kernel.features(p)
         mean, variance, _ = self._conditional(features)
-        return mean, variance.clamp(min=JITTER).sqrt()
+        return mean, (variance * self._fitted.calibration).clamp(min=JITTER).sqrt()
 
     def mean(self, p: Tensor) -> Tensor:
         post = self._fitted
@@ -168,7 +173,7 @@ class GaussianProcess(Proxy):
         k.diagonal(dim1=1, dim2=2).add_(noise[:, None])
         factor = torch.linalg.cholesky(k)
         alpha = torch.cholesky_solve(y.T[:, :, None], factor)[:, :, 0]
-        return _Fit(*parameters, noise, factor, alpha, y)
+        return _Fit(*parameters, noise, factor, alpha, y, _calibration(factor, alpha))
 
     def _conditional(self, features: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """Means and variances (B, M), and the whitened cross-covariances (M, T, B).
@@ -190,7 +195,7 @@ class _Conditioned(Posterior):
         self._kernel, self._post = gp._kernel, gp._fitted
         self._features = features
         mean, self._variance, self._whitened = gp._conditional(features)
-        super().__init__(mean, self._variance.clamp(min=JITTER).sqrt())
+        super().__init__(mean, self._calibrated())
 
     def condition_on_mean(self, index: int) -> None:
         one = self._kernel.known(tuple(f[index, None] for f in self._features))
@@ -201,7 +206,25 @@ class _Conditioned(Posterior):
         row = covariance / spread.sqrt()
         self._whitened = torch.cat([self._whitened, row[:, None]], 1)
         self._variance = self._variance - (row**2).T
-        self.spread = self._variance.clamp(min=JITTER).sqrt()
+        self.spread = self._calibrated()
+
+    def _calibrated(self) -> Tensor:
+        return (self._variance * self._post.calibration).clamp(min=JITTER).sqrt()
+
+
+def _calibration(factor: Tensor, alpha: Tensor) -> Tensor:
+    """The mean squared standardised leave-one-out error, (M,): RW 2006 eq. 5.12.
+
+    Fits to few queries of many choices are underconfident: their spread is multiplied by the root.
+
+    Args:
+        factor: (M, T, T), lower Cholesky factors of the covariance.
+        alpha: (M, T), the inverse covariance times the targets.
+    """
+    precision = torch.cholesky_inverse(factor).diagonal(dim1=1, dim2=2)
+    squares = (alpha**2 / precision).sum(1) + CALIBRATION_QUERIES
+    least, most = CALIBRATED
+    return (squares / (alpha.shape[1] + CALIBRATION_QUERIES)).clamp(least**2, most**2)
 
 
 class _Likelihood:

@@ -23,6 +23,7 @@ from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Function
 from optiproxy.proxies.base import Posterior, Proxy
 from optiproxy.proxies.gp import GaussianProcess
+from optiproxy.proxies.rescaled import Rescaled, deviation
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 
@@ -101,8 +102,10 @@ class Prior:
             return
         residuals = torch.stack([y, *(y - mean(p) for mean in self._means)], 1)  # (T, 1 + S, M)
         gp = GaussianProcess(self._space)
-        gp.fit(p, residuals.flatten(1))
-        evidence = gp.evidence.view(residuals.shape[1:])
+        # At unit deviation, as every target; the evidence is that of the residuals as they are.
+        scale = deviation(residuals)
+        gp.fit(p, ((residuals - residuals.mean(0)) / scale).flatten(1))
+        evidence = gp.evidence.view(residuals.shape[1:]) - len(p) * scale.log()
         known = (1 - DOUBT) * _shares(reliability)
         prior = torch.cat([1 - known.sum(0, keepdim=True), known])
         self.weights = _shares(prior * torch.exp(evidence - evidence.amax(0)))
@@ -129,7 +132,7 @@ class Informed(Proxy):
     def __init__(self, proxy: Proxy, prior: Prior) -> None:
         super().__init__(proxy.space, seed=proxy.seed)
         self.differentiable = proxy.differentiable
-        self._proxy = proxy
+        self._proxy = Rescaled(proxy)
         self._prior = prior
         self._fitted = False
 
@@ -273,6 +276,11 @@ class Scores(Model):
         gram = centred.T @ centred + RIDGE * torch.eye(z.shape[1], dtype=z.dtype)
         slopes = torch.linalg.solve(gram, centred.T @ (y - y.mean(0)))  # (F, M)
         return lambda q: (self.values(q) - offset) @ slopes
+
+    def of(self, rows: Indices) -> NDArray[np.float64]:
+        """The scores of architectures (B, C), (B, F): standardised, outliers drawn in; no NaN."""
+        z = (self._raw(rows) - self._mean) / self._spread
+        return np.asarray(np.arcsinh(np.nan_to_num(z, nan=-LARGEST)))
 
     def values(self, p: Tensor) -> Tensor:
         """The scores of p (B, C, O), (B, F): exact at corners, predicted between them."""

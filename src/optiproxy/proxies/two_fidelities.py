@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from optiproxy.proxies.base import Posterior, Proxy
+from optiproxy.proxies.rescaled import Rescaled
 
 # The prior of the correlation between the fidelities, among the architectures that were chosen for
 # full evaluation, and the number of full evaluations that this prior is worth.
@@ -32,7 +33,7 @@ class TwoFidelities(Proxy):
         self.dtype = low.dtype
         self.differentiable = low.differentiable and difference.differentiable
         self._low = low
-        self._difference = difference
+        self._difference = Rescaled(difference)
         self._scale = torch.ones(())
         self._shift = torch.zeros(())
 

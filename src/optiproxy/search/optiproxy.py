@@ -24,6 +24,7 @@ from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, select_batch
 from optiproxy.search._design import balanced
+from optiproxy.search._favourites import Favourites
 from optiproxy.search._pareto import Front
 from optiproxy.search._surrogates import Surrogates
 from optiproxy.search._training_targets import Targets, targets_of
@@ -197,7 +198,7 @@ class OptiProxy(Optimizer):
         proposed = len(self._queries) + len(self._pending)
         self._predicted = {}
         with single_threaded():
-            design = self._design(self._design_places(proposed, n))
+            design = self._first_rows(range(proposed, proposed + n))
             if len(design) == n:
                 return design
             if self._has_data():
@@ -252,16 +253,39 @@ class OptiProxy(Optimizer):
 
     # ---- its steps ----
 
-    def _design_places(self, proposed: int, n: int) -> int:
-        """How many of the next `n` places belong to the initial design."""
+    def _first_rows(self, places: range) -> Indices:
+        """New rows for the places that no model fills: those of the initial design.
+
+        With training-free scores every second of them goes to an architecture of high score, as
+        long as results and scores correlate. After a warm start most are the model's.
+        """
         if self._earlier:
-            return sum(proposed <= place < proposed + n for place in WARM_DESIGN_PLACES)
-        return max(0, min(n, self.n_init - proposed))
+            return self._design(sum(place in WARM_DESIGN_PLACES for place in places))
+        places = range(places.start, min(places.stop, max(places.start, self.n_init)))
+        led = self._led([place for place in places if place % 2 == 0]) if self._scores else []
+        favourites = np.array(led, dtype=np.int64).reshape(-1, len(self.space))
+        design = self._without(self._design(self.n_init), favourites)
+        return np.concatenate([favourites, design])[: len(places)]
+
+    def _led(self, places: Sequence[int]) -> list[Indices]:
+        """A favourite of the scores for each place; fewer where none is trusted."""
+        favourites, found = self._favourites, []
+        new = self.is_new(favourites.rows)
+        for place in places:
+            number = favourites.pick(place // 2, new, self.rows, self.scores())
+            if number is not None:
+                found.append(favourites.rows[number])
+                new[number] = False
+        return found
 
     def _design(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""
         rows = balanced(self.space, self.n_init, np.random.default_rng([self.seed, 0xD0E]))
         return rows[self.is_new(rows)][:n]
+
+    @cached_property
+    def _favourites(self) -> Favourites:
+        return Favourites(self.space, self._scores[0], self.allowed, self.seed)
 
     def _has_data(self) -> bool:
         """Whether a model can be fitted: two results, or earlier studies before the first query."""
@@ -305,6 +329,8 @@ class OptiProxy(Optimizer):
             neighbours = ascent.rng.choice(neighbours, NEIGHBOURS, replace=False)
         drawn = self.space.random_indices(RANDOM_CANDIDATES, ascent.rng)
         sources = [climbed, leads, neighbours, drawn]
+        if self._scores:
+            sources.append(self._favourites.candidates(len(self._known)))
         if self._low:
             sources.append(super()._promote(PROMOTED_CANDIDATES, ascent.rng))
         return sources

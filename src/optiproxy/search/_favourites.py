@@ -1,0 +1,125 @@
+"""Architectures that training-free scores favour: first queries, and candidates of each round.
+
+Where scores are informative, the best architecture is often among the few of highest score, before
+any model is fitted (Abdelfattah et al., https://arxiv.org/abs/2101.08134). Where they mislead, few
+queries may be lost to them: see `Favourites.picks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, rankdata, spearmanr
+
+from optiproxy.proxies.prior import Scores
+from optiproxy.spaces import Space
+from optiproxy.spaces.architecture import Indices
+
+# Scores are computed for a random sample, then for neighbours of the best, for so many rounds.
+SAMPLE, CLIMBS, CLIMBED_FROM, NEIGHBOURS = 1000, 4, 5, 400
+# Scores whose ranks of the sample correlate by more than this are one vote.
+AGREEING = 0.7
+# So many favourites of each vote are candidates in a round.
+CANDIDATES = 20
+# A vote loses its places when its ranks and the results, so many at least, do not correlate.
+JUDGED_FROM = 4
+
+
+class Favourites:
+    """The architectures of highest score, by groups of scores that agree.
+
+    Args:
+        space: The search space.
+        scores: The scores.
+        allowed: Which rows (B, C) meet the limits that are known exactly, (B,).
+        seed: Of the sample in which favourites are looked for.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        scores: Scores,
+        allowed: Callable[[Indices], NDArray[np.bool_]],
+        seed: int,
+    ) -> None:
+        self._scores = scores
+        rng = np.random.default_rng([seed, 0x5C0])
+        drawn = space.random_indices(SAMPLE, rng)
+        self._groups = _agreeing(scores.of(np.unique(drawn, axis=0)))
+        rows = self._distinct(space, drawn, allowed)
+        for _ in range(CLIMBS):
+            best = np.unique(np.argsort(-self._votes(rows), axis=1)[:, :CLIMBED_FROM])
+            near = space.neighbour_indices(rows[best])
+            if len(near) > NEIGHBOURS:
+                near = rng.choice(near, NEIGHBOURS, replace=False)
+            rows = self._distinct(space, np.concatenate([rows, near]), allowed)
+        self.rows: Indices = rows
+        self.votes: NDArray[np.float64] = self._votes(rows)  # (V, B)
+
+    def pick(
+        self, turn: int, new: NDArray[np.bool_], known: Indices, scores: NDArray[np.float64]
+    ) -> int | None:
+        """The number of the favourite to be queried next; None where no vote is trusted.
+
+        Votes take turns. A vote is trusted until its ranks of the queries and the results
+        do not correlate.
+
+        Args:
+            turn: The number of earlier picks.
+            new: (B,), which rows are new.
+            known: (T, C), the queries.
+            scores: (T,), their results; greater is better, -inf where the query failed.
+        """
+        votes = self.votes
+        if len(known) >= JUDGED_FROM:
+            of_known = self._votes(known)
+            votes = votes[[_correlation(vote, scores) > 0 for vote in of_known]]
+        if not len(votes) or not new.any():
+            return None
+        return int(np.where(new, votes[turn % len(votes)], -np.inf).argmax())
+
+    def candidates(self, proposed: int) -> Indices:
+        """The favourites of every vote, of which `proposed` may have been queried."""
+        best = np.argsort(-self.votes, axis=1)[:, : CANDIDATES + proposed]
+        return self.rows[np.unique(best)]
+
+    def _votes(self, rows: Indices) -> NDArray[np.float64]:
+        """Mean standardised scores, for each group of scores, (V, B)."""
+        scores = self._scores.of(rows)
+        return np.stack([scores[:, group].mean(1) for group in self._groups])
+
+    @staticmethod
+    def _distinct(
+        space: Space, rows: Indices, allowed: Callable[[Indices], NDArray[np.bool_]]
+    ) -> Indices:
+        _, first = np.unique(space.canonical(rows), axis=0, return_index=True)
+        rows = rows[np.sort(first)]
+        kept = rows[allowed(rows)]
+        return kept if len(kept) else rows
+
+
+def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Spearman's rank correlation; 0 where one is constant."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return float(spearmanr(first, second).statistic)
+
+
+def _normal(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(norm.ppf((rankdata(scores, axis=0) - 0.5) / len(scores)))
+
+
+def _agreeing(scores: NDArray[np.float64]) -> list[list[int]]:
+    """Groups of columns (B, F) whose ranks correlate."""
+    correlation = np.atleast_2d(np.corrcoef(_normal(scores).T))
+    groups: list[list[int]] = []
+    for score in range(scores.shape[1]):
+        agreeing = (g for g in groups if all(correlation[score, o] >= AGREEING for o in g))
+        found = next(agreeing, None)
+        if found is None:
+            groups.append([score])
+        else:
+            found.append(score)
+    return groups
