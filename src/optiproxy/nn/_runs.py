@@ -15,7 +15,7 @@ from optiproxy.errors import InvalidValueError
 from optiproxy.nn.choose import Choose
 from optiproxy.spaces import Option
 
-Network = Callable[[Choose], nn.Module]
+Network = Callable[[Choose], nn.Module | None]
 Policy = Callable[[str, int], int]
 
 
@@ -26,7 +26,7 @@ class Run:
     Attributes:
         asked: Name → labels.
         picked: Name → label.
-        shape: The modules and the shapes of the parameters of what it returned.
+        shape: The modules and the shapes of the parameters of what it returned, if it did.
     """
 
     asked: Mapping[str, tuple[Option, ...]]
@@ -84,7 +84,7 @@ class Runner:
             return labels.index(option) if option in labels else policy(name, len(labels))
 
         choose = Choose(answer)
-        with quick_layers(), choose.running():
+        with quick_layers():
             model = self._network(choose)
         return Run(dict(choose.asked), dict(choose.picked), _shape(model))
 
@@ -129,7 +129,9 @@ def _random(one: Run, other: Run, what: str) -> InvalidValueError:
     )
 
 
-def _shape(model: nn.Module) -> tuple[Any, ...]:
+def _shape(model: nn.Module | None) -> tuple[Any, ...]:
+    if model is None:
+        return ()
     modules = ((name, type(module)) for name, module in model.named_modules())
     parameters = ((name, tuple(p.shape)) for name, p in model.named_parameters())
     return (*modules, *parameters)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -16,8 +14,9 @@ from optiproxy.nn import _flow
 from optiproxy.nn._discovery import discover
 from optiproxy.nn._order import in_order
 from optiproxy.nn._runs import quick_layers
+from optiproxy.nn._sources import Source, source_of
 from optiproxy.nn.choose import Choose
-from optiproxy.nn.modules import Choice, Repeat, check_no_values, resolve
+from optiproxy.nn.modules import Choice, Repeat
 from optiproxy.spaces import Architecture, Conditional, GraphTemplate, Option
 
 
@@ -37,20 +36,17 @@ class ModelSpace(Conditional):
 
     def __init__(
         self,
-        source: Callable[..., nn.Module] | nn.Module,
+        source: Callable[..., nn.Module] | nn.Module | Source,
         *,
         example_input: Callable[[], Any] | None = None,
     ) -> None:
-        self._source = _checked(source)
-        choices, when, runs = discover(self._asking)
+        self._source = source_of(source)
+        choices, when, runs = discover(self._source.ask)
         self._edges: tuple[tuple[str, str], ...] = ()
-        model = self._source if isinstance(self._source, nn.Module) else None
-        if model is None:
-            # As it is before anything is chosen: functions with `choose` have no such model.
-            first = Choose(lambda name, labels: labels.index(runs[0].picked[name]))
-            with quick_layers(), first.running():
-                model = _made(self._source, first)
-        if any(isinstance(module, Choice | Repeat) for module in model.modules()):
+        first = Choose(lambda name, labels: labels.index(runs[0].picked[name]))
+        with quick_layers():
+            model = self._source.unresolved(first)
+        if model is not None and any(isinstance(m, Choice | Repeat) for m in model.modules()):
             given = None if example_input is None else example_input()
             inputs = given if isinstance(given, tuple) or given is None else (given,)
             self._edges = _flow.edges(model, inputs)
@@ -61,32 +57,24 @@ class ModelSpace(Conditional):
         except InvalidValueError as error:
             raise InvalidValueError(f"space_of: the choices make no space: {error}") from None
 
-    def _asking(self, choose: Choose) -> nn.Module:
-        """Asks for every choice of the model, which need not be finished."""
-        model = self._source if isinstance(self._source, nn.Module) else _made(self._source, choose)
-        return resolve(model, choose, replace=not isinstance(self._source, nn.Module))
-
-    def skeleton(self, arch: Architecture) -> nn.Module:
-        """The network of `arch` on the ``meta`` device: its shapes, without any weights."""
-        with quick_layers():
-            return self._built(arch, self._bare).to("meta")
-
-    @cached_property
-    def _bare(self) -> Any:
-        """The source without weights, where it is a model."""
-        if isinstance(self._source, nn.Module):
-            return copy.deepcopy(self._source).to("meta")
-        return self._source
-
     def build(self, arch: Architecture) -> nn.Module:
         """The network of `arch`: a plain module.
 
         Raises:
             InvalidValueError: The function asks for a choice that is inactive in `arch`.
         """
-        return self._built(arch, self._source)
+        return self._source.build(self._answers(arch))
 
-    def _built(self, arch: Architecture, source: Any) -> nn.Module:
+    def skeleton(self, arch: Architecture) -> nn.Module:
+        """The network of `arch` on the ``meta`` device: its shapes, without any weights."""
+        with quick_layers():
+            return self._without_weights.build(self._answers(arch)).to("meta")
+
+    @cached_property
+    def _without_weights(self) -> Source:
+        return self._source.without_weights()
+
+    def _answers(self, arch: Architecture) -> Choose:
         arch = self.architecture(arch)
 
         def answer(name: str, labels: tuple[Option, ...]) -> int:
@@ -100,12 +88,7 @@ class ModelSpace(Conditional):
                 )
             return labels.index(option)
 
-        choose = Choose(answer)
-        with choose.running():
-            model = (
-                copy.deepcopy(source) if isinstance(source, nn.Module) else _made(source, choose)
-            )
-            return resolve(model, choose)
+        return Choose(answer)
 
     def picture(self, arch: Architecture) -> str:
         """The active choices, one a line."""
@@ -188,39 +171,3 @@ def space_of(
         OptiProxyError: A model's constructor used `Value`.
     """
     return ModelSpace(source, example_input=example_input)
-
-
-def _checked(source: Any) -> Any:
-    if isinstance(source, nn.Module):
-        check_no_values(source)
-        return source
-    if not callable(source):
-        raise invalid("space_of", source, "give a function network(choose), or a model")
-    asks(source)
-    return source
-
-
-def asks(source: Callable[..., Any]) -> bool:
-    """Whether a function takes `choose`.
-
-    Raises:
-        InvalidValueError: It takes something else.
-    """
-    parameters = inspect.signature(source).parameters.values()
-    open_ = [
-        p
-        for p in parameters
-        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-    ]
-    if len(open_) > 1 or any(p.kind is p.KEYWORD_ONLY for p in open_):
-        got = f"{getattr(source, '__name__', source)}{inspect.signature(source)}"
-        raise invalid("space_of", got, "give a function of choose alone, or of nothing")
-    return bool(open_)
-
-
-def _made(source: Callable[..., nn.Module], choose: Choose) -> nn.Module:
-    model: Any = source(choose) if asks(source) else source()
-    if not isinstance(model, nn.Module):
-        remedy = "a function that builds a network must return a torch.nn.Module"
-        raise invalid("space_of: the function returned", model, remedy)
-    return model

@@ -1,0 +1,337 @@
+"""What may change in a network that exists: widths, kernels, heads and depths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from optiproxy.nn._channels import Channels, Follower, NotAdaptableError
+from optiproxy.nn._layers import Done, cut, free_tensors, kind_of, layers_of, set_tensor
+
+# How attention layers call the number of their heads, and products of it.
+_HEADS = ("num_heads", "num_attention_heads", "n_head", "n_heads", "heads")
+_INNER = ("split_size", "all_head_size", "inner_dim", "attn_dim")
+
+#: (layer, "in" or "out") or (tensor, axis) → channels that go.
+Removed = dict[tuple[str, str | int], set[int]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A choice of an option for a part of the network.
+
+    Attributes:
+        name: Of the choice.
+        layer: Where it was asked for.
+        what: Such as ``out_channels``.
+        options: As given.
+        layers: Those that change; it is active where any of them is in the network.
+    """
+
+    name: str
+    layer: str
+    what: str
+    options: tuple[int | float, ...]
+    layers: tuple[str, ...]
+
+    def remove(self, option: int | float, removed: Removed) -> None:
+        """Adds the channels that go; by default none."""
+
+    def apply(self, model: nn.Module, option: int | float) -> None:
+        """Changes the model in place after its channels are cut; by default nothing more."""
+
+
+@dataclass(frozen=True)
+class Width(Change):
+    """How many channels a layer has, and all that goes with it."""
+
+    channels: Channels
+    order: tuple[int, ...]
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module,
+        follower: Follower,
+        name: str,
+        options: list[int | float],
+        keep: str,
+        numbers: list[int] | None = None,
+        label: str = "",
+    ) -> Self:
+        layer = model.get_submodule(name)
+        kind = kind_of(layer)
+        if kind is None or not (kind.reads and kind.writes):
+            hint = "name the layer before it" if kind is not None else "name a layer in it"
+            raise NotAdaptableError(f"{type(layer).__name__} makes no channels; {hint}")
+        if kind.refused:
+            raise NotAdaptableError(kind.refused)
+        channels = follower.channels(name)
+        size = channels.size
+        if numbers is None:
+            numbers = [max(1, round(o * size)) if isinstance(o, float) else o for o in options]
+        if max(numbers) > size or min(numbers) < 1:
+            raise NotAdaptableError(f"it has {size} channels; give fewer, or fractions up to 1.0")
+        weight = torch.zeros(size)
+        if keep == "importance":
+            modules = dict(model.named_modules())
+            for (source, axis), rows in channels.outputs.items():
+                part = modules.get(source)
+                if axis is None and part is not None and (kind := kind_of(part)) is not None:
+                    tensor: Any = part.weight
+                    others = [d for d in range(tensor.dim()) if d != kind.outputs["weight"]]
+                    norms = tensor.detach().abs().sum(others).cpu()
+                    weight += torch.stack([norms[row].sum() for row in rows])
+        what = "out_channels" if hasattr(layer, "out_channels") else "out_features"
+        layers = (name, *(s for s, axis in channels.outputs if axis is None and s != name))
+        return cls(
+            label or f"{name}.{what}", name, what, tuple(options), layers, channels,
+            tuple(weight.argsort(descending=True, stable=True).tolist()), tuple(numbers),
+        )  # fmt: skip
+
+    def holds(self, layer: str, what: str) -> bool:
+        """Whether the width of another layer is this one."""
+        return what in ("out_channels", "out_features") and (layer, None) in self.channels.outputs
+
+    def remove(self, option: int | float, removed: Removed) -> None:
+        gone = self.order[self.numbers[self.options.index(option)] :]
+        for (name, axis), rows in self.channels.outputs.items():
+            place = removed.setdefault((name, "out" if axis is None else axis), set())
+            place.update(c for channel in gone for c in rows[channel])
+        for (name, side), rows in self.channels.inputs.items():
+            place = removed.setdefault((name, side), set())
+            place.update(c for channel in gone for c in rows[channel])
+
+    @staticmethod
+    def cut(model: nn.Module, removed: Removed) -> None:
+        """Cuts the channels that go."""
+        layers, tensors = layers_of(model), free_tensors(model)
+        done: Done = {}
+        for (name, side), gone in removed.items():
+            if not gone:
+                continue
+            if isinstance(side, int):
+                tensor = tensors[name]
+                path, _, attribute = name.rpartition(".")
+                kept = [c for c in range(tensor.shape[side]) if c not in gone]
+                set_tensor(model.get_submodule(path), attribute, tensor, side, kept, done)
+                continue
+            layer, kind = layers[name]
+            places = kind.inputs if side == "in" else kind.outputs
+            sizes = [
+                int(part.shape[axis])
+                for attribute, axis in places.items()
+                if isinstance(part := getattr(layer, attribute, None), Tensor)
+            ]
+            # A layer without parameters has its number as an attribute.
+            size = sizes[0] if sizes else int(getattr(layer, kind.sizes[1][0]))
+            cut(layer, kind, side, [c for c in range(size) if c not in gone], done)
+
+
+@dataclass(frozen=True)
+class Kernel(Change):
+    """The size of a convolution's kernel."""
+
+    @classmethod
+    def of(cls, model: nn.Module, name: str, options: list[int | float]) -> Self:
+        layer = model.get_submodule(name)
+        if not isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            raise NotAdaptableError(f"{type(layer).__name__} is no convolution")
+        size = layer.kernel_size[0]
+        if set(layer.kernel_size) != {size} or not size % 2:
+            raise NotAdaptableError(f"its kernel {layer.kernel_size} is not odd and square")
+        padding = layer.padding
+        for option in options:
+            if option > size or not option % 2:
+                raise NotAdaptableError(f"its kernel is {size}; give odd numbers up to it")
+            less = (size - int(option)) // 2
+            if not isinstance(padding, str) and any(
+                p < less * d for p, d in zip(padding, layer.dilation, strict=True)
+            ):
+                raise NotAdaptableError(f"with {option} its outputs would be larger: no padding")
+        return cls(f"{name}.kernel_size", name, "kernel_size", tuple(options), (name,))
+
+    def apply(self, model: nn.Module, option: int | float) -> None:
+        layer: Any = model.get_submodule(self.layer)
+        less = (layer.kernel_size[0] - int(option)) // 2
+        if not less:
+            return
+        weight = layer.weight.detach()
+        for axis in range(2, weight.dim()):
+            weight = weight.narrow(axis, less, int(option))
+        layer.weight = nn.Parameter(weight.clone(), requires_grad=layer.weight.requires_grad)
+        if not isinstance(layer.padding, str):
+            pairs = zip(layer.padding, layer.dilation, strict=True)
+            layer.padding = tuple(p - less * d for p, d in pairs)
+            # For the modes of padding that torch does itself.
+            layer._reversed_padding_repeated_twice = [
+                p for p in reversed(layer.padding) for _ in range(2)
+            ]
+        layer.kernel_size = tuple(int(option) for _ in layer.kernel_size)
+
+
+@dataclass(frozen=True)
+class Depth(Change):
+    """How many of a row of modules there are."""
+
+    children: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: nn.Module, name: str, options: list[int | float]) -> Self:
+        row = model.get_submodule(name)
+        if not isinstance(row, nn.Sequential | nn.ModuleList):
+            kind = type(row).__name__
+            raise NotAdaptableError(f"{kind} is no row of modules; give a Sequential or ModuleList")
+        if max(options) > len(row) or any(isinstance(option, float) for option in options):
+            raise NotAdaptableError(f"it has {len(row)} modules; give whole numbers up to that")
+        children = tuple(child for child, _ in row.named_children())
+        return cls(f"{name}.depth", name, "depth", tuple(options), (name,), children)
+
+    def has(self, layer: str, count: int) -> bool:
+        """Whether a layer inside is among the first `count`."""
+        child = layer.removeprefix(f"{self.layer}.").split(".")[0]
+        return child in self.children[:count]
+
+    def apply(self, model: nn.Module, option: int | float) -> None:
+        row = model.get_submodule(self.layer)
+        for child in self.children[int(option) :]:
+            del row._modules[child]
+
+
+@dataclass(frozen=True)
+class Heads(Change):
+    """The heads of an attention: some of them, or the same weights in other heads."""
+
+    holder: str
+    attribute: str
+    count: int
+    size: int
+    #: (layer, side, blocks of as many channels as all heads have); empty to regroup.
+    parts: tuple[tuple[str, str, int], ...]
+    order: tuple[int, ...]
+
+    @classmethod
+    def of(cls, model: nn.Module, name: str, options: list[int | float], keep: str) -> Self:
+        holders = [
+            (path, attribute)
+            for path, module in model.named_modules()
+            if path == name or path.startswith(f"{name}." if name else "")
+            for attribute in _HEADS
+            if isinstance(getattr(module, attribute, None), int)
+        ]
+        if len(holders) != 1:
+            raise NotAdaptableError(f"{len(holders)} modules in it have a number of heads, not one")
+        holder, attribute = holders[0]
+        module = model.get_submodule(holder)
+        count = int(getattr(module, attribute))
+        whole = all(isinstance(option, int) for option in options)
+        size, parts = _projections(model, name, count)
+        if parts:
+            if not whole or max(options) > count:
+                raise NotAdaptableError(f"it has {count} heads; give whole numbers up to that")
+        elif not whole:
+            raise NotAdaptableError("give whole numbers of heads")
+        weight = torch.zeros(count)
+        for path, side, blocks in parts if keep == "importance" else ():
+            layer: Any = model.get_submodule(path)
+            kind = kind_of(layer)
+            assert kind is not None
+            axis = (kind.inputs if side == "in" else kind.outputs)["weight"]
+            by_head = layer.weight.detach().movedim(axis, 0).reshape(blocks, count, -1)
+            weight += by_head.abs().sum((0, 2)).cpu()
+        order = tuple(weight.argsort(descending=True, stable=True).tolist())
+        change = cls(
+            f"{name}.num_heads", name, "num_heads", tuple(options), (name,), holder, attribute,
+            count, size, parts, order,
+        )  # fmt: skip
+        return change if parts else change.regrouped()
+
+    def regrouped(self) -> Self:
+        """With all weights, in other heads."""
+        channels = self.count * self.size
+        if any(channels % option for option in self.options):
+            raise NotAdaptableError(
+                f"its {channels} channels can only be grouped in other heads; give divisors of that"
+            )
+        return replace(self, parts=())
+
+    def remove(self, option: int | float, removed: Removed) -> None:
+        for path, side, blocks in self.parts:
+            place = removed.setdefault((path, side), set())
+            for block in range(blocks):
+                for head in self.order[int(option) :]:
+                    start = (block * self.count + head) * self.size
+                    place.update(range(start, start + self.size))
+
+    def apply(self, model: nn.Module, option: int | float) -> None:
+        module: Any = model.get_submodule(self.holder)
+        setattr(module, self.attribute, int(option))
+        for part in model.get_submodule(self.layer).modules():
+            for attribute in _INNER:
+                if self.parts and getattr(part, attribute, None) == self.count * self.size:
+                    setattr(part, attribute, int(option) * self.size)
+        if not self.parts:
+            size = self.count * self.size // int(option)
+            module.head_dim = size
+            for attribute in ("scale", "scaling"):
+                if isinstance(getattr(module, attribute, None), float):
+                    setattr(module, attribute, size**-0.5)
+
+
+def _projections(
+    model: nn.Module, name: str, count: int
+) -> tuple[int, tuple[tuple[str, str, int], ...]]:
+    """Channels of a head, and the projections of an attention that heads can be cut from."""
+    attention = model.get_submodule(name)
+    if isinstance(attention, nn.MultiheadAttention):
+        return attention.head_dim, ()
+    linear: list[tuple[str, int, int]] = []
+    for path, layer in attention.named_modules():
+        kind = kind_of(layer)
+        if kind is not None and kind.reads and kind.writes and not kind.refused:
+            weight: Any = layer.weight
+            shape = (
+                int(weight.shape[kind.inputs["weight"]]),
+                int(weight.shape[kind.outputs["weight"]]),
+            )
+            linear.append((f"{name}.{path}" if name else path, *shape))
+    parts: tuple[tuple[str, str, int], ...]
+    if len(linear) == 2 and linear[0][2] == 3 * linear[1][1]:
+        (first, _, _), (last, inner, _) = linear
+        parts = ((first, "out", 3), (last, "in", 1))
+    elif len(linear) == 4 and len({outs for _, _, outs in linear[:3]} | {linear[3][1]}) == 1:
+        inner = linear[3][1]
+        parts = (*((path, "out", 1) for path, _, _ in linear[:3]), (linear[3][0], "in", 1))
+    else:
+        shapes = ", ".join(f"{path} {ins} → {outs}" for path, ins, outs in linear) or "none"
+        raise NotAdaptableError(f"its projections are not those of queries, keys, values: {shapes}")
+    if inner % count:
+        raise NotAdaptableError(f"{count} heads do not divide its {inner} channels")
+    return inner // count, parts
+
+
+def hidden_layer(model: nn.Module, name: str) -> tuple[str, int]:
+    """The first layer of the MLP in a block, and the width of what it reads."""
+    attention = [
+        path
+        for path, module in model.named_modules()
+        if any(isinstance(getattr(module, attribute, None), int) for attribute in _HEADS)
+        and path != name
+    ]
+    found = []
+    for path, (layer, kind) in layers_of(model.get_submodule(name)).items():
+        whole = f"{name}.{path}" if name else path
+        inside = any(whole.startswith(f"{a}.") for a in attention)
+        if kind.reads and kind.writes and not kind.refused and not inside:
+            weight: Any = layer.weight
+            ins, outs = (int(weight.shape[axes["weight"]]) for axes in (kind.inputs, kind.outputs))
+            if outs > ins:
+                found.append((whole, ins))
+    if len(found) != 1:
+        names = ", ".join(path for path, _ in found) or "none"
+        raise NotAdaptableError(f"it must have one layer that widens, the first of an MLP: {names}")
+    return found[0]

@@ -1,0 +1,224 @@
+"""Smaller versions of a network that exists, with its weights."""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from optiproxy.errors import InvalidValueError, invalid, unknown
+from optiproxy.nn._changes import Change, Depth, Heads, Kernel, Width, hidden_layer
+from optiproxy.nn._channels import Follower, NotAdaptableError
+from optiproxy.nn._sources import Source
+from optiproxy.nn.choose import Choose
+from optiproxy.nn.space import ModelSpace
+
+Keep = Literal["importance", "first"]
+WHAT = ("out_channels", "out_features", "kernel_size", "num_heads", "mlp_ratio", "depth")
+
+
+def searchable(
+    model: nn.Module,
+    changes: Mapping[str, Mapping[str, Sequence[int | float]]],
+    example_input: Any,
+    *,
+    keep: Keep = "importance",
+) -> ModelSpace:
+    """The space of smaller versions of a network, such as a trained one.
+
+    Every network is a copy of the model with some of its channels, layers or heads, and their
+    weights: a short training adapts them. What follows a changed width changes with it, found by
+    running the model (`_channels`): layers behind it, normalisation, other layers whose outputs are
+    added to it.
+
+    >>> model = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 3))
+    >>> space = searchable(model, {"0": {"out_features": [0.25, 0.5, 1.0]}}, torch.zeros(1, 4))
+    >>> space.build(space.architecture({"0.out_features": 0.25}))[2]
+    Linear(in_features=16, out_features=3, bias=True)
+
+    Args:
+        model: Any module on the CPU; it is left as it is.
+        changes: Name of a module, as in ``model.named_modules()``, or a pattern with ``*`` for one
+            part of a name → what changes → options:
+
+            - ``out_channels``, ``out_features`` of a convolution or a linear layer: numbers, or
+              fractions of what there is. Layers that must have equal widths are one choice.
+            - ``kernel_size`` of a convolution with an odd square kernel: its middle stays.
+            - ``num_heads`` of an attention: of those with projections for queries, keys and values
+              that can be cut, heads are taken away; others, such as `nn.MultiheadAttention`, have
+              the same weights in other heads.
+            - ``mlp_ratio`` of a block: the width within its MLP, in widths of the block.
+            - ``depth`` of a `nn.Sequential` or `nn.ModuleList`: the first ones stay.
+        example_input: One input of the model, a tuple of several, or a function that returns it.
+        keep: Which channels and heads stay: ``"importance"``, those with the largest absolute
+            weights, or ``"first"``.
+
+    Raises:
+        InvalidValueError: A name or an option can't be used, or something can't be adapted: all
+            reasons in one message.
+    """
+    if not isinstance(model, nn.Module):
+        raise invalid("searchable: model", model, "give a torch.nn.Module")
+    if keep not in ("importance", "first"):
+        raise unknown("searchable: keep", keep, ("importance", "first"))
+    given = example_input() if callable(example_input) else example_input
+    inputs = given if isinstance(given, tuple) else (given,)
+    found, problems = _changes(model, changes, inputs, keep)
+    source = Sliced(model, found)
+    problems += source.problems(inputs) if not problems else []
+    if problems:
+        raise InvalidValueError("searchable: " + "; ".join(problems))
+    return ModelSpace(source)
+
+
+class Sliced(Source):
+    """A model and what may change in it.
+
+    Args:
+        model: It is copied for each network.
+        changes: In the order of the model.
+    """
+
+    def __init__(self, model: nn.Module, changes: Sequence[Change]) -> None:
+        self._model = model
+        self._changes = tuple(changes)
+
+    def ask(self, choose: Choose) -> None:
+        depths = {c.layer: c for c in self._changes if isinstance(c, Depth)}
+        counts: dict[str, int] = {}
+        for change in self._changes:
+            if any(_there(layer, depths, counts) for layer in change.layers):
+                option = choose(change.name, list(change.options))
+                if isinstance(change, Depth):
+                    counts[change.layer] = option
+
+    def build(self, choose: Choose) -> nn.Module:
+        self.ask(choose)
+        model = copy.deepcopy(self._model)
+        chosen = [(c, choose.picked[c.name]) for c in self._changes if c.name in choose.picked]
+        _apply(model, chosen)
+        return model
+
+    def without_weights(self) -> Source:
+        return Sliced(copy.deepcopy(self._model).to("meta"), self._changes)
+
+    def problems(self, inputs: tuple[Any, ...]) -> list[str]:
+        """What does not run, each option tried alone."""
+        found = []
+        for change in self._changes:
+            for option in change.options:
+                model = copy.deepcopy(self._model).eval()
+                try:
+                    _apply(model, [(change, option)])
+                    with torch.no_grad():
+                        model(*inputs)
+                except Exception as error:
+                    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+                    found.append(f"{change.name}: {option} does not run: {text}")
+        return found
+
+
+def _there(layer: str, depths: Mapping[str, Depth], counts: Mapping[str, int]) -> bool:
+    """Whether a layer is in the network; what is around it has been asked before."""
+    return all(
+        depths[around].has(layer, counts[around]) if around in counts else False
+        for around in depths
+        if layer.startswith(f"{around}.")
+    )
+
+
+def _apply(model: nn.Module, chosen: Sequence[tuple[Change, Any]]) -> None:
+    """Widths first, since they are told by the layers of the whole model; then the others."""
+    removed: dict[tuple[str, str | int], set[int]] = {}
+    for change, option in chosen:
+        change.remove(option, removed)
+    Width.cut(model, removed)
+    for change, option in chosen:
+        change.apply(model, option)
+
+
+def _changes(
+    model: nn.Module,
+    changes: Mapping[str, Mapping[str, Sequence[int | float]]],
+    inputs: tuple[Any, ...],
+    keep: Keep,
+) -> tuple[list[Change], list[str]]:
+    """What may change, and what can't be."""
+    modules = dict(model.named_modules())
+    order = {name: place for place, name in enumerate(modules)}
+    makers = _makers(model, inputs, keep)
+    found: list[Change] = []
+    problems: list[str] = []
+    for pattern, what, options in _asked(changes):
+        names = [name for name in modules if _matches(name, pattern)]
+        if not names:
+            problems.append(str(unknown("module", pattern, list(modules)[1:])))
+        for name in names:
+            make = makers.get(what)
+            if make is None:
+                problems.append(str(unknown(f"{pattern!r}", what, WHAT)))
+                break
+            same = next((c for c in found if isinstance(c, Width) and c.holds(name, what)), None)
+            if same is not None:
+                if same.options != tuple(options):
+                    problems.append(
+                        f"{name}.{what}: it has the same width as {same.name}, so that it needs "
+                        f"the same options: {list(same.options)}"
+                    )
+                continue
+            try:
+                found.append(make(name, options))
+            except NotAdaptableError as error:
+                problems.append(f"{name}.{what}: {error}")
+    found.sort(key=lambda change: (order[change.layers[0]], not isinstance(change, Depth)))
+    return found, problems
+
+
+def _asked(changes: Any) -> Iterator[tuple[str, str, list[int | float]]]:
+    if not isinstance(changes, Mapping) or not changes:
+        raise invalid("searchable: changes", changes, "give {module: {what: [options]}}")
+    for pattern, wanted in changes.items():
+        if not isinstance(wanted, Mapping) or not wanted:
+            raise invalid(f"searchable: {pattern!r}", wanted, "give {what: [options]}")
+        for what, options in wanted.items():
+            whole = isinstance(options, Sequence) and not isinstance(options, str) and options
+            if not whole or not all(type(o) in (int, float) and o > 0 for o in options):
+                raise invalid(f"searchable: {pattern!r}: {what}", options, "give positive numbers")
+            yield pattern, what, list(options)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    ours, theirs = name.split("."), pattern.split(".")
+    return len(ours) == len(theirs) and all(map(fnmatch.fnmatchcase, ours, theirs))
+
+
+def _makers(
+    model: nn.Module, inputs: tuple[Any, ...], keep: Keep
+) -> dict[str, Callable[[str, list[int | float]], Change]]:
+    follower = Follower(model, inputs)
+
+    def width(name: str, options: list[int | float]) -> Change:
+        return Width.of(model, follower, name, options, keep)
+
+    def ratio(name: str, options: list[int | float]) -> Change:
+        layer, inside = hidden_layer(model, name)
+        numbers = [round(option * inside) for option in options]
+        return Width.of(model, follower, layer, options, keep, numbers, f"{name}.mlp_ratio")
+
+    def heads(name: str, options: list[int | float]) -> Change:
+        change = Heads.of(model, name, options, keep)
+        # Some reshape to the width of all heads.
+        return change.regrouped() if Sliced(model, [change]).problems(inputs) else change
+
+    return {
+        "out_channels": width,
+        "out_features": width,
+        "mlp_ratio": ratio,
+        "kernel_size": lambda name, options: Kernel.of(model, name, options),
+        "num_heads": heads,
+        "depth": lambda name, options: Depth.of(model, name, options),
+    }
