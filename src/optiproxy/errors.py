@@ -35,6 +35,10 @@ class EvaluationFailed(OptiProxyError):
     """Raise it in an evaluator when a query has no result; the search records it and goes on."""
 
 
+class EvaluatorMistake(EvaluationFailed):
+    """A wrong call or return value of an evaluator: a fault of its code, of no architecture."""
+
+
 class MeasurementFailed(EvaluationFailed):
     """A network that could not be measured: a failed evaluation, and no end of the search."""
 

@@ -17,6 +17,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
 
 from optiproxy.errors import invalid, truth, unknown
+from optiproxy.scalars import to_float
 
 if TYPE_CHECKING:
     from optiproxy.spaces import Architecture, Space
@@ -301,7 +302,7 @@ def sampled(
                 *(metric, size, len(values), took / len(values) * (size - len(values))),
             )
         try:
-            values.append(float(function(arch)))
+            values.append(to_float(function(arch)))
         except Exception as error:  # One failed measurement is no reason to stop.
             values.append(math.nan)
             problem = f"{type(error).__name__}: {error}"

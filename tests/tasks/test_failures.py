@@ -62,7 +62,7 @@ def evaluation(error=None, value=1.0):
     [
         (None, math.nan, "nan", "val is nan"),
         (None, math.inf, "nan", "val is inf"),
-        (None, "high", "EvaluationFailed", "must return metrics"),
+        (None, "high", "mistake", "must return metrics"),
         (op.EvaluationFailed("it diverged"), 0, "EvaluationFailed", "it diverged"),
         (MeasurementFailed("no device"), 0, "MeasurementFailed", "no device"),
         (KeyError("lr"), 0, "KeyError", "KeyError: 'lr'"),

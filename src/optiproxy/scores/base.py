@@ -28,6 +28,7 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from optiproxy.errors import ScoreFailed
 from optiproxy.hardware import pinned_threads
+from optiproxy.scalars import to_float
 
 Batch = tuple[Tensor, ...]
 Input = Tensor | Sequence[Tensor]
@@ -70,7 +71,7 @@ def score(function: Callable[[nn.Module, Batch], float]) -> Score:
                 materialised = materialise(model, inputs)
                 with _unchanged(materialised):
                     _scoring_mode(materialised)
-                    value = float(function(materialised, _on_device_of(materialised, inputs)))
+                    value = to_float(function(materialised, _on_device_of(materialised, inputs)))
             if not math.isfinite(value):
                 raise ScoreFailed(f"got {value}, which is no finite number")
         except ScoreFailed as error:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
 from optiproxy.metrics import SAMPLE, Constraint, Function
+from optiproxy.scalars import to_float
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 
@@ -56,7 +57,7 @@ class Exact:
             value: Any
             try:
                 value = self._functions[metric](arch)
-                known[arch] = float(value)
+                known[arch] = to_float(value)
             except Exception as error:
                 value, known[arch] = error, math.nan
             if math.isfinite(known[arch]):

@@ -7,6 +7,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from optiproxy.errors import invalid
 from optiproxy.metrics import Constraint, Function, Objective
+from optiproxy.scalars import to_float
 from optiproxy.spaces import Space
 
 
@@ -34,6 +35,6 @@ class Problem(Protocol):
 def number(field: str, value: object) -> float:
     """`value` as a float; the error names its `field`."""
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
+        return to_float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         raise invalid(field, value, "give a number, or None for the result if it failed") from None

@@ -10,14 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
-from optiproxy.errors import EvaluationFailed
+from optiproxy.errors import EvaluationFailed, EvaluatorMistake
 from optiproxy.metrics import Constraint, Function, Objective, is_name
+from optiproxy.scalars import is_number, to_float
 from optiproxy.spaces import Architecture
 from optiproxy.tasks._arguments import parameters_of
 from optiproxy.tasks._device import Device
 from optiproxy.tasks._early_stopping import Curve, Stopped
 from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
 from optiproxy.tasks.failures import NOT_FINITE, kind_of, traceback_of
+
+# Characters of a wrong return value that a message has.
+_REPR = 200
 
 
 class Queried(Protocol):
@@ -87,7 +91,7 @@ def answer(
             curve=tuple(curve.points),
             stopped=True,
             known=_finite(known),
-            cost=min(1.0, error.epoch / length),
+            cost=min(1.0, error.trained / length),
         )
     except (KeyboardInterrupt, GeneratorExit):
         raise
@@ -106,7 +110,7 @@ class _NotFinite(EvaluationFailed):
 def _failure(error: BaseException, seconds: float) -> Evaluation:
     kind, name, text = kind_of(error), type(error).__name__, said(error)
     if isinstance(error, EvaluationFailed):
-        reason = text or "EvaluationFailed"
+        reason = text or name
         kind = NOT_FINITE if isinstance(error, _NotFinite) else kind
     else:
         reason = f"{name}: {text}"
@@ -142,12 +146,20 @@ def number(metric: str, value: Any) -> float:
     """A metric's value as a plain number.
 
     Raises:
-        EvaluationFailed: It is none.
+        EvaluatorMistake: It is none.
+        EvaluationFailed: It is None, for what was not measured, or too large for a float.
     """
+    if value is None:
+        raise EvaluationFailed(f"{metric} is None, which is no number")
     try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):  # torch's, for a tensor of several numbers.
-        raise EvaluationFailed(f"{metric} is {value!r}, which is no number") from None
+        return to_float(value)
+    except TypeError as error:
+        if "of shape" in str(error):
+            remedy = "return one value, such as the last or their mean"
+            raise EvaluatorMistake(f"{metric} is {error}; {remedy}") from None
+        raise EvaluatorMistake(f"{metric} is {value!r}, which is no number") from None
+    except (ValueError, RuntimeError):
+        raise EvaluatorMistake(f"{metric} is {value!r}, which is no number") from None
     except OverflowError:
         raise EvaluationFailed(f"{metric} is a whole number too large for a float") from None
 
@@ -205,14 +217,22 @@ def _broken(task: Queried, known: Mapping[str, Any]) -> str:
 
 
 def _mapping(task: Queried, result: object, known: Mapping[str, Any]) -> dict[str, Any]:
-    # A bare number may also come as a scalar of numpy or torch.
-    bare = not isinstance(result, Mapping) and hasattr(result, "__float__")
+    # A bare number may also come as a scalar or an array of numpy or torch.
+    bare = not isinstance(result, Mapping) and is_number(result)
     unknown = [o.metric for o in task.objectives if o.metric not in known]
     if bare and len(unknown) == 1:
         result = {unknown[0]: result}
     if not isinstance(result, Mapping):
-        raise EvaluationFailed(f"the evaluator returned {result!r}; it must return metrics")
+        metrics = ", ".join(f"{o.metric!r}: number" for o in task.objectives)
+        raise EvaluatorMistake(
+            f"the evaluator returned {_short(result)}; it must return metrics, {{{metrics}}}"
+        )
     return {str(name): value for name, value in result.items()}
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _REPR else f"{text[:_REPR]}…"
 
 
 def _checked(task: Queried, found: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -233,7 +253,7 @@ def _checked(task: Queried, found: Mapping[str, Any]) -> tuple[dict[str, float],
     for metric in task.needed:
         value = metrics.get(metric)
         if value is None:
-            raise EvaluationFailed(
+            raise EvaluatorMistake(
                 f"the evaluator returned no {metric!r}, "
                 f"only {', '.join(metrics) or 'an empty mapping'}"
             )
@@ -246,9 +266,12 @@ def _checked(task: Queried, found: Mapping[str, Any]) -> tuple[dict[str, float],
 def _how(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """How metrics were measured, where the values say it, as a `hardware.Measurement` does."""
     return {
-        name: json.loads(json.dumps(value.to_json(), default=_plain))
+        name: json.loads(json.dumps(said, default=_plain))
         for name, value in found.items()
-        if hasattr(value, "__float__") and hasattr(value, "to_json")
+        # A Series of pandas has both methods too, and gives a text.
+        if hasattr(value, "__float__")
+        and hasattr(value, "to_json")
+        and isinstance(said := value.to_json(), dict)
     }
 
 

@@ -18,7 +18,8 @@ class Evaluation:
         seconds: How long it took.
         reason: Why it failed.
         kind: The kind of the failure: ``"oom"``, ``"time-limit"``, ``"nan"``, ``"died"``,
-            ``"device"``, or the name of the exception's class; empty where it did not fail.
+            ``"device"``, ``"mistake"`` (a wrong call or return value of the evaluator), or the
+            name of the exception's class; empty where it did not fail.
         traceback: The traceback of the evaluator's exception, as Python prints it.
         dropped: Which limit a metric breaks that is known before the training; then the
             architecture was not trained and `metrics` holds what was measured before.

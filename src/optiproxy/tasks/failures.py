@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import traceback
 
+from optiproxy.errors import EvaluatorMistake
+
 OUT_OF_MEMORY = "oom"
 TIME_LIMIT = "time-limit"
 NOT_FINITE = "nan"
 DIED = "died"
 DEVICE = "device"
+MISTAKE = "mistake"
 
 # Characters of a traceback that are stored; the end of it says most.
 _LONGEST = 10_000
@@ -33,8 +36,10 @@ def kind_of(error: BaseException) -> str:
     'device'
 
     Returns:
-        ``"oom"``, ``"device"``, or the name of the exception's class.
+        ``"oom"``, ``"device"``, ``"mistake"``, or the name of the exception's class.
     """
+    if isinstance(error, EvaluatorMistake):
+        return MISTAKE
     name = type(error).__name__
     if isinstance(error, MemoryError) or name == "OutOfMemoryError":
         return OUT_OF_MEMORY

@@ -1,0 +1,68 @@
+"""The number in what a user's function returned: a plain one, or a container of exactly one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+# Containers in containers, such as an array in a list; a list that holds itself is deeper.
+_DEPTH = 32
+
+
+def to_float(value: Any) -> float:
+    """`value` as a float: a number, or an array, tensor, Series or list that holds exactly one.
+
+    >>> to_float([[0.93]])
+    0.93
+
+    Raises:
+        TypeError: It is no number; for a container of several values the message has its shape.
+        ValueError: It is a text that is no number.
+        OverflowError: It is a whole number too large for a float.
+    """
+    return float(item(value))
+
+
+def item(value: Any) -> Any:
+    """The only value in a container of one, however nested; any other value as it is.
+
+    Raises:
+        TypeError: The container is empty or holds several values; the message has its shape.
+    """
+    outer = value
+    for _ in range(_DEPTH):
+        shape = _shape(value)
+        if shape is None:
+            return value
+        if math.prod(shape) != 1:
+            raise TypeError(f"{type(outer).__name__} of shape {shape}, not one number")
+        if isinstance(value, list | tuple):
+            value = value[0]
+        elif hasattr(value, "item"):  # numpy, torch, JAX, Series
+            value = value.item()
+        elif hasattr(value, "to_numpy"):  # DataFrame
+            value = value.to_numpy().item()
+        elif hasattr(value, "numpy"):  # TensorFlow
+            value = value.numpy().item()
+        else:
+            return value
+    raise TypeError(f"{type(outer).__name__} nested more than {_DEPTH} deep, not one number")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it can be read by `to_float`, also if it is a container of several values."""
+    return hasattr(value, "__float__") or _shape(value) is not None
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """The lengths of a container; None for anything else."""
+    if isinstance(value, list | tuple):
+        return (len(value),)
+    shape = getattr(value, "shape", None)
+    try:
+        found = None if shape is None else tuple(int(size) for size in shape)
+    except (TypeError, ValueError):
+        return None
+    # A scalar of numpy or torch is a number by itself; a 0-d array of objects is not.
+    objects = str(getattr(value, "dtype", "")) == "object"
+    return None if found == () and not objects else found
