@@ -42,13 +42,14 @@ def start(folder):
 
 
 @pytest.fixture
-def answer(start):
-    """Runs a command to its end and reads the one JSON object of its standard output."""
+def answer(folder, capfd):
+    """Runs a command in this process and reads the one JSON object of its standard output."""
 
     def answer(*arguments, code=0):
-        process = start(*arguments, "--json")
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == code, err
+        capfd.readouterr()
+        returned = run([*map(str, arguments), "--json"])
+        out, err = capfd.readouterr()
+        assert returned == code, err
         return json.loads(out)
 
     return answer

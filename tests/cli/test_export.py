@@ -115,7 +115,12 @@ def test_the_embedded_task_says_what_its_networks_take():
         (["--out", "b.onnx", "--format", "onnx"], "--input-shape: give the sizes", 1),
         (["--out", "b.pt2", "--input-shape", "1,x"], "input shape: got '1,x'", 2),
         (["--out", "b.pt2", "--input-shape", "0"], "input shape: got '0'", 2),
-        (["--out", "b.pt2", "--input-shape", "1,7"], "torch can't export this network", 1),
+        pytest.param(
+            ["--out", "b.pt2", "--input-shape", "1,7"],
+            "torch can't export this network",
+            1,
+            marks=pytest.mark.slow,
+        ),
         (["--out", "b.pt", "--query", "9"], "the study has 6 finished ones", 2),
         (["--out", "b.pt", "--storage", "no.journal"], "no file 'no.journal'", 1),
     ],

@@ -17,6 +17,7 @@ from optiproxy.cli.init import Kind
 
 KINDS = get_args(Kind)
 PARTS = {"spirals", "training", "readme"}
+MARKED = ["chain", *(pytest.param(k, marks=pytest.mark.slow) for k in KINDS if k != "chain")]
 
 
 def test_every_starter_can_be_asked_for():
@@ -24,8 +25,7 @@ def test_every_starter_can_be_asked_for():
     assert {file.name.removesuffix(".txt") for file in files} == {*KINDS, *PARTS}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MARKED)
 def test_a_starter_is_searched_and_exported(kind, folder, capfd, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert run(["init", "first one", "--kind", kind]) == 0
@@ -46,8 +46,7 @@ def test_a_starter_is_searched_and_exported(kind, folder, capfd, monkeypatch):
     capfd.readouterr()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MARKED)
 def test_training_learns_is_repeatable_and_never_stops_at_an_architecture(kind, folder):
     assert run(["init", "s", "--kind", kind]) == 0
     task = op.tasks.load("s/task.py:task")

@@ -23,7 +23,6 @@ def command(folder):
     return ["search", "short.py:task", "--method", "random", "--low-fidelity", "1"]
 
 
-@pytest.mark.slow
 def test_the_answer_says_what_was_spent(command, answer):
     found = answer(*command, "--budget", 4)
     course = found["trajectory"]

@@ -41,7 +41,7 @@ task = op.Task("t", space, lambda arch: 1.0, objectives={{"score": "max"}})
         ("S.Darts([])", ["Darts: operations: got []"]),
         ("S.GnnDag(['a', 'a', 'b|'])", ["'a' is listed twice", "got ['b|']"]),
         ("S.GnnDag([])", ["GnnDag: operations: got []"]),
-        ("S.GnnDag(['skip'])", ["give at least one other operation"]),
+        ("S.GnnDag(['skip'])", ["got ['skip']; give at least one other"]),
         ("S.Recurrent(nodes=0, hidden=0)", ["nodes: got 0", "hidden: got 0"]),
         (
             "S.Pool(S.Chain({'a': [1, 2]}), [{'a': 3}, {'b': 1}])",

@@ -17,7 +17,6 @@ def course(answer):
     return [(entry["architecture"], entry["metrics"]) for entry in answer["trajectory"]]
 
 
-@pytest.mark.slow
 def test_json_is_one_object_whatever_the_evaluator_prints(answer):
     found = answer("search", "mine.py:task", "--budget", 8, "--method", "random", "--seed", 3)
     assert list(found) == [
@@ -38,7 +37,6 @@ def test_json_is_one_object_whatever_the_evaluator_prints(answer):
     assert found["seconds"]["total"] >= found["seconds"]["oracle"] > 0
 
 
-@pytest.mark.slow
 def test_a_table_stays_in_memory_and_a_training_is_stored(answer, folder):
     answer("search", "mine.py:table", "--budget", 3, "--method", "random")
     assert [path.name for path in folder.glob("*.journal")] == []
@@ -49,7 +47,6 @@ def test_a_table_stays_in_memory_and_a_training_is_stored(answer, folder):
     }  # fmt: skip
 
 
-@pytest.mark.slow
 def test_options_reach_the_search(answer):
     found = answer(
         "search", "mine.py:table", "--budget", 20, "--method", "random",
@@ -96,7 +93,6 @@ def test_several_objectives_leave_a_figure_of_the_front(folder, capfd):
     assert (folder / "mine-random-0-front.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
 def test_the_same_command_goes_on_and_resume_extends(answer):
     command = ("search", "mine.py:task", "--method", "evolution")
     first = answer(*command, "--budget", 6)
@@ -149,7 +145,6 @@ def test_two_workers(answer):
     assert len({json.dumps(e["architecture"]) for e in found["trajectory"]}) == 8
 
 
-@pytest.mark.slow
 def test_all_failed(answer, folder, capfd):
     found = answer("search", "mine.py:failing", "--budget", 11, "--method", "random", code=1)
     assert found["best"] is None
@@ -227,7 +222,6 @@ task = op.Task(
 """
 
 
-@pytest.mark.slow
 def test_a_file_that_prints_when_it_is_read(folder, answer):
     (folder / "loud.py").write_text(LOUD)
     found = answer("search", "loud.py:task", "--method", "random")

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import time
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ slow_task = task(slow)
 class Known(op.Task):
     """A task whose optimum is known."""
 
-    @property
+    @cached_property
     def optimum(self):
         return max(self.query(a).metrics["val"] for a in SPACE.enumerate())
 

@@ -20,9 +20,8 @@ from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.report.significance import holm, signed_rank
 from optiproxy.spaces import Chain
 from optiproxy.study import Study, compare, environment
-from optiproxy.study.comparison import compare as comparison
 from optiproxy.study.comparison.compare import budgets
-from optiproxy.study.comparison.run import Cell, compute
+from optiproxy.study.comparison.run import Cell
 from optiproxy.tasks import Task
 
 NUMBERS = ["task", "method", "seed", "query", "feasible", "best", "regret", "val", "test"]
@@ -58,8 +57,7 @@ def test_the_numbers_do_not_depend_on_the_processes(tmp_path):
     assert all(r["optimizer_seconds"] > 0 for r in rows)
 
 
-@pytest.mark.slow
-def test_metrics_that_are_called_as_a_column_are_kept(tmp_path):
+def test_metrics_that_are_called_as_a_column_are_kept(here, tmp_path):
     space = Chain({"a": [1, 2, 3]})
     task = Task("named", space, lambda a: {"best": a["a"], "seed": -a["a"]}, objectives="best=max")
     found = compare([task], ["random"], tmp_path, seeds=1, first_seed=7, budget=3).results
@@ -69,8 +67,7 @@ def test_metrics_that_are_called_as_a_column_are_kept(tmp_path):
     assert all(row["metric:seed"] == -row["metric:best"] for row in rows)
 
 
-@pytest.mark.slow
-def test_the_summary_is_that_of_its_rows(tmp_path):
+def test_the_summary_is_that_of_its_rows(here, tmp_path):
     found = compare([toys.known("a"), toys.known("b")], ["random"], tmp_path, seeds=8, budget=90)
     with (tmp_path / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -91,8 +88,7 @@ def test_the_summary_is_that_of_its_rows(tmp_path):
     assert float(rows[0]["seconds"]) < float(rows[2]["seconds"])
 
 
-@pytest.mark.slow
-def test_columns_of_the_summary_keep_their_order(tmp_path):
+def test_columns_of_the_summary_keep_their_order(here, tmp_path):
     compare([toys.known()], ["random"], tmp_path, seeds=1, budget=1)
     header = (tmp_path / "summary.csv").read_text().splitlines()[0]
     assert header == (
@@ -108,8 +104,7 @@ def test_columns_of_the_summary_keep_their_order(tmp_path):
     ]
 
 
-@pytest.mark.slow
-def test_median_queries_are_those_of_the_rows(tmp_path):
+def test_median_queries_are_those_of_the_rows(here, tmp_path):
     found = compare([toys.known()], ["random"], tmp_path, seeds=7, budget=90)
     rows = found.results.to_pylist()
     optimum = toys.known().optimum
@@ -130,8 +125,7 @@ def test_median_queries_are_those_of_the_rows(tmp_path):
             assert getattr(row, f"queries_to_{column}") == first[3]
 
 
-@pytest.mark.slow
-def test_methods_are_tested_seed_by_seed(tmp_path):
+def test_methods_are_tested_seed_by_seed(here, tmp_path):
     """Two tasks, one of them to be minimised; what is written is what the rows say."""
     tasks = [
         toys.known("up"),
@@ -202,8 +196,7 @@ def test_what_is_finished_is_not_run_again(tmp_path):
     assert found.results.num_rows == 5
 
 
-def test_it_says_what_was_run_where_and_when(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison, "_computed", computed_here)
+def test_it_says_what_was_run_where_and_when(here, tmp_path, monkeypatch):
     methods, arguments = ["random", "local"], {"first_seed": 4, "budget": 2}
     compare([toys.known()], methods, tmp_path, seeds=1, workers=1, **arguments)
     first = json.loads((tmp_path / "run.json").read_text())
@@ -234,8 +227,9 @@ def test_it_says_what_was_run_where_and_when(tmp_path, monkeypatch):
     assert found.results.schema.metadata is None
 
 
-def test_a_task_that_was_changed_is_told_and_its_searches_are_kept(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(comparison, "_computed", computed_here)
+def test_a_task_that_was_changed_is_told_and_its_searches_are_kept(
+    here, tmp_path, monkeypatch, caplog
+):
     file = tmp_path / "mine.py"
     file.write_text(
         "import optiproxy as op\n"
@@ -257,14 +251,7 @@ def test_a_task_that_was_changed_is_told_and_its_searches_are_kept(tmp_path, mon
     assert str(tmp_path / "out" / "cells") in warning
 
 
-def computed_here(missing, workers):
-    for path, cell in missing.items():
-        compute(cell, path)
-        yield path
-
-
-@pytest.mark.slow
-def test_tasks_with_unlike_metrics_failures_and_no_known_optimum(tmp_path):
+def test_tasks_with_unlike_metrics_failures_and_no_known_optimum(here, tmp_path):
     moody = toys.task(toys.moody)
     found = compare([moody, toys.known()], ["random"], tmp_path, seeds=2, budget=8)
     rows = found.results.to_pylist()

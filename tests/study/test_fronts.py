@@ -23,6 +23,7 @@ from optiproxy.tasks import Task, get
 
 SPACE = Chain({"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5]})
 BOTH = ["gain=max", "cost=min"]
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
@@ -39,7 +40,6 @@ def table(tmp_path):
     return Table(SPACE, tmp_path / "t.parquet", key=["a", "b"], columns=["gain", "cost"])
 
 
-@pytest.mark.slow
 def test_searches_of_a_table_are_judged_by_the_share_of_its_front(tmp_path, table):
     found = compare(
         [table], ["random", "nsga2"], tmp_path / "out", seeds=3, budget=25, objectives=BOTH
@@ -62,7 +62,6 @@ def test_searches_of_a_table_are_judged_by_the_share_of_its_front(tmp_path, tabl
     assert task["reference"] == pytest.approx({"gain": 2.0, "cost": 7.4})
 
 
-@pytest.mark.slow
 def test_under_a_limit_the_front_is_of_what_keeps_it(tmp_path, table):
     found = compare(
         [table],
@@ -79,7 +78,6 @@ def test_under_a_limit_the_front_is_of_what_keeps_it(tmp_path, table):
     assert found.summary[-1].hit_rate == 1
 
 
-@pytest.mark.slow
 def test_a_limit_of_all_tasks_changes_what_is_the_best(tmp_path, table):
     out, options = tmp_path / "out", {"seeds": 1, "budget": 25}
     found = compare([table], ["random"], out, constraints="cost<=5", **options)
@@ -91,7 +89,6 @@ def test_a_limit_of_all_tasks_changes_what_is_the_best(tmp_path, table):
     assert len(list((out / "cells").iterdir())) == 2
 
 
-@pytest.mark.slow
 def test_without_a_table_the_whole_is_what_all_searches_found(tmp_path):
     task = toys.task(objectives={"val": "max", "cost": "min"})
     found = compare([task], ["random", "evolution"], tmp_path, seeds=2, budget=20)
@@ -109,7 +106,6 @@ def test_without_a_table_the_whole_is_what_all_searches_found(tmp_path):
         assert search["best"].to_numpy() == pytest.approx(covered(search) / whole)
 
 
-@pytest.mark.slow
 def test_searches_without_anything_feasible_have_covered_nothing(tmp_path):
     objectives = {"val": "max", "cost": "min"}
     task = toys.task(lambda arch: 1 / 0, objectives=objectives)
@@ -118,7 +114,6 @@ def test_searches_without_anything_feasible_have_covered_nothing(tmp_path):
     assert found.results["best"].to_pylist() == [0.0] * 6
 
 
-@pytest.mark.slow
 def test_a_search_that_could_ask_nothing_counts_as_the_worst(tmp_path):
     """Ten measurements, of which one in 16 keeps the limit: some searches train nothing."""
     task = toys.task(
@@ -138,7 +133,6 @@ def test_a_search_that_could_ask_nothing_counts_as_the_worst(tmp_path):
     assert [row.n for row in found.differences] == [6]
 
 
-@pytest.mark.slow
 def test_a_task_of_which_nothing_can_be_asked_spoils_no_other(tmp_path, table):
     strict = toys.task(
         lambda arch: 1.0,
@@ -151,7 +145,6 @@ def test_a_task_of_which_nothing_can_be_asked_spoils_no_other(tmp_path, table):
     assert found.differences[0].method_a == "random"
 
 
-@pytest.mark.slow
 def test_a_limit_in_percent_is_found_once_for_all_searches(tmp_path):
     calls = tmp_path / "calls"
 
@@ -179,7 +172,6 @@ def test_a_limit_that_is_known_by_training_alone_is_told_before_any_search(tmp_p
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_a_table_of_a_program_that_is_another_is_told(tmp_path, table, caplog):
     compare([table], ["random"], tmp_path / "out", seeds=1, budget=2)
     other = Table(SPACE, tmp_path / "t.parquet", key=["a", "b"], columns={"gain": "cost"})
@@ -195,7 +187,6 @@ def test_what_a_task_lacks_is_told_before_any_search(tmp_path, table):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_the_command_is_told_with_its_limits(tmp_path):
     compare(
         ["mnist1d-table"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 
 import numpy as np
 import optuna
@@ -173,6 +172,7 @@ def test_trials_of_other_samplers_and_queued_numbers_are_read():
     assert len(set(seen)) == 20
 
 
+@pytest.mark.slow
 def test_minimises():
     study = studied(16, direction="minimize")
     assert study.best_value == min(objective(optuna.trial.FixedTrial(dict(a)))
@@ -198,7 +198,7 @@ def test_two_threads_never_ask_the_same():
         both.wait(10)
         return 0.0
 
-    study.optimize(slow, n_trials=12, n_jobs=2)
+    study.optimize(slow, n_trials=12, n_jobs=4)
     assert len({tuple(params.values()) for params in course(study)}) == 12
 
 
@@ -217,6 +217,7 @@ def test_queued_trials_are_pending_and_failed_ones_known():
     assert {trial.state for trial in study.trials} == {TrialState.FAIL}
 
 
+@pytest.mark.slow
 def test_constraints_of_trials_are_limits():
     def limited(trial):
         arch = suggested(trial)
@@ -312,20 +313,6 @@ def test_a_journal_is_gone_on_with_by_another_process(tmp_path):
 def test_bad_arguments_are_told_at_once(arguments, said):
     with pytest.raises(InvalidValueError, match=said):
         op.OptiProxySampler(**arguments)
-
-
-@pytest.mark.slow
-def test_threads_do_not_propose_the_same() -> None:
-    choices = {f"c{i}": [1, 2, 3] for i in range(4)}
-
-    def objective(trial: optuna.Trial) -> float:
-        value = sum(trial.suggest_categorical(name, o) for name, o in choices.items())
-        time.sleep(0.01 * (trial.number % 3))
-        return value
-
-    study = optuna.create_study(sampler=op.OptiProxySampler(op.spaces.Chain(choices), seed=0))
-    study.optimize(objective, n_trials=24, n_jobs=4)
-    assert len({tuple(trial.params.values()) for trial in study.trials}) == 24
 
 
 def test_none_among_the_options_of_another_parameter_is_one_of_several():

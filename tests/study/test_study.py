@@ -518,8 +518,7 @@ def fails():
     raise op.EvaluationFailed("in the child")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("ends", "code"), [(exits, 3), (sys.exit, 0), (fails, 1), (dict, 0)])
 def test_an_evaluator_s_fork_ends_where_the_evaluator_does(workers, ends, code):
     def evaluate(arch):
