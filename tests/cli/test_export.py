@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -90,13 +92,48 @@ def test_whole_networks_compute_the_same(study, folder, capfd):
     assert "archive" not in err  # torch warns of a file that is not called .pt2.
     loaded = torch.export.load("best.pt2").module()
     assert torch.allclose(loaded(x), expected)
+    three = torch.cat([x, x, x])  # The batch is of any size.
+    assert torch.allclose(loaded(three), expected.expand(3, -1))
 
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     pytest.importorskip("onnx", reason="needs the extra onnx")
     assert export("--format", "onnx", "--out", "best.onnx", "--input-shape", f"1,{width}") == 0
     session = onnxruntime.InferenceSession("best.onnx")
-    (got,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-    assert torch.allclose(torch.from_numpy(got), expected, atol=1e-6)
+    (given,), (found,) = session.get_inputs(), session.get_outputs()
+    assert (given.name, given.shape, found.name) == ("input", ["batch", width], "output")
+    for inputs in (x, three):
+        (got,) = session.run(None, {"input": inputs.numpy()})
+        assert torch.allclose(torch.from_numpy(got), expected.expand(len(inputs), -1), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_network_is_written_as_code_that_needs_torch_alone(study, folder, capfd):
+    width = study.best.architecture["width"]
+    x = torch.randn(5, width, generator=torch.Generator().manual_seed(0))
+    assert export("--out", "best.py", "--input-shape", f"1,{width}") == 0
+    out, _ = capfd.readouterr()
+    assert out.startswith("best.py and best.pt: ")
+    code = (
+        "import sys, torch; sys.path.insert(0, '.'); import best\n"
+        "model = best.load(); x = torch.load('x.pt', weights_only=True)\n"
+        "torch.save(model(x), 'y.pt')\n"
+        "assert not any(name.startswith('optiproxy') for name in sys.modules)\n"
+    )
+    torch.save(x, "x.pt")
+    subprocess.run([sys.executable, "-I", "-c", code], check=True)
+    expected = study.best.module().eval()(x)
+    torch.testing.assert_close(torch.load("y.pt"), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_best_has_its_network(study, folder):
+    study.best.save("best.pt")
+    kept = torch.load("best.pt", weights_only=True)
+    assert kept["architecture"] == dict(study.best.architecture)
+    assert kept["metrics"] == dict(study.best.metrics)
+    model = study.best.build()
+    model.load_state_dict(kept["state_dict"])
+    trained = study.best.module()
+    assert all(map(torch.equal, model.state_dict().values(), trained.state_dict().values()))
 
 
 def test_the_embedded_task_says_what_its_networks_take():
@@ -113,6 +150,8 @@ def test_the_embedded_task_says_what_its_networks_take():
         (["--out", "a/b.pt"], "its folder does not exist", 2),
         (["--out", "b.pt", "--format", "tensorflow"], "tensorflow", 2),
         (["--out", "b.onnx", "--format", "onnx"], "--input-shape: give the sizes", 1),
+        (["--out", "b.pt", "--format", "python"], "give a name that ends in .py", 2),
+        (["--out", "b.py"], "--input-shape: give the sizes", 1),
         (["--out", "b.pt2", "--input-shape", "1,x"], "input shape: got '1,x'", 2),
         (["--out", "b.pt2", "--input-shape", "0"], "input shape: got '0'", 2),
         pytest.param(

@@ -360,7 +360,7 @@ def test_a_task_of_smaller_versions_is_searched_under_a_limit() -> None:
         "smaller", space, near, objectives="near=max", constraints="params<=80%",
         example_input=lambda: X[:1],
     )  # fmt: skip
-    study = op.Study.of(task, method="random")
+    study = op.Study(task, method="random")
     study.run(budget=5)
     assert study.best is not None
     assert study.best.metrics["params"] <= 0.8 * sum(p.numel() for p in model.parameters())

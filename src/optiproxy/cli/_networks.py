@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optiproxy._atomic_write import whole
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
 from optiproxy.study import Best, Study
-from optiproxy.tasks import evaluation_seed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,51 +21,62 @@ def network(study: Study, found: Best) -> tuple[nn.Module, bool]:
     Raises:
         OptiProxyError: Neither the task nor its space can build a network.
     """
+    trained = study.task.train is not None
+    if trained:  # The same seed gives the same network.
+        print(f"training the architecture of query {found.query} once more", file=sys.stderr)
+    return found.module().cpu(), trained
+
+
+def write_code(model: nn.Module, inputs: tuple[Any, ...], out: Path, found: Best) -> Path:
+    """The network as Python code in `out`, and its weights beside it, in the file returned.
+
+    Raises:
+        OptiProxyError: It can't be written so.
+    """
     import torch
 
-    train = study.task.train
-    seed = evaluation_seed(study.seed, found.architecture)
-    if train is None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # The same initial weights in every file.
-            return found.build(), False
-    # The same seed gives the same network.
-    print(f"training the architecture of query {found.query} once more", file=sys.stderr)
-    return train(found.architecture, seed), True
+    from optiproxy.nn.code import as_python
 
-
-def write_state(model: nn.Module, study: Study, found: Best, path: Path) -> None:
-    """Weights and their architecture, for ``torch.load(path, weights_only=True)``."""
-    import torch
-
-    content = {
-        "state_dict": model.state_dict(),
-        "architecture": dict(found.architecture),
-        "task": study.task.name,
-        "metrics": dict(found.metrics),
-    }
-    torch.save(content, path)
+    title = f"The network of {found.task.name}, query {found.query}."
+    text, weights = as_python(model, inputs, module=out.stem, title=title)
+    beside = out.with_suffix(".pt")
+    with whole(beside) as unfinished:
+        torch.save(weights, unfinished)
+    with whole(out) as unfinished:
+        unfinished.write_text(text, "utf-8")
+    return beside
 
 
 def write_program(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
-    """The whole network, for ``torch.export.load(path).module()``, which needs no code of it.
+    """The whole network, for ``torch.export.load(path).module()``, which needs no code of it. Of
+    inputs that begin with the batch, batches of any size are taken where the network takes them.
 
     Raises:
         OptiProxyError: torch can't export it.
     """
     import torch
 
+    from optiproxy.hardware.export import two_batches
+
     model.eval()
     content = io.BytesIO()  # torch warns about file names that do not end in .pt2.
+    twice = two_batches(model, inputs)
     try:
-        torch.export.save(torch.export.export(model, inputs), content)
+        if twice is None:
+            program = torch.export.export(model, inputs)
+        else:
+            # Of a batch of one, torch concludes that it is always one.
+            sizes = tuple({0: torch.export.Dim("batch", min=1)} for _ in twice)
+            program = torch.export.export(model, twice, dynamic_shapes=sizes)
+        torch.export.save(program, content)
     except Exception as error:
         raise OptiProxyError(f"export: torch can't export this network: {_first(error)}") from error
     path.write_bytes(content.getvalue())
 
 
 def write_onnx(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
-    """The whole network in evaluation mode, with fixed input shapes and its weights.
+    """The whole network in evaluation mode with its weights. Inputs are called as in its `forward`,
+    and a batch is of any size where the network takes that.
 
     Raises:
         OptiProxyError: The package ``onnx`` is missing, or torch can't export the network.
@@ -73,7 +84,7 @@ def write_onnx(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
     from optiproxy.hardware import export_onnx
 
     try:
-        export_onnx(model, inputs, path)
+        export_onnx(model, inputs, path, for_users=True)
     except MeasurementFailed as error:
         reason = str(error).removeprefix("measurement: ")
         raise OptiProxyError(f"export: {reason}") from error

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from optiproxy._atomic_write import whole
-from optiproxy.cli._networks import network, write_state
+from optiproxy.cli._networks import network
 from optiproxy.study import Study
 
 
@@ -34,8 +33,6 @@ def write_files(study: Study, folder: Path, stem: str) -> Iterator[tuple[str, Pa
         yield "front", front
     best = study.best
     if study.task.train is not None and best is not None:
-        model, _ = network(study, best)
         path = folder / f"{stem}.pt"
-        with whole(path) as unfinished:
-            write_state(model, study, best, unfinished)
+        best.save(path, network(study, best)[0])
         yield "network", path

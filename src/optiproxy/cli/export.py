@@ -15,7 +15,7 @@ def export(
     *,
     out: Path,
     storage: str | None = None,
-    format: Literal["pytorch", "onnx", "json"] | None = None,
+    format: Literal["pytorch", "onnx", "python", "json"] | None = None,
     query: int | None = None,
     input_shape: str | None = None,
 ) -> int:
@@ -29,19 +29,20 @@ def export(
         out: The file to write.
         storage: Where the study is stored; by default ./NAME.journal.
         format: json: the architecture and its metrics. pytorch: the weights, for torch.load; if
-            OUT ends in .pt2 the whole network, for torch.export.load. onnx: the whole network. By
-            default onnx or json if OUT ends so, else pytorch.
+            OUT ends in .pt2 the whole network, for torch.export.load. onnx: the whole network.
+            python: code that needs torch alone, and its weights beside it in a file ending in .pt.
+            By default by the ending of OUT: .json, .onnx, .py, else pytorch.
         query: The number of the query to write, instead of the best one.
-        input_shape: The sizes of one input, separated by commas, such as 1,3,32,32; for .pt2 and
-            onnx, if the task has no example input.
+        input_shape: The sizes of one input, separated by commas, such as 1,3,32,32; for .pt2, onnx
+            and python, if the task has no example input.
     """
     from optiproxy._atomic_write import whole
     from optiproxy.cli._networks import (
         example_input,
         network,
+        write_code,
         write_onnx,
         write_program,
-        write_state,
     )
     from optiproxy.cli._run_study import default_storage
     from optiproxy.errors import invalid
@@ -50,8 +51,12 @@ def export(
     if not out.parent.is_dir():
         raise invalid("out", str(out), "its folder does not exist; make it first")
     if format is None:
-        by_suffix: dict[str, Literal["onnx", "json"]] = {".onnx": "onnx", ".json": "json"}
+        by_suffix: dict[str, Literal["onnx", "json", "python"]] = {
+            ".onnx": "onnx", ".json": "json", ".py": "python",
+        }  # fmt: skip
         format = by_suffix.get(out.suffix.lower(), "pytorch")
+    if format == "python" and out.suffix != ".py":
+        raise invalid("out", str(out), "give a name that ends in .py")
     study = Study.load(name, storage or default_storage(name))
     found = _found(study, query)
     if format == "json":
@@ -59,20 +64,21 @@ def export(
             unfinished.write_text(_json(study, found) + "\n", "utf-8")
         print(f"{out}: {found} (query {found.query})")
         return 0
-    program = format == "onnx" or out.suffix == ".pt2"
+    program = format in ("onnx", "python") or out.suffix == ".pt2"
     if study.task.train is None and not study.task.can_build:
         found.build()  # Its error goes before the one about inputs.
     inputs = example_input(study, input_shape) if program else ()  # Checked before any training.
     model, trained = network(study, found)
-    with whole(out) as unfinished:
-        if not program:
-            write_state(model, study, found, unfinished)
-        elif format == "onnx":
-            write_onnx(model, inputs, unfinished)
-        else:
-            write_program(model, inputs, unfinished)
+    written = str(out)
+    if not program:
+        found.save(out, model)
+    elif format == "python":
+        written = f"{out} and {write_code(model, inputs, out, found)}"
+    else:
+        with whole(out) as unfinished:
+            (write_onnx if format == "onnx" else write_program)(model, inputs, unfinished)
     state = "trained" if trained else "with its initial weights: this task does not train networks"
-    print(f"{out}: {found} (query {found.query}), {state}")
+    print(f"{written}: {found} (query {found.query}), {state}")
     return 0
 
 
@@ -88,7 +94,7 @@ def _found(study: Study, query: int | None) -> Best:
         if record.query == query:
             if record.metrics is None:
                 raise StudyError(f"query {query} failed: {record.reason}")
-            return Best(record, study.task)
+            return Best(record, study.task, study.seed)
     raise invalid("query", query, f"the study has {len(study.queries)} finished ones")
 
 

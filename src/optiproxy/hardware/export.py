@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from optiproxy.errors import MeasurementFailed, OptiProxyError
 from optiproxy.hardware._modes import Inputs, as_tuple, deployed
@@ -20,13 +23,60 @@ def input_names(inputs: tuple[torch.Tensor, ...]) -> list[str]:
     return [f"input_{i}" for i in range(len(inputs))]
 
 
-def export_onnx(module: nn.Module, example_input: Inputs, path: str | os.PathLike[str]) -> Path:
-    """Writes a network in evaluation mode as an ONNX file of fixed input shapes.
+def two_batches(
+    module: nn.Module, inputs: tuple[torch.Tensor, ...]
+) -> tuple[torch.Tensor, ...] | None:
+    """The inputs twice in one batch; None for a network that does not take that.
+
+    A network takes it where each of its outputs is a tensor with twice as many entries.
+    """
+    if not all(x.dim() for x in inputs):
+        return None
+    twice = tuple(torch.cat([x, x]) for x in inputs)
+    with deployed(module):
+        try:
+            outputs = [pytree.tree_leaves(module(*x)) for x in (inputs, twice)]
+        except Exception:  # Whatever a network raises that is made for one size.
+            return None
+    grows = all(
+        isinstance(two, torch.Tensor) and two.dim() and two.shape == (2 * len(one), *one.shape[1:])
+        for one, two in zip(*outputs, strict=True)
+    )
+    return twice if grows else None
+
+
+def _for_users(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> dict[str, Any]:
+    """Names from the network's code, and batches of any size where it takes them."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    names = [p.name for p in parameters][: len(inputs)]
+    ours = input_names(inputs) if several else names
+    with deployed(module):
+        count = len(pytree.tree_leaves(module(*inputs)))
+    outputs = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+    axes = {} if two_batches(module, inputs) is None else dict.fromkeys([*ours, *outputs])
+    return {
+        "input_names": ours,
+        "output_names": outputs,
+        "dynamic_axes": {name: {0: "batch"} for name in axes},
+    }
+
+
+def export_onnx(
+    module: nn.Module,
+    example_input: Inputs,
+    path: str | os.PathLike[str],
+    *,
+    for_users: bool = False,
+) -> Path:
+    """Writes a network in evaluation mode as an ONNX file, of fixed input shapes for a measurement.
 
     Args:
         module: The network, on the CPU; it is not changed.
         example_input: Its input, or a tuple of several.
         path: The file to write, weights included.
+        for_users: Inputs are called as in the network's ``forward``, outputs ``output`` or
+            ``output_0``, …; and batches may be of any size where the network takes that.
 
     Raises:
         OptiProxyError: The package ``onnx`` is missing.
@@ -42,9 +92,8 @@ def export_onnx(module: nn.Module, example_input: Inputs, path: str | os.PathLik
         # package. It warns that it is deprecated, and of constants in the trace.
         warnings.simplefilter("ignore")
         try:
-            torch.onnx.export(
-                module, inputs, str(path), input_names=input_names(inputs), dynamo=False
-            )
+            more = _for_users(module, inputs) if for_users else {"input_names": input_names(inputs)}
+            torch.onnx.export(module, inputs, str(path), dynamo=False, **more)
         except Exception as error:
             text = f"{type(error).__name__}: {error}".splitlines()[0]
             raise MeasurementFailed(f"measurement: the export to ONNX failed: {text}") from error

@@ -26,7 +26,7 @@ def searched(trials: Trials, identity: Identity, initial: int) -> Search:
         initial: How many of its first queries were drawn at random.
     """
     task, queries = trials.task, _results.records(trials)
-    best = _results.best(queries, task)
+    best = _results.best(queries, task, identity.seed)
     return Search(
         name=trials.study.study_name,
         task=task.name,
@@ -41,7 +41,7 @@ def searched(trials: Trials, identity: Identity, initial: int) -> Search:
         queries=[record.plain() for record in queries],
         texts=[task.space.to_text(record.architecture) for record in queries],
         picture="" if best is None else task.space.picture(best.architecture),
-        pareto=[found.query for found in _results.pareto(queries, task)],
+        pareto=[found.query for found in _results.pareto(queries, task, identity.seed)],
         optimum=_optimum(task),
         initial=initial,
         dropped=len(_results.dropped(trials)),

@@ -39,16 +39,16 @@ def seconds(trials: Trials) -> Seconds:
     )
 
 
-def best(queries: Iterable[Record], task: Task) -> Best | None:
+def best(queries: Iterable[Record], task: Task, seed: int) -> Best | None:
     """The best feasible architecture by the first objective, of full trainings."""
     metric, sign = task.objectives[0].metric, task.objectives[0].sign
-    return max(_feasible(queries, task), key=lambda f: sign * f.metrics[metric], default=None)
+    return max(_feasible(queries, task, seed), key=lambda f: sign * f.metrics[metric], default=None)
 
 
-def pareto(queries: Iterable[Record], task: Task) -> tuple[Best, ...]:
+def pareto(queries: Iterable[Record], task: Task, seed: int) -> tuple[Best, ...]:
     """Those that no other one dominates; empty for one objective."""
     objectives = task.objectives
-    feasible = _feasible(queries, task)
+    feasible = _feasible(queries, task, seed)
     if len(objectives) == 1 or not feasible:
         return ()
     scores = np.array([[o.sign * f.metrics[o.metric] for o in objectives] for f in feasible])
@@ -59,8 +59,9 @@ def pareto(queries: Iterable[Record], task: Task) -> tuple[Best, ...]:
     )
 
 
-def _feasible(queries: Iterable[Record], task: Task) -> list[Best]:
-    return [Best(record, task) for record in queries if record.feasible and record.epochs is None]
+def _feasible(queries: Iterable[Record], task: Task, seed: int) -> list[Best]:
+    full = (record for record in queries if record.feasible and record.epochs is None)
+    return [Best(record, task, seed) for record in full]
 
 
 # Columns of a table that are neither choices nor metrics.

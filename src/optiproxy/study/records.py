@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optiproxy._atomic_write import whole
 from optiproxy.spaces import Architecture
+from optiproxy.tasks import evaluation_seed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -101,10 +105,17 @@ def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
 
 @dataclass(frozen=True)
 class Best:
-    """An architecture that a search found: the best one, or one of the Pareto front."""
+    """An architecture that a search found: the best one, or one of the Pareto front.
+
+    Attributes:
+        record: Its query.
+        task: What was searched.
+        seed: The study's.
+    """
 
     record: Record
     task: Task = field(repr=False, compare=False)
+    seed: int = field(default=0, repr=False, compare=False)
 
     @property
     def query(self) -> int:
@@ -121,6 +132,41 @@ class Best:
     def build(self) -> nn.Module:
         """The untrained network, a plain ``nn.Module``."""
         return self.task.build(self.architecture)
+
+    def module(self) -> nn.Module:
+        """The network as it was evaluated: trained again with the same seed, or read from its
+        checkpoint where the training keeps one. Of a task that does not train networks it has its
+        initial weights.
+        """
+        import torch
+
+        seed = evaluation_seed(self.seed, self.architecture)
+        if self.task.train is not None:
+            return self.task.train(self.architecture, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # The same initial weights every time.
+            return self.build()
+
+    def save(self, path: str | os.PathLike[str], model: nn.Module | None = None) -> None:
+        """Writes the network's weights and what they belong to.
+
+        ``torch.load(path, weights_only=True)`` gives ``state_dict``, ``architecture``, ``task`` and
+        ``metrics``.
+
+        Args:
+            path: The file.
+            model: What `module` returned, if it is at hand.
+        """
+        import torch
+
+        with whole(Path(path)) as unfinished:
+            content = {
+                "state_dict": (self.module() if model is None else model).state_dict(),
+                "architecture": dict(self.architecture),
+                "task": self.task.name,
+                "metrics": dict(self.metrics),
+            }
+            torch.save(content, unfinished)
 
     def __str__(self) -> str:
         return self.task.space.to_text(self.architecture)

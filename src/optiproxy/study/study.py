@@ -29,6 +29,7 @@ from optiproxy.study._storage.warm_start import keep_earlier
 from optiproxy.study._stored import bounded, found_again, stored_identity
 from optiproxy.study.records import Best, Record, Seconds
 from optiproxy.tasks import Task
+from optiproxy.tasks.networks import Network
 from optiproxy.tasks.task import Evaluator
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Study:
 
     Args:
         task: What is searched and how it is evaluated; or the name of study and task.
-        space: What is searched, if `task` is a name.
+        space: What is searched, if `task` is a name: a space or a model, as of `Task`.
         evaluate: ``evaluate(arch) → {metric: value}``, if `task` is a name.
         name: The study's name in its storage; by default the task's, the method's and the seed,
             with hyphens.
@@ -97,7 +98,7 @@ class Study:
     def __init__(
         self,
         name: str,
-        space: Space,
+        space: Space | Network | nn.Module,
         evaluate: Evaluator,
         *,
         method: str = "optiproxy",
@@ -111,7 +112,7 @@ class Study:
     def __init__(  # type: ignore[misc]  # The keyword `name` is that of the positional text.
         self,
         task: Task | str | None = None,
-        space: Space | None = None,
+        space: Space | Network | nn.Module | None = None,
         evaluate: Evaluator | None = None,
         *,
         name: str | None = None,
@@ -339,12 +340,12 @@ class Study:
     @property
     def best(self) -> Best | None:
         """The best feasible architecture by the first objective; None before there is one."""
-        return _results.best(self.queries, self.task)
+        return _results.best(self.queries, self.task, self.seed)
 
     @property
     def pareto(self) -> tuple[Best, ...]:
         """The feasible architectures that no other one dominates; empty for one objective."""
-        return _results.pareto(self.queries, self.task)
+        return _results.pareto(self.queries, self.task, self.seed)
 
     @property
     def diagnoses(self) -> list[Diagnosis]:
