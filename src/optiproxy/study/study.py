@@ -34,6 +34,7 @@ from optiproxy.tasks.task import Evaluator
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
 _logger = logging.getLogger("optiproxy.study")
 
