@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+import optiproxy as op
 from optiproxy.errors import InvalidValueError
 from optiproxy.nn import Choose, ModelSpace, space_of
 from optiproxy.nn._discovery import discover
@@ -372,3 +373,18 @@ def test_a_stored_space_needs_no_run_of_the_function() -> None:
     again: ModelSpace = pickle.loads(pickle.dumps(SPACE))
     assert again.fingerprint == SPACE.fingerprint
     assert len(list(again.build(SPACE.sample(1)[0]).parameters())) > 0
+
+
+def test_a_search_proposes_what_it_proposes_on_the_space_written_by_hand() -> None:
+    by_hand = Conditional(
+        {name: [o for o in options if o is not None] for name, options in SPACE.choices.items()},
+        SPACE.when,
+    )
+    proposed = []
+    for space in (SPACE, by_hand):
+        opt = op.OptiProxy(space, {"y": "max"}, seed=0)
+        for _ in range(4):
+            archs = opt.ask(4)
+            opt.tell(archs, [float(a["width"] * a["depth"]) for a in archs])
+        proposed.append([query.architecture for query in opt.queries])
+    assert proposed[0] == proposed[1]
