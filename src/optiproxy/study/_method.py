@@ -15,7 +15,7 @@ from optiproxy.tasks import Task
 
 
 class Method:
-    """A registered method, with the proxy that it is to have.
+    """A registered method and its proxy.
 
     Args:
         name: One of `methods.METHODS`.
@@ -34,7 +34,7 @@ class Method:
         self.proxy = self._proxy(proxy)
 
     def optimizer(self, task: Task, seed: int, earlier: Sequence[EarlierStudy] = ()) -> Optimizer:
-        """A fresh optimiser; it is given what of `task` the method can use.
+        """A new optimiser with those options of `task` that the method can use.
 
         Args:
             task: What is searched, with absolute limits.
@@ -85,5 +85,5 @@ class Method:
 
 
 def _exact(task: Task) -> dict[str, Function]:
-    """The exact metrics that the search is asked for."""
+    """The exact metrics among the objectives and limits."""
     return {name: task.exact[name] for name in task.needed if name in task.exact}

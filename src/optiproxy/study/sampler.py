@@ -27,8 +27,8 @@ from optiproxy.spaces import Chain, Conditional, Space
 from optiproxy.spaces.base import is_number
 from optiproxy.study._storage.trials import PREFIX
 
-#: The whole proposal, written before the objective suggests its first choice: a trial that runs
-#: elsewhere tells by it what is out.
+#: The whole proposal, written before the objective suggests its first choice, so that other
+#: processes know what is pending.
 PROPOSED = PREFIX + "proposed"
 
 # Trials in threads (``n_jobs``) see each other's proposals only when those are written.
@@ -54,18 +54,17 @@ class OptiProxySampler(BaseSampler):
     >>> study.best_params
     {'width': 32, 'kernel': 3}
 
-    It keeps no state but its arguments. What it proposes is a function of the seed and of the
-    study's trials: completed ones teach it, running and queued ones are not proposed again, nor are
-    failed and pruned ones, which count as bad. Several directions make a multi-objective search.
-    What a trial says by ``trial.set_constraint(name, value)`` is a limit that is kept where the
-    value is 0 or less, and is modelled like an objective. Parameters outside of the space are drawn
-    at random.
+    It keeps no state but its arguments. Its proposals are a function of the seed and the study's
+    trials: it learns from completed ones and proposes none of them again, nor running and queued
+    ones, nor failed and pruned ones, which count as bad. Several directions make a multi-objective
+    search. ``trial.set_constraint(name, value)`` is a limit that is met if the value is 0 or less,
+    and is modelled like an objective. Parameters outside of the space are drawn at random.
 
     Args:
         space: What is searched. The objective suggests each choice with the space's options, by
-            ``suggest_categorical``; of a `Conditional` space the active ones. None: what completed
-            trials have in common, categories and numbers of at most 128 values (integers, and
-            floats with a step), whose order is made use of.
+            ``suggest_categorical``; of a `Conditional` space the active ones. None: the parameters
+            that completed trials have in common, categories and numbers of at most 128 values
+            (integers, and floats with a step), whose order is used.
         seed: Same seed and same trials give the same proposals, on one machine.
         proxy: The model: ``"auto"``, ``"gp"`` or another registered name.
 
@@ -81,7 +80,7 @@ class OptiProxySampler(BaseSampler):
         self._proxy = proxy
 
     def reseed_rng(self) -> None:
-        """Does nothing: there is no generator whose copies could repeat each other."""
+        """Does nothing: there is no random generator."""
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -116,7 +115,7 @@ class OptiProxySampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         proposed = trial.system_attrs.get(PROPOSED, {})
-        # None may be an option of what is not proposed, too.
+        # None may also be an option of a parameter that is not proposed.
         if param_name in proposed:
             option = proposed[param_name]
             if option in getattr(param_distribution, "choices", ()):
@@ -128,59 +127,59 @@ class OptiProxySampler(BaseSampler):
 
     # ---- inside ----
 
-    def _propose(self, study: Study, trial: FrozenTrial, asked: _Choices) -> dict[str, Any]:
-        """An option for each choice that was asked for and that the space has."""
+    def _propose(self, study: Study, trial: FrozenTrial, wanted: _Choices) -> dict[str, Any]:
+        """An option for each choice of the space that Optuna wants."""
         with _ONE_AT_A_TIME:
-            return self._proposed(study, trial, asked)
+            return self._proposed(study, trial, wanted)
 
-    def _proposed(self, study: Study, trial: FrozenTrial, asked: _Choices) -> dict[str, Any]:
-        space, choices = self._searched(asked)
+    def _proposed(self, study: Study, trial: FrozenTrial, wanted: _Choices) -> dict[str, Any]:
+        space, choices = self._searched(wanted)
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         optimizer, results = self._optimizer(study, trials, space)
-        told, pending, silent = [], [], 0
+        finished, pending, silent = [], [], 0
         for other in trials:
             row = _row(other, choices, space)
             if row is None or not space.valid(row[None])[0]:
-                # Ours that has begun just now and has not said yet what it got.
+                # One of ours that has just begun and has not written its proposal yet.
                 silent += other.state is TrialState.RUNNING and other.number < trial.number
                 continue
             (arch,) = space.from_indices(row[None])
             if other.state.is_finished():
-                told.append((arch, results.get(other.number)))
+                finished.append((arch, results.get(other.number)))
             else:
                 pending.append(arch)
-        optimizer.restore(told, pending)
-        # Of a batch the silent ones get the first places, and this trial the next.
+        optimizer.restore(finished, pending)
+        # Those get the first members of a batch, and this trial the next.
         archs = optimizer.ask(1 + silent)
-        if not archs:  # The space is used up, and Optuna goes on asking.
+        if not archs:  # The space is exhausted, but Optuna needs a proposal.
             rng = np.random.default_rng([self._seed, trial.number])
             archs = space.from_indices(space.random_indices(1, rng))
         row = space.to_indices(archs[-1:])[0]
         values = {n: _values(d)[i] for (n, d), i in zip(choices.items(), row.tolist(), strict=True)}
         study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, values)
-        return {name: value for name, value in values.items() if name in asked}
+        return {name: value for name, value in values.items() if name in wanted}
 
-    def _searched(self, asked: _Choices) -> tuple[Space, _Choices]:
-        """The space, and what Optuna calls each choice's options."""
+    def _searched(self, wanted: _Choices) -> tuple[Space, _Choices]:
+        """The space, and Optuna's options of each choice."""
         if self._space is not None:
             ours = self._space.choices.items()
             return self._space, {name: CategoricalDistribution(o) for name, o in ours}
-        options = {name: _values(d) for name, d in asked.items()}
+        options = {name: _values(d) for name, d in wanted.items()}
         kinds = [[(type(value), value) for value in values] for values in options.values()]
-        # Numbers as they are, for their order. What else Optuna takes may be anything, and goes by
-        # number: the same texts where options are the same.
+        # Numbers as they are, for their order. Optuna's other options may be any objects: each gets
+        # a text, and the same options the same text.
         choices: dict[str, Sequence[Any]] = {
             name: values
             if _are_numbers(values)
             else [f"{kinds.index(kind)}.{i}" for i in range(len(values))]
             for (name, values), kind in zip(options.items(), kinds, strict=True)
         }
-        return Chain(choices), asked
+        return Chain(choices), wanted
 
     def _optimizer(
         self, study: Study, trials: Sequence[FrozenTrial], space: Space
     ) -> tuple[Optimizer, dict[int, dict[str, float]]]:
-        """An empty optimiser, and what the completed trials have to tell it by their numbers."""
+        """An empty optimiser, and the results of the completed trials by their numbers."""
         complete = [t for t in trials if t.state is TrialState.COMPLETE]
         names = study.metric_names or [f"value_{i}" for i in range(len(study.directions))]
         limits = _limits(complete)
@@ -206,7 +205,7 @@ class OptiProxySampler(BaseSampler):
 
 
 def _values(distribution: BaseDistribution) -> list[Any]:
-    """What a parameter may be; empty where that can't be a choice of a space."""
+    """The values of a parameter; empty if it can't be a choice of a space."""
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     if isinstance(distribution, IntDistribution):
@@ -220,13 +219,13 @@ def _values(distribution: BaseDistribution) -> list[Any]:
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
-    """Whether they may be a choice's options as they are, and have an order."""
-    unlike = len(set(values)) == len(values)
-    return unlike and all(is_number(value) and math.isfinite(value) for value in values)
+    """Whether they can be a choice's numeric options: different finite numbers."""
+    different = len(set(values)) == len(values)
+    return different and all(is_number(value) and math.isfinite(value) for value in values)
 
 
 def _number(distribution: BaseDistribution, value: Any) -> int:
-    """The place of a value in `_values`; ValueError where it has none."""
+    """The index of a value in `_values`; ValueError if it is not there."""
     number = distribution.to_internal_repr(value)
     if isinstance(distribution, IntDistribution | FloatDistribution):
         if not distribution._contains(number):
@@ -246,9 +245,9 @@ def _conditional(space: Space) -> tuple[str, ...]:
 
 
 def _row(trial: FrozenTrial, choices: _Choices, space: Space) -> Any:
-    """The options of a trial by number, (C,); None where it lacks one or has another."""
+    """The option indices of a trial, (C,); None if it lacks a choice or has an unknown option."""
     known = {
-        **dict.fromkeys(_conditional(space)),  # Inactive, where nobody says otherwise.
+        **dict.fromkeys(_conditional(space)),  # Inactive by default.
         **trial.system_attrs.get(PROPOSED, {}),
         **trial.system_attrs.get("fixed_params", {}),  # Of `study.enqueue_trial`.
         **trial.params,

@@ -1,6 +1,6 @@
-"""Ctrl-C at a moment that suits: never in the middle of a write.
+"""Delays Ctrl-C until it can't interrupt a write.
 
-So with SIGTERM, where its handler is that of Ctrl-C, as on the command line.
+The same holds for SIGTERM if its handler is that of Ctrl-C, as on the command line.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from types import FrameType
 
 
 class Interrupts:
-    """While it is entered, Ctrl-C waits for an `open` block or for `check`; a second one does not.
+    """A context in which Ctrl-C acts in an `open` block or in `check` only; a second one at once.
 
-    Outside the main thread, where Python allows no handlers, it does nothing.
+    It does nothing outside the main thread, where Python allows no handlers.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Interrupts:
         self._taken: list[signal.Signals] = []
 
     def __enter__(self) -> Interrupts:
-        # A handler that is not Python's own belongs to somebody (an editor, a job runner).
+        # Any other handler belongs to a program around this one (an editor, a job runner).
         mine = threading.current_thread() is threading.main_thread()
         for number in (signal.SIGINT, signal.SIGTERM):
             if mine and signal.getsignal(number) is signal.default_int_handler:
@@ -38,7 +38,7 @@ class Interrupts:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """A block in which Ctrl-C acts at once: an evaluation, a proposal, a wait."""
+        """A block in which Ctrl-C takes effect at once: an evaluation, a proposal, a wait."""
         self._open = True
         try:
             self.check()
@@ -47,7 +47,7 @@ class Interrupts:
             self._open = False
 
     def check(self) -> None:
-        """Raises KeyboardInterrupt if Ctrl-C was pressed since."""
+        """Raises KeyboardInterrupt if Ctrl-C was pressed in the meantime."""
         if self._requested:
             raise KeyboardInterrupt
 
