@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -249,6 +252,27 @@ def test_random_programs_are_found(seed: int) -> None:
                 picked[name] = choose(name, list(range(sizes[name])))
 
     test_the_space_is_the_set_of_all_runs(program)
+
+
+def test_every_process_finds_the_same_space_with_the_same_runs() -> None:
+    """A stored study is known by its space, and the order of sets differs between processes."""
+    code = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('tests_of_nn', sys.argv[1])\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+        "for function in (module.network, module._built(module._nested)):\n"
+        "    choices, when, runs = module.discover(function)\n"
+        "    print(choices, when, list(map(str, runs)))\n"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code, __file__],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)}, capture_output=True, check=True,
+        ).stdout
+        for seed in (1, 2)
+    }  # fmt: skip
+    assert len(found) == 1
 
 
 def test_siblings_under_one_condition_are_found_with_few_runs() -> None:

@@ -60,7 +60,7 @@ class Observed:
         self.values = _grown(self.values, row)
         self._places = _grown(self._places, [place.get(name, -1) for name in self.options])
         names = list(self.options)
-        for name in (*wrong, *new):
+        for name in (n for n in names if n in wrong or n in new):  # In no set's order.
             found = _learnt(self.values, self._places, names.index(name), self._sizes())
             self.terms[name] = [self._named(term) for term in found]
             if not found:
