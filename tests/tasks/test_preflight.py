@@ -90,3 +90,31 @@ def test_a_network_that_fails_for_another_reason_is_left_to_its_evaluation() -> 
         raise RuntimeError("out of memory")
 
     _task(CELL, build=build).validate()
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (None, r"build: returned None; return the network, .*is `return` missing\?"),
+        ({"a": 1}, "build: returned a dict; return the network"),
+        (nn.Linear, r"build: returned the class Linear; .*: Linear\(\.\.\.\)"),
+        ((nn.Linear(2, 2), 0.1), "build: returned a tuple; return the network, .* alone"),
+        ([1], "build: returned a list; return the network, a torch.nn.Module$"),
+        (lambda x: x, "build: returned a function; "),
+    ],
+)
+def test_what_build_returns_is_a_network(returned: object, message: str) -> None:
+    task = _task(Chain({"a": [1, 2, 3]}), build=lambda arch: returned)
+    with pytest.raises(InvalidValueError, match=f"^task 'mine': {message}"):
+        task.validate()
+    with pytest.raises(InvalidValueError, match=f"^{message}"):
+        task.build(task.space.sample(1)[0])
+
+
+def test_what_the_build_of_a_space_returns_is_a_network() -> None:
+    class Forgetful(Chain):
+        def build(self, arch: Architecture) -> nn.Module:  # type: ignore[empty-body]
+            """Has no return."""
+
+    with pytest.raises(InvalidValueError, match="build: returned None"):
+        _task(Forgetful({"a": [1, 2]})).validate()

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def network(study: Study, found: Best) -> tuple[nn.Module, bool]:
+def network(study: Study, found: Best, inputs: tuple[Any, ...] = ()) -> tuple[nn.Module, bool]:
     """The network of an architecture, and whether it is trained, which depends on its task.
+
+    Args:
+        study: Whose architecture it is.
+        found: The architecture.
+        inputs: What lazy layers get their shapes from; none for the task's example input.
 
     Raises:
         OptiProxyError: Neither the task nor its space can build a network.
@@ -24,7 +29,7 @@ def network(study: Study, found: Best) -> tuple[nn.Module, bool]:
     trained = study.task.train is not None
     if trained:  # The same seed gives the same network.
         print(f"training the architecture of query {found.query} once more", file=sys.stderr)
-    return found.module().cpu(), trained
+    return found.module(inputs).cpu(), trained
 
 
 def write_code(model: nn.Module, inputs: tuple[Any, ...], out: Path, found: Best) -> Path:

@@ -68,7 +68,7 @@ def export(
     if study.task.train is None and not study.task.can_build:
         found.build()  # Its error goes before the one about inputs.
     inputs = example_input(study, input_shape) if program else ()  # Checked before any training.
-    model, trained = network(study, found)
+    model, trained = network(study, found, inputs)
     written = str(out)
     if not program:
         found.save(out, model)

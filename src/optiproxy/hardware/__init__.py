@@ -4,6 +4,7 @@ from optiproxy.hardware._timer import processor
 from optiproxy.hardware.command import Command
 from optiproxy.hardware.cost import count_costs, count_flops, count_parameters
 from optiproxy.hardware.export import export_onnx
+from optiproxy.hardware.lazy import has_lazy_layers, materialise
 from optiproxy.hardware.measurement import Measurement, measure, runtime_of
 from optiproxy.hardware.threads import cores, pinned_threads
 
@@ -15,6 +16,8 @@ __all__ = [
     "count_flops",
     "count_parameters",
     "export_onnx",
+    "has_lazy_layers",
+    "materialise",
     "measure",
     "pinned_threads",
     "processor",

@@ -11,11 +11,29 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from optiproxy.errors import invalid
 from optiproxy.hardware._modes import Inputs, as_tuple, deployed
+from optiproxy.hardware.lazy import has_lazy_layers, shaped
 
 
-def count_parameters(module: nn.Module) -> int:
-    """The number of parameters, shared ones once; buffers (running means) are not counted."""
+def count_parameters(module: nn.Module, example_input: Inputs | None = None) -> int:
+    """The number of parameters, shared ones once; buffers (running means) are not counted.
+
+    Args:
+        module: The network; it is left as it was.
+        example_input: Its input, or a tuple of several; needed if layers are lazy.
+
+    Raises:
+        InvalidValueError: The network has lazy layers, and there is no input.
+    """
+    if example_input is not None:
+        module = shaped(module, example_input)
+    elif has_lazy_layers(module):
+        raise invalid(
+            "count_parameters: example_input",
+            None,
+            "give one: the network has lazy layers, which have no shape before their first input",
+        )
     return sum(parameter.numel() for parameter in module.parameters())
 
 
@@ -30,6 +48,7 @@ def count_flops(module: nn.Module, example_input: Inputs) -> int:
         module: The network; it is left as it was.
         example_input: Its input, or a tuple of several. For the cost of one example, a batch of 1.
     """
+    module = shaped(module, example_input)
     counter = _Counter()
     # In inference mode torch shows convolutions to nobody.
     with torch.inference_mode(False), deployed(module), counter:
@@ -53,6 +72,7 @@ def count_costs(module: nn.Module, example_input: Inputs) -> dict[str, float]:
         bytes); ``memory_mb``, these and the largest sum of tensors that are in use at a time: what
         torch allocates, without the workspace of single operations.
     """
+    module = shaped(module, example_input)
     counter = _Counter()
     inputs = as_tuple(example_input)
     own = (*module.parameters(), *module.buffers())

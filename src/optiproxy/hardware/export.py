@@ -14,6 +14,7 @@ from torch.utils import _pytree as pytree
 
 from optiproxy.errors import MeasurementFailed, OptiProxyError
 from optiproxy.hardware._modes import Inputs, as_tuple, deployed
+from optiproxy.hardware.lazy import shaped
 
 MISSING = "pip install 'optiproxy[onnx]'"
 
@@ -87,6 +88,7 @@ def export_onnx(
     except ImportError:
         raise OptiProxyError(f"onnx: the package is missing; {MISSING}") from None
     inputs = as_tuple(example_input)
+    module = shaped(module, inputs)
     with deployed(module), warnings.catch_warnings():
         # The tracing exporter: the newer one takes seconds for each network and needs another
         # package. It warns that it is deprecated, and of constants in the trace.

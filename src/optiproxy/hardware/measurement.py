@@ -29,6 +29,7 @@ from optiproxy.hardware._process import ask
 from optiproxy.hardware._timer import processor
 from optiproxy.hardware.command import Command
 from optiproxy.hardware.export import MISSING, export_onnx, input_names
+from optiproxy.hardware.lazy import shaped
 
 RUNTIMES = ("onnx", "torch")
 
@@ -130,6 +131,8 @@ def measure(
     inputs = _inputs(input_shape)
     if not isinstance(model, nn.Module):
         model = _onnx_file(model, runtime)
+    else:
+        model = shaped(model, inputs)
     key = _key(model, inputs, runtime, threads)
     lasting = not isinstance(runtime, Command)
     found = kept(key, lasting=lasting) if cached and key else None

@@ -12,7 +12,6 @@ True
 
 from __future__ import annotations
 
-import copy
 import functools
 import itertools
 import math
@@ -24,10 +23,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from optiproxy.errors import ScoreFailed
-from optiproxy.hardware import pinned_threads
+from optiproxy.hardware import materialise, pinned_threads
 from optiproxy.scalars import to_float
 
 Batch = tuple[Tensor, ...]
@@ -134,19 +132,6 @@ def fixed_randomness(seed: int, model: nn.Module | None = None) -> Iterator[None
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
-
-
-def materialise(model: nn.Module, batch: Batch) -> nn.Module:
-    """`model` itself, or a copy whose lazy layers have their shapes from a run on `batch`."""
-    if not any(is_lazy(t) for t in (*model.parameters(), *model.buffers())):
-        return model
-    # Such a buffer can't be copied by itself.
-    lazy = [b for b in model.buffers() if is_lazy(b)]
-    memo = {id(b): UninitializedBuffer(device=b.device, dtype=b.dtype) for b in lazy}  # type: ignore[call-arg]
-    model = copy.deepcopy(model, memo)
-    with torch.no_grad():
-        model.eval()(*batch)
-    return model
 
 
 @contextmanager

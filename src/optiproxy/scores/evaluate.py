@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from optiproxy.errors import ScoreFailed, invalid, unknown, whole_number
-from optiproxy.scores.base import Batch, Input, Score, fixed_randomness, materialise
+from optiproxy.hardware import materialise
+from optiproxy.scores.base import Batch, Input, Score, fixed_randomness
 from optiproxy.scores.inputs import examples
 from optiproxy.scores.registry import AUTO, SCORES
 from optiproxy.scores.small import small_network

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from optiproxy._atomic_write import whole
 from optiproxy.spaces import Architecture
 from optiproxy.tasks import evaluation_seed
+from optiproxy.tasks.networks import as_inputs, checked_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -133,19 +134,28 @@ class Best:
         """The untrained network, a plain ``nn.Module``."""
         return self.task.build(self.architecture)
 
-    def module(self) -> nn.Module:
+    def module(self, inputs: tuple[Any, ...] = ()) -> nn.Module:
         """The network as it was evaluated: trained again with the same seed, or read from its
         checkpoint where the training keeps one. Of a task that does not train networks it has its
         initial weights.
+
+        Args:
+            inputs: What lazy layers get their shapes from; none for the task's example input.
         """
         import torch
 
+        from optiproxy.hardware import has_lazy_layers, materialise
+
         seed = evaluation_seed(self.seed, self.architecture)
         if self.task.train is not None:
-            return self.task.train(self.architecture, seed)
+            return checked_network("train", self.task.train(self.architecture, seed))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # The same initial weights every time.
-            return self.build()
+            model = self.build()
+            if has_lazy_layers(model) and not inputs and self.task.example_input is not None:
+                inputs = as_inputs(self.task.example_input())
+            # Lazy layers draw their weights here, from the same seed.
+            return materialise(model, inputs) if inputs else model
 
     def save(self, path: str | os.PathLike[str], model: nn.Module | None = None) -> None:
         """Writes the network's weights and what they belong to.

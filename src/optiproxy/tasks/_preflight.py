@@ -47,6 +47,12 @@ def _of_build(space: Space, build: Callable[[Architecture], object]) -> Iterator
         for arch in _with_every_option(space):
             try:
                 build(arch)
+            except InvalidValueError as error:
+                said = str(error)
+                if said.startswith("build: returned"):  # The same for each architecture.
+                    yield said
+                    return
+                yield f"build: {type(error).__name__}: {error}, for {space.to_text(arch)}"
             except (LookupError, OptiProxyError) as error:
                 yield f"build: {type(error).__name__}: {error}, for {space.to_text(arch)}"
             except Exception:

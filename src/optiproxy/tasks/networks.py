@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
+from optiproxy.errors import InvalidValueError
 from optiproxy.metrics import Metric
 from optiproxy.spaces import Architecture, Space
 
@@ -146,9 +147,11 @@ class Costs:
     def _counted(self, arch: Architecture, forward: bool) -> dict[str, float]:
         import torch
 
-        from optiproxy.hardware import count_costs, count_parameters
+        from optiproxy.hardware import count_costs, count_parameters, has_lazy_layers
 
         model = self._space.skeleton(arch)
+        if not forward and has_lazy_layers(model) and self._example_input is not None:
+            forward = True
         if not forward:
             stored = (*model.parameters(), *model.buffers())
             size = sum(tensor.numel() * tensor.element_size() for tensor in stored) / 1e6
@@ -160,6 +163,27 @@ class Costs:
         except Exception:  # A network that looks at values must have some.
             with torch.random.fork_rng(devices=[]):
                 return count_costs(self._space.build(arch), inputs)
+
+
+def checked_network(function: str, returned: Any) -> nn.Module:
+    """What a user's function returned, where it is a network.
+
+    Raises:
+        InvalidValueError: It is None, a class, a tuple, or anything else.
+    """
+    from torch import nn
+
+    if isinstance(returned, nn.Module):
+        return returned
+    what = f"a {type(returned).__name__}"
+    remedy = "return the network, a torch.nn.Module"
+    if returned is None:
+        what, remedy = "None", f"{remedy}; is `return` missing?"
+    elif isinstance(returned, type):
+        what, remedy = f"the class {returned.__name__}", f"{remedy}: {returned.__name__}(...)"
+    elif isinstance(returned, tuple | list) and any(isinstance(r, nn.Module) for r in returned):
+        remedy += " alone"
+    raise InvalidValueError(f"{function}: returned {what}; {remedy}")
 
 
 def as_inputs(given: Any) -> tuple[Any, ...]:

@@ -31,7 +31,7 @@ from optiproxy.tasks import _arguments, _evaluate, _preflight, networks
 from optiproxy.tasks._device import Device, device_of, is_command
 from optiproxy.tasks._early_stopping import Curve
 from optiproxy.tasks.evaluation import Evaluation
-from optiproxy.tasks.networks import Network
+from optiproxy.tasks.networks import Network, checked_network
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.rows import Rows, feasible_values
 
@@ -222,7 +222,7 @@ class Task:
         self.measured = None if measured is None else tuple(measured)
         self.device: Device | None = None
         if self.measure is not None:
-            builds = build or (space.build if space.can_build else None)
+            builds = self.build if self.can_build else None
             self.device = device_of(name, self.measure, builds, example_input, named, measured)
         if self.metrics and measure is not None and self.device is not None:
             # A command may print metrics that no list names.
@@ -376,7 +376,8 @@ class Task:
                 does not know.
         """
         if not self._validated:
-            build = None if self.in_memory else self._build
+            own = self._build or not type(self.space).__module__.startswith("optiproxy.")
+            build = self.build if own and self.can_build and not self.in_memory else None
             _preflight.validate(self.name, self.space, build)
             self._validated = True
 
@@ -386,8 +387,13 @@ class Task:
         return self._build is not None or self.space.can_build
 
     def build(self, arch: Architecture) -> nn.Module:
-        """The untrained network of `arch`: the task's own `build`, or else the space's."""
-        return self._build(arch) if self._build is not None else self.space.build(arch)
+        """The untrained network of `arch`: the task's own `build`, or else the space's.
+
+        Raises:
+            InvalidValueError: What it returned is no network.
+        """
+        built = self._build(arch) if self._build is not None else self.space.build(arch)
+        return checked_network("build", built)
 
     def __repr__(self) -> str:
         wanted = ", ".join(o.text for o in self.objectives)

@@ -1,0 +1,56 @@
+"""Networks whose layers get their shapes from the first input, such as ``LazyLinear`` of torch."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn.parameter import UninitializedBuffer, is_lazy
+
+from optiproxy.errors import MeasurementFailed
+from optiproxy.hardware._modes import Inputs, as_tuple, deployed
+
+
+def has_lazy_layers(module: nn.Module) -> bool:
+    """Whether a weight or buffer has no shape yet."""
+    return any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers()))
+
+
+def materialise(module: nn.Module, example_input: Inputs) -> nn.Module:
+    """`module` itself, or a copy whose lazy layers have their shapes and weights.
+
+    Args:
+        module: The network; it is left as it was.
+        example_input: Its input, or a tuple of several, on which a copy with lazy layers is run.
+
+    Raises:
+        Exception: Whatever the network raises on this input.
+    """
+    if not has_lazy_layers(module):
+        return module
+    # Such a buffer can't be copied by itself.
+    lazy = [b for b in module.buffers() if is_lazy(b)]
+    memo = {id(b): UninitializedBuffer(device=b.device, dtype=b.dtype) for b in lazy}  # type: ignore[call-arg]
+    module = copy.deepcopy(module, memo)
+    with deployed(module):
+        module(*as_tuple(example_input))
+    return module
+
+
+def shaped(module: nn.Module, example_input: Inputs) -> nn.Module:
+    """As `materialise`, without moving torch's generator, from which new weights are drawn.
+
+    Raises:
+        MeasurementFailed: The network can't be run on this input.
+    """
+    if not has_lazy_layers(module):
+        return module
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return materialise(module, example_input)
+    except Exception as error:
+        raise MeasurementFailed(
+            "measurement: the network has lazy layers and can't be run on its example input: "
+            f"{type(error).__name__}: {error}"
+        ) from error
