@@ -215,3 +215,11 @@ def test_in_a_large_cell_dead_edges_are_cut() -> None:
     canonical = space.canonical(row)
     assert (canonical[:, from_two] == 0).all()
     assert (canonical != row).sum() == len(from_two)
+
+
+@pytest.mark.parametrize("form", ["Structure(3 nodes with {})", " {} \n", '"{}"', "'{}'"])
+def test_cells_are_read_as_logs_print_them(form: str) -> None:
+    space = Cell(nodes=3, operations=["none", "conv"])
+    text = "|conv~0|+|none~0|conv~1|"
+    for written in (text, text.replace("+", " + ")):
+        assert space.to_text(space.architecture(form.format(written))) == text

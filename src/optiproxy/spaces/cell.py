@@ -6,6 +6,7 @@ Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.0
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -166,7 +167,10 @@ class Cell(Space):
         if text.lstrip().startswith("{"):
             return super().parse_text(text)
         mapping: dict[str, str] = {}
-        for j, group in enumerate(text.strip().split("+"), start=1):
+        # Logs print `Structure(4 nodes with |…|)`, with or without spaces and quotation marks.
+        printed = re.fullmatch(r"\s*\w+\(\d+ nodes with (.*)\)\s*", text, re.DOTALL)
+        cell = (printed[1] if printed else text).strip().strip("'\"")
+        for j, group in enumerate(map(str.strip, cell.split("+")), start=1):
             if not (len(group) > 2 and group.startswith("|") and group.endswith("|")):
                 raise ValueError(f"node {j} reads {group!r}; write |operation~source|…|")
             for part in group[1:-1].split("|"):
