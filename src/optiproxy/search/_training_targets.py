@@ -23,11 +23,11 @@ from optiproxy.search._outputs import Column
 from optiproxy.search.transforms import (
     Array,
     Scale,
+    bounded,
     fill,
     of_front,
     of_limit,
     of_objective,
-    sharpen,
 )
 
 # The standardised bound of a metric without any value yet: far above all predictions.
@@ -101,11 +101,11 @@ def targets_of(
     scales: list[Scale] = []
     limits = []
     for objective in objectives:
-        y = values(objective.metric)
+        y = bounded(values(objective.metric))
         if len(objectives) == 1 and not constraints:
-            filled = fill(objective.sign * y)
-            scales.append(of_objective(objective.sign * filled, objective.sign, feasible))
-            columns.append(sharpen(filled))
+            filled = objective.sign * fill(objective.sign * y)
+            scales.append(of_objective(filled, objective.sign, feasible))
+            columns.append(scales[-1](filled))
             continue
         if len(objectives) == 1:
             scale = of_objective(y, objective.sign, feasible)
@@ -114,7 +114,7 @@ def targets_of(
         scales.append(scale)
         columns.append(_filled(scale(y), failed, -1.0))
     for constraint in constraints:
-        y = values(constraint.metric)
+        y = bounded(values(constraint.metric))
         scale = of_limit(y, constraint.sign, constraint.bound)
         known = np.isfinite(y).any()
         bound = float(scale(np.array([constraint.bound]))[0]) if known else UNKNOWN

@@ -28,6 +28,19 @@ BULK = 3.0
 # metric may be zero for a candidate although it is positive for every query.
 LEAST = 1e-3
 
+# Targets that lie on the bad side of the median count as equal beyond this many distances between
+# the median and the good quartile, after the logarithm: a failed training that is reported as a
+# loss of 1e6 must not decide the scale of all others.
+FAR = 6.0
+
+# Larger magnitudes are read as this one, so that no square of a difference overflows.
+LARGEST = 1e100
+
+
+def bounded(values: Array) -> Array:
+    """Values whose squares and differences are finite; NaN stays."""
+    return np.clip(values, -LARGEST, LARGEST)
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -41,6 +54,8 @@ class Scale:
         mean: Mean of the fitted values before standardisation.
         deviation: Their standard deviation.
         least: Smaller values are replaced by it before the logarithm.
+        low: Lower bound of the fitted values before standardisation: what lies below is an outlier.
+        high: Upper bound likewise.
     """
 
     sign: float
@@ -50,9 +65,11 @@ class Scale:
     mean: float = 0.0
     deviation: float = 1.0
     least: float = 0.0
+    low: float = -math.inf
+    high: float = math.inf
 
     def __call__(self, values: Array) -> Array:
-        return (self._curved(values) - self.mean) / self.deviation
+        return (self._curved(values).clip(self.low, self.high) - self.mean) / self.deviation
 
     def inverse(self, targets: Array) -> Array:
         """Standardised targets → ``sign * value``, in the metric's unit."""
@@ -87,15 +104,30 @@ class Scale:
         deviation = max(float(self._curved(values).std()), 1e-12)
         return float(slopes.sum()) - len(values) * math.log(deviation)
 
-    def standardised(self, values: Array) -> Scale:
-        """The same with zero mean and unit deviation over `values`, which may contain NaN."""
+    def standardised(self, values: Array, *, better: float = 1.0) -> Scale:
+        """The same with zero mean and unit deviation over `values`, without outliers.
+
+        Args:
+            values: In the metric's unit; may contain NaN.
+            better: +1 where outliers are small targets (objectives), -1 where they are large ones
+                (limited metrics).
+        """
         curved = self._curved(values[np.isfinite(values)])
         if len(curved) == 0:
             return replace(self, mean=0.0, deviation=1.0)
+        lower, median, upper = np.quantile(curved, [0.25, 0.5, 0.75]).tolist()
+        low, high = -math.inf, math.inf
+        # The centre, where the scale is finest, is no outlier.
+        if better > 0 and upper > median:
+            low = min(median - FAR * (upper - median), 0.0)
+        elif better < 0 and lower < median:
+            high = max(median + FAR * (median - lower), 0.0)
+        curved = curved.clip(low, high)
         deviation = float(curved.std())
         if deviation <= 1e-12 * np.abs(curved).max():
             deviation = 1.0
-        return replace(self, mean=float(curved.mean()), deviation=deviation)
+        mean = float(curved.mean())
+        return replace(self, mean=mean, deviation=deviation, low=low, high=high)
 
 
 def of_objective(values: Array, sign: float, feasible: NDArray[np.bool_]) -> Scale:
@@ -136,7 +168,7 @@ def of_limit(values: Array, sign: float, bound: float) -> Scale:
         other = on_logarithm(values, sign, bound)
         if len(known) == 0 or other.log_likelihood(known) > scale.log_likelihood(known):
             scale = other
-    return scale.standardised(values)
+    return scale.standardised(values, better=-1.0)
 
 
 def without_logarithm(values: Array, sign: float, bound: float) -> Scale:
@@ -175,24 +207,20 @@ def fill(y: Array) -> Array:
 
 
 def sharpen(y: Array) -> Array:
-    """``-log(best - y + eps)``, standardised: spreads the best values, which a search must order.
+    """About ``-log(best - y + eps)``, standardised; y is to be maximised and has no NaN.
 
-    Accuracies crowd below their maximum with a long tail of bad ones, which would dominate the fit
-    on a linear scale.
+    It spreads the best values, which a search must order: accuracies crowd below their maximum with
+    a long tail of bad ones, which would dominate the fit on a linear scale.
     """
-    if len(y) == 0:
-        return y
-    best = y.max()
-    gap = best - np.median(y)
-    if gap <= 0:
-        gap = float(y.max() - y.min()) or 1.0
-    return standardise(-np.log(best - y + TOP_RESOLUTION * gap))
+    y = bounded(y)
+    return of_objective(y, 1.0, np.ones(len(y), dtype=bool))(y)
 
 
 def standardise(y: Array) -> Array:
     """Zero mean and unit deviation; a constant metric becomes zeros."""
     if len(y) == 0:
         return y
+    y = bounded(y)
     deviation = y.std()
     if deviation <= 1e-12 * np.abs(y).max():
         return np.zeros_like(y)
