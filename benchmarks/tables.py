@@ -365,6 +365,12 @@ def speed() -> Lines:
     rows.append(["encoding 10,000 architectures, at most", f"{slowest:.2f} s", encodings.line])
     slowest = max(row["cpu_s"] for row in loading.results.values())
     rows.append(["loading a table, at most", f"{slowest:.2f} s", loading.line])
+    functions = Source("nn-spaces")
+    deep = functions.results["deep"]
+    what = (
+        f"finding the {deep['choices']} choices of a function with {deep['networks']:.0e} networks"
+    )
+    rows.append([what, f"{deep['seconds']:.2f} s, {deep['runs']} runs", functions.line])
     for runtime in ("onnx", "torch"):
         source = Source(f"latency-{runtime}")
         found = source.results["spearman"]

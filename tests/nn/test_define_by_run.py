@@ -170,6 +170,12 @@ def _siblings(choose: Choose) -> None:
         choose("d", [1, 2])
 
 
+def _row(choose: Choose) -> None:
+    for i in range(choose("depth", [6, 8, 10, 12, 14, 16])):
+        if choose(f"block{i}", ["conv", "pool", "none"]) != "none":
+            choose(f"kernel{i}", [3, 5])
+
+
 def _always(choose: Choose) -> None:
     choose("a", [1, 2])
     choose("b", [None, "x"])
@@ -261,7 +267,7 @@ def test_every_process_finds_the_same_space_with_the_same_runs() -> None:
         "spec = importlib.util.spec_from_file_location('tests_of_nn', sys.argv[1])\n"
         "module = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(module)\n"
-        "for function in (module.network, module._built(module._nested)):\n"
+        "for function in (module.network, module._built(module._row)):\n"
         "    choices, when, runs = module.discover(function)\n"
         "    print(choices, when, list(map(str, runs)))\n"
     )
