@@ -146,7 +146,8 @@ class Classifier:
             total_steps=epochs * self._parts.steps() + 1,
             cycle_momentum=False,
         )
-        scaler = torch.amp.GradScaler(self._device, enabled=self._precision() == torch.float16)
+        half = self._precision() == torch.float16
+        scaler = torch.amp.GradScaler(torch.device(self._device).type, enabled=half)
         state = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
         file = self._file(seed, epochs, arch)
         for epoch in range(_resumed(state, file, self._device) + 1, epochs + 1):
