@@ -72,18 +72,19 @@ class Evaluation:
             "hours": self.hours,
             "deaths": self.deaths,
             "max_failures": self.max_failures,
+            "keep": self.keep,
         }
         if self.dask is None:
             if self.workers is None and self.gpus is None:
                 given["workers"] = 1  # In a process of its own, and not in this one.
             check_evaluation(task, **given)
-            yield {**given, "keep": self.keep}
+            yield given
             return
         with dask_cluster(self.dask) as (executor, threads):
             given |= {"executor": executor}
             given["workers"] = threads if self.workers is None else self.workers
             check_evaluation(task, **given)
-            yield {**given, "keep": self.keep}
+            yield given
 
 
 DEFAULT = Evaluation()

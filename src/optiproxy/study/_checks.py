@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from optiproxy.errors import invalid, whole_number
+from optiproxy.study._folders import check_keep
 from optiproxy.study._workers.options import Workers
 from optiproxy.tasks import Task
 
@@ -35,7 +36,12 @@ def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) ->
 
 
 def check_evaluation(
-    task: Task, *, hours: float | None = None, max_failures: int = 5, **options: Any
+    task: Task,
+    *,
+    hours: float | None = None,
+    max_failures: int = 5,
+    keep: str | int = "best",
+    **options: Any,
 ) -> Workers:
     """How a run evaluates, by the arguments of `Study.run` of the same names.
 
@@ -45,4 +51,5 @@ def check_evaluation(
     if hours is not None and not 0 < hours < math.inf:
         raise invalid("hours", hours, "give a number greater than 0")
     whole_number("max_failures", max_failures, least=0)
+    check_keep(keep)
     return Workers.of(task, **options)

@@ -15,6 +15,18 @@ from optiproxy.tasks import Task
 _NAME = re.compile(r"query-(\d+)")
 
 
+def check_keep(keep: str | int) -> str:
+    """``"all"``, ``"best"`` or a number of folders, as text.
+
+    Raises:
+        InvalidValueError: It is none of these.
+    """
+    text = str(keep)
+    if text not in ("all", "best") and not (text.isdigit() and int(text)):
+        raise invalid("keep", keep, "give all, best, or how many of the best (3)")
+    return text
+
+
 class Folders:
     """The folders of one study's queries.
 
@@ -32,10 +44,7 @@ class Folders:
 
     def __init__(self, root: Path, keep: str | int = "best") -> None:
         self.root = root.absolute()
-        number = str(keep)
-        if number not in ("all", "best") and not (number.isdigit() and int(number)):
-            raise invalid("keep", keep, "give all, best, or how many of the best (3)")
-        self._keep = number
+        self._keep = check_keep(keep)
 
     def of(self, trial: StoredTrial) -> Path:
         """The folder of a query, which need not exist."""
@@ -47,17 +56,17 @@ class Folders:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def prune(self, trials: Iterable[StoredTrial], task: Task) -> None:
+    def prune(self, trials: Iterable[StoredTrial], task: Task, seed: int) -> None:
         """Removes the folders of finished queries that are not kept."""
         if self._keep == "all" or not self.root.is_dir():
             return
         finished = {t.number: t.record(t.number, task) for t in trials if t.finished}
         records = list(finished.values())
         if self._keep == "best":
-            first = best(records, task)
-            kept = [*pareto(records, task), *([first] if first else [])]
+            first = best(records, task, seed)
+            kept = [*pareto(records, task, seed), *([first] if first else [])]
         else:
-            kept = ranked(records, task)[: int(self._keep)]
+            kept = ranked(records, task, seed)[: int(self._keep)]
         spared = {found.query for found in kept}
         for folder in self.root.iterdir():
             match = _NAME.fullmatch(folder.name)

@@ -63,7 +63,7 @@ def retry(trials: Trials, query: int | None, kind: str | None) -> tuple[int, ...
 
 def best(queries: Iterable[Record], task: Task, seed: int) -> Best | None:
     """The best feasible architecture by the first objective, of full trainings."""
-    return next(iter(ranked(queries, task)), None)
+    return next(iter(ranked(queries, task, seed)), None)
 
 
 def ranked(queries: Iterable[Record], task: Task, seed: int) -> list[Best]:

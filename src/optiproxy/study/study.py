@@ -295,6 +295,7 @@ class Study:
             self.task,
             hours=hours,
             max_failures=max_failures,
+            keep=keep,
             workers=workers,
             executor=executor,
             in_process=in_process,
