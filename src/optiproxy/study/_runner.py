@@ -307,7 +307,7 @@ class Runner:
             return
         self._mark = now
         if self._folders is not None:
-            self._folders.prune(self._trials.read(), self._trials.task, self._seed)
+            self._folders.prune(self._trials.read(), self._trials.task, self._optimizer.seed)
         if evaluation.dropped:
             return
         for name in evaluation.left_out:
