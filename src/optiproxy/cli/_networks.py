@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from optiproxy._atomic_write import whole
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
 from optiproxy.study import Best, Study
-from optiproxy.tasks import evaluation_seed
 
 if TYPE_CHECKING:
     from torch import nn

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from optiproxy._lazy import lazy
 
 if TYPE_CHECKING:
     from optiproxy.study._checks import check_cheap_budget, check_evaluation
@@ -17,22 +18,14 @@ __all__ = [
     "check_evaluation", "compare", "default_name",
 ]  # fmt: skip
 
-# Name → where it lives, resolved on first use: a worker process needs neither torch nor Optuna.
-_LAZY = {
-    "Best": "records",
-    "Comparison": "comparison.compare",
-    "Record": "records",
-    "Seconds": "records",
-    "Study": "study",
-    "SummaryRow": "comparison.compare",
-    "check_cheap_budget": "_checks",
-    "check_evaluation": "_checks",
-    "compare": "comparison.compare",
-    "default_name": "_storage.identity",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# A worker process needs neither torch nor Optuna.
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        f"{__name__}._checks": ["check_cheap_budget", "check_evaluation"],
+        f"{__name__}._storage.identity": ["default_name"],
+        f"{__name__}.comparison.compare": ["Comparison", "SummaryRow", "compare"],
+        f"{__name__}.records": ["Best", "Record", "Seconds"],
+        f"{__name__}.study": ["Study"],
+    },
+)
