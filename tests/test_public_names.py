@@ -61,3 +61,9 @@ print({"torch", "optuna", "scipy", "pyarrow"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_methods_are_also_where_they_were() -> None:
+    from optiproxy import methods, search
+
+    assert search.METHODS is methods.METHODS
