@@ -53,7 +53,11 @@ def test_the_name_of_the_file_says_what_it_is(study, folder, capfd):
 
 
 def test_weights_are_those_of_the_training(study, folder, capfd):
-    assert export("--out", "best.pt") == 0
+    assert export("--out", "initial.pt") == 0
+    out, _ = capfd.readouterr()
+    assert out.endswith("with its initial weights: none were kept (--retrain trains it)\n")
+    assert torch.load("initial.pt", weights_only=True)["weights"] == "initial"
+    assert export("--out", "best.pt", "--retrain") == 0
     out, _ = capfd.readouterr()
     assert out.endswith("trained\n")
     kept = torch.load("best.pt", weights_only=True)
@@ -87,7 +91,8 @@ def test_whole_networks_compute_the_same(study, folder, capfd):
     seed = op.tasks.evaluation_seed(0, study.best.architecture)
     expected = study.task.train(study.best.architecture, seed).eval()(x).detach()
 
-    assert export("--out", "best.pt2", "--input-shape", f"1,{width}") == 0
+    shape = ["--input-shape", f"1,{width}", "--retrain"]
+    assert export("--out", "best.pt2", *shape) == 0
     _, err = capfd.readouterr()
     assert "archive" not in err  # torch warns of a file that is not called .pt2.
     loaded = torch.export.load("best.pt2").module()
@@ -97,7 +102,7 @@ def test_whole_networks_compute_the_same(study, folder, capfd):
 
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     pytest.importorskip("onnx", reason="needs the extra onnx")
-    assert export("--format", "onnx", "--out", "best.onnx", "--input-shape", f"1,{width}") == 0
+    assert export("--format", "onnx", "--out", "best.onnx", *shape) == 0
     session = onnxruntime.InferenceSession("best.onnx")
     (given,), (found,) = session.get_inputs(), session.get_outputs()
     assert (given.name, given.shape, found.name) == ("input", ["batch", width], "output")

@@ -27,7 +27,9 @@ def test_json_is_one_object_whatever_the_evaluator_prints(answer):
     assert (found["seed"], found["budget"], found["queries"]) == (3, 8, 8)
     assert [entry["query"] for entry in found["trajectory"]] == list(range(1, 9))
     for entry in found["trajectory"]:
-        assert set(entry) == {"query", "architecture", "metrics", "feasible", "cost"}
+        assert set(entry) == {
+            "query", "architecture", "metrics", "feasible", "cost", "worker",
+        }  # fmt: skip
         assert set(entry["architecture"]) == {"depth", "width", "norm"}
         assert set(entry["metrics"]) == {"val", "test", "params"}
         assert entry["feasible"] is True
@@ -62,7 +64,11 @@ def test_options_reach_the_search(answer):
 def test_the_summary_and_the_files(folder, capfd):
     import torch
 
-    assert run(["search", "mine.py:task", "--budget", "12", "--method", "random"]) == 0
+    search = ["search", "mine.py:task", "--budget", "12", "--method", "random"]
+    assert run(search) == 0
+    assert "network" not in capfd.readouterr().out  # Its evaluator kept none.
+    (folder / "mine-random-0.journal").unlink()
+    assert run([*search, "--retrain"]) == 0
     out, err = capfd.readouterr()
     assert "./mine-random-0.journal" in err.splitlines()[0]
     assert "12/12 queries, best val" in err
@@ -74,7 +80,8 @@ def test_the_summary_and_the_files(folder, capfd):
         assert text in out
     assert (folder / "mine-random-0.png").read_bytes().startswith(b"\x89PNG")
     kept = torch.load(folder / "mine-random-0.pt", weights_only=True)
-    assert set(kept) == {"state_dict", "architecture", "task", "metrics"}
+    assert set(kept) == {"state_dict", "weights", "architecture", "task", "metrics"}
+    assert kept["weights"] == "trained"
     assert kept["state_dict"]["weight"].shape == (1, kept["architecture"]["width"])
     names = {path.name for path in folder.iterdir() if path.name != "__pycache__"}
     stem = "mine-random-0"
@@ -231,7 +238,7 @@ def test_a_file_that_prints_when_it_is_read(folder, answer):
 
 def test_what_was_found_is_told_although_the_network_can_not_be_trained_again(folder, capfd):
     (folder / "loud.py").write_text(LOUD)
-    assert run(["search", "loud.py:task", "--method", "random"]) == 1
+    assert run(["search", "loud.py:task", "--method", "random", "--retrain"]) == 1
     out, err = capfd.readouterr()
     assert 'best: {"a": 2}' in out
     assert "loud-random-0.png" in out

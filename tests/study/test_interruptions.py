@@ -34,7 +34,7 @@ from optiproxy.study import Study
 place, budget, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 study = Study(toys.slow_task, method="climber", storage=place)
 try:
-    study.run(budget, workers=workers)
+    study.run(budget, workers=workers, in_process=workers == 1)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -225,16 +225,18 @@ def test_a_worker_that_dies_is_a_failure_and_no_more(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_query_that_was_alone_when_its_worker_died_is_not_repeated(log):
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_query_that_ends_its_worker_is_tried_as_often_as_allowed(log, deaths):
     def evaluate(arch):
         with log.open("a") as file:
             file.write("begun\n")
         os.abort()
 
     study = Study(toys.task(evaluate), method="random")
-    study.run(1, workers=2)
+    study.run(1, workers=1, deaths=deaths)
     assert "SIGABRT" in study.queries[0].reason
-    assert log.read_text() == "begun\n"
+    assert study.queries[0].kind == "died"
+    assert log.read_text() == deaths * "begun\n"
 
 
 @pytest.mark.slow
@@ -421,13 +423,15 @@ def test_a_running_query_goes_before_a_waiting_duplicate(tmp_path, monkeypatch):
 def test_a_query_that_keeps_ending_its_process_is_told(tmp_path):
     place = tmp_path / "s.journal"
     script = SEARCH.replace("toys.slow_task", "toys.task(toys.deadly)")
-    for _ in range(3):
-        command = [sys.executable, "-c", script, str(place), "12", "1"]
-        assert subprocess.run(command).returncode == -signal.SIGKILL
+    command = [sys.executable, "-c", script, str(place), "12", "1"]
+    for earlier in range(4):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == -signal.SIGKILL
+        assert ("was interrupted 3 times" in done.stderr) == (earlier == 3)
     study = Study(toys.task(toys.deadly), method="climber", storage=place)
     study.run(12, workers=2)
-    assert "was interrupted 3 times" in study.notes[0]
     assert len(study.queries) == 12
+    assert study.notes == []
 
 
 def test_who_is_gone_and_who_is_not(monkeypatch):

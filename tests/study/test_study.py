@@ -160,7 +160,8 @@ def test_a_search_in_which_all_fails_ends_and_says_so():
     def broken(arch):
         raise ValueError("no such file: data.npy")
 
-    study = run(toys.task(broken), budget=14)
+    study = Study(toys.task(broken), method="climber")
+    study.run(14, max_failures=0)
     assert len(study.queries) == 14
     assert study.best is None
     assert study.notes == [

@@ -1,4 +1,4 @@
-"""Where evaluations run: processes of this machine, or a running Dask cluster."""
+"""A running Dask cluster as an executor."""
 
 from __future__ import annotations
 
@@ -13,22 +13,7 @@ _CONNECT = 10
 
 
 @contextmanager
-def executor_of(address: str | None, workers: int | None) -> Iterator[tuple[Executor | None, int]]:
-    """The `executor` and `workers` of `Study.run`; None for processes of this machine.
-
-    Args:
-        address: Of a Dask scheduler, or None.
-        workers: How many evaluations run at once; by default 1, on Dask one for each thread.
-    """
-    if address is None:
-        yield None, 1 if workers is None else workers
-        return
-    with _cluster(address) as (executor, threads):
-        yield executor, threads if workers is None else workers
-
-
-@contextmanager
-def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
+def dask_cluster(address: str) -> Iterator[tuple[Executor, int]]:
     """Connects to the scheduler at `address`: its executor, and how many threads it has.
 
     Raises:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from optiproxy.cli._networks import network
+from optiproxy.cli._networks import kept_weights, network
 from optiproxy.study import Study
 
 
-def write_files(study: Study, folder: Path, stem: str) -> Iterator[tuple[str, Path]]:
+def write_files(
+    study: Study, folder: Path, stem: str, *, retrain: bool
+) -> Iterator[tuple[str, Path]]:
     """Writes the figures and the best network; yields what each file is, and its path."""
     from optiproxy import report
 
@@ -32,7 +34,8 @@ def write_files(study: Study, folder: Path, stem: str) -> Iterator[tuple[str, Pa
         report.front_figure(shown, front, objectives=[o.text for o in objectives], title=study.name)
         yield "front", front
     best = study.best
-    if study.task.train is not None and best is not None:
+    if best is not None and (retrain or kept_weights(study, best) is not None):
+        model, trained = network(study, best, retrain=retrain)
         path = folder / f"{stem}.pt"
-        best.save(path, network(study, best)[0])
+        best.save(path, model, trained=trained)
         yield "network", path

@@ -5,24 +5,19 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from optiproxy.cli._study_command import study_command
 from optiproxy.metrics import Objective
 from optiproxy.study import Best, Record, Study
 
 
-def summary(study: Study, files: Sequence[tuple[str, Path | str]]) -> str:
-    """The best architecture, how it compares, what failed, the time, and the files written.
-
-    Args:
-        study: A study that was run.
-        files: The written files: what each is, and its path.
-    """
-    return "\n".join(_lines(study, files))
+def summary(study: Study) -> str:
+    """The best architecture, how it compares, what failed, and the time."""
+    return "\n".join(_lines(study))
 
 
-def _lines(study: Study, files: Sequence[tuple[str, Path | str]]) -> Iterator[str]:
+def _lines(study: Study) -> Iterator[str]:
     records = study.queries
     how = study.method if study.proxy is None else f"{study.method} with {study.proxy}"
     yield ""
@@ -46,9 +41,6 @@ def _lines(study: Study, files: Sequence[tuple[str, Path | str]]) -> Iterator[st
         f"time: {seconds.total:.1f} s, of it {seconds.optimizer:.1f} s to propose; "
         f"{seconds.oracle:.1f} s of evaluations"
     )
-    width = max((len(what) for what, _ in files), default=0)
-    for what, path in files:
-        yield f"{what:<{width}}  {path}"
 
 
 def _best(study: Study, best: Best, records: Sequence[Record]) -> Iterator[str]:
@@ -145,6 +137,9 @@ def _failures(study: Study, records: Sequence[Record]) -> Iterator[str]:
         reason = " ".join(reason.split())  # Errors of torch have several lines.
         most = "" if len(reasons) == 1 else f" ({count} of them)"
         yield f"failed: {reasons.total()} of {len(records)} evaluations{most}: {reason}"
+        failed = next((r for r in records if r.traceback), None)
+        if study.storage is not None and failed is not None:
+            yield f"  {study_command('show', study, '--query', str(failed.query))}"
 
 
 def number(value: float) -> str:

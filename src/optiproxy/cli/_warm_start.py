@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from optiproxy.cli._run_study import default_storage
+from optiproxy.cli._study_command import default_storage
 from optiproxy.errors import OptiProxyError, invalid
 from optiproxy.study import Record, Study
 

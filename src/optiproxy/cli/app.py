@@ -62,6 +62,24 @@ Examples:
 A study that was made in a program has no task to load: run that program on each machine.
 """
 
+_SHOW = """\
+Examples:
+
+  optiproxy show mnist1d-optiproxy-0
+  optiproxy show mnist1d-optiproxy-0 --query 7     with its traceback if it failed
+  optiproxy show edge --kind oom --storage runs.journal
+"""
+
+_RETRY = """\
+Examples:
+
+  optiproxy retry mnist1d-optiproxy-0 --query 7
+  optiproxy retry edge --kind oom --storage runs.journal
+
+Failed queries count in the budget. Retried ones are evaluated in their place, by
+optiproxy resume or by the workers that run.
+"""
+
 _EXPORT = """\
 Examples:
 
@@ -137,6 +155,18 @@ def make_app() -> App:
         help_epilogue=_WORKER,
     )
     app.command(
+        f"{commands}.show:show",
+        name="show",
+        help="Prints the queries of a stored search.",
+        help_epilogue=_SHOW,
+    )
+    app.command(
+        f"{commands}.retry:retry",
+        name="retry",
+        help="Has failed queries evaluated again.",
+        help_epilogue=_RETRY,
+    )
+    app.command(
         f"{commands}.report:report",
         name="report",
         help="Writes a stored search as an HTML report.",
@@ -174,7 +204,7 @@ def make_app() -> App:
 
 def _read(kind: Any, tokens: Sequence[Token]) -> Any:
     """An option's value from its text; unlike cyclopts it does not round for a whole number."""
-    if kind is int and not re.fullmatch(r"[+-]?\d+", tokens[0].value):
+    if kind in (int, int | None) and not re.fullmatch(r"[+-]?\d+", tokens[0].value):
         raise CoercionError(token=tokens[0], target_type=int)
     return convert(kind, tokens)
 

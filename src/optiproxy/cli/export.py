@@ -18,11 +18,12 @@ def export(
     format: Literal["pytorch", "onnx", "python", "json"] | None = None,
     query: int | None = None,
     input_shape: str | None = None,
+    retrain: bool = False,
 ) -> int:
     """Writes the best architecture of a stored search, or its network.
 
-    If the task can train, the network is trained again with the same seed; otherwise it has its
-    initial weights.
+    The network is the one that its evaluator kept in the query's folder. If there is none, it has
+    its initial weights, or is trained again (--retrain).
 
     Args:
         name: The study's name.
@@ -35,6 +36,7 @@ def export(
         query: The number of the query to write, instead of the best one.
         input_shape: The sizes of one input, separated by commas, such as 1,3,32,32; for .pt2, onnx
             and python, if the task has no example input.
+        retrain: Trains the network again with the same seed, if none was kept.
     """
     from optiproxy._atomic_write import whole
     from optiproxy.cli._networks import (
@@ -44,7 +46,7 @@ def export(
         write_onnx,
         write_program,
     )
-    from optiproxy.cli._run_study import default_storage
+    from optiproxy.cli._study_command import default_storage
     from optiproxy.errors import invalid
     from optiproxy.study import Study
 
@@ -68,16 +70,17 @@ def export(
     if study.task.train is None and not study.task.can_build:
         found.build()  # Its error goes before the one about inputs.
     inputs = example_input(study, input_shape) if program else ()  # Checked before any training.
-    model, trained = network(study, found, inputs)
+    model, trained = network(study, found, inputs, retrain=retrain)
     written = str(out)
     if not program:
-        found.save(out, model)
+        found.save(out, model, trained=trained)
     elif format == "python":
         written = f"{out} and {write_code(model, inputs, out, found)}"
     else:
         with whole(out) as unfinished:
             (write_onnx if format == "onnx" else write_program)(model, inputs, unfinished)
-    state = "trained" if trained else "with its initial weights: this task does not train networks"
+    again = " (--retrain trains it)" if study.task.train is not None else ""
+    state = "trained" if trained else f"with its initial weights: none were kept{again}"
     print(f"{written}: {found} (query {found.query}), {state}")
     return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from optiproxy.cli._evaluation import DEFAULT, Evaluation
+
 
 def resume(
     name: str,
@@ -10,8 +12,8 @@ def resume(
     storage: str | None = None,
     budget: int | None = None,
     cheap_budget: int | None = None,
-    workers: int | None = None,
-    dask: str | None = None,
+    how: Evaluation = DEFAULT,
+    retrain: bool = False,
     json: bool = False,
 ) -> int:
     """Continues a stored search, also after a crash.
@@ -24,25 +26,22 @@ def resume(
         budget: How many queries it has in the end; by default as many as it was begun with.
         cheap_budget: How many architectures may be measured in the end, including those that break
             a limit and are not trained; by default as many as it was begun with.
-        workers: How many evaluations run at once: by default 1, with --dask one for each thread of
-            the cluster.
-        dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
+        how: How architectures are evaluated.
+        retrain: Trains the best network again in the end, if its evaluator kept none.
         json: Prints exactly one JSON object on standard output.
     """
-    from optiproxy.cli._executors import executor_of
     from optiproxy.cli._quiet_stdout import quiet_stdout
-    from optiproxy.cli._run_study import default_storage, run_study
+    from optiproxy.cli._run_study import run_study
+    from optiproxy.cli._study_command import default_storage
     from optiproxy.errors import whole_number
     from optiproxy.study import Study
 
     if budget is not None:
         whole_number("budget", budget)
-    if workers is not None:
-        whole_number("workers", workers)
     with quiet_stdout():  # A task file may print.
         study = Study.load(name, storage or default_storage(name))
     total = budget or study.budget or 100
-    with executor_of(dask, workers) as (executor, at_once):
+    with how.arguments(study.task) as evaluation:
         return run_study(
-            study, total, at_once, cheap_budget=cheap_budget, executor=executor, json=json
+            study, total, {**evaluation, "cheap_budget": cheap_budget}, retrain=retrain, json=json
         )

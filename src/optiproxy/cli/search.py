@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from optiproxy.cli._evaluation import DEFAULT, Evaluation
+
 
 def search(
     task: str,
@@ -16,11 +18,11 @@ def search(
     constraint: list[str] | None = None,
     storage: str | None = None,
     name: str | None = None,
-    workers: int | None = None,
-    dask: str | None = None,
     measure: str | None = None,
     low_fidelity: int | None = None,
     warm_start: list[str] | None = None,
+    how: Evaluation = DEFAULT,
+    retrain: bool = False,
     json: bool = False,
 ) -> int:
     """Searches for the best architecture of a task.
@@ -44,9 +46,6 @@ def search(
         constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes); may be repeated.
         storage: A journal file (runs.journal) or a database (sqlite:///runs.db, postgresql://…).
         name: The study's name; by default TASK-METHOD-SEED.
-        workers: How many evaluations run at once: by default 1, with --dask one for each thread of
-            the cluster.
-        dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
         measure: Each network is measured before its training: onnx or torch on this machine, or a
             command for another device, such as "ssh pi measure.sh {onnx}", that prints JSON with
             at least latency_ms (see docs/hardware.md). One that breaks a limit is not trained.
@@ -55,19 +54,19 @@ def search(
             promising architectures are then trained in full.
         warm_start: An earlier search of the same space to learn from: the name of a study in the
             same storage, or a file that `search --json` wrote; may be repeated.
+        how: How architectures are evaluated.
+        retrain: Trains the best network again in the end, if its evaluator kept none.
         json: Prints exactly one JSON object on standard output.
     """
-    from optiproxy.cli._executors import executor_of
     from optiproxy.cli._quiet_stdout import quiet_stdout
-    from optiproxy.cli._run_study import default_storage, run_study
+    from optiproxy.cli._run_study import run_study
+    from optiproxy.cli._study_command import default_storage
     from optiproxy.cli._warm_start import earlier_searches
     from optiproxy.errors import whole_number
     from optiproxy.study import Study, check_cheap_budget, default_name
     from optiproxy.tasks import load
 
     whole_number("budget", budget)
-    if workers is not None:
-        whole_number("workers", workers)
     with quiet_stdout():  # A task file may print.
         loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
         if cheap_budget is not None:
@@ -78,7 +77,7 @@ def search(
         if storage is None and not loaded.in_memory:
             storage = default_storage(name)
         earlier = earlier_searches(warm_start or [], storage)
-    with executor_of(dask, workers) as (executor, at_once):
+    with how.arguments(loaded) as evaluation:
         with quiet_stdout():
             study = Study(
                 loaded,
@@ -90,5 +89,5 @@ def search(
                 warm_start=earlier,
             )
         return run_study(
-            study, budget, at_once, cheap_budget=cheap_budget, executor=executor, json=json
+            study, budget, {**evaluation, "cheap_budget": cheap_budget}, retrain=retrain, json=json
         )

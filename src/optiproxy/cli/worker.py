@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from optiproxy.cli._evaluation import DEFAULT, Evaluation
 
-def worker(
-    name: str, /, *, storage: str, workers: int | None = None, dask: str | None = None
-) -> int:
+
+def worker(name: str, /, *, storage: str, how: Evaluation = DEFAULT) -> int:
     """One more worker on a stored study, until the study's budget is spent.
 
     Any number may run at once, on any machine that reaches the storage; together they never repeat
@@ -14,21 +14,18 @@ def worker(
     Args:
         name: The study's name; optiproxy search creates it.
         storage: A journal file on a disk that all workers share, or a database.
-        workers: How many evaluations this one runs at once: by default 1, and with --dask one for
-            each of the cluster's threads.
-        dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
+        how: How architectures are evaluated.
     """
     import sys
 
-    from optiproxy.cli._executors import executor_of
     from optiproxy.cli._progress import SearchProgress
     from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli.app import FAILED, INTERRUPTED
     from optiproxy.errors import StudyError, whole_number
     from optiproxy.study import Record, Study
 
-    if workers is not None:
-        whole_number("workers", workers)
+    if how.workers is not None:
+        whole_number("workers", how.workers)
     with quiet_stdout():  # A task file may print.
         study = Study.load(name, storage)
     budget = study.budget
@@ -37,7 +34,7 @@ def worker(
             f"study {name!r} in {study.place} has no budget yet; start it with optiproxy search"
         )
     mine: list[Record] = []
-    with quiet_stdout(), executor_of(dask, workers) as (executor, at_once):
+    with quiet_stdout(), how.arguments(study.task) as evaluation:
         try:
             with SearchProgress(study, budget) as progress:
 
@@ -45,7 +42,7 @@ def worker(
                     mine.append(record)
                     progress(record)
 
-                study.run(budget, workers=at_once, executor=executor, callback=finished)
+                study.run(budget, callback=finished, **evaluation)
         except KeyboardInterrupt:
             print(f"stopped after {len(mine)} queries by this worker", file=sys.stderr)
             return INTERRUPTED

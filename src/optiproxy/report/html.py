@@ -156,6 +156,7 @@ def render(search: Search) -> str:
         shares=_shares(search),
         slowest=max(search.queries, key=lambda query: query["seconds"]),
         predicted=any(query.get("predicted") is not None for query in search.queries),
+        workers=len({query.get("worker") for query in search.queries}) > 1,
     )
 
 

@@ -1,12 +1,31 @@
 """Running a search: storage, workers, resuming, comparing. The only place that knows Optuna."""
 
-from optiproxy.study._checks import check_cheap_budget
-from optiproxy.study._storage.identity import default_name
-from optiproxy.study.comparison.compare import Comparison, SummaryRow, compare
-from optiproxy.study.records import Best, Record, Seconds
-from optiproxy.study.study import Study
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optiproxy._lazy import lazy
+
+if TYPE_CHECKING:
+    from optiproxy.study._checks import check_cheap_budget, check_evaluation
+    from optiproxy.study._storage.identity import default_name
+    from optiproxy.study.comparison.compare import Comparison, SummaryRow, compare
+    from optiproxy.study.records import Best, Record, Seconds
+    from optiproxy.study.study import Study
 
 __all__ = [
     "Best", "Comparison", "Record", "Seconds", "Study", "SummaryRow", "check_cheap_budget",
-    "compare", "default_name",
+    "check_evaluation", "compare", "default_name",
 ]  # fmt: skip
+
+# A worker process needs neither torch nor Optuna.
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        f"{__name__}._checks": ["check_cheap_budget", "check_evaluation"],
+        f"{__name__}._storage.identity": ["default_name"],
+        f"{__name__}.comparison.compare": ["Comparison", "SummaryRow", "compare"],
+        f"{__name__}.records": ["Best", "Record", "Seconds"],
+        f"{__name__}.study": ["Study"],
+    },
+)

@@ -19,6 +19,7 @@ from optiproxy.spaces import Architecture
 from optiproxy.study._curve_prediction import CurvePrediction
 from optiproxy.study._storage.trials import State, StoredTrial
 from optiproxy.tasks import Task
+from optiproxy.tasks.failures import DEVICE
 
 # The fraction of the budget that low-fidelity trainings may cost, and their largest number. On
 # NAS-Bench-201 (ImageNet16-120, a budget of 25, 12 of 200 epochs) 120 low-fidelity and 18 full
@@ -118,7 +119,8 @@ class Budget:
         self, optimizer: Optimizer, trials: Sequence[StoredTrial], epochs: int | None, n: int
     ) -> list[Architecture]:
         same = [trial for trial in trials if trial.epochs == epochs]
-        pending = [t.architecture for t in same if not t.finished]
+        # What a broken device did says nothing about an architecture, which is not proposed again.
+        pending = [t.architecture for t in same if not t.finished or t.kind == DEVICE]
         low = self._results([t for t in trials if t.epochs is not None]) if epochs is None else []
         # A method's own `restore` need not know of low fidelity.
         optimizer.restore(self._results(same), pending, **({"low": low} if low else {}))
@@ -136,7 +138,11 @@ class Budget:
     ) -> list[tuple[Architecture, dict[str, float] | None]]:
         """What a method learns of queries of one fidelity."""
         prediction = CurvePrediction(self._task, trials)
-        return [(t.architecture, prediction.metrics(t)) for t in trials if t.finished]
+        return [
+            (t.architecture, prediction.metrics(t))
+            for t in trials
+            if t.finished and t.kind != DEVICE
+        ]
 
     def drawn(self, optimizer: Optimizer) -> int:
         """The size of the method's initial design, which is drawn at random."""

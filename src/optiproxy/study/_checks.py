@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
+import math
+from typing import Any
 
 from optiproxy.errors import invalid, whole_number
+from optiproxy.study._folders import check_keep
+from optiproxy.study._workers.options import Workers
 from optiproxy.tasks import Task
 
 
@@ -32,27 +35,21 @@ def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) ->
         )
 
 
-def workers_of(workers: int | None, executor: Executor | None) -> int:
-    """How many evaluations run at once: `workers`, or by default all places of the executor.
+def check_evaluation(
+    task: Task,
+    *,
+    hours: float | None = None,
+    max_failures: int = 5,
+    keep: str | int = "best",
+    **options: Any,
+) -> Workers:
+    """How a run evaluates, by the arguments of `Study.run` of the same names.
 
     Raises:
-        InvalidValueError: It is not a whole number of 1 or more, or the executor's places are
-            unknown.
+        InvalidValueError: One can't be used, or two exclude each other.
     """
-    if workers is None:
-        workers = 1 if executor is None else _places(executor)
-        if not workers:
-            raise invalid("workers", None, "say how many evaluations the executor takes at once")
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise invalid("executor", executor, "give one with a method `submit`, or leave it out")
-    return whole_number("workers", workers)
-
-
-def _places(executor: Executor) -> int | None:
-    """How many evaluations an executor takes at once; None if it is unknown."""
-    if client := getattr(executor, "_client", None):  # Dask's
-        threads: int = sum(client.nthreads().values())
-        return threads
-    # The standard library's executors have this attribute, and loky's.
-    places: int | None = getattr(executor, "_max_workers", None)
-    return places
+    if hours is not None and not 0 < hours < math.inf:
+        raise invalid("hours", hours, "give a number greater than 0")
+    whole_number("max_failures", max_failures, least=0)
+    check_keep(keep)
+    return Workers.of(task, **options)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optiproxy.errors import OptiProxyError
-from optiproxy.study._storage.trials import State, Trials
+from optiproxy.errors import OptiProxyError, invalid, unknown
+from optiproxy.study._storage.trials import State, StoredTrial, Trials
 from optiproxy.study.records import Best, Record, Seconds
 from optiproxy.tasks import Task
 
@@ -39,10 +39,37 @@ def seconds(trials: Trials) -> Seconds:
     )
 
 
+def by_number(trials: Trials) -> dict[int, tuple[Record, StoredTrial]]:
+    """The finished queries with their trials, by their numbers."""
+    counted = (trial for trial in trials.read() if trial.counted)
+    return {r.query: (r, trial) for r, trial in zip(records(trials), counted, strict=True)}
+
+
+def retry(trials: Trials, query: int | None, kind: str | None) -> tuple[int, ...]:
+    """Queues failed queries again; see `Study.retry`."""
+    numbered = by_number(trials)
+    failed = {n: r for n, (r, _) in numbered.items() if r.metrics is None and not r.stopped}
+    if query is not None and query not in failed:
+        found = ", ".join(map(str, failed)) or "none did"
+        raise invalid("query", query, f"give one that failed ({found})")
+    kinds = sorted({record.kind for record in failed.values()})
+    if kind is not None and kind not in kinds:
+        raise unknown("kind", kind, kinds)
+    chosen = [n for n, r in failed.items() if query in (None, n) and kind in (None, r.kind)]
+    for n in chosen:
+        trials.retry(numbered[n][1])
+    return tuple(chosen)
+
+
 def best(queries: Iterable[Record], task: Task, seed: int) -> Best | None:
     """The best feasible architecture by the first objective, of full trainings."""
+    return next(iter(ranked(queries, task, seed)), None)
+
+
+def ranked(queries: Iterable[Record], task: Task, seed: int) -> list[Best]:
+    """The feasible architectures of full trainings, the best by the first objective first."""
     metric, sign = task.objectives[0].metric, task.objectives[0].sign
-    return max(_feasible(queries, task, seed), key=lambda f: sign * f.metrics[metric], default=None)
+    return sorted(_feasible(queries, task, seed), key=lambda f: -sign * f.metrics[metric])
 
 
 def pareto(queries: Iterable[Record], task: Task, seed: int) -> tuple[Best, ...]:

@@ -7,24 +7,35 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from contextlib import contextmanager
+from typing import NoReturn
 
+from optiproxy.errors import StudyError
 from optiproxy.metrics import is_name
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
 from optiproxy.study._budget import Budget
 from optiproxy.study._curve_prediction import medians
+from optiproxy.study._deadline import Deadline
+from optiproxy.study._folders import Folders
 from optiproxy.study._storage.lease import DURATION
 from optiproxy.study._storage.trials import State, StoredTrial, Trials, duplicates
 from optiproxy.study._workers.interrupts import Interrupts
-from optiproxy.study._workers.pool import Pool, death, result
+from optiproxy.study._workers.options import Workers
+from optiproxy.study._workers.pool import Answer, Pool, result
+from optiproxy.study._workers.processes import WorkerDied
 from optiproxy.study.records import Record
 from optiproxy.tasks import Evaluation
+from optiproxy.tasks.failures import NOT_FINITE
 
 # After so many queries without a single result the evaluator is probably broken: early enough that
 # little is spent on it.
 _SUSPICIOUS = 3
+
+# Kinds of failures by which an evaluator says that an architecture has no result: none of them
+# shows that its code is broken.
+_DELIBERATE = ("EvaluationFailed", "MeasurementFailed", NOT_FINITE)
 
 # A query that was interrupted so often probably ends its process itself.
 _SUSPICIOUS_REPEATS = 3
@@ -40,8 +51,12 @@ class Runner:
         trials: The history.
         optimizer: Rebuilt from the history before each proposal, so that it has no other memory.
         pool: Evaluates.
-        workers: How many evaluations run at once.
+        workers: How many evaluations run at once, and when one has failed.
         budget: What is proposed next, and how much may be.
+        deadline: When the run ends at the latest.
+        max_failures: The run stops if its first results, so many, are failures of the same kind;
+            0 for never.
+        folders: Of the queries, for an evaluator that wants one.
         active: The names of this process's runs, this one included.
         shared: Whether other processes may use the storage.
         interrupts: When Ctrl-C may act.
@@ -55,8 +70,11 @@ class Runner:
         optimizer: Optimizer,
         pool: Pool,
         *,
-        workers: int,
+        workers: Workers,
         budget: Budget,
+        deadline: Deadline,
+        max_failures: int,
+        folders: Folders | None,
         active: set[str],
         shared: bool,
         interrupts: Interrupts,
@@ -68,12 +86,15 @@ class Runner:
         self._pool = pool
         self._workers = workers
         self._budget = budget
+        self._deadline = deadline
+        self._max_failures = max_failures
+        self._folders = folders
         self._active = active
         self._shared = shared
         self._interrupts = interrupts
         self._finished = finished
         self._note = note
-        self._out: dict[Future[Evaluation | str], StoredTrial] = {}
+        self._out: dict[Answer, StoredTrial] = {}
         self._mine: dict[int, StoredTrial] = {}  # By id: all that this run holds.
         self._queue: deque[StoredTrial] = deque()
         self._exhausted = False
@@ -81,32 +102,45 @@ class Runner:
         self._mark = time.perf_counter()
         self._results = 0
         self._failures: Counter[str] = Counter()
+        self._kinds: set[str] = set()
+        self._stopping = False  # Nothing more is handed out.
 
-    def run(self) -> None:
-        """Returns when the study has its queries, or when there is nothing left to propose.
+    def run(self) -> bool:
+        """Returns when the study has its queries, or when the run has to stop.
+
+        Returns:
+            Whether all evaluations have finished; False if some still run after the deadline.
 
         Raises:
             KeyboardInterrupt: Ctrl-C. What was running is marked, so that it is repeated.
         """
-        self._warn_of_repeats(self._trials.repair(self._active))
+        trials = self._trials.repair(self._active)
+        if self._workers.in_process:
+            self._warn_of_repeats(trials)
         with self._leases():
             try:
                 self._loop()
-            except BaseException:
-                for trial in list(self._mine.values()):
+            finally:  # What still runs: after Ctrl-C, an error, or the deadline.
+                left = list(self._mine.values())
+                for trial in left:
                     self._trials.interrupt(trial)
                     self._mine.pop(trial.id, None)
-                raise
         if self._results and self._failures.total() == self._results and not self._succeeded:
             self._note_failures()
+        return not left
 
     def _loop(self) -> None:
         while True:
             self._interrupts.check()
             self._hand_out()
+            if self._out and not self._deadline.left:
+                n = len(self._out)
+                were = "evaluation was" if n == 1 else "evaluations were"
+                self._note_deadline(f"{n} {were} stopped, which the next run repeats")
+                return
             if self._out:
                 self._collect()
-            elif self._elsewhere:
+            elif self._elsewhere and not self._stopping:
                 self._await_others()
             else:
                 return
@@ -115,24 +149,30 @@ class Runner:
         holders = {str(lease) for trial in self._elsewhere for lease in trial.leases}
         self._note(f"waiting for the last queries, which run in {', '.join(sorted(holders))}")
         with self._interrupts.open():
-            time.sleep(_POLL)
+            time.sleep(min(_POLL, self._deadline.left))
+        self._stopping = not self._deadline.left
 
     # ---- handing out ----
 
     def _hand_out(self) -> None:
-        while len(self._out) < self._workers:
+        while len(self._out) < self._workers.count and not self._stopping:
             self._interrupts.check()
             trial = self._next()
             if trial is None:
+                return
+            if not self._deadline.fits(self._trials.read(), trial.epochs):
+                self._stopping = True
+                self._note_deadline("no further evaluation would have fitted")
                 return
             if self._trials.take(trial):
                 self._mine[trial.id] = trial
                 self._out[self._submitted(trial)] = trial
 
-    def _submitted(self, trial: StoredTrial) -> Future[Evaluation | str]:
+    def _submitted(self, trial: StoredTrial) -> Answer:
         task = self._trials.task
         known = medians(task, self._trials.read(), trial.epochs) if task.reports_curve else {}
-        return self._pool.submit(trial.architecture, trial.epochs, known)
+        folder = None if self._folders is None else self._folders.made(trial)
+        return self._pool.submit(trial.architecture, trial.epochs, known, folder)
 
     def _next(self) -> StoredTrial | None:
         """The next query to run; None if there is none for now."""
@@ -217,41 +257,43 @@ class Runner:
     def _collect(self) -> None:
         # With a timeout, to notice what others queue while nothing finishes here.
         with self._interrupts.open():
-            done, _ = wait(self._out, timeout=DURATION / 4, return_when=FIRST_COMPLETED)
-        broken: list[tuple[StoredTrial, BrokenExecutor]] = []
+            done, _ = wait(
+                self._out,
+                timeout=min(DURATION / 4, self._deadline.left),
+                return_when=FIRST_COMPLETED,
+            )
+        broken: BrokenExecutor | None = None
         for future in sorted(done, key=lambda f: self._out[f].number):
-            trial = self._out.pop(future)
-            try:
-                self._write(trial, result(future))
-            except BrokenExecutor as error:
-                broken.append((trial, error))
-        if broken:
-            self._recover(broken)
+            broken = self._finish(future) or broken
+        if broken is not None:
+            self._give_up(broken)
 
-    def _recover(self, broken: list[tuple[StoredTrial, BrokenExecutor]]) -> None:
-        """Finds out which query killed its worker, which took all pending ones with it."""
+    def _finish(self, future: Answer) -> BrokenExecutor | None:
+        """Writes a result; returns the error if the whole executor broke instead."""
+        trial = self._out.pop(future)
+        try:
+            self._write(trial, result(future))
+        except WorkerDied as death:
+            if self._trials.deaths(trial) + 1 >= self._workers.deaths:
+                self._write(trial, death.evaluation)
+                return None
+            self._trials.died(trial, death.evaluation.reason)
+            self._mine.pop(trial.id, None)
+            self._trials.repair(self._active)  # Queues it again.
+        except BrokenExecutor as error:
+            return error
+        return None
+
+    def _give_up(self, error: BrokenExecutor) -> NoReturn:
+        """Writes what has a result although the executor broke, and ends the run."""
         while self._out:
-            future, trial = self._out.popitem()
+            future = next(iter(self._out))
             with self._interrupts.open():
                 wait([future])
-            try:
-                self._write(trial, result(future))
-            except BrokenExecutor as error:
-                broken.append((trial, error))
-        self._pool.renew()
-        if len(broken) == 1:
-            self._write(broken[0][0], death(broken[0][1]))
-            return
-        # One by one: the query that kills its worker is alone, and the others get their results.
-        for trial, _ in sorted(broken, key=lambda pair: pair[0].number):
-            future = self._submitted(trial)
-            with self._interrupts.open():
-                wait([future])
-            try:
-                self._write(trial, result(future))
-            except BrokenExecutor as error:
-                self._pool.renew()
-                self._write(trial, death(error))
+            self._finish(future)
+        raise StudyError(
+            f"executor: it broke and can't be used any more ({error}); run again with a new one"
+        ) from error
 
     def _write(self, trial: StoredTrial, evaluation: Evaluation) -> None:
         now = time.perf_counter()
@@ -264,6 +306,8 @@ class Runner:
             )
             return
         self._mark = now
+        if self._folders is not None:
+            self._folders.prune(self._trials.read(), self._trials.task, self._optimizer.seed)
         if evaluation.dropped:
             return
         for name in evaluation.left_out:
@@ -274,8 +318,10 @@ class Runner:
         self._results += not evaluation.stopped  # A stopped training is no failure.
         if evaluation.metrics is None and not evaluation.stopped:
             self._failures[evaluation.reason] += 1
+            self._kinds.add(evaluation.kind)
             if self._results == self._failures.total() == _SUSPICIOUS and not self._succeeded:
                 self._note_failures()
+            self._stop_if_broken()
         self._finished(written.record(self._number(trial), self._trials.task))
 
     def _number(self, trial: StoredTrial) -> int:
@@ -307,13 +353,31 @@ class Runner:
         reason = " ".join(reason.split())
         self._note(f"no evaluation succeeded ({self._results} so far, {count} of them: {reason})")
 
+    def _stop_if_broken(self) -> None:
+        """Stops the run if all of its first queries failed by the same exception."""
+        same = len(self._kinds) == 1 and self._kinds.isdisjoint(_DELIBERATE)
+        if not same or not self._results == self._failures.total() == self._max_failures:
+            return
+        if self._succeeded:
+            return
+        self._stopping = True
+        self._note(
+            f"stopped: the first {self._results} queries all failed ({', '.join(self._kinds)}); "
+            "mend the evaluator and have them evaluated again (study.retry(), optiproxy retry), or "
+            "go on in spite of it with max_failures=0 (--max-failures 0)"
+        )
+
+    def _note_deadline(self, why: str) -> None:
+        self._note(f"stopped at the end of its time ({self._deadline.hours:g} hours): {why}")
+
     def _warn_of_repeats(self, trials: list[StoredTrial]) -> None:
         for trial in trials:
             times = self._trials.interruptions(trial) if trial.state is State.WAITING else 0
             if times >= _SUSPICIOUS_REPEATS:
                 self._note(
                     f"query {trial.number} was interrupted {times} times; if it ends the process "
-                    "itself, use 2 workers or more: they record that as a failure and go on"
+                    "itself, evaluate in worker processes (workers=1, without --in-process), which "
+                    "record that as a failure and go on"
                 )
 
     @contextmanager

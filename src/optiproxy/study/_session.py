@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from optiproxy.search import Optimizer
 from optiproxy.study._budget import Budget
+from optiproxy.study._deadline import Deadline
+from optiproxy.study._folders import Folders
 from optiproxy.study._runner import Runner
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._workers.interrupts import Interrupts
+from optiproxy.study._workers.options import Workers
 from optiproxy.study._workers.pool import pool_of
 from optiproxy.study.records import Record
 
@@ -26,8 +28,10 @@ def run_session(
     *,
     budget: int,
     cheap_budget: int,
-    workers: int,
-    executor: Executor | None,
+    workers: Workers,
+    hours: float | None,
+    max_failures: int,
+    folders: Folders | None,
     shared: bool,
     finished: Callable[[Record], None],
     note: Callable[[str], None],
@@ -41,7 +45,9 @@ def run_session(
         budget: As checked by `Study.run`, like the next three.
         cheap_budget: See there.
         workers: See there.
-        executor: See there.
+        hours: See there.
+        max_failures: See there.
+        folders: Of the queries, for an evaluator that wants one.
         shared: Whether other processes may use the storage.
         finished: Called with each result.
         note: Called with warnings for the user.
@@ -52,22 +58,24 @@ def run_session(
     run = uuid.uuid4().hex
     trials.begin(run)
     with Interrupts() as interrupts, _active(run):
-        pool = pool_of(trials.task, seed, workers, executor, interrupts)
+        pool = pool_of(trials.task, seed, workers, interrupts)
         done = False
         try:
-            Runner(
+            done = Runner(
                 trials,
                 optimizer,
                 pool,
                 workers=workers,
                 budget=Budget(trials.task, budget, cheap_budget),
+                deadline=Deadline(hours),
+                max_failures=max_failures,
+                folders=folders,
                 active=_ACTIVE,
                 shared=shared,
                 interrupts=interrupts,
                 finished=finished,
                 note=note,
             ).run()
-            done = True
         finally:
             pool.close(kill=not done)
 

@@ -40,6 +40,11 @@ class Record:
         stopped: Whether its training was stopped early, behind the others; it has no metrics.
         predicted: The first objective as the method's model predicted it when it proposed this
             query; None for a method without a model, and for queries that were drawn at random.
+        kind: The kind of the failure (``"oom"``, ``"time-limit"``, ``"nan"``, ``"died"``,
+            ``"device"``, or the exception's class); empty if it did not fail.
+        traceback: The traceback of the evaluator's exception, if it raised one.
+        worker: The number of the worker process that evaluated it; None for the search's own.
+        device: The accelerator that the worker was given, as ``CUDA_VISIBLE_DEVICES`` names it.
     """
 
     query: int
@@ -54,12 +59,16 @@ class Record:
     cost: float = 1.0
     stopped: bool = False
     predicted: float | None = None
+    kind: str = ""
+    traceback: str = ""
+    worker: int | None = None
+    device: str = ""
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON values: ``--json``, reports and result tables are made from it.
 
         A failed query has ``failed``, the reason, and empty metrics; one that was dropped untrained
-        has ``reason``. ``stopped``, ``epochs`` and ``predicted`` are left out where they do not
+        has ``reason``. Other fields are left out where they do not
         apply; a metric that is not finite is None; `measured` is not included.
         """
         optional = {
@@ -68,6 +77,10 @@ class Record:
             "stopped": self.stopped or None,
             "epochs": self.epochs,
             "predicted": self.predicted,
+            "kind": self.kind or None,
+            "traceback": self.traceback or None,
+            "worker": self.worker,
+            "device": self.device or None,
         }
         return {
             "query": self.query,
@@ -88,7 +101,7 @@ class Record:
             KeyError, TypeError, AttributeError: It is something else.
         """
         names = ("query", "feasible", "cost", "seconds", "optimizer_seconds", "stopped", "epochs",
-                 "predicted")  # fmt: skip
+                 "predicted", "kind", "traceback", "worker", "device")  # fmt: skip
         options = dict(plain["architecture"])
         metrics = {n: math.nan if v is None else v for n, v in plain["metrics"].items()}
         return cls(
@@ -142,35 +155,48 @@ class Best:
         Args:
             inputs: What lazy layers get their shapes from; none for the task's example input.
         """
+        if self.task.train is None:
+            return self.initial(inputs)
+        seed = evaluation_seed(self.seed, self.architecture)
+        return checked_network("train", self.task.train(self.architecture, seed))
+
+    def initial(self, inputs: tuple[Any, ...] = ()) -> nn.Module:
+        """The network with its initial weights, the same every time; `inputs` as for `module`."""
         import torch
 
         from optiproxy.hardware import has_lazy_layers, materialise
 
-        seed = evaluation_seed(self.seed, self.architecture)
-        if self.task.train is not None:
-            return checked_network("train", self.task.train(self.architecture, seed))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # The same initial weights every time.
+            torch.manual_seed(evaluation_seed(self.seed, self.architecture))
             model = self.build()
             if has_lazy_layers(model) and not inputs and self.task.example_input is not None:
                 inputs = as_inputs(self.task.example_input())
             # Lazy layers draw their weights here, from the same seed.
             return materialise(model, inputs) if inputs else model
 
-    def save(self, path: str | os.PathLike[str], model: nn.Module | None = None) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        model: nn.Module | None = None,
+        *,
+        trained: bool | None = None,
+    ) -> None:
         """Writes the network's weights and what they belong to.
 
-        ``torch.load(path, weights_only=True)`` gives ``state_dict``, ``architecture``, ``task`` and
-        ``metrics``.
+        ``torch.load(path, weights_only=True)`` gives ``state_dict``, ``weights`` ("trained" or
+        "initial"), ``architecture``, ``task`` and ``metrics``.
 
         Args:
             path: The file.
             model: What `module` returned, if it is at hand.
+            trained: Whether that is trained; by default whether the task trains networks.
         """
         import torch
 
+        trained = self.task.train is not None if trained is None else trained
         with whole(Path(path)) as unfinished:
             content = {
+                "weights": "trained" if trained else "initial",
                 "state_dict": (self.module() if model is None else model).state_dict(),
                 "architecture": dict(self.architecture),
                 "task": self.task.name,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -18,10 +23,17 @@ from optiproxy.search.warm_start import EarlierStudy, read_earlier
 from optiproxy.spaces import Space
 from optiproxy.study import _results
 from optiproxy.study._budget import Budget
-from optiproxy.study._checks import check_cheap_budget, workers_of
+from optiproxy.study._checks import check_cheap_budget, check_evaluation
+from optiproxy.study._folders import Folders
 from optiproxy.study._method import Method
 from optiproxy.study._session import run_session
-from optiproxy.study._storage.identity import BUDGET, CHEAP_BUDGET, Identity, default_name
+from optiproxy.study._storage.identity import (
+    BUDGET,
+    CHEAP_BUDGET,
+    TIME_LIMIT,
+    Identity,
+    default_name,
+)
 from optiproxy.study._storage.open import Storage, open_storage, quiet, shown, storage_errors
 from optiproxy.study._storage.trials import State, Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
@@ -221,6 +233,14 @@ class Study:
         cheap_budget: int | None = None,
         workers: int | None = None,
         executor: Executor | None = None,
+        in_process: bool | None = None,
+        gpus: str | int | None = None,
+        workers_per_gpu: int | None = None,
+        time_limit: float | str | None = None,
+        hours: float | None = None,
+        deaths: int = 2,
+        max_failures: int = 5,
+        keep: str | int = "best",
         callback: Callable[[Record], None] | None = None,
     ) -> None:
         """Searches until the study has `budget` queries, including earlier runs and failures.
@@ -237,8 +257,25 @@ class Study:
                 that comes before a training (`Metric`, ``measure``). Those that break a limit are
                 dropped untrained and are no queries. Stored with the study; by default an earlier
                 run's, else ten times `budget`.
-            workers: How many evaluations run at once, by default 1: in this process. More run in
-                worker processes; one that dies is recorded as a failure.
+            workers: How many evaluations run at once, each in a worker process that may die or hang
+                alone. By default one for each of the `gpus`; without them one evaluation runs at a
+                time, in this process.
+            in_process: True to evaluate in this process, False never to; by default what `workers`
+                says. A look-up in a table is made in this process if `workers` is 1.
+            gpus: The GPUs of the workers, in turn: ``"auto"``, how many, or which (``"0,1,3"``).
+                Each worker sees only its own, as ``cuda:0``.
+            workers_per_gpu: How many workers share each GPU, by default 1.
+            time_limit: How long an evaluation may take: seconds, or ``"90s"``, ``"5m"``, ``"2h"``.
+                One that takes longer is ended with all processes that it started, and is a failed
+                query. Stored with the study; by default an earlier run's, else the task's.
+            hours: How long this run may take. It stops proposing when no further evaluation would
+                fit, and what still runs in the end is repeated by the next run.
+            deaths: How often an evaluation may end its process before it is a failed query.
+            max_failures: The run stops if its first queries, so many, all failed by the same
+                exception, since the evaluator is broken; 0 for never.
+            keep: Whose folders are kept if the evaluator declares `folder` (see `Task`): ``"all"``,
+                ``"best"`` (with several objectives the Pareto front too), or the best so many.
+                Those of unfinished queries always are.
             executor: Any ``concurrent.futures.Executor`` to evaluate on, such as
                 ``client.get_executor()`` of ``dask.distributed``, or one of submitit's; it gets
                 `workers` evaluations at once.
@@ -254,7 +291,21 @@ class Study:
         budget = whole_number("budget", budget)
         kept = cheap_budget or self._cheap_budget(budget)
         check_cheap_budget(self.task, cheap_budget, kept, budget)
-        workers = workers_of(workers, executor)
+        how = check_evaluation(
+            self.task,
+            hours=hours,
+            max_failures=max_failures,
+            keep=keep,
+            workers=workers,
+            executor=executor,
+            in_process=in_process,
+            gpus=gpus,
+            workers_per_gpu=workers_per_gpu,
+            time_limit=time_limit,
+            stored_limit=self.time_limit,
+            deaths=deaths,
+        )
+        folders = Folders(self._folders, keep) if self.task.wants_folder else None
         if callback is not None and not callable(callback):
             raise invalid("callback", callback, "give a function of one record")
         self.task.prepare()
@@ -271,20 +322,66 @@ class Study:
             self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
             if cheap_budget is not None:
                 self.optuna.set_user_attr(CHEAP_BUDGET, int(cheap_budget))
+            if time_limit is not None:
+                self.optuna.set_user_attr(TIME_LIMIT, how.time_limit)
             run_session(
                 self._trials,
                 self._optimizer,
                 self.seed,
                 budget=budget,
                 cheap_budget=kept,
-                workers=workers,
-                executor=executor,
+                workers=how,
+                hours=hours,
+                max_failures=max_failures,
+                folders=folders,
                 shared=self.storage is not None,
                 finished=callback or (lambda record: None),
                 note=self._note,
             )
         for diagnosis in self.diagnoses:
             self._note(str(diagnosis))
+
+    @cached_property
+    def _folders(self) -> Path:
+        """The folder of the queries' folders: beside a journal file, else in the working folder.
+
+        For a study in memory it is a temporary one, which goes with the study.
+        """
+        if self.storage is None:
+            folder = tempfile.mkdtemp(prefix="optiproxy-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            return Path(folder)
+        place = os.fspath(self.storage)
+        name = re.sub(r"[^\w.+-]+", "-", self.name)
+        return (Path() if "://" in place else Path(place).parent) / f"{name}-queries"
+
+    def folder(self, query: int) -> Path | None:
+        """The folder in which a query's evaluator kept its files; None if there is none (any more).
+
+        Args:
+            query: The number of a finished query.
+        """
+        found = _results.by_number(self._trials).get(query)
+        if found is None or not self.task.wants_folder:
+            return None
+        folder = Folders(self._folders).of(found[1])
+        return folder if folder.is_dir() else None
+
+    def retry(self, query: int | None = None, *, kind: str | None = None) -> tuple[int, ...]:
+        """Queues failed queries again, for the next `run` to evaluate.
+
+        Args:
+            query: One of them, by its number; None for all.
+            kind: Only those of one kind of failure (`Record.kind`).
+
+        Returns:
+            Their numbers.
+
+        Raises:
+            InvalidValueError: There is no such query, it did not fail, or there is no such kind.
+        """
+        with storage_errors(self.storage):
+            return _results.retry(self._trials, query, kind)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -308,6 +405,12 @@ class Study:
         """The cheap budget that the study was last given; None for the default."""
         kept: int | None = self.optuna.user_attrs.get(CHEAP_BUDGET)
         return kept
+
+    @property
+    def time_limit(self) -> float | None:
+        """Seconds that an evaluation may take, as a run was last given it; None for the task's."""
+        limit: float | None = self.optuna.user_attrs.get(TIME_LIMIT)
+        return limit
 
     def _cheap_budget(self, budget: int) -> int:
         return self.cheap_budget or CHEAP_FACTOR * budget

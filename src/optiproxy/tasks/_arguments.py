@@ -25,7 +25,7 @@ def check_evaluator(function: Callable[..., Any], fidelities: Sequence[int]) -> 
         raise invalid(
             "Task: evaluate", parameters, "with fidelities it must declare a keyword epochs"
         )
-    declared = {"seed", "report"} & set(parameters)
+    declared = {"seed", "report", "folder"} & set(parameters)
     names = [*declared, "epochs"] if fidelities else [*declared]
     try:
         signature = inspect.signature(function)
@@ -37,8 +37,8 @@ def check_evaluator(function: Callable[..., Any], fidelities: Sequence[int]) -> 
         raise invalid(
             "Task: evaluate",
             f"{getattr(function, '__name__', function)}{signature}",
-            f"it must take one architecture, and of keywords seed, report and (with fidelities) "
-            f"epochs at most: {error}",
+            f"it must take one architecture, and of keywords seed, report, folder and (with "
+            f"fidelities) epochs at most: {error}",
         ) from None
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 from optiproxy.errors import EvaluationFailed, EvaluatorMistake
@@ -46,7 +48,12 @@ class Queried(Protocol):
 
 
 def keywords(
-    task: Queried, arch: Architecture, seed: int, epochs: int | None, curve: Curve
+    task: Queried,
+    arch: Architecture,
+    seed: int,
+    epochs: int | None,
+    curve: Curve,
+    folder: Path | None,
 ) -> dict[str, Any]:
     """The evaluator's keywords, of those that it declares."""
     parameters = parameters_of(task.evaluator)
@@ -57,14 +64,21 @@ def keywords(
         found["epochs"] = task.fidelities[-1] if epochs is None else epochs
     if "report" in parameters:
         found["report"] = curve
+    if "folder" in parameters:
+        found["folder"] = folder
     return found
 
 
 def answer(
-    task: Queried, arch: Architecture, seed: int, epochs: int | None, curve: Curve
+    task: Queried,
+    arch: Architecture,
+    seed: int,
+    epochs: int | None,
+    curve: Curve,
+    folder: Path | None,
 ) -> Evaluation:
     """Evaluates one architecture; see `Task.query`."""
-    given = keywords(task, arch, seed, epochs, curve)
+    given = keywords(task, arch, seed, epochs, curve, folder)
     known: dict[str, Any] = {}
     start = time.perf_counter()
     try:
@@ -101,6 +115,16 @@ def answer(
     return Evaluation(
         metrics, seconds, measured=_how(found), curve=tuple(curve.points), left_out=left_out
     )
+
+
+@contextmanager
+def folder_of(task: Queried, folder: Path | None = None) -> Iterator[Path | None]:
+    """The folder for the evaluator: `folder`, by default a temporary one; None if it takes none."""
+    if "folder" not in parameters_of(task.evaluator) or folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="optiproxy-") as temporary:
+        yield Path(temporary)
 
 
 class _NotFinite(EvaluationFailed):

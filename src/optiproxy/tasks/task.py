@@ -84,7 +84,10 @@ class Task:
             objective. It may declare a keyword ``seed``, which is fixed by the study's seed and the
             architecture, ``epochs`` where there are `fidelities`, and ``report``, which it calls
             with an epoch and the first objective's value there: a training that is behind is
-            stopped. It may raise `EvaluationFailed`, or anything: a failure is recorded. May be
+            stopped. A keyword ``folder`` is a `pathlib.Path` in which it may keep what it likes,
+            such as a checkpoint, from which a repeated query can go on, and its trained network:
+            ``torch.save(model.state_dict(), folder / "network.pt")`` is what `optiproxy export`
+            delivers. It may raise `EvaluationFailed`, or anything: a failure is recorded. May be
             left out where there are `rows`.
         objectives: Metric → ``"max"`` or ``"min"``; the first one ranks. By default those that
             `evaluate` has as an attribute, as `train.classifier` does; so with `reported` and
@@ -409,6 +412,7 @@ class Task:
         seed: int = 0,
         epochs: int | None = None,
         medians: Mapping[int, float] | None = None,
+        folder: Path | None = None,
     ) -> Evaluation:
         """Evaluates one architecture; whatever goes wrong in the evaluator becomes a failure.
 
@@ -420,6 +424,7 @@ class Task:
             seed: The study's; the evaluator gets `evaluation_seed` of it and of `arch`.
             epochs: One of the task's fidelities; None for the full training.
             medians: Epoch → what the training must have reached by then, if it reports its curve.
+            folder: For an evaluator that declares it; by default a temporary one.
 
         Raises:
             DataError: See `prepare`; missing data are no failure of the architecture.
@@ -427,7 +432,8 @@ class Task:
         self.prepare()
         self._device_metrics()
         curve = Curve(medians or {}, self.objectives[0].sign)
-        return _evaluate.answer(self, arch, seed, epochs, curve)
+        with _evaluate.folder_of(self, folder) as place:
+            return _evaluate.answer(self, arch, seed, epochs, curve, place)
 
     def evaluate(self, arch: Architecture, **keywords: Any) -> Mapping[str, SupportsFloat] | float:
         """What the evaluator itself returns, or raises, for one architecture.
@@ -435,16 +441,24 @@ class Task:
         Args:
             arch: An architecture of the space.
             keywords: Of those that the evaluator declares, by default the seed of a study with seed
-                0, the full training's epochs, and a ``report`` that stops nothing.
+                0, the full training's epochs, a ``report`` that stops nothing, and a temporary
+                ``folder``.
         """
         self.prepare()
-        defaults = _evaluate.keywords(self, arch, 0, None, Curve({}, self.objectives[0].sign))
-        return self.evaluator(arch, **{**defaults, **keywords})
+        curve = Curve({}, self.objectives[0].sign)
+        with _evaluate.folder_of(self) as place:
+            defaults = _evaluate.keywords(self, arch, 0, None, curve, place)
+            return self.evaluator(arch, **{**defaults, **keywords})
 
     @property
     def reports_curve(self) -> bool:
         """Whether the evaluator reports its learning curve."""
         return "report" in _arguments.parameters_of(self.evaluator)
+
+    @property
+    def wants_folder(self) -> bool:
+        """Whether the evaluator declares a ``folder`` for its checkpoint and its network."""
+        return "folder" in _arguments.parameters_of(self.evaluator)
 
     def cost(self, epochs: int | None) -> float:
         """Cost of `epochs` epochs as a fraction of full training; None means full training."""

@@ -19,11 +19,15 @@ is complete its values, and its metrics as user attributes. Its other attributes
 ``optiproxy:seconds``       of the evaluation, and of the session since its last result
 ``optiproxy:measured``      how a metric was measured, if the evaluator reported it: device, …
 ``optiproxy:feasible``      where there are constraints (the dashboard does not show Optuna's own)
+``optiproxy:worker``        the number, the device and the host of the worker that evaluated it
 ``optiproxy:failed``        state FAIL: why the evaluation failed
+``optiproxy:kind``          of such a failure: see `optiproxy.tasks.failures`
+``optiproxy:traceback``     of such a failure: the evaluator's
 ``optiproxy:dropped``       state PRUNED: which limit its cheap metrics break; it was not trained
                             and counts only in the budget of measurements
 ``optiproxy:interrupted``   state FAIL: what ended its process; it is no query, it is repeated
-``optiproxy:repeats``       the number of the interrupted trial that this one repeats
+``optiproxy:died``          of such an interruption: the evaluation ended its own process
+``optiproxy:repeats``       the number of the interrupted or failed trial that this one repeats
 ``optiproxy:duplicate``     state FAIL: two processes proposed the same at once; it is no query
 =========================== ====================================================================
 """
@@ -131,6 +135,16 @@ class StoredTrial:
         value: float | None = self.attribute("predicted")
         return value
 
+    @property
+    def seconds(self) -> float:
+        """Duration of the evaluation; 0 before it has finished."""
+        return float(self.attribute("seconds", {}).get("evaluation", 0.0))
+
+    @property
+    def kind(self) -> str:
+        """The kind of its failure; empty if it did not fail."""
+        return str(self.attribute("kind", "")) if self.state is State.FAILED else ""
+
     def cost(self, task: Task) -> float:
         """What it costs of the budget, in full trainings."""
         return task.cost(self.epochs) * float(self.attribute("cost", 1.0))
@@ -148,13 +162,17 @@ class StoredTrial:
             metrics=metrics,
             feasible=metrics is not None and task.feasible(metrics),
             reason=failed if metrics is None else self.attribute("dropped", ""),
-            seconds=self.attribute("seconds", {}).get("evaluation", 0.0),
+            seconds=self.seconds,
             optimizer_seconds=self.optimizer_seconds,
             measured=self.attribute("measured", {}),
             epochs=self.epochs,
             cost=self.cost(task),
             stopped=self.stopped,
             predicted=self.predicted,
+            kind=self.kind,
+            traceback=self.attribute("traceback", ""),
+            worker=self.attribute("worker", {}).get("number"),
+            device=self.attribute("worker", {}).get("device", ""),
         )
 
 
@@ -258,14 +276,7 @@ class Trials:
         repeated = {trial.attribute("repeats") for trial in trials}
         for trial in trials:
             if trial.state is State.INTERRUPTED and trial.id not in repeated:
-                self._add(
-                    trial.number,
-                    trial.architecture,
-                    trial.optimizer_seconds,
-                    epochs=trial.epochs,
-                    predicted=trial.predicted,
-                    repeats=trial.id,
-                )
+                self._repeat(trial)
                 changed = True
         written = {(trial.number, trial.architecture) for trial in trials}
         for trial in trials:
@@ -335,6 +346,16 @@ class Trials:
                 cut_from=cut_from if shift == 0 else None,
             )
 
+    def _repeat(self, trial: StoredTrial) -> None:
+        self._add(
+            trial.number,
+            trial.architecture,
+            trial.optimizer_seconds,
+            epochs=trial.epochs,
+            predicted=trial.predicted,
+            repeats=trial.id,
+        )
+
     def _add(self, query: int, arch: Architecture, seconds: float, **attributes: Any) -> None:
         values = {"query": query, "ask_seconds": seconds, **attributes}
         self.study.add_trial(
@@ -385,7 +406,13 @@ class Trials:
             "known": evaluation.known if evaluation.stopped else None,
             "measured": evaluation.measured or None,
             "dropped": evaluation.dropped or None,
+            "kind": evaluation.kind or None,
+            "traceback": evaluation.traceback or None,
         }
+        if evaluation.worker is not None:
+            device = evaluation.device
+            host = self._lease.host.partition("/")[0]
+            values["worker"] = {"number": evaluation.worker, "device": device, "host": host}
         try:
             for name, value in values.items():
                 if value is not None:
@@ -423,6 +450,27 @@ class Trials:
         """Ends a running query that has no result; `repair` queues it again."""
         self._fail(trial, "interrupted", reason)
 
+    def died(self, trial: StoredTrial, reason: str) -> None:
+        """Ends a running query whose process died; `repair` queues it again."""
+        self.storage.set_trial_user_attr(trial.frozen._trial_id, PREFIX + "died", True)
+        self.interrupt(trial, reason)
+
+    def deaths(self, trial: StoredTrial) -> int:
+        """How often the query ended its process since it was proposed or retried."""
+        every = {t.id: t for t in self._all()}
+        count, earlier = 0, trial.attribute("repeats")
+        while earlier is not None:
+            before = every[earlier]
+            if before.state is State.FAILED:
+                break
+            count += bool(before.attribute("died"))
+            earlier = before.attribute("repeats")
+        return count
+
+    def retry(self, trial: StoredTrial) -> None:
+        """Queues a failed query again; from now on the failure does not count."""
+        self._repeat(trial)
+
     def drop_duplicate(self, trial: StoredTrial, of: StoredTrial) -> None:
         """Ends a waiting query whose architecture `of` evaluates already."""
         if self.take(trial):
@@ -437,12 +485,13 @@ class Trials:
                 raise
 
     def interruptions(self, trial: StoredTrial) -> int:
-        """How often a query's process ended while it ran; Ctrl-C does not count."""
+        """How often the search ended while a query ran; Ctrl-C does not count."""
         query = (trial.number, trial.architecture)
         return sum(
             t.state is State.INTERRUPTED
             and (t.number, t.architecture) == query
             and t.attribute("interrupted") != STOPPED
+            and not t.attribute("died")
             for t in self._all()
         )
 
@@ -464,7 +513,15 @@ def duplicates(trials: Sequence[StoredTrial]) -> list[tuple[StoredTrial, StoredT
 
 
 def _counting(trials: Iterable[StoredTrial]) -> list[StoredTrial]:
-    out = [t for t in trials if t.state not in (State.INTERRUPTED, State.DUPLICATE)]
+    trials = list(trials)
+    repeated = {t.attribute("repeats") for t in trials}
+    # A failed trial that is repeated was retried by the user.
+    out = [
+        t
+        for t in trials
+        if t.state not in (State.INTERRUPTED, State.DUPLICATE)
+        and not (t.state is State.FAILED and t.id in repeated)
+    ]
     # Two processes that propose at once may use a number twice: the earlier trial goes first.
     return sorted(out, key=lambda t: (t.number, t.id))
 

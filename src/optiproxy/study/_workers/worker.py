@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -9,11 +10,13 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from optiproxy.spaces import Architecture
+from optiproxy.study._workers import process_tree
 from optiproxy.tasks import Evaluation, Task
 
-# Seconds between two looks at whether the parent is still there.
+# Seconds between two checks that the parent is still there.
 _WATCH = 1.0
 
 _task: Task | None = None
@@ -24,37 +27,51 @@ def attend(parent: int) -> None:
     """Makes this process depend on its parent, as a pool's worker should.
 
     Args:
-        parent: Its process number, as it says itself: it may be gone by now.
+        parent: The parent's process number as the parent knows it: it may have ended by now.
     """
-    # Ctrl-C reaches the whole process group; what it means is for the parent to decide.
+    # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Processes that an evaluator starts, a loader of data's for example, are of the usual kind, and
-    # not of that by which this one was started.
+    # Processes that an evaluator starts, such as a data loader's, are of the usual kind, and not of
+    # the kind by which this one was started.
     multiprocessing.set_start_method(None, force=True)
-    # A parent that is killed can't tell its workers, who would wait for work for ever.
+    # A parent that is killed can't stop its workers, which would wait for work for ever.
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def prepare(task: bytes, parent: int) -> None:
     """Reads the task. Never raises: a pool breaks without a reason when its workers can't start."""
     global _task, _problem
+    if hasattr(os, "setsid"):
+        with contextlib.suppress(OSError):  # It leads a group already.
+            os.setsid()  # A group of its own, so that all of it can be ended together.
     attend(parent)
     try:
-        _task = pickle.loads(task)  # Of our own parent.
+        _task = pickle.loads(task)  # Our own parent's.
     except Exception as error:
         _problem = f"{type(error).__name__}: {error}"
 
 
+def pid() -> int:
+    """The worker's process number; its answer says that the task is made."""
+    return os.getpid()
+
+
 def query(
-    arch: Architecture, seed: int, epochs: int | None, medians: Mapping[int, float]
+    arch: Architecture,
+    seed: int,
+    epochs: int | None,
+    medians: Mapping[int, float],
+    folder: Path | None,
 ) -> Evaluation | str:
     """Evaluates; the text of what went wrong where the worker could not make the task."""
-    return (
-        _problem if _task is None else _task.query(arch, seed=seed, epochs=epochs, medians=medians)
-    )
+    if _task is None:
+        return _problem
+    return _task.query(arch, seed=seed, epochs=epochs, medians=medians, folder=folder)
 
 
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_WATCH)
+    if mark := os.environ.get(process_tree.MARK):
+        process_tree.end(mark, None, keep=os.getpid())
     os._exit(1)

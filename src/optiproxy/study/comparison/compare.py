@@ -20,7 +20,7 @@ from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.metrics import parse_constraints, parse_objectives
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.study._workers import worker
-from optiproxy.study._workers.pool import thread_limits
+from optiproxy.study._workers.threads import thread_limits
 from optiproxy.study.comparison import hypervolume, limits, provenance
 from optiproxy.study.comparison.run import Cell, check_method, compute
 from optiproxy.tasks import Task, load

@@ -14,6 +14,7 @@ https://arxiv.org/abs/2011.14439.
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optiproxy.metrics import Metric
@@ -86,15 +87,21 @@ def prepare() -> None:
     load()
 
 
-def evaluate(arch: Architecture, *, seed: int, epochs: int) -> dict[str, float]:
+def evaluate(arch: Architecture, *, seed: int, epochs: int, folder: Path) -> dict[str, float]:
     """The accuracies of the network of `arch`, a function of the arguments on one machine.
+
+    The trained network is kept in `folder`.
 
     Raises:
         EvaluationFailed: The training diverged or took longer than the time limit.
     """
+    import torch
+
     from optiproxy.tasks.mnist1d.training import fit
 
-    return fit(arch, seed, epochs=epochs)[1]
+    network, metrics = fit(arch, seed, epochs=epochs)
+    torch.save(network.state_dict(), folder / "network.pt")
+    return metrics
 
 
 def train(arch: Architecture, seed: int) -> nn.Module:

@@ -1,0 +1,90 @@
+"""The options of `search`, `resume` and `worker` that say how architectures are evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from optiproxy.tasks import Task
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How architectures are evaluated.
+
+    Args:
+        workers: How many evaluations run at once: by default 1, with --gpus one for each GPU, and
+            with --dask one for each of the cluster's threads. Each runs in a process of its own, so
+            that one that dies or hangs ends alone.
+        in_process: Evaluates in the search's own process, one at a time, as it is always done where
+            results are looked up in a table. An evaluation that dies then ends the search.
+        gpus: The GPUs, one worker each: auto for all, how many (2), or which ones (0,1,3; one alone
+            with a comma: 3,).
+        workers_per_gpu: How many workers share each GPU.
+        dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
+        time_limit: How long an evaluation may take, such as 90s, 5m or 2h. What takes longer is
+            ended, with all that it started, and is a failed query; by default the task's own.
+        hours: How long this command may take. It stops proposing when no further evaluation fits.
+        deaths: How often an evaluation may end its process before it is a failed query.
+        max_failures: The search stops when its first queries, so many, all failed by the same
+            exception, for then the code is broken; 0 never stops it.
+        keep: Whose folders are kept, where the evaluator keeps checkpoints and networks: all, best
+            (with several objectives the Pareto front too), or the best so many.
+    """
+
+    workers: int | None = None
+    in_process: bool = False
+    gpus: str | None = None
+    workers_per_gpu: int | None = None
+    dask: str | None = None
+    time_limit: str | None = None
+    hours: float | None = None
+    deaths: int = 2
+    max_failures: int = 5
+    keep: str = "best"
+
+    @contextmanager
+    def arguments(self, task: Task) -> Iterator[dict[str, Any]]:
+        """The arguments of `Study.run`; a cluster stays connected within the block.
+
+        Args:
+            task: What is searched.
+
+        Raises:
+            InvalidValueError: Two options exclude each other, or one can't be used.
+            StudyError: No cluster answers.
+        """
+        from optiproxy.cli._executors import dask_cluster
+        from optiproxy.study import check_evaluation
+
+        given: dict[str, Any] = {
+            "workers": self.workers,
+            "in_process": True if self.in_process else None,
+            "gpus": self.gpus,
+            "workers_per_gpu": self.workers_per_gpu,
+            "time_limit": self.time_limit,
+            "hours": self.hours,
+            "deaths": self.deaths,
+            "max_failures": self.max_failures,
+            "keep": self.keep,
+        }
+        if self.dask is None:
+            if self.workers is None and self.gpus is None:
+                given["workers"] = 1  # In a process of its own, and not in this one.
+            check_evaluation(task, **given)
+            yield given
+            return
+        with dask_cluster(self.dask) as (executor, threads):
+            given |= {"executor": executor}
+            given["workers"] = threads if self.workers is None else self.workers
+            check_evaluation(task, **given)
+            yield given
+
+
+DEFAULT = Evaluation()

@@ -1,0 +1,30 @@
+"""``optiproxy retry``."""
+
+from __future__ import annotations
+
+
+def retry(
+    name: str, /, *, query: int | None = None, kind: str | None = None, storage: str | None = None
+) -> int:
+    """Has failed queries of a stored search evaluated again, by its workers or by resume.
+
+    Args:
+        name: The study's name.
+        query: The number of one query; by default all that failed.
+        kind: Only those that failed in one way: oom, time-limit, nan, died, device, or the class of
+            an exception.
+        storage: Where the study is stored; by default ./NAME.journal.
+    """
+    from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._study_command import default_storage, study_command
+    from optiproxy.study import Study
+
+    with quiet_stdout():  # A task file may print.
+        study = Study.load(name, storage or default_storage(name))
+        queued = study.retry(query, kind=kind)
+    if not queued:
+        print(f"{name}: no query failed")
+        return 0
+    numbers = ", ".join(map(str, queued))
+    print(f"{name}: to be evaluated again: {numbers}; go on with: {study_command('resume', study)}")
+    return 0

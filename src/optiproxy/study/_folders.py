@@ -1,0 +1,75 @@
+"""A folder for each query, in which an evaluator keeps its checkpoint, its network and its logs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from optiproxy.errors import invalid
+from optiproxy.study._results import best, pareto, ranked
+from optiproxy.study._storage.trials import StoredTrial
+from optiproxy.tasks import Task
+
+_NAME = re.compile(r"query-(\d+)")
+
+
+def check_keep(keep: str | int) -> str:
+    """``"all"``, ``"best"`` or a number of folders, as text.
+
+    Raises:
+        InvalidValueError: It is none of these.
+    """
+    text = str(keep)
+    if text not in ("all", "best") and not (text.isdigit() and int(text)):
+        raise invalid("keep", keep, "give all, best, or how many of the best (3)")
+    return text
+
+
+class Folders:
+    """The folders of one study's queries.
+
+    A query has the same folder when it is repeated after an interruption, so that its training can
+    go on from a checkpoint there.
+
+    Args:
+        root: The folder that they are in; created with the first of them.
+        keep: Whose folders are kept: ``"all"``, ``"best"`` (and the Pareto front), or the best so
+            many. Those of unfinished queries always are.
+
+    Raises:
+        InvalidValueError: `keep` is none of these.
+    """
+
+    def __init__(self, root: Path, keep: str | int = "best") -> None:
+        self.root = root.absolute()
+        self._keep = check_keep(keep)
+
+    def of(self, trial: StoredTrial) -> Path:
+        """The folder of a query, which need not exist."""
+        return self.root / f"query-{trial.number:04d}"
+
+    def made(self, trial: StoredTrial) -> Path:
+        """The folder of a query, created if need be."""
+        folder = self.of(trial)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def prune(self, trials: Iterable[StoredTrial], task: Task, seed: int) -> None:
+        """Removes the folders of finished queries that are not kept."""
+        if self._keep == "all" or not self.root.is_dir():
+            return
+        finished = {t.number: t.record(t.number, task) for t in trials if t.finished}
+        records = list(finished.values())
+        if self._keep == "best":
+            first = best(records, task, seed)
+            kept = [*pareto(records, task, seed), *([first] if first else [])]
+        else:
+            kept = ranked(records, task, seed)[: int(self._keep)]
+        spared = {found.query for found in kept}
+        for folder in self.root.iterdir():
+            match = _NAME.fullmatch(folder.name)
+            if match and int(match[1]) in finished.keys() - spared:
+                # Another worker may be removing it too.
+                shutil.rmtree(folder, ignore_errors=True)
