@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -43,6 +44,16 @@ def test_a_folder_has_the_names_that_it_lists(folder: str) -> None:
     assert set(listed) <= {*dir(module), "__version__"}
     with pytest.raises(AttributeError, match=f"'{folder}' has no attribute 'nothing'"):
         _ = module.nothing
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_module_hides_a_public_name_of_its_folder(folder: str) -> None:
+    """`import folder.x` sets the folder's attribute `x`, whatever `x` was before."""
+    module = importlib.import_module(folder)
+    for found in pkgutil.iter_modules(getattr(module, "__path__", ())):
+        if found.name in getattr(module, "__all__", ()) and not found.ispkg:
+            inner = importlib.import_module(f"{folder}.{found.name}")
+            assert not (getattr(module, found.name) is inner and hasattr(inner, found.name))
 
 
 def test_every_baseline_is_in_its_folder() -> None:

@@ -1,4 +1,4 @@
-"""Training-free scores lead the first queries, as long as they do not mislead."""
+"""Training-free scores lead the first queries, as long as they and the results correlate."""
 
 from __future__ import annotations
 
@@ -76,3 +76,12 @@ def test_favourites_keep_exact_limits_and_differ_by_seed() -> None:
 def test_the_same_seed_gives_the_same_queries() -> None:
     first, second = (_search({"good": _value}, 8, seed=3) for _ in range(2))
     assert np.array_equal(first.rows, second.rows)
+
+
+@pytest.mark.filterwarnings("error")
+def test_failed_queries_judge_no_score() -> None:
+    opt = op.OptiProxy(SPACE, {"y": "max"}, seed=0, features={"good": _value})
+    for _ in range(5):
+        archs = opt.ask(2)
+        opt.tell(archs, [None] * len(archs))
+    assert len(opt.ask(2)) == 2

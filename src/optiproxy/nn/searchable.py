@@ -132,7 +132,7 @@ def _there(layer: str, depths: Mapping[str, Depth], counts: Mapping[str, int]) -
 
 
 def _apply(model: nn.Module, chosen: Sequence[tuple[Change, Any]]) -> None:
-    """Widths first, since they are told by the layers of the whole model; then the others."""
+    """Widths first, since they are found by the layers of the whole model; then the others."""
     removed: dict[tuple[str, str | int], set[int]] = {}
     for change, option in chosen:
         change.remove(option, removed)

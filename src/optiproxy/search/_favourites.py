@@ -2,7 +2,7 @@
 
 Where scores are informative, the best architecture is often among the few of highest score, before
 any model is fitted (Abdelfattah et al., https://arxiv.org/abs/2101.08134). Where they mislead, few
-queries may be lost to them: see `Favourites.picks`.
+queries may be lost to them: see `Favourites.trusted`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata, spearmanr
+from scipy.stats import norm, rankdata
 
 from optiproxy.proxies.prior import Scores
 from optiproxy.spaces import Space
@@ -58,27 +58,18 @@ class Favourites:
         self.rows: Indices = rows
         self.votes: NDArray[np.float64] = self._votes(rows)  # (V, B)
 
-    def pick(
-        self, turn: int, new: NDArray[np.bool_], known: Indices, scores: NDArray[np.float64]
-    ) -> int | None:
-        """The number of the favourite to be queried next; None where no vote is trusted.
+    def trusted(self, known: Indices, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The votes (V', B) of `rows` whose ranks of the queries and the results correlate.
 
-        Votes take turns. A vote is trusted until its ranks of the queries and the results
-        do not correlate.
+        All of them where there are fewer queries than can be judged by.
 
         Args:
-            turn: The number of earlier picks.
-            new: (B,), which rows are new.
             known: (T, C), the queries.
             scores: (T,), their results; greater is better, -inf where the query failed.
         """
-        votes = self.votes
-        if len(known) >= JUDGED_FROM:
-            of_known = self._votes(known)
-            votes = votes[[_correlation(vote, scores) > 0 for vote in of_known]]
-        if not len(votes) or not new.any():
-            return None
-        return int(np.where(new, votes[turn % len(votes)], -np.inf).argmax())
+        if len(known) < JUDGED_FROM:
+            return self.votes
+        return self.votes[[_correlation(vote, scores) > 0 for vote in self._votes(known)]]
 
     def candidates(self, proposed: int) -> Indices:
         """The favourites of every vote, of which `proposed` may have been queried."""
@@ -102,9 +93,8 @@ class Favourites:
 
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Spearman's rank correlation; 0 where one is constant."""
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return 0.0
-    return float(spearmanr(first, second).statistic)
+    ranks = rankdata([first, second], axis=1)
+    return float(np.corrcoef(ranks)[0, 1]) if np.ptp(ranks, axis=1).all() else 0.0
 
 
 def _normal(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -262,21 +262,20 @@ class OptiProxy(Optimizer):
         if self._earlier:
             return self._design(sum(place in WARM_DESIGN_PLACES for place in places))
         places = range(places.start, min(places.stop, max(places.start, self.n_init)))
-        led = self._led([place for place in places if place % 2 == 0]) if self._scores else []
-        favourites = np.array(led, dtype=np.int64).reshape(-1, len(self.space))
+        favourites = self._led([place for place in places if place % 2 == 0])
         design = self._without(self._design(self.n_init), favourites)
         return np.concatenate([favourites, design])[: len(places)]
 
-    def _led(self, places: Sequence[int]) -> list[Indices]:
-        """A favourite of the scores for each place; fewer where none is trusted."""
-        favourites, found = self._favourites, []
-        new = self.is_new(favourites.rows)
-        for place in places:
-            number = favourites.pick(place // 2, new, self.rows, self.scores())
-            if number is not None:
-                found.append(favourites.rows[number])
-                new[number] = False
-        return found
+    def _led(self, places: Sequence[int]) -> Indices:
+        """The favourite of a score for each place, in turn; none where no score is trusted."""
+        if not self._scores or not places:
+            return np.empty((0, len(self.space)), dtype=np.int64)
+        rows, votes = self._favourites.rows, self._favourites.trusted(self.rows, self.scores())
+        new, found = self.is_new(rows), list[int]()
+        for place in places[: new.sum() if len(votes) else 0]:
+            found.append(int(np.where(new, votes[place // 2 % len(votes)], -np.inf).argmax()))
+            new[found[-1]] = False
+        return rows[found]
 
     def _design(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""

@@ -5,20 +5,22 @@ Importing this package loads neither torch nor pyarrow, and reads no data.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-_LAZY = {
-    "CatalogueRow": ("optiproxy.tables.catalogue", "CatalogueRow"),
-    "Table": ("optiproxy.tables.table", "Table"),
-    "catalogue": ("optiproxy.tables.catalogue", "catalogue"),
-    "store": ("optiproxy.tables.store", ""),
-}
+from optiproxy._lazy import lazy
 
+if TYPE_CHECKING:
+    from optiproxy.tables import store
+    from optiproxy.tables.catalogue import CatalogueRow
+    from optiproxy.tables.table import Table
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _LAZY[name]
-    found = importlib.import_module(module)
-    return getattr(found, attribute) if attribute else found
+__all__ = ["CatalogueRow", "Table", "store"]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        f"{__name__}.catalogue": ["CatalogueRow"],
+        f"{__name__}.table": ["Table"],
+        __name__: ["store"],
+    },
+)

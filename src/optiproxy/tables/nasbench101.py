@@ -130,7 +130,7 @@ class HashedRows:
         return tuple(self._columns)
 
     def one_per_network(self) -> bool:
-        """False: graphs are told apart by their hash, whatever `Space.canonical` makes of them."""
+        """False: rows are found by the hash of their graph, not by `Space.canonical`."""
         return False
 
     def __call__(self, arch: Architecture) -> dict[str, float]:
