@@ -8,27 +8,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+OTHERS = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "plugin" / "README.md"]
 OPTIPROXY = Path(sys.executable).with_name("optiproxy")
 
 
 def _fences(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    tokens = MarkdownIt().parse(page.read_text("utf-8"))
+    return [t.content for t in tokens if t.type == "fence" and t.info.strip() == language]
 
 
-# The results and the log have no Python.
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES if page.stem not in ("log", "results")],
-    ids=lambda page: page.stem,
+    "page", [page for page in PAGES if _fences(page, "python")], ids=lambda page: page.stem
 )
 def test_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
     # In another process, as for a reader: a page writes files and may start workers.
     code = "\n".join(_fences(page, "python"))
-    assert code
     for module in re.findall(r"^from (sklearn)", code, re.M):
         pytest.importorskip(module)
     done = subprocess.run(
@@ -56,11 +55,11 @@ def test_commands_and_options_of_a_page_exist(page: Path) -> None:
             assert re.search(rf"{option}\b", done.stdout), words
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*OTHERS, *PAGES], ids=lambda page: page.stem)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
     targets = re.findall(r"\]\(([^)]+)\)", text)
-    files = [target for target in targets if not target.startswith("https://")]
+    files = [target for target in targets if not target.startswith(("https://", "#"))]
     assert [target for target in files if not (page.parent / target).exists()] == []
 
 
