@@ -245,3 +245,38 @@ def test_bad_tables_are_reported() -> None:
         report.analyse(table, [1], directions={"t": "down"})
     with pytest.raises(InvalidValueError, match=r"directions"):
         report.analyse(table, [1], directions={"u": "min"})
+
+
+def test_reported_metrics_are_those_of_the_best_architecture() -> None:
+    table = _table({("t", "m"): [[1, 1, 3], [math.nan, 2, 2]], ("u", "m"): [[1], [1]]})
+    table["test"] = [10.0, 99.0, 30.0, 99.0, 20.0, 99.0, None, None]
+    rows = report.analyse(table, [1, 2, 3], reported={"t": ["test"]}).summary
+    assert [row.reported for row in rows[3:]] == [{}, {}, {}]
+    assert math.isnan(rows[0].reported["test"][0])  # Seed 1 has no feasible query yet.
+    assert [row.reported["test"][0] for row in rows[1:3]] == [15, 25]
+    assert rows[2].reported["test"][1] == pytest.approx(np.std([30, 20], ddof=1))
+
+
+def test_budgets_may_be_what_the_queries_cost() -> None:
+    """Seed 0 pays 10 a query, seed 1 pays 4; a query that costs nothing adds to the one before."""
+    table = _table({("t", "m"): [[1, 2, 3], [4, 5, 6]]})
+    table["spent"] = [10.0, 20.0, 20.0, 4.0, 8.0, 12.0]
+    rows = report.analyse(table, [5, 12, 20], by="spent").summary
+    assert math.isnan(rows[0].mean)  # Nothing costs so little for seed 0.
+    assert [row.mean for row in rows[1:]] == [(1 + 6) / 2, (3 + 6) / 2]
+    assert [row.seconds for row in rows] == [(0 + 1) / 2, (1 + 3) / 2, 3]
+
+
+def test_ranks_by_task_have_a_block_a_task() -> None:
+    """Two seeds of three favour `a` on task t, but `b` has the better mean; `b` wins on u."""
+    courses = {
+        ("t", "a"): _ends([2, 2, 0]), ("t", "b"): _ends([1, 1, 9]),
+        ("u", "a"): _ends([0]), ("u", "b"): _ends([1]),
+    }  # fmt: skip
+    rows = {row.method: row for row in report.analyse(_table(courses), [1]).ranks}
+    assert (rows["a"].blocks, rows["a"].mean_rank) == (4, 1.5)
+    assert (rows["a"].tasks, rows["a"].mean_rank_by_task) == (2, 2)
+    assert rows["b"].critical_difference_by_task == critical_difference(2, 2)
+    alone = report.analyse(_table({key: courses[key] for key in list(courses)[:2]}), [1]).ranks
+    assert alone[0].tasks == 1
+    assert math.isnan(alone[0].friedman_p_by_task)

@@ -122,3 +122,27 @@ def test_bad_tables_are_reported(tmp_path: Path) -> None:
         report.convergence_figure({name: [] for name in table}, tmp_path / "c.png")
     with pytest.raises(InvalidValueError, match=r"format: got ''"):
         report.convergence_figure(table, tmp_path / "c")
+
+
+def test_one_legend_and_twelve_methods_that_differ(tmp_path: Path, drawn: list[Figure]) -> None:
+    methods = [f"m{i}" for i in range(12)]
+    report.convergence_figure(_table({"t": True, "u": True}, methods, 2, 20), tmp_path / "c.png")
+    [figure] = drawn
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [f"{m} (2 seeds)" for m in methods]
+    assert not any(axis.get_legend() for axis in figure.axes)
+    lines = figure.axes[0].lines
+    for of in (("color", "linestyle"), ("marker",)):
+        assert len({tuple(getattr(line, f"get_{name}")() for name in of) for line in lines}) == 12
+
+
+def test_axes_begin_where_the_models_do(tmp_path: Path, drawn: list[Figure]) -> None:
+    report.convergence_figure(_table({"t": True}, ["m"], 2, 20), tmp_path / "c.png", start=11)
+    assert drawn[0].axes[0].lines[0].get_xdata().tolist() == list(range(11, 21))
+
+
+def test_fonts_of_a_pdf_are_embedded_as_true_type(tmp_path: Path) -> None:
+    path = report.convergence_figure(_table({"t": True}, ["m"], 2, 4), tmp_path / "c.pdf")
+    content = path.read_bytes()
+    assert b"/FontFile2" in content
+    assert b"/Type3" not in content

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from optiproxy import report
 from optiproxy.errors import InvalidValueError
-from optiproxy.report import RankRow
+from optiproxy.report import RankRow, significance
 
 
 def _rows(ranks: dict[str, float], difference: float, budget: int = 100) -> list[RankRow]:
@@ -75,3 +75,8 @@ def test_bad_input_is_reported(tmp_path: Path) -> None:
         report.rank_figure([], tmp_path / "r.png")
     with pytest.raises(InvalidValueError, match=r"format"):
         report.rank_figure(_rows({"a": 1, "b": 2}, 1), tmp_path / "r")
+
+
+def test_small_p_values_are_written_as_a_bound() -> None:
+    assert significance.p_text(1.9e-6) == "< 1e-4"
+    assert significance.p_text(0.0123) == "= 0.012"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which colour-blind readers can distinguish.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h")
 GREY = "#888888"
 # Values further below the median than this many times the distance from the median to the best are
 # off the scale: one failed training at chance level would flatten the other points.
@@ -45,6 +47,29 @@ def panels(count: int, *, width: float = 5.5, height: float = 4.0) -> tuple[Figu
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes[:count]
+
+
+def style(number: int) -> dict[str, Any]:
+    """Colour, dashes and marker of curve `number`; no two of twelve share two of them."""
+    # 7 colours, 4 dashes: a pair returns after 28 curves only.
+    return {
+        "color": PALETTE[number % len(PALETTE)],
+        "linestyle": LINES[number % len(LINES)],
+        "marker": MARKERS[number % len(MARKERS)],
+    }
+
+
+def common_legend(figure: Figure, axes: Iterable[Axes]) -> None:
+    """One legend below all panels, an entry for each label in the order of its first panel."""
+    found: dict[str, Any] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if found:
+        columns = max(1, min(len(found), int(figure.get_figwidth() / 1.8)))
+        figure.legend(
+            found.values(), found, loc="outside lower center", ncols=columns, frameon=False
+        )
 
 
 def worst_shown(scores: NDArray[np.float64]) -> float:
@@ -106,8 +131,12 @@ def data_uri(figure: Figure) -> str:
 
 def save(figure: Figure, path: Path) -> Path:
     """Writes the figure atomically: a reader sees the old file or the new one."""
+    import matplotlib
+
     path.parent.mkdir(parents=True, exist_ok=True)
     _without_formulas(figure)
-    with whole(path) as unfinished:
+    # TrueType fonts within a PDF: many publishers refuse the default, Type 3. An SVG has its glyphs
+    # as outlines, which need no font at all.
+    with whole(path) as unfinished, matplotlib.rc_context({"pdf.fonttype": 42}):
         figure.savefig(unfinished, dpi=150)
     return path

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +49,13 @@ class SummaryRow:
         queries_to_optimum: After how many queries half of the seeds had found the optimum; infinite
             when more than half missed it within the budget, NaN if it is unknown.
         queries_to_near_optimum: The same for a regret of at most 0.1 % of the optimum's value.
+        reported: Metric that is only reported → its mean and sample standard deviation, of the
+            architecture that has the best value on each seed.
     """
 
     task: str
     method: str
-    budget: int
+    budget: float
     seeds: int
     mean: float
     std: float
@@ -63,6 +66,7 @@ class SummaryRow:
     seconds: float
     queries_to_optimum: float
     queries_to_near_optimum: float
+    reported: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class DifferenceRow:
     """
 
     task: str
-    budget: int
+    budget: float
     method_a: str
     method_b: str
     n: int
@@ -105,14 +109,23 @@ class RankRow:
         friedman_p: Of the test that all methods are alike; the same for all methods of a budget.
         critical_difference: How far two mean ranks must lie apart to differ at the level of 5 %
             (Nemenyi's test); the same for all methods of a budget.
+        tasks: The number of blocks where each task is one, by its mean over the seeds: what holds
+            for other tasks is shown by these alone.
+        mean_rank_by_task: The mean rank in these blocks; NaN with fewer than two, as the next two.
+        friedman_p_by_task: Of the same test.
+        critical_difference_by_task: Of the same test.
     """
 
-    budget: int
+    budget: float
     method: str
     blocks: int
     mean_rank: float
     friedman_p: float
     critical_difference: float
+    tasks: int = 0
+    mean_rank_by_task: float = math.nan
+    friedman_p_by_task: float = math.nan
+    critical_difference_by_task: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,12 @@ class Analysis:
 
 
 def analyse(
-    table: Table, budgets: Sequence[int], *, directions: Mapping[str, str] | None = None
+    table: Table,
+    budgets: Sequence[float],
+    *,
+    directions: Mapping[str, str] | None = None,
+    reported: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    by: str = "query",
 ) -> Analysis:
     """The summary, the tests of the first method against the others, and the ranks of all.
 
@@ -136,12 +154,14 @@ def analyse(
         budgets: Numbers of queries at which the methods are compared.
         directions: ``"min"`` for each task whose first objective is to be minimised; the others
             are maximised.
+        reported: Task → the columns of its metrics that are only reported.
+        by: The column that `budgets` refer to: the number of queries, or what they cost together.
 
     Raises:
         InvalidValueError: A column is missing, there is no row, a query is there twice; a direction
             that is neither max nor min, or of a task that is not in the table.
     """
-    tasks = read(table, seconds=True)
+    tasks = read(table, seconds=True, reported=reported, by=by)
     signs = dict.fromkeys(tasks, 1.0)
     for task, direction in (directions or {}).items():
         if task not in tasks or direction not in DIRECTIONS:
@@ -179,12 +199,13 @@ def analyse(
 
 
 def _summary(
-    task: str, method: str, budget: int, course: Course, unit: float, optimum: float
+    task: str, method: str, budget: float, course: Course, unit: float, optimum: float
 ) -> SummaryRow:
     until = course.until(budget)
     if not len(until.queries):
         nothing = (math.nan,) * 9
-        return SummaryRow(task, method, budget, len(course.seeds), *nothing)
+        empty = dict.fromkeys(course.reported, (math.nan, math.nan))
+        return SummaryRow(task, method, budget, len(course.seeds), *nothing, reported=empty)
     best = until.best[:, -1]
     mean, std = mean_std(best)
     low, high = bootstrap_interval(best)
@@ -210,6 +231,11 @@ def _summary(
         seconds=float(until.seconds[:, -1].mean()),
         queries_to_optimum=to_optimum,
         queries_to_near_optimum=to_near,
+        reported={
+            name: (float(mean), float(std))
+            for name, values in until.reported.items()
+            for mean, std in [mean_std(values[:, -1])]
+        },
     )
 
 
@@ -246,7 +272,7 @@ def _unit(courses: Mapping[str, Course], sign: float) -> float:
 _Scores = dict[int, float]
 
 
-def _scores(course: Course, budget: int, sign: float, unit: float) -> _Scores:
+def _scores(course: Course, budget: float, sign: float, unit: float) -> _Scores:
     """The best at a budget; that of a seed without a feasible query is worse than any other."""
     until = course.until(budget)
     if not len(until.queries):
@@ -259,7 +285,7 @@ def _scores(course: Course, budget: int, sign: float, unit: float) -> _Scores:
 def _differences(
     scores: Mapping[str, Mapping[str, _Scores]],
     methods: Sequence[str],
-    budget: int,
+    budget: float,
     units: Mapping[str, float],
 ) -> Iterator[DifferenceRow]:
     first, *others = methods
@@ -289,7 +315,7 @@ def _paired(one: _Scores, other: _Scores) -> NDArray[np.float64]:
 
 def _difference(
     task: str,
-    budget: int,
+    budget: float,
     first: str,
     other: str,
     strata: Mapping[str, NDArray[np.float64]],
@@ -313,23 +339,38 @@ def _corrected(rows: Sequence[DifferenceRow]) -> list[DifferenceRow]:
 
 
 def _ranks(
-    scores: Mapping[str, Mapping[str, _Scores]], methods: Sequence[str], budget: int
+    scores: Mapping[str, Mapping[str, _Scores]], methods: Sequence[str], budget: float
 ) -> list[RankRow]:
     """The methods in order of mean rank; empty when there is nothing to compare."""
-    blocks = [
-        [own[method][seed] for method in methods]
-        for own in scores.values()
+    shared = {
+        task: [seed for seed in own[methods[0]] if all(seed in own[m] for m in methods)]
+        for task, own in scores.items()
         if all(method in own for method in methods)
-        for seed in own[methods[0]]
-        if all(seed in own[method] for method in methods)
-    ]
+    }
+    blocks = [[scores[t][m][s] for m in methods] for t, seeds in shared.items() for s in seeds]
     if len(methods) < 2 or not blocks:
         return []
-    ranks = midranks(-np.array(blocks))
-    p = friedman(ranks)
-    difference = critical_difference(len(methods), len(blocks))
-    rows = [
-        RankRow(budget, method, len(blocks), float(mean), p, difference)
-        for method, mean in zip(methods, ranks.mean(axis=0), strict=True)
+    means = [
+        [float(np.mean([scores[task][m][seed] for seed in seeds])) for m in methods]
+        for task, seeds in shared.items()
+        if seeds
     ]
+    ranks, p, difference = _tested(blocks)
+    by_task = (np.full(len(methods), math.nan), math.nan, math.nan)
+    if len(means) > 1:
+        by_task = _tested(means)
+    rows = [
+        RankRow(
+            budget, method, len(blocks), float(mean), p, difference,
+            len(means), float(mean_by_task), *by_task[1:],
+        )
+        for method, mean, mean_by_task in zip(methods, ranks, by_task[0], strict=True)
+    ]  # fmt: skip
     return sorted(rows, key=lambda row: row.mean_rank)
+
+
+def _tested(blocks: Sequence[Sequence[float]]) -> tuple[NDArray[np.float64], float, float]:
+    """Mean ranks (k,) in blocks of scores, Friedman's p, and the critical difference."""
+    ranks = midranks(-np.array(blocks))
+    count, methods = ranks.shape
+    return ranks.mean(axis=0), friedman(ranks), critical_difference(methods, count)

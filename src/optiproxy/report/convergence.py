@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optiproxy.report._courses import Table, read
-from optiproxy.report._figure import LINES, PALETTE, check_path, panels, save
+from optiproxy.report._figure import check_path, common_legend, panels, save, style
 from optiproxy.report.statistics import bootstrap_interval, mean_std
 
 if TYPE_CHECKING:
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def convergence_figure(table: Table, path: str | Path, *, fronts: Collection[str] = ()) -> Path:
+def convergence_figure(
+    table: Table,
+    path: str | Path,
+    *,
+    fronts: Collection[str] = (),
+    start: float = 0,
+    by: str = "query",
+    unit: str = "query",
+) -> Path:
     """Draws the mean course of each method with its 95 % band over seeds, one panel a task.
 
     A panel shows the regret on a logarithmic scale where the task's optimum is known, and the best
@@ -30,6 +38,10 @@ def convergence_figure(table: Table, path: str | Path, *, fronts: Collection[str
             ``results.parquet`` of ``optiproxy compare``.
         path: A file ending in ``.png``, ``.svg`` or ``.pdf``; written whole.
         fronts: Tasks whose ``best`` is a share of a hypervolume.
+        start: Where the axes begin: at random queries, before a model has a say, methods differ by
+            chance alone.
+        by: The column that the curves are over, as of `analyse`.
+        unit: What the axis calls it.
 
     Returns:
         The path that was written.
@@ -39,36 +51,49 @@ def convergence_figure(table: Table, path: str | Path, *, fronts: Collection[str
             format that can't be drawn.
     """
     path = check_path(path)
-    return save(draw_convergence(table, fronts), path)
+    return save(draw_convergence(table, fronts, start, by, unit), path)
 
 
-def draw_convergence(table: Table, fronts: Collection[str] = ()) -> Figure:
+def draw_convergence(
+    table: Table,
+    fronts: Collection[str] = (),
+    start: float = 0,
+    by: str = "query",
+    unit: str = "query",
+) -> Figure:
     """The figure of `convergence_figure`, before it is written."""
-    tasks = read(table)
+    tasks = read(table, by=by)
     names = list(dict.fromkeys(method for courses in tasks.values() for method in courses))
 
-    figure, axes = panels(len(tasks))
+    figure, axes = panels(len(tasks), height=3.4)
     for axis, (task, courses) in zip(axes, tasks.items(), strict=True):
         known = any(np.isfinite(course.regret).any() for course in courses.values())
         lowest = np.inf
         for method, course in courses.items():
-            values = course.regret if known else course.best
+            # All of a course that ends before the axis would begin.
+            shown = course.queries >= min(start, course.queries[-1])
+            x, values = course.queries[shown], (course.regret if known else course.best)[:, shown]
             mean, _ = mean_std(values)
             low, high = bootstrap_interval(values)
             if (mean > 0).any():
                 lowest = min(lowest, float(mean[mean > 0].min()))
-            m = names.index(method)
-            colour = PALETTE[m % len(PALETTE)]
-            style = LINES[m // len(PALETTE) % len(LINES)]
-            label = f"{method} ({len(values)} {'seed' if len(values) == 1 else 'seeds'})"
-            axis.plot(course.queries, mean, color=colour, linestyle=style, label=label)
-            axis.fill_between(course.queries, low, high, color=colour, alpha=0.18, linewidth=0)
+            look = style(names.index(method))
+            seeds = "seed" if len(values) == 1 else "seeds"
+            label = f"{method} ({len(values)} {seeds})"
+            # Markers of different methods stand at different places.
+            step = max(1, len(x) // 8)
+            every = (names.index(method) * step // len(names), step)
+            axis.plot(x, mean, label=label, markevery=every, markersize=4, **look)
+            axis.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
         names_of = ("hypervolume", "hypervolume missed") if task in fronts else ("best", "regret")
-        _finish(axis, task, names_of[known], lowest, logarithmic=known)
+        _finish(axis, task, names_of[known], unit, lowest, logarithmic=known)
+    common_legend(figure, axes)
     return figure
 
 
-def _finish(axis: Axes, task: str, measure: str, lowest: float, *, logarithmic: bool) -> None:
+def _finish(
+    axis: Axes, task: str, measure: str, unit: str, lowest: float, *, logarithmic: bool
+) -> None:
     from matplotlib.ticker import MaxNLocator
 
     if logarithmic:
@@ -79,6 +104,5 @@ def _finish(axis: Axes, task: str, measure: str, lowest: float, *, logarithmic: 
         axis.set_ylim(bottom=0)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_title(task)
-    axis.set_xlabel("query")
+    axis.set_xlabel(unit)
     axis.set_ylabel(f"{measure}, mean and 95 %")
-    axis.legend(fontsize="small")

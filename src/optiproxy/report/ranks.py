@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from optiproxy.errors import invalid
 from optiproxy.report._figure import GREY, PALETTE, check_path, save
 from optiproxy.report.analysis import RankRow
-from optiproxy.report.significance import cliques
+from optiproxy.report.significance import cliques, p_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LINE, _HEAD = 0.24, 0.75
 
 
-def rank_figure(ranks: Sequence[RankRow], path: str | Path) -> Path:
+def rank_figure(ranks: Sequence[RankRow], path: str | Path, *, unit: str = "queries") -> Path:
     """Draws the mean ranks, one diagram a budget.
 
     The best is on the left. A thick bar joins methods whose mean ranks lie less apart than the
@@ -27,6 +27,7 @@ def rank_figure(ranks: Sequence[RankRow], path: str | Path) -> Path:
     Args:
         ranks: As of `analyse`.
         path: A file ending in ``.png``, ``.svg`` or ``.pdf``; written whole.
+        unit: Of the budgets.
 
     Returns:
         The path that was written.
@@ -50,7 +51,7 @@ def rank_figure(ranks: Sequence[RankRow], path: str | Path) -> Path:
     figure = Figure(figsize=(7.5, sum(heights)), layout="constrained")
     axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)
     for axis, rows, height in zip(axes.flat, groups, heights, strict=True):
-        _draw(axis, rows, height)
+        _draw(axis, rows, height, unit)
     return save(figure, path)
 
 
@@ -58,7 +59,7 @@ def _bars(rows: Sequence[RankRow]) -> list[tuple[int, int]]:
     return cliques([row.mean_rank for row in rows], rows[0].critical_difference)
 
 
-def _draw(axis: Axes, rows: Sequence[RankRow], height: float) -> None:
+def _draw(axis: Axes, rows: Sequence[RankRow], height: float, unit: str) -> None:
     """One diagram; x is the rank, y inches below the axis."""
     count, first = len(rows), rows[0]
     axis.set_axis_off()
@@ -66,8 +67,8 @@ def _draw(axis: Axes, rows: Sequence[RankRow], height: float) -> None:
     # Room for the names on both sides: as wide as the axis itself.
     axis.set_xlim(1 - 0.5 * (count - 1), count + 0.5 * (count - 1))
     axis.set_title(
-        f"{first.budget} queries, {first.blocks} blocks of a task and a seed "
-        f"(Friedman p = {first.friedman_p:.2g})",
+        f"{first.budget:g} {unit}, {first.blocks} blocks of a task and a seed "
+        f"(Friedman p {p_text(first.friedman_p)})",
         fontsize="medium",
     )
     axis.plot([1, count], [0, 0], color="black", linewidth=1)

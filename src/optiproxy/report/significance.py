@@ -79,6 +79,11 @@ def signed_rank(strata: Sequence[ArrayLike]) -> tuple[float, float]:
     return (2 * positive - total) / 2, min(1.0, 2 * float(tail))
 
 
+def p_text(p: float) -> str:
+    """``= 0.013``, or ``< 1e-4`` below that: smaller ones differ by nothing that matters."""
+    return "< 1e-4" if p < 1e-4 else f"= {p:.2g}"
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """The p-values of one family, adjusted by Holm's step-down procedure (1979).
 
