@@ -130,7 +130,7 @@ def test_ctrl_c_keeps_what_is_finished_and_repeats_the_rest(tmp_path, log, monke
     assert process.wait(20) == 130
     assert len(trials(place, optuna.trial.TrialState.COMPLETE)) == 3
     assert trials(place, optuna.trial.TrialState.RUNNING) == []
-    (stopped,) = trials(place, optuna.trial.TrialState.FAIL)
+    (stopped,) = trials(place, optuna.trial.TrialState.PRUNED)
     assert stopped.user_attrs["optiproxy:interrupted"] == "stopped while it ran"
     monkeypatch.setenv("TOY_SECONDS", "0")
     study = Study(toys.slow_task, method="climber", storage=place)
@@ -147,7 +147,7 @@ def test_ctrl_c_in_the_middle_of_workers(tmp_path, log, monkeypatch):
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does it: to the workers too.
     assert process.wait(20) == 130
     assert trials(place, optuna.trial.TrialState.RUNNING) == []
-    assert len(trials(place, optuna.trial.TrialState.FAIL)) == 2
+    assert len(trials(place, optuna.trial.TrialState.PRUNED)) == 2
     study = Study(toys.task(), method="climber", storage=place)
     study.run(9)
     assert len({r.architecture for r in study.queries}) == 9

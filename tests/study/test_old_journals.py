@@ -24,8 +24,10 @@ def test_a_study_of_an_earlier_version_goes_on(tmp_path: Path, name: str) -> Non
     before = [(query.architecture, query.metrics) for query in study.queries]
     assert study.best is not None
     assert (len(before), study.best.metrics["val_accuracy"]) == STORED[name]
+    assert study.optuna.metric_names is None
     study.run(20)
     after = [(query.architecture, query.metrics) for query in study.queries]
     assert after[: len(before)] == before
     assert len({arch for arch, _ in after}) >= 20
+    assert study.optuna.metric_names == [o.metric for o in study.task.objectives]
     assert study.best.metrics["val_accuracy"] >= STORED[name][1]

@@ -97,7 +97,9 @@ def test_what_optuna_sees(tmp_path):
         assert trial.params == dict(record.architecture)
         assert trial.value == record.metrics["val"]
         assert trial.user_attrs["test"] == record.metrics["test"]
-        assert trial.constraints == {"cost <= 16": record.metrics["cost"] - 16}
+        violation = record.metrics["cost"] - 16
+        assert trial.constraints["cost <= 16"] == violation
+        assert trial.system_attrs["constraints"] == [violation]
         assert trial.user_attrs["optiproxy:feasible"] == record.feasible
     feasible = [r for r in study.queries if r.feasible]
     assert study.best.metrics["val"] == max(r.metrics["val"] for r in feasible)

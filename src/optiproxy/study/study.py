@@ -320,6 +320,7 @@ class Study:
             )
         with storage_errors(self.storage):
             self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
+            self._trials.name_objectives()
             if cheap_budget is not None:
                 self.optuna.set_user_attr(CHEAP_BUDGET, int(cheap_budget))
             if time_limit is not None:

@@ -18,22 +18,25 @@ is complete its values, and its metrics as user attributes. Its other attributes
                             knows that another one was faster
 ``optiproxy:seconds``       of the evaluation, and of the session since its last result
 ``optiproxy:measured``      how a metric was measured, if the evaluator reported it: device, …
-``optiproxy:feasible``      where there are constraints (the dashboard does not show Optuna's own)
+``optiproxy:feasible``      where there are constraints
 ``optiproxy:worker``        the number, the device and the host of the worker that evaluated it
 ``optiproxy:failed``        state FAIL: why the evaluation failed
 ``optiproxy:kind``          of such a failure: see `optiproxy.tasks.failures`
 ``optiproxy:traceback``     of such a failure: the evaluator's
 ``optiproxy:dropped``       state PRUNED: which limit its cheap metrics break; it was not trained
                             and counts only in the budget of measurements
-``optiproxy:interrupted``   state FAIL: what ended its process; it is no query, it is repeated
+``optiproxy:interrupted``   state PRUNED (FAIL in older studies), so that dashboards show no
+                            failure: what ended its process; it is no query, it is repeated
 ``optiproxy:died``          of such an interruption: the evaluation ended its own process
 ``optiproxy:repeats``       the number of the interrupted or failed trial that this one repeats
-``optiproxy:duplicate``     state FAIL: two processes proposed the same at once; it is no query
+``optiproxy:duplicate``     state PRUNED, as above: two processes proposed the same at once; it is
+                            no query
 =========================== ====================================================================
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -208,6 +211,13 @@ class Trials:
         """From now on queries are taken in the name of `run`, which no other run has."""
         self._lease = Lease.of_this_process(run)
         self._lease_key = _LEASE + run
+
+    def name_objectives(self) -> None:
+        """Names the objectives for dashboards, in a study that does not name them yet."""
+        if self.study.metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self.study.set_metric_names([o.metric for o in self.task.objectives])
 
     # ---- reading ----
 
@@ -418,7 +428,7 @@ class Trials:
                 if value is not None:
                     self.storage.set_trial_user_attr(trial_id, PREFIX + name, value)
             if evaluation.metrics is None:
-                self._fail(trial, "failed", evaluation.reason)
+                self._end(trial, "failed", evaluation.reason, TrialState.FAIL)
             else:
                 self._write_metrics(trial_id, evaluation.metrics)
                 if evaluation.dropped:
@@ -440,15 +450,20 @@ class Trials:
         if not constraints:
             return
         trial = optuna.Trial(self.study, trial_id)
-        for constraint in constraints:
-            if constraint.metric in metrics:  # A dropped one has only its cheap metrics.
-                violation = constraint.violation(metrics[constraint.metric])
-                trial.set_constraint(str(constraint), violation)
+        violations = {
+            str(constraint): constraint.violation(metrics[constraint.metric])
+            for constraint in constraints
+            if constraint.metric in metrics  # A dropped one has only its cheap metrics.
+        }
+        for name, violation in violations.items():
+            trial.set_constraint(name, violation)
+        # The form before Optuna 5, the only one that optuna-dashboard shows.
+        self.storage.set_trial_system_attr(trial_id, "constraints", [*violations.values()])
         trial.set_user_attr(PREFIX + "feasible", is_feasible(metrics, constraints))
 
     def interrupt(self, trial: StoredTrial, reason: str = STOPPED) -> None:
         """Ends a running query that has no result; `repair` queues it again."""
-        self._fail(trial, "interrupted", reason)
+        self._end(trial, "interrupted", reason, TrialState.PRUNED)
 
     def died(self, trial: StoredTrial, reason: str) -> None:
         """Ends a running query whose process died; `repair` queues it again."""
@@ -474,12 +489,12 @@ class Trials:
     def drop_duplicate(self, trial: StoredTrial, of: StoredTrial) -> None:
         """Ends a waiting query whose architecture `of` evaluates already."""
         if self.take(trial):
-            self._fail(trial, "duplicate", f"trial {of.id} asks the same")
+            self._end(trial, "duplicate", f"trial {of.id} asks the same", TrialState.PRUNED)
 
-    def _fail(self, trial: StoredTrial, kind: str, reason: str) -> None:
+    def _end(self, trial: StoredTrial, kind: str, reason: str, state: TrialState) -> None:
         try:
             self.storage.set_trial_user_attr(trial.frozen._trial_id, PREFIX + kind, reason)
-            self.study.tell(trial.id, state=TrialState.FAIL)
+            self.study.tell(trial.id, state=state)
         except (UpdateFinishedTrialError, ValueError):
             if not self.storage.get_trial(trial.frozen._trial_id).state.is_finished():
                 raise
