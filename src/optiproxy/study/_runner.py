@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from contextlib import contextmanager
@@ -14,13 +13,13 @@ from typing import NoReturn
 from optiproxy.errors import StudyError
 from optiproxy.metrics import is_name
 from optiproxy.search import Optimizer
-from optiproxy.spaces import Architecture
 from optiproxy.study._budget import Budget
 from optiproxy.study._curve_prediction import medians
 from optiproxy.study._deadline import Deadline
 from optiproxy.study._folders import Folders
+from optiproxy.study._queue import Queue
 from optiproxy.study._storage.lease import DURATION
-from optiproxy.study._storage.trials import State, StoredTrial, Trials, duplicates
+from optiproxy.study._storage.trials import State, StoredTrial, Trials
 from optiproxy.study._workers.interrupts import Interrupts
 from optiproxy.study._workers.options import Workers
 from optiproxy.study._workers.pool import Answer, Pool, result
@@ -82,10 +81,18 @@ class Runner:
         note: Callable[[str], None],
     ) -> None:
         self._trials = trials
-        self._optimizer = optimizer
+        self._seed = optimizer.seed
         self._pool = pool
         self._workers = workers
-        self._budget = budget
+        self._queue = Queue(
+            trials,
+            optimizer,
+            budget,
+            active=active,
+            shared=shared,
+            note=note,
+            thinking=interrupts.open,
+        )
         self._deadline = deadline
         self._max_failures = max_failures
         self._folders = folders
@@ -96,9 +103,6 @@ class Runner:
         self._note = note
         self._out: dict[Answer, StoredTrial] = {}
         self._mine: dict[int, StoredTrial] = {}  # By id: all that this run holds.
-        self._queue: deque[StoredTrial] = deque()
-        self._exhausted = False
-        self._elsewhere: list[StoredTrial] = []
         self._mark = time.perf_counter()
         self._results = 0
         self._failures: Counter[str] = Counter()
@@ -140,13 +144,13 @@ class Runner:
                 return
             if self._out:
                 self._collect()
-            elif self._elsewhere and not self._stopping:
+            elif self._queue.elsewhere and not self._stopping:
                 self._await_others()
             else:
                 return
 
     def _await_others(self) -> None:
-        holders = {str(lease) for trial in self._elsewhere for lease in trial.leases}
+        holders = {str(lease) for trial in self._queue.elsewhere for lease in trial.leases}
         self._note(f"waiting for the last queries, which run in {', '.join(sorted(holders))}")
         with self._interrupts.open():
             time.sleep(min(_POLL, self._deadline.left))
@@ -157,7 +161,7 @@ class Runner:
     def _hand_out(self) -> None:
         while len(self._out) < self._workers.count and not self._stopping:
             self._interrupts.check()
-            trial = self._next()
+            trial = self._queue.next(self._mine)
             if trial is None:
                 return
             if not self._deadline.fits(self._trials.read(), trial.epochs):
@@ -173,84 +177,6 @@ class Runner:
         known = medians(task, self._trials.read(), trial.epochs) if task.reports_curve else {}
         folder = None if self._folders is None else self._folders.made(trial)
         return self._pool.submit(trial.architecture, trial.epochs, known, folder)
-
-    def _next(self) -> StoredTrial | None:
-        """The next query to run; None if there is none for now."""
-        if self._shared:
-            # Others take from the same queue, so an old copy of it would exceed the budget.
-            self._queue.clear()
-        if not self._queue:
-            self._fill_queue()
-        return self._queue.popleft() if self._queue else None
-
-    def _fill_queue(self) -> None:
-        while True:
-            trials = self._read()
-            waiting = [t for t in trials if t.state is State.WAITING]
-            begun = [t for t in trials if t.state is not State.WAITING]
-            self._queue.extend(self._budget.affordable(begun, waiting))
-            self._elsewhere = [
-                t for t in trials if t.state is State.RUNNING and t.id not in self._mine
-            ]
-            if waiting or self._exhausted or not self._budget.has_room(begun):
-                return
-            if self._budget.unmeasured(trials) <= 0:
-                self._exhausted = True
-                self._note_cheap_budget(trials)
-                return
-            self._propose(trials)
-
-    def _read(self) -> list[StoredTrial]:
-        if not self._shared:
-            return self._trials.read()
-        trials = self._trials.repair(self._active)
-        twice = duplicates(trials)
-        for trial, other in twice:
-            self._trials.drop_duplicate(trial, other)
-        return self._trials.read() if twice else trials
-
-    def _propose(self, trials: list[StoredTrial]) -> None:
-        start = time.perf_counter()
-        with self._interrupts.open():
-            archs, epochs, cut_from = self._budget.propose(self._optimizer, trials)
-            predicted = self._predicted(archs)
-        seconds = time.perf_counter() - start
-        if self._shared and len(self._trials.read()) > len(trials):
-            return  # Another process proposed in the meantime: repeat with its proposals known.
-        if not archs:
-            self._exhausted = True
-            self._note(self._nothing_left(trials))
-            return
-        # After the greatest number, not the count: two processes may have used a number twice.
-        first = 1 + max((t.number for t in trials), default=0)
-        self._trials.propose(first, archs, seconds, predicted, epochs, cut_from)
-
-    def _nothing_left(self, trials: list[StoredTrial]) -> str:
-        task = self._trials.task
-        limits = [c for c in task.constraints if c.metric in task.exact]
-        within = " and ".join(map(str, limits))
-        if not trials and limits:
-            nearest = [(c, self._optimizer.exact.nearest(c)) for c in limits]
-            known = [
-                f"{c.metric} is {v:,g}" for c, v in nearest if v is not None and c.violation(v) > 0
-            ]
-            there_is = f"the nearest {' and '.join(known)}" if known else "some meet each, none all"
-            return f"no architecture within {within} was found ({there_is}): change the limit"
-        dropped = sum(t.state is State.DROPPED for t in trials)
-        also = f" and {dropped} that were dropped untrained" if dropped else ""
-        return (
-            f"the space is used up: no new architecture{within and f' within {within}'} is left "
-            f"after {len(trials) - dropped} queries of a budget of {self._budget.trainings}{also}"
-        )
-
-    def _predicted(self, archs: list[Architecture]) -> list[float | None] | None:
-        """The model's predictions for the method's own proposals, if it has a model."""
-        # One by one, since some of a batch may belong to the initial design.
-        each = [self._optimizer.predictions([arch]) for arch in archs]
-        if not any(each):
-            return None
-        values = [math.nan if one is None else float(one[0]) for one in each]
-        return [value if math.isfinite(value) else None for value in values]
 
     # ---- collecting ----
 
@@ -307,7 +233,7 @@ class Runner:
             return
         self._mark = now
         if self._folders is not None:
-            self._folders.prune(self._trials.read(), self._trials.task, self._optimizer.seed)
+            self._folders.prune(self._trials.read(), self._trials.task, self._seed)
         if evaluation.dropped:
             return
         for name in evaluation.left_out:
@@ -334,14 +260,6 @@ class Runner:
         )
 
     # ---- warnings and leases ----
-
-    def _note_cheap_budget(self, trials: list[StoredTrial]) -> None:
-        dropped = sum(t.state is State.DROPPED for t in trials)
-        self._note(
-            f"stopped at the cheap budget: {self._budget.measured(trials)} architectures were "
-            f"measured, and {dropped} of them broke a limit and were dropped untrained; loosen the "
-            "limit, or run it again with a larger cheap_budget (--cheap-budget)"
-        )
 
     @property
     def _succeeded(self) -> bool:
