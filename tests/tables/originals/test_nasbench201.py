@@ -178,7 +178,10 @@ def test_truncated_files_are_refused(tmp_path: Path, convert, nothing_left) -> N
     ("content", "message"),
     [
         ([1, 2], "no arch2infos"),
-        ({"arch2infos": {0: {"full": {"arch_str": "x"}}}}, "cell 0 is not as the benchmark's are"),
+        (
+            {"arch2infos": {0: {"full": {"arch_str": "x"}}}},
+            "cell 0: it is not as the benchmark's",
+        ),
         ({"arch2infos": {3: {"90": {}}}}, "cell 3 has neither of the schedules"),
     ],
 )

@@ -75,7 +75,7 @@ def test_hostile_truncated_and_other_files_are_refused(
         convert("transnas-bench-101", path)
     broken = whole()
     del broken["data"]["micro"][MICRO]["jigsaw"]
-    for content, message in (([1], "it has no data"), (broken, f"{MICRO} is not .*'jigsaw'")):
+    for content, message in (([1], "it has no data"), (broken, f"{MICRO}: it is not .*'jigsaw'")):
         torch.save(content, path)
         with pytest.raises(DataError, match=message):
             convert("transnas-bench-101", path)

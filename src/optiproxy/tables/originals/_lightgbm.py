@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import DataError
+from optiproxy.tables.originals._contents import within
 from optiproxy.tables.originals._trees import Model, Tree, checked
 
 _END = "\nend of trees"
@@ -73,12 +74,11 @@ def _tree(number: int, block: str) -> Tree:
     if first != str(number):
         raise DataError(f"it is altered: tree {first!r} is where tree {number} should be")
     entries = _entries(rest)
-    try:
-        return _read(number, entries)
-    except KeyError as error:
-        raise DataError(f"tree {number} is cut short: it has no {error.args[0]}") from None
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"tree {number} is altered ({error})") from None
+    with within(fault=f"tree {number} is altered"):
+        try:
+            return _read(number, entries)
+        except KeyError as error:
+            raise DataError(f"tree {number} is cut short: it has no {error.args[0]}") from None
 
 
 def _read(number: int, entries: Mapping[str, str]) -> Tree:

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from optiproxy.errors import DataError
 
-# Records whose checksums are computed together.
-TOGETHER = 8192
+# Records whose checksums are computed together, and the bytes that they may take for it, each being
+# filled up to the longest.
+TOGETHER, ROOM = 8192, 1 << 26
 # Far above any record of a benchmark; a length beyond it is a broken one.
-LONGEST = 1 << 24
+LONGEST = 1 << 18
 
 
 def records(file: IO[bytes]) -> Iterator[bytes]:
@@ -37,7 +38,8 @@ def records(file: IO[bytes]) -> Iterator[bytes]:
         heads: list[bytes] = []
         bodies: list[bytes] = []
         tails: list[bytes] = []
-        for _ in range(TOGETHER):
+        longest = 0
+        while len(heads) < TOGETHER and len(heads) * longest < ROOM:
             head = file.read(12)
             if not head:
                 done = True
@@ -51,6 +53,7 @@ def records(file: IO[bytes]) -> Iterator[bytes]:
             rest = file.read(length + 4)
             if len(rest) < length + 4:
                 raise _cut(number)
+            longest = max(longest, length)
             heads.append(head)
             bodies.append(rest[:-4])
             tails.append(rest[-4:])

@@ -4,7 +4,8 @@ A pickle is a program: it may call whatever function it names. Here the names ar
 short list of our own, never imported. Containers become plain ones; numpy's arrays and scalars are
 put together from their parts, after a look at each; tensors are left out (benchmark files carry
 them as trained weights at most). Every other name is refused, and with it the whole file. What a
-hostile file can still do is to ask for more memory than there is.
+large hostile file can still do is to ask for more memory than there is, up to 64 bytes for each of
+its own.
 
 The format is that of Python's `pickletools`, the containers around it those of PyTorch
 (`torch.save`, the zip archive and the older plain file) and bz2.
@@ -12,20 +13,23 @@ The format is that of Python's `pickletools`, the containers around it those of 
 
 from __future__ import annotations
 
-import io
 import pickle
 import re
+import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import DataError
+from optiproxy.tables.originals._contents import open_member, within
 
 # The first pickle of PyTorch's older plain file (torch/serialization.py).
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+# Tuples in one tuple, in all its depths: theirs have five. Python's stack holds 50,000.
+_MOST_NESTED = 10_000
 _NUMERIC = re.compile(r"[?]|[biuf][1248]?|[SU][0-9]+|O[48]?")
 
 
@@ -100,15 +104,8 @@ def load(file: IO[bytes], *, inert: Iterable[str] = ()) -> Any:
         Refused: The pickle names anything else.
         DataError: It is cut short, or no pickle.
     """
-    try:
+    with within(fault="it is cut short or no pickle"):
         return _Unpickler(file, frozenset(inert)).load()
-    except DataError:
-        raise
-    except MemoryError:
-        raise DataError("it does not fit into memory") from None
-    except Exception as error:
-        # A broken pickle raises almost anything.
-        raise DataError(f"it is cut short or no pickle ({type(error).__name__}: {error})") from None
 
 
 def load_torch(file: IO[bytes]) -> Any:
@@ -119,15 +116,12 @@ def load_torch(file: IO[bytes]) -> Any:
         DataError: It is cut short, or not written by ``torch.save``.
     """
     if zipfile.is_zipfile(file):
-        try:
-            with zipfile.ZipFile(file) as archive:
-                names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-                if len(names) != 1:
-                    raise DataError("the archive is none of torch.save's: it has no data.pkl")
-                with archive.open(names[0]) as content:
-                    return load(io.BufferedReader(content))  # type: ignore[type-var]
-        except (zipfile.BadZipFile, EOFError) as error:
-            raise DataError(f"it is cut short or altered ({error})") from None
+        with within(), zipfile.ZipFile(file) as archive:
+            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            if len(names) != 1:
+                raise DataError("the archive is none of torch.save's: it has no data.pkl")
+            with open_member(archive, names[0]) as content:
+                return load(content)
     file.seek(0)
     if load(file) != _TORCH_MAGIC:
         raise DataError("it was not written by torch.save")
@@ -136,39 +130,31 @@ def load_torch(file: IO[bytes]) -> Any:
     return load(file)
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """Python's own machine, with fewer steps; the one in C has neither of the limits.
+
+    It takes three times as long: four minutes more for the largest file, which is read once.
+    """
+
+    # Of the base class, which declares none.
+    stack: list[Any]
+    read: Callable[[int], bytes]
+    readline: Callable[[], bytes]
+    append: Callable[[Any], None]
+
     def __init__(self, file: IO[bytes], inert: frozenset[str]) -> None:
         super().__init__(file)
         self._inert = inert
-        self._known: dict[str, Any] = {
-            "builtins.set": self._set,
-            "builtins.frozenset": self._set,
-            "builtins.list": self._list,
-            "builtins.dict": self._dict,
-            "builtins.bytearray": self._bytes,
-            "builtins.bytes": self._bytes,
-            "collections.OrderedDict": self._dict,
-            "collections.defaultdict": self._default,
-            "_codecs.encode": self._latin1,
-            "numpy.dtype": self._dtype,
-            "numpy.ndarray": "ndarray",
-            "torch._utils._rebuild_tensor_v2": self._tensor,
-            "torch._utils._rebuild_parameter": self._tensor,
-        }
-        for core in ("numpy.core", "numpy._core"):
-            self._known[f"{core}.multiarray._reconstruct"] = self._reconstruct
-            self._known[f"{core}.multiarray.scalar"] = self._scalar
-            self._known[f"{core}.numeric._frombuffer"] = self._frombuffer
+        # By identity: tuples of tuples, kept so that no other object gets their identity, and how
+        # many tuples each consists of.
+        self._nested: dict[int, tuple[tuple[Any, ...], int]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """What the pickle gets for a name: a method of ours, or a token that does nothing.
-
-        Methods, since nothing that a pickle sets on them stays; classes are made anew each time.
-        """
+        """What the pickle gets for a name: a function of ours, or a token that does nothing."""
         # The first protocols call them as Python 2 did.
         dotted = f"{'builtins' if module == '__builtin__' else module}.{name}"
-        if dotted in self._known:
-            return self._known[dotted]
+        if dotted in _KNOWN:
+            return _KNOWN[dotted]
         if module == "torch" and name.endswith("Storage"):
             return "storage"
         if dotted in self._inert:
@@ -178,40 +164,121 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         return Left()  # A storage of torch.save's.
 
-    def _set(self, values: Iterable[Any] = ()) -> set[Any]:
-        return set(values)
+    def weigh(self) -> None:
+        """Refuses a tuple whose hash would take too long, or too deep a recursion: a crash."""
+        inner = [item for item in self.stack[-1] if type(item) is tuple]
+        if not inner:
+            return
+        weight = 1 + sum(self._nested.get(id(item), (item, 1))[1] for item in inner)
+        if weight > _MOST_NESTED:
+            raise Refused(f"a tuple has {weight:,} tuples in it, more than any benchmark's")
+        self._nested[id(self.stack[-1])] = self.stack[-1], weight
 
-    def _list(self, values: Iterable[Any] = ()) -> list[Any]:
-        return list(values)
 
-    def _bytes(self, content: Any = b"", encoding: str = "latin-1") -> bytearray:
-        return bytearray(self._latin1(content, encoding) if isinstance(content, str) else content)
+def _build(machine: _Unpickler) -> None:
+    """Gives an object its state: only to what is made for that, lest anything of ours bends."""
+    state = machine.stack.pop()
+    if not isinstance(machine.stack[-1], Left | Array | _Dtype):
+        raise Refused("it is no pickle of plain data: it sets attributes")
+    machine.stack[-1].__setstate__(state)
 
-    def _dict(self, items: Iterable[Any] = ()) -> dict[Any, Any]:
-        return dict(items)
 
-    def _default(self, factory: Any = None, items: Iterable[Any] = ()) -> dict[Any, Any]:
-        return dict(items)
+def _global(machine: _Unpickler) -> None:
+    module, name = machine.readline(), machine.readline()
+    if not name.endswith(b"\n"):
+        raise EOFError("a name is cut short")
+    machine.append(machine.find_class(module[:-1].decode(), name[:-1].decode()))
 
-    def _latin1(self, text: str, encoding: str = "latin-1") -> bytes:
-        if encoding not in ("latin1", "latin-1"):
-            raise Refused(f"a text in the encoding {encoding!r}")
-        return str(text).encode("latin-1")
 
-    def _tensor(self, *parts: Any) -> Left:
-        return Left()
+def _bytearray8(machine: _Unpickler) -> None:
+    # Python's own makes the whole array before it reads.
+    (size,) = struct.unpack("<Q", machine.read(8))
+    machine.append(bytearray(machine.read(size)))
 
-    def _dtype(self, text: str, *flags: Any) -> _Dtype:
-        return _Dtype(text)
 
-    def _reconstruct(self, *parts: Any) -> Array:
-        return Array()
+def _weighed(step: Callable[[Any], None]) -> Callable[[Any], None]:
+    def weighed(machine: _Unpickler) -> None:
+        step(machine)
+        machine.weigh()
 
-    def _scalar(self, dtype: _Dtype, content: Any = b"") -> Any:
-        return _array(content, dtype, (), "C").item()
+    return weighed
 
-    def _frombuffer(self, content: Any, dtype: _Dtype, shape: Any, order: str) -> Array:
-        return Array(_array(content, dtype, shape, order))
+
+# Without those that fetch what other code has registered, or buffers from elsewhere.
+_LEFT_OUT = b"".join(
+    [pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER]
+)
+_TUPLES = b"".join([pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3])
+_Unpickler.dispatch = {
+    code: _weighed(step) if code in _TUPLES else step
+    for code, step in pickle._Unpickler.dispatch.items()
+    if code not in _LEFT_OUT
+} | {pickle.BUILD[0]: _build, pickle.BYTEARRAY8[0]: _bytearray8, pickle.GLOBAL[0]: _global}
+
+
+def _bytes(content: Any = b"", encoding: str = "latin-1") -> bytearray:
+    if isinstance(content, str):
+        return bytearray(_latin1(content, encoding))
+    if isinstance(content, int):
+        raise Refused("bytes of a size instead of a content")
+    return bytearray(content)
+
+
+def _default(factory: Any = None, items: Iterable[Any] = ()) -> dict[Any, Any]:
+    return dict(items)
+
+
+def _latin1(text: str, encoding: str = "latin-1") -> bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise Refused(f"a text in the encoding {encoding!r}")
+    return str(text).encode("latin-1")
+
+
+def _tensor(*parts: Any) -> Left:
+    return Left()
+
+
+def _dtype(text: str, *flags: Any) -> _Dtype:
+    return _Dtype(text)
+
+
+def _reconstruct(*parts: Any) -> Array:
+    return Array()
+
+
+def _scalar(dtype: _Dtype, content: Any = b"") -> Any:
+    return _array(content, dtype, (), "C").item()
+
+
+def _frombuffer(content: Any, dtype: _Dtype, shape: Any, order: str) -> Array:
+    return Array(_array(content, dtype, shape, order))
+
+
+# Functions and not the types that they make: a pickle can call a type's other methods.
+_KNOWN: dict[str, Any] = {
+    "builtins.set": lambda values=(): set(values),
+    "builtins.frozenset": lambda values=(): set(values),
+    "builtins.list": lambda values=(): list(values),
+    "builtins.dict": lambda items=(): dict(items),
+    "builtins.bytearray": _bytes,
+    "builtins.bytes": _bytes,
+    "collections.OrderedDict": lambda items=(): dict(items),
+    "collections.defaultdict": _default,
+    "_codecs.encode": _latin1,
+    "numpy.dtype": _dtype,
+    "numpy.ndarray": "ndarray",
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_parameter": _tensor,
+    **{
+        f"{core}.{name}": function
+        for core in ("numpy.core", "numpy._core")
+        for name, function in (
+            ("multiarray._reconstruct", _reconstruct),
+            ("multiarray.scalar", _scalar),
+            ("numeric._frombuffer", _frombuffer),
+        )
+    },
+}
 
 
 def _array(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
@@ -221,7 +288,10 @@ def _array(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
         if not isinstance(content, list):
             raise Refused("an array of objects that are no list")
         flat = np.empty(len(content), dtype=object)
-        flat[:] = [plain(value) for value in content]
+        for place, value in enumerate(map(plain, content)):
+            if isinstance(value, np.ndarray) and value.dtype == object:
+                raise Refused("an array of arrays of objects")  # Freed by a recursion in C.
+            flat[place] = value
     else:
         raw = content.encode("latin-1") if isinstance(content, str) else content
         flat = np.frombuffer(raw, dtype.dtype)

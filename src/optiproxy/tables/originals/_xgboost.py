@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from optiproxy.errors import DataError
+from optiproxy.tables.originals._contents import within
 from optiproxy.tables.originals._trees import Model, Tree, checked
 
 _CONFIG = b"CONFIG-offset:"
@@ -34,7 +35,7 @@ def read(content: bytes) -> Model:
     Raises:
         DataError: It is cut short, in another layout, no regression, or has no trees.
     """
-    try:
+    with within(fault="it is cut short or no model of xgboost"):
         if content.startswith(_CONFIG):
             objective, booster, base, trees, weights = _binary(content[len(_CONFIG) + 8 :])
         elif content[:1] == b"{" and content[1:2] in (b'"', b" ", b"\n"):
@@ -44,8 +45,6 @@ def read(content: bytes) -> Model:
                 "the model is in a layout that is neither the binary one of xgboost 1.x nor JSON; "
                 "load it in a trusted place and pickle it again with xgboost 1.2"
             )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise DataError(f"it is cut short or no model of xgboost ({error!r})") from None
     if booster not in ("gbtree", "dart"):
         raise DataError(f"a booster of the kind {booster!r} has no trees")
     if objective not in ("reg:squarederror", "reg:linear"):

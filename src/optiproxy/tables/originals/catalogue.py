@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import importlib
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from optiproxy.errors import DataError, unknown
+from optiproxy.tables.originals._contents import within
 from optiproxy.tables.originals.base import Original, Progress, sheets
 
 _HERE = "optiproxy.tables.originals"
@@ -122,10 +124,11 @@ def recognise(path: Path) -> Original | None:
     """Whose file (or folder) `path` is, by its name and its first bytes; None if nobody's."""
     name = _ADDED.sub("", path.name)
     for known in ORIGINALS:
-        if any(fnmatch.fnmatch(name, pattern) for pattern in known.files) and _module(
-            known
-        ).looks_right(path):
-            return known
+        named = any(fnmatch.fnmatch(name, pattern) for pattern in known.files)
+        # What can't even be recognised is nobody's.
+        with contextlib.suppress(DataError, OSError), within():
+            if named and _module(known).looks_right(path):
+                return known
     return None
 
 
@@ -140,10 +143,10 @@ def convert(known: Original, path: Path, folder: Path, progress: Progress) -> li
             Nothing is left in `folder` then.
     """
     try:
-        with sheets(folder, known.tables) as made:
+        with within(str(path)), sheets(folder, known.tables) as made:
             _module(known).convert(path, made, progress)
     except DataError as error:
-        raise DataError(f"{path}: {error}; nothing was converted") from None
+        raise DataError(f"{error}; nothing was converted") from None
     progress("done", 1.0)
     return [folder / f"{table}.parquet" for table in made.sheets]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from optiproxy.errors import DataError
+from optiproxy.tables.originals._contents import within
 from optiproxy.tables.originals._unpickling import load, plain
 from optiproxy.tables.originals.base import Progress, Sheets, head
 
@@ -46,7 +47,7 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
     progress("reading", 0.0)
     with open(path, "rb") as file:
         whole = load(file)
-    try:
+    with within(fault="it is not HW-NAS-Bench's"):
         cells, blocks = whole["nasbench201"], whole["fbnet"]
         columns = {
             f"{ours}_{metric}": [_number(v) for v in plain(cells[theirs][name])]
@@ -59,8 +60,6 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
         costs = {theirs: blocks[theirs] for theirs, ours in METRICS.items() if ours in FBNET}
         keys = list(dict.fromkeys(key for table in costs.values() for key in table))
         rows = [[str(k), *(_number(t.get(k)) for t in costs.values())] for k in keys]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"it is not HW-NAS-Bench's ({type(error).__name__}: {error})") from None
     if {len(values) for values in columns.values()} != {len(archs)}:
         raise DataError("its lists of cells and of measurements differ in length")
     progress("cells", 0.5)

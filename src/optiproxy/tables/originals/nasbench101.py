@@ -11,7 +11,6 @@ training on its own. Reference: Ying et al., ICML 2019, https://arxiv.org/abs/19
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 import statistics
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from optiproxy.errors import DataError
+from optiproxy.tables.originals._contents import within
 from optiproxy.tables.originals._tfrecord import fields, records
 from optiproxy.tables.originals.base import Progress, Sheets, head
 
@@ -89,7 +89,8 @@ class _Training:
     __slots__ = ("adjacency", "epochs", "hash", "measured", "operations", "params")
 
     def __init__(self, number: int, record: bytes) -> None:
-        try:
+        fault = f"record {number} is none of NAS-Bench-101's"
+        with within(fault=fault):
             self.hash, self.epochs, self.adjacency, self.operations, message = json.loads(record)
             metrics = base64.b64decode(message, validate=True)
             vertices = math.isqrt(len(self.adjacency))
@@ -101,10 +102,8 @@ class _Training:
                 and not set(self.adjacency) - {"0", "1"}
                 and self.operations.count(",") == vertices - 1
             )
-        except (ValueError, TypeError, AttributeError, binascii.Error):
-            sound = False
         if not sound:
-            raise DataError(f"record {number} is none of NAS-Bench-101's")
+            raise DataError(fault)
         self.params = 0
         evaluations: list[dict[int, Any]] = []
         for field, value in fields(metrics):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from optiproxy.errors import DataError
+from optiproxy.tables.originals._contents import bounded, within
 from optiproxy.tables.originals._unpickling import load, load_torch, plain
 from optiproxy.tables.originals.base import Progress, Sheet, Sheets, head
 
@@ -89,7 +90,7 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
 def _from_one_file(path: Path, progress: Progress) -> Iterator[tuple[int, int, Any]]:
     progress("reading", 0.0)
     with open(path, "rb") as file:
-        whole = load_torch(file) if path.suffix == ".pth" else _bz2(file)
+        whole = load_torch(file) if path.suffix == ".pth" else _bz2(file, path.stat().st_size)
     if not isinstance(whole, dict) or not isinstance(whole.get("arch2infos"), dict):
         raise DataError("it has no arch2infos: none of NAS-Bench-201's files")
     cells = whole["arch2infos"]
@@ -101,22 +102,19 @@ def _from_folder(path: Path) -> Iterator[tuple[int, int, Any]]:
     files = sorted(f for f in path.glob("*.pickle.pbz2") if f.name[0].isdigit())
     for file in files:
         with open(file, "rb") as content:
-            yield _number(file.name), len(files), _told(file.name, content)
+            yield _number(file.name), len(files), _cell(file.name, content, file.stat().st_size)
 
 
 def _from_tar(path: Path) -> Iterator[tuple[int, int, Any]]:
     """Members in their order; nothing is unpacked on disk."""
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                name = member.name.rpartition("/")[2]
-                if not (member.isfile() and name[:1].isdigit() and name.endswith(".pickle.pbz2")):
-                    continue
-                content = archive.extractfile(member)
-                if content is not None:
-                    yield _number(name), 15_625, _told(name, content)
-    except (tarfile.TarError, EOFError) as error:
-        raise DataError(f"the archive is cut short or altered ({error})") from None
+    with tarfile.open(path) as archive:
+        for member in archive:
+            name = member.name.rpartition("/")[2]
+            if not (member.isfile() and name[:1].isdigit() and name.endswith(".pickle.pbz2")):
+                continue
+            content = archive.extractfile(member)
+            if content is not None:
+                yield _number(name), 15_625, _cell(name, content, member.size)
 
 
 def _number(name: str) -> int:
@@ -126,24 +124,19 @@ def _number(name: str) -> int:
     return int(digits)
 
 
-def _told(name: str, file: IO[bytes]) -> Any:
-    try:
-        return _bz2(file)
-    except DataError as error:
-        raise type(error)(f"{name}: {error}") from None
+def _cell(name: str, file: IO[bytes], size: int) -> Any:
+    with within(name):
+        return _bz2(file, size)
 
 
-def _bz2(file: IO[bytes]) -> Any:
-    try:
-        with bz2.BZ2File(file) as content:
-            return load(content)
-    except (OSError, EOFError) as error:
-        raise DataError(f"it is cut short or no bz2 file ({error})") from None
+def _bz2(file: IO[bytes], size: int) -> Any:
+    with bz2.BZ2File(file) as content:
+        return load(bounded(content, size))
 
 
 def _add(means: Sheet, runs: Sheet, index: int, schedules: Any) -> None:
     """One cell: its runs, and their means."""
-    try:
+    with within(f"cell {index}", "it is not as the benchmark's are"):
         found: dict[tuple[str, int], float] = {}
         costs: dict[tuple[str, str], float] = {}
         arch = ""
@@ -169,10 +162,6 @@ def _add(means: Sheet, runs: Sheet, index: int, schedules: Any) -> None:
                 for cost, value in _costs(tested or validated).items():
                     if value is not None:
                         costs[data_set, cost] = value
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(
-            f"cell {index} is not as the benchmark's are ({type(error).__name__}: {error})"
-        ) from None
     if not arch:
         raise DataError(f"cell {index} has neither of the schedules of 12 and 200 epochs")
     means.add(

@@ -12,13 +12,13 @@ Reference: Zela et al., Surrogate NAS Benchmarks, ICLR 2022, https://arxiv.org/a
 from __future__ import annotations
 
 import io
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from optiproxy.errors import DataError
 from optiproxy.tables.originals import _lightgbm, _xgboost
+from optiproxy.tables.originals._contents import member_names, members, within
 from optiproxy.tables.originals._trees import Model
 from optiproxy.tables.originals._unpickling import Left, Refused, load
 from optiproxy.tables.originals.base import Progress, Sheet, Sheets
@@ -40,10 +40,7 @@ _Members = list[tuple[str, bytes]]
 
 def looks_right(path: Path) -> bool:
     """Whether it is a folder or zip with members of an ensemble."""
-    try:
-        return any(True for _ in _members(path))
-    except (DataError, OSError):
-        return False
+    return bool(member_names(path, MEMBER))
 
 
 def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
@@ -52,12 +49,12 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
     Raises:
         DataError: There is none, one is cut short, of another layout, or names what could run code.
     """
-    members = list(_members(path))
-    accuracy = [m for m in members if "xgb" in _kind(m[0]) and "runtime" not in _kind(m[0])]
-    runtimes = [m for m in members if _kind(m[0]).startswith("lgb_runtime")]
+    found = list(members(path, MEMBER))
+    accuracy = [m for m in found if "xgb" in _kind(m[0]) and "runtime" not in _kind(m[0])]
+    runtimes = [m for m in found if _kind(m[0]).startswith("lgb_runtime")]
     if not accuracy and not runtimes:
         raise DataError(
-            f"of the surrogates here ({', '.join(sorted({_kind(n) for n, _ in members}))}) none is "
+            f"of the surrogates here ({', '.join(sorted({_kind(n) for n, _ in found}))}) none is "
             "the XGBoost ensemble or the one of run times, which are read; give the folder that "
             "holds xgb_v0.9 or xgb_v1.0, or lgb_runtime_v0.9 or lgb_runtime_v1.0"
         )
@@ -94,30 +91,14 @@ def _write(
 ) -> None:
     for number, (name, content) in enumerate(members):
         progress(number / len(members))
-        try:
+        with within(name):
             _add(sheet, number, read(content))
-        except DataError as error:
-            raise type(error)(f"{name}: {error}") from None
 
 
 def _kind(name: str) -> str:
     """The ensemble's folder, the part of a member's path that says its library."""
     parts = [p for p in name.split("/") if p.startswith(("xgb", "lgb", "gnn"))]
     return parts[0] if parts else name
-
-
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    if path.is_dir():
-        for file in sorted(path.rglob(f"*{MEMBER}")):
-            yield f"{path.name}/{file.relative_to(path).as_posix()}", file.read_bytes()
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
-                if name.endswith(MEMBER) and not name.startswith("__MACOSX/"):
-                    yield name, archive.read(name)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"the archive is cut short or no zip ({error})") from None
 
 
 def _boosted(content: bytes) -> Model:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import numpy as np
 from optiproxy.errors import DataError, InvalidValueError
 from optiproxy.spaces import Architecture, Recurrent
 from optiproxy.tables.nasbench_nlp import SHORT
+from optiproxy.tables.originals._contents import member_names, members, within
 from optiproxy.tables.originals.base import Progress, Sheet, Sheets
 
 # "Up to 24 nodes and 3 hidden states", section 3 of the paper.
@@ -37,6 +36,8 @@ COLUMNS = {
 }  # fmt: skip
 
 TABLE = "nasbench_nlp_ptb"
+# What the logs' names end with.
+LOG = ".json"
 # The name of its texts' folder, which every log has.
 DATA_SET = "ptb"
 # Recipes that are brought into their canonical form together.
@@ -45,11 +46,8 @@ _TOGETHER = 500
 
 def looks_right(path: Path) -> bool:
     """Whether it is a folder or zip of such logs."""
-    try:
-        name, content = next(_logs(path))
-        return "recepie" in _parsed(name, content)
-    except (StopIteration, DataError, OSError):
-        return False
+    name, content = next(members(path, LOG), ("", b"{}"))
+    return "recepie" in _parsed(name, content)
 
 
 def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
@@ -58,16 +56,14 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
     Raises:
         DataError: A log can't be read; the archive is cut short.
     """
-    total = sum(1 for _ in _names(path))
+    total = len(member_names(path, LOG))
     sheet = sheets.new(TABLE, COLUMNS)
     rows: list[list[Any]] = []
-    for done, (name, content) in enumerate(_logs(path)):
+    for done, (name, content) in enumerate(members(path, LOG)):
         log = _parsed(name, content)
-        try:
+        with within(name, "it is none of the benchmark's logs"):
             data_set = str(log["data"]).rstrip("/").rpartition("/")[2]
             rows.append(_row(log))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{name}: it is none of the benchmark's logs ({error!r})") from None
         if data_set != DATA_SET:
             raise DataError(f"{name}: trained on {data_set!r}; only {DATA_SET} can be added")
         if len(rows) == _TOGETHER:
@@ -116,36 +112,8 @@ def _finite(loss: Any) -> float | None:
 
 
 def _parsed(name: str, content: bytes) -> dict[str, Any]:
-    try:
+    with within(name, "it is cut short or no JSON"):
         log = json.loads(content)
-    except ValueError as error:
-        raise DataError(f"{name}: it is cut short or no JSON ({error})") from None
     if not isinstance(log, dict):
         raise DataError(f"{name}: it is no log of a training")
     return log
-
-
-def _names(path: Path) -> Iterator[str]:
-    if path.is_dir():
-        yield from (str(file) for file in sorted(path.rglob("*.json")))
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(n for n in archive.namelist() if n.endswith(".json"))
-    except zipfile.BadZipFile as error:
-        raise DataError(f"the archive is cut short or no zip ({error})") from None
-    # A folder that macOS adds has no logs.
-    yield from (name for name in names if not name.startswith("__MACOSX/"))
-
-
-def _logs(path: Path) -> Iterator[tuple[str, bytes]]:
-    if path.is_dir():
-        yield from ((name, Path(name).read_bytes()) for name in _names(path))
-        return
-    names = list(_names(path))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in names:
-                yield name, archive.read(name)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"the archive is cut short or altered ({error})") from None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from optiproxy.errors import DataError
+from optiproxy.tables.originals._contents import within
 from optiproxy.tables.originals._unpickling import load_torch, plain
 from optiproxy.tables.originals.base import Progress, Sheets, head
 
@@ -55,12 +56,8 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
     sheet = sheets.new(TABLE, COLUMNS)
     for done, (space, networks) in enumerate(whole["data"].items()):
         for arch, results in networks.items():
-            try:
+            with within(str(arch), "it is not as the benchmark's are"):
                 cells = [value for task in TASKS for value in _task(results[task], TASKS[task])]
-            except (KeyError, TypeError, AttributeError, ValueError) as error:
-                raise DataError(
-                    f"{arch} is not as the benchmark's are ({type(error).__name__}: {error})"
-                ) from None
             sheet.add(str(space), str(arch), *cells)
         progress("networks", (done + 1) / len(whole["data"]))
 
