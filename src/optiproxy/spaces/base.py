@@ -37,6 +37,8 @@ from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, 
 if TYPE_CHECKING:
     from torch import nn
 
+    from optiproxy.spaces.drawing import Drawing
+
 # Larger spaces are sampled and not listed.
 ENUMERABLE = 1_000_000
 
@@ -155,6 +157,12 @@ class Space:
         """The architecture drawn in text, a few lines."""
         width = max(len(name) for name in self.names)
         return "\n".join(f"{name:<{width}}  {option}" for name, option in arch.items())
+
+    def drawings(self, arch: Architecture) -> tuple[Drawing, ...]:
+        """The architecture as graphs to be drawn, without what is inactive; a cell each."""
+        from optiproxy.spaces.drawing import template_drawing
+
+        return (template_drawing(self, arch),)
 
     @property
     def can_build(self) -> bool:

@@ -18,6 +18,7 @@ from optiproxy.spaces._operations import check_buildable, operation_problems, re
 from optiproxy.spaces._refine import mix
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
 from optiproxy.spaces.base import ENUMERABLE, Space
+from optiproxy.spaces.drawing import Drawing, Vertex, drawing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -191,6 +192,21 @@ class Cell(Space):
             target = "output" if j == self.nodes - 1 else f"node {j}"
             lines.append(f"{source:<7} ──{op!s:─^{width + 2}}──▶ {target}")
         return "\n".join(lines)
+
+    def drawings(self, arch: Architecture) -> tuple[Drawing, ...]:
+        """The feature maps, and the operations between them; operations of `ZERO` are left out."""
+        last = self.nodes - 1
+        vertices = [
+            Vertex("input", ("input",)),
+            *(Vertex("sum") for _ in range(1, last)),
+            Vertex("output", ("output",)),
+        ]
+        joined: list[tuple[int, int]] = []
+        for (i, j), op in zip(self.edges, arch.values(), strict=True):
+            if op not in ZERO:
+                joined += [(i, len(vertices)), (len(vertices), j)]
+                vertices.append(Vertex("operation", (str(op),)))
+        return (drawing(vertices, joined),)
 
     def build(
         self, arch: Architecture, *, classes: int = 10, channels: int = 16, cells: int = 5

@@ -18,6 +18,7 @@ from optiproxy.spaces._operations import check_buildable, operation_problems, re
 from optiproxy.spaces._refine import canonical_order
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option
 from optiproxy.spaces.base import Space
+from optiproxy.spaces.drawing import Drawing, Vertex, drawing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -253,6 +254,24 @@ class Darts(Space):
                 name = f"input {source}" if source < 2 else f"node {source - 2}"
                 lines.append(f"  {name:<7} ──{op:─^{width + 2}}──▶ node {place // 2}")
         return "\n".join(lines)
+
+    def drawings(self, arch: Architecture) -> tuple[Drawing, ...]:
+        """The normal and the reduction cell, each with its two inputs."""
+        return tuple(self._drawn(*item) for item in self._genotype(arch).items())
+
+    def _drawn(self, cell: str, pairs: Sequence[tuple[str, int]]) -> Drawing:
+        vertices = [
+            Vertex("input", ("cell before last",)),
+            Vertex("input", ("last cell",)),
+            *(Vertex("sum") for _ in range(NODES)),
+            Vertex("output", ("concatenation",)),
+        ]
+        joined = [(2 + node, 2 + NODES) for node in range(NODES)]
+        for place, (op, source) in enumerate(pairs):
+            if op not in ZERO:
+                joined += [(source, len(vertices)), (len(vertices), 2 + place // 2)]
+                vertices.append(Vertex("operation", (op,)))
+        return drawing(vertices, joined, cell)
 
 
 def _pairs(node: int) -> list[tuple[int, int]]:

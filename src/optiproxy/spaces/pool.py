@@ -19,6 +19,8 @@ from optiproxy.spaces.base import Space
 if TYPE_CHECKING:
     from torch import nn
 
+    from optiproxy.spaces.drawing import Drawing
+
 # The least number of neighbours of a row, where the list is long enough.
 NEIGHBOURS = 20
 # Pairs of a row and a listed architecture that are compared at a time.
@@ -217,6 +219,9 @@ class Pool(Space):
 
     def picture(self, arch: Architecture) -> str:
         return self.space.picture(arch)
+
+    def drawings(self, arch: Architecture) -> tuple[Drawing, ...]:
+        return self.space.drawings(arch)
 
     @property
     def can_build(self) -> bool:

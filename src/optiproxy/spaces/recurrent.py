@@ -16,6 +16,7 @@ from optiproxy.errors import InvalidValueError
 from optiproxy.spaces._refine import canonical_order
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option
 from optiproxy.spaces.base import Space
+from optiproxy.spaces.drawing import Drawing, Vertex, drawing
 
 if TYPE_CHECKING:
     from optiproxy.spaces.networks.recurrent import RecurrentCell
@@ -292,6 +293,23 @@ class Recurrent(Space):
             f"{name} = {node['op']}({', '.join(node['input'])})"
             for name, node in self.recipe(arch).items()
         )
+
+    def drawings(self, arch: Architecture) -> tuple[Drawing, ...]:
+        """The recipe: x and the old states, the operations, the new states."""
+        recipe = self.recipe(arch)
+        read = {source for node in recipe.values() for source in node["input"]}
+        names = [*sorted(read - set(recipe), reverse=True), *recipe]
+        vertices = [
+            Vertex("operation", (recipe[name]["op"],))
+            if name in recipe
+            else Vertex("input", (name,))
+            for name in names
+        ]
+        joined = [(names.index(s), names.index(n)) for n in recipe for s in recipe[n]["input"]]
+        for name in (name for name in names if name.startswith("h_new_")):
+            joined.append((names.index(name), len(vertices)))
+            vertices.append(Vertex("output", (name,)))
+        return (drawing(vertices, joined),)
 
 
 def _operation(op: object, inputs: int) -> str | None:
