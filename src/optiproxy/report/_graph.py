@@ -1,8 +1,8 @@
 """A drawing of an architecture as SVG, laid out in layers: left to right, or top to bottom.
 
 After Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system
-structures", IEEE Trans. SMC 11, 1981: layers by the longest path, a stand-in wherever an edge passes
-a layer, and each layer sorted by the mean place of its neighbours.
+structures", IEEE Trans. SMC 11, 1981: layers by the longest path, a stand-in wherever an edge
+passes a layer, and each layer sorted by the mean place of its neighbours.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _svg(
 
 
 def _edge(source: _Box, target: _Box, across: bool) -> str:
-    """A curve from the end of one box to the start of the other, with its tip unless it passes on."""
+    """A curve from the end of one box to the start of the other."""
     level = abs(source.y - target.y) < 1 or (across and target.x > source.x)
     if level:
         x0, y0 = source.x + source.width / 2, source.y

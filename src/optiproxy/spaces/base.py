@@ -162,7 +162,8 @@ class Space:
         """The architecture as graphs to be drawn, without what is inactive; a cell each."""
         from optiproxy.spaces.drawing import template_drawing
 
-        return (template_drawing(self, arch),)
+        row = self.to_indices([arch])[0]
+        return (template_drawing(arch, row, self.graph, self.zero_options),)
 
     @property
     def can_build(self) -> bool:

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from optiproxy.spaces.architecture import Architecture
-    from optiproxy.spaces.base import Space
+    from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
 
 Kind = Literal["input", "output", "operation", "sum"]
 
@@ -95,27 +94,35 @@ def _reached(starts: Iterable[int], steps: Mapping[int, Sequence[int]]) -> set[i
     return found
 
 
-def template_drawing(space: Space, arch: Architecture) -> Drawing:
-    """The drawing of the space's graph encoding: a vertex for each that has an operation.
+def template_drawing(
+    arch: Architecture, row: Indices, graph: GraphTemplate, zero_options: NDArray[np.bool_]
+) -> Drawing:
+    """The drawing of a graph encoding: a vertex for each that has an operation.
 
     Successive choices of one stage (``stage1.width``, ``stage1.kernel``) share a vertex where
     nothing else is joined to them.
+
+    Args:
+        arch: What is drawn.
+        row: Its option numbers, (C,).
+        graph: Of the space.
+        zero_options: Of the space, (C, O).
     """
-    chosen = np.arange(len(space.names)), space.to_indices([arch])[0]
-    graph = space.graph
+    names = list(arch)
+    chosen = np.arange(len(row)), row
     adjacency: NDArray[np.bool_] = graph.adjacency > 0
     if graph.adjacency_terms is not None:
         adjacency = adjacency | (graph.adjacency_terms[chosen] > 0).any(0)
-    marks = graph.feature_terms[chosen].any(-1)  # (C, N), the vertices of each choice
+    marks = np.asarray(graph.feature_terms[chosen].any(-1))  # (C, N), the vertices of each choice
     fixed = np.asarray(graph.features.any(1))
-    zero = (marks & space.zero_options[chosen][:, None]).any(0)
+    zero = (marks & zero_options[chosen][:, None]).any(0)
     adjacency[zero], adjacency[:, zero] = False, False
     for v in np.flatnonzero(~fixed & ~marks.any(0)).tolist():  # inactive: what flows in flows on
         adjacency |= np.outer(adjacency[:, v], adjacency[v])
         adjacency[v], adjacency[:, v] = False, False
     vertices = []
     for v in range(len(fixed)):
-        lines = [(space.names[c], _text(arch[space.names[c]])) for c in np.flatnonzero(marks[:, v])]
+        lines = [(names[c], _text(arch[names[c]])) for c in np.flatnonzero(marks[:, v])]
         ends: Kind = "output" if adjacency[:, v].any() else "input"
         if lines:
             vertices.append(Vertex("operation", tuple(t for pair in lines for t in pair)))
