@@ -6,8 +6,6 @@ globally, no display is needed, and a worker thread may draw.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,18 +113,6 @@ def _without_formulas(figure: Figure) -> None:
     for text in figure.findobj(Text):
         if text not in numbers:
             text.set_parse_math(False)
-
-
-def data_uri(figure: Figure) -> str:
-    """The figure as an SVG within a ``data:`` address, the same bytes for the same figure."""
-    import matplotlib
-
-    content = io.BytesIO()
-    _without_formulas(figure)
-    # Otherwise the identifiers inside an SVG are random, and it has a date.
-    with matplotlib.rc_context({"svg.hashsalt": "optiproxy"}):
-        figure.savefig(content, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 def save(figure: Figure, path: Path) -> Path:

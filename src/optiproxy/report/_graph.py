@@ -34,7 +34,7 @@ class _Box:
     @property
     def width(self) -> float:
         if self.kind in ("sum", "pass"):
-            return 12.0 if self.kind == "sum" else 2.0
+            return 12.0 if self.kind == "sum" else 0.0
         return 2 * PAD + LETTER * max(len(_cut(line)) for line in self.lines or " ")
 
     @property

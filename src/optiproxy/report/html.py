@@ -1,30 +1,25 @@
-"""One search as one self-contained HTML file, without scripts."""
+"""One search as one self-contained HTML file.
+
+The page opens with the answer and needs no network. A small script adds hover, sorting and
+filtering; without it nothing is missing.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-import statistics
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from optiproxy._atomic_write import whole
-from optiproxy.errors import InvalidValueError, invalid
-from optiproxy.metrics import Objective, parse_objectives
-from optiproxy.report._figure import data_uri, panels
-from optiproxy.report.convergence import draw_convergence
+from optiproxy.errors import InvalidValueError
+from optiproxy.metrics import Objective, parse_constraints, parse_objectives
+from optiproxy.report import _charts, _findings
+from optiproxy.report._findings import Query, full, value
+from optiproxy.report._graph import draw
+from optiproxy.report._page import check_page, page, write_page
 from optiproxy.report.diagnostics import WINDOW, diagnose, rank_correlation, variety
-from optiproxy.report.front import draw_front
-from optiproxy.report.search import draw_search
-from optiproxy.report.statistics import best_so_far
-
-if TYPE_CHECKING:
-    import jinja2
 
 # Queries in the rank correlation that the report shows.
 _LAST = 2 * WINDOW
@@ -47,15 +42,20 @@ class Search:
         reported: The metrics that never guided it.
         queries: In order, each as ``Record.plain()`` of `optiproxy.study` gives it.
         texts: The architecture of each query in one line.
-        picture: The best architecture, drawn in a few lines of text.
+        drawings: The best architecture, each as ``Drawing.plain()`` of `optiproxy.spaces` gives it.
+        measured: How metrics of the best were measured: metric → field → value.
+        load: Texts that say how the best is loaded: commands or lines of a program.
         pareto: The numbers of the queries on the front, where there are several objectives.
         optimum: The best value there is, where it is known.
         initial: How many of the first queries were drawn without looking at results.
-        dropped: How many architectures were measured, broke a limit, and were not trained.
+        dropped: What was measured, broke a limit, and was not trained: as `queries`, each with its
+            ``text`` and ``reason``.
+        sensitivities: How much each choice matters, with the fields of ``search.sensitivity``.
+        judge: The name of the model that they are from.
         seconds: ``total``, ``optimizer`` and ``oracle``.
         seeds: The queries of the same search with other seeds, by seed; its own among them.
         command: What makes this search again; empty for one that was made in a program.
-        versions: Package → version.
+        versions: Package → version, and the machine.
     """
 
     name: str
@@ -68,21 +68,25 @@ class Search:
     objectives: Sequence[str]
     constraints: Sequence[str]
     reported: Sequence[str]
-    queries: Sequence[Mapping[str, Any]]
+    queries: Sequence[Query]
     texts: Sequence[str]
-    picture: str = ""
+    drawings: Sequence[Mapping[str, Any]] = ()
+    measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    load: Sequence[str] = ()
     pareto: Sequence[int] = ()
     optimum: float | None = None
     initial: int = 0
-    dropped: int = 0
+    dropped: Sequence[Query] = ()
+    sensitivities: Sequence[Mapping[str, Any]] = ()
+    judge: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    seeds: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    seeds: Mapping[int, Sequence[Query]] = field(default_factory=dict)
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def html_report(search: Search, path: str | os.PathLike[str]) -> Path:
-    """Writes the report of a search: results, course and diagnostics.
+    """Writes the report of a search: the answer, how it was found, and what to doubt.
 
     Args:
         search: What it is about.
@@ -95,44 +99,53 @@ def html_report(search: Search, path: str | os.PathLike[str]) -> Path:
         InvalidValueError: The search has no query, the objectives can't be read, or the file has
             another ending or no folder.
     """
-    out = Path(path)
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise invalid("report", str(out), "give a file that ends in .html")
-    if not out.parent.is_dir():
-        raise invalid("report", str(out), "its folder does not exist; make it first")
-    text = render(search)
-    with whole(out) as unfinished:
-        unfinished.write_text(text, "utf-8")
-    return out
-
-
-def _failed(query: Mapping[str, Any]) -> bool:
-    return not query["metrics"] and not query.get("stopped", False)
+    out = check_page(path)
+    return write_page(render(search), out)
 
 
 def render(search: Search) -> str:
     """The report as text; see `html_report`."""
     if not search.queries:
         raise InvalidValueError(f"report: study {search.name!r} has no query yet; run it first")
-    goal = parse_objectives(list(search.objectives))[0]
+    goals = parse_objectives(list(search.objectives))
+    goal, limits = goals[0], parse_constraints(list(search.constraints))
     measured = [query for query in search.queries if query["metrics"]]
-    metrics = list(dict.fromkeys(name for query in measured for name in query["metrics"]))
-    best = _best(search, goal)
-    return _template().render(
+    order = _findings.ranked(search.queries, goal)
+    best = order[0] if order else None
+    drawn = search.queries[: search.initial]
+    rows = (
+        [] if best is None else _findings.metric_rows(best, drawn, goals, limits, search.reported)
+    )
+    median = next((row.median for row in rows if row.metric == goal.metric), None)
+    cost = _findings.cost_metric(search.queries, goals, limits)
+    small = _findings.smallest(best, order, goal, cost) if best and cost else None
+    front = [query for query in search.queries if query["query"] in set(search.pareto)]
+    front.sort(key=lambda query: -goal.sign * value(query, goal.metric))
+    knee = _findings.knee(front, goals)
+    failed = [query for query in search.queries if _findings.failed(query)]
+    stopped = [query for query in search.queries if query.get("stopped")]
+    return page(
+        "report.html",
         search=search,
         goal=goal,
-        metrics=metrics,
+        limits=[str(limit) for limit in limits],
+        metrics=list(dict.fromkeys(name for query in measured for name in query["metrics"])),
+        texts={q["query"]: text for q, text in zip(search.queries, search.texts, strict=True)},
         best=best,
-        best_text=None if best is None else search.texts[search.queries.index(best)],
-        random_median=_median(search, goal),
+        drawings=[{"title": d.get("title", ""), "svg": draw(d)} for d in search.drawings],
+        metric_rows=rows,
+        drawn=[query for query in drawn if query["metrics"]],
+        random_median=median,
+        gain=lambda found, other: _gain(goal, found, other),
         regret=_regret(search, goal, best),
+        cost=cost and cost[0],
+        small=small,
         counts={
             "queries": len(search.queries),
-            "stopped": sum(query.get("stopped", False) for query in search.queries),
-            "failed": sum(map(_failed, search.queries)),
+            "stopped": len(stopped),
+            "failed": len(failed),
             "infeasible": sum(not query["feasible"] for query in measured),
         },
-        failures=Counter(q["failed"] for q in search.queries if _failed(q)).most_common(5),
         diagnoses=diagnose(
             search.queries,
             objective=goal.metric,
@@ -141,42 +154,64 @@ def render(search: Search) -> str:
             initial=search.initial,
         ),
         signs=_signs(search, goal),
-        course=data_uri(
-            draw_search(
-                _full(search.queries) or search.queries,
-                objective=goal.metric,
-                direction=goal.direction,
-                constraints=list(search.constraints),
-            )
+        charts=_drawn(
+            search, median, {"best": best, "within 1 %": None if small is best else small}, knee
         ),
-        seeds=_seeds(search, goal),
-        variety=_variety(search),
-        front=[query for query in search.queries if query["query"] in set(search.pareto)],
-        front_figure=_front(search),
-        shares=_shares(search),
+        front=front,
+        knee=knee,
+        choices=_choices(search, goal, best),
+        top=order[: _findings.TOP],
+        shared=_findings.shared_options(order[: _findings.TOP], full(search.queries)),
+        failures=_findings.reasons(failed, "failed"),
+        stopped=_findings.reasons(stopped, "failed"),
+        shares=_findings.time_shares(search.seconds),
+        workers=_findings.worker_rows(search.queries),
         slowest=max(search.queries, key=lambda query: query["seconds"]),
         predicted=any(query.get("predicted") is not None for query in search.queries),
-        workers=len({query.get("worker") for query in search.queries}) > 1,
+        several_workers=len({query.get("worker") for query in search.queries}) > 1,
     )
 
 
-def _best(search: Search, goal: Objective) -> Mapping[str, Any] | None:
-    feasible = [query for query in _full(search.queries) if query["feasible"] and query["metrics"]]
-    return max(feasible, key=lambda q: goal.sign * q["metrics"][goal.metric], default=None)
+def _drawn(
+    search: Search,
+    median: float | None,
+    marked: Mapping[str, Query | None],
+    knee: Query | None,
+) -> dict[str, Any]:
+    """The charts by section."""
+    goals = parse_objectives(list(search.objectives))
+    goal, limits = goals[0], parse_constraints(list(search.constraints))
+    trained = full(search.queries) or list(search.queries)
+    cost = _findings.cost_metric(trained, goals, limits)
+    course = [_charts.course(trained, goal, median)]
+    points = {label: query for label, query in marked.items() if query is not None}
+    if cost is not None and any(math.isfinite(value(q, goal.metric)) for q in trained):
+        course.append(_charts.cost(trained, goal, cost[0], limits, points, search.dropped))
+    course.append(_charts.seeds(search.seeds, goal, search.optimum))
+    front: list[str] = []
+    if search.pareto:
+        seeds = {seed: full(queries) for seed, queries in search.seeds.items()}
+        points = {} if knee is None else {"knee": knee}
+        front = _charts.fronts(full(search.queries), goals, seeds, points)
+    return {
+        "course": [chart for chart in course if chart],
+        "front": front,
+        "predicted": _charts.predictions(search.queries, goal),
+        "variety": _charts.diversity(search.queries),
+    }
 
 
-def _regret(search: Search, goal: Objective, best: Mapping[str, Any] | None) -> float | None:
+def _gain(goal: Objective, found: float, other: float) -> str:
+    better = goal.sign * (found - other)
+    return "equal to" if better == 0 else (
+        f"{abs(better):.6g} {'better' if better > 0 else 'worse'} than"
+    )  # fmt: skip
+
+
+def _regret(search: Search, goal: Objective, best: Query | None) -> float | None:
     if best is None or search.optimum is None:
         return None
     return goal.sign * (search.optimum - float(best["metrics"][goal.metric]))
-
-
-def _median(search: Search, goal: Objective) -> float | None:
-    first = search.queries[: search.initial]
-    if len(_full(first)) < len(first):
-        return None  # low-fidelity values do not show what full training would reach
-    drawn = [q["metrics"][goal.metric] for q in first if q["metrics"]]
-    return statistics.median(drawn) if drawn else None
 
 
 def _signs(search: Search, goal: Objective) -> list[tuple[str, str, str]]:
@@ -208,100 +243,26 @@ def _signs(search: Search, goal: Objective) -> list[tuple[str, str, str]]:
     return signs
 
 
-def _seeds(search: Search, goal: Objective) -> str:
-    """The mean course over seeds with its band; empty where there is one seed."""
-    if len(search.seeds) < 2:
-        return ""
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("task", "method", "seed", "query", "best", "regret")
-    }
-    for seed, every in search.seeds.items():
-        queries = _full(every) or every
-        values = [(query["metrics"] or {}).get(goal.metric, math.nan) for query in queries]
-        best = best_so_far(values, [query["feasible"] for query in queries], goal.sign)
-        optimum = math.nan if search.optimum is None else search.optimum
-        columns["task"] += [search.task] * len(queries)
-        columns["method"] += [search.method] * len(queries)
-        columns["seed"] += [seed] * len(queries)
-        columns["query"] += list(range(1, len(queries) + 1))
-        columns["best"] += best.tolist()
-        columns["regret"] += (goal.sign * (optimum - best)).tolist()
-    return data_uri(draw_convergence(columns))
-
-
-def _front(search: Search) -> str:
-    """The front and the hypervolume over queries; empty for one objective or without a front."""
-    if not search.pareto:
-        return ""
-    full = {seed: _full(queries) for seed, queries in search.seeds.items()}
-    # A search with another seed may have no feasible query yet: its hypervolume is 0.
-    return data_uri(
-        draw_front(
-            _full(search.queries),
-            objectives=list(search.objectives),
-            seeds={seed: queries for seed, queries in full.items() if queries} or None,
-        )
-    )
-
-
-def _full(queries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The queries trained in full; low-fidelity values are not comparable with them."""
-    return [query for query in queries if query.get("epochs") is None]
-
-
-def _variety(search: Search) -> str:
-    """The diversity of the queries over the search; empty where it is too short."""
-    from matplotlib.ticker import MaxNLocator
-
-    course = variety(search.queries)
-    if len(course) < 2:
-        return ""
-    figure, (axis,) = panels(1, width=7.0, height=2.4)
-    axis.plot(range(WINDOW, WINDOW + len(course)), course)
-    axis.axhline(1, linestyle="--", linewidth=1, color="#888888")
-    axis.set_ylim(bottom=0)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set_xlabel("query")
-    axis.set_ylabel(f"variety of the last {WINDOW}")
-    return data_uri(figure)
-
-
-def _shares(search: Search) -> list[tuple[str, float, float]]:
-    """The time of the search by part: name, seconds, and share in %."""
-    proposing = search.seconds.get("optimizer", 0.0)
-    evaluating = search.seconds.get("oracle", 0.0)
-    total = max(search.seconds.get("total", 0.0), proposing)
-    # The evaluation time of several workers adds up to more than the duration.
-    rest = max(0.0, total - proposing - evaluating)
-    whole = (proposing + evaluating + rest) or 1.0
-    parts = {"proposing": proposing, "evaluating": evaluating, "storage and waiting": rest}
-    return [(name, seconds, 100 * seconds / whole) for name, seconds in parts.items()]
-
-
-def _number(value: object) -> str:
-    """Whole numbers with thousands separators, others with six digits; a dash for None."""
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return "–"
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.6g}"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 1:
-        return "0 s" if seconds == 0 else f"{max(1, round(1000 * seconds))} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
-
-
-@cache
-def _template() -> jinja2.Template:
-    import jinja2
-
-    text = resources.files("optiproxy.report").joinpath("report.html").read_text("utf-8")
-    # Names, options and errors of users are escaped.
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(number=_number, time=_time)
-    return environment.from_string(text)
+def _choices(search: Search, goal: Objective, best: Query | None) -> list[dict[str, Any]]:
+    """The choices that matter most first, their options from the best to the worst."""
+    widest = max(
+        (abs(o["worth"]) for s in search.sensitivities for o in s["options"]
+         if math.isfinite(o["worth"])),
+        default=0.0,
+    )  # fmt: skip
+    found = []
+    for choice in sorted(search.sensitivities, key=lambda s: -s["moves"]):
+        options = [
+            {
+                **option,
+                "share": 100 * abs(option["worth"]) / (widest or 1.0),
+                "chosen": best is not None
+                and repr(best["architecture"].get(choice["choice"])) == repr(option["option"]),
+            }
+            for option in choice["options"]
+            if math.isfinite(option["worth"])
+        ]
+        options.sort(key=lambda option: -goal.sign * option["worth"])
+        if options:
+            found.append({**choice, "options": options})
+    return found

@@ -152,16 +152,16 @@ def draw_hypervolume(
     from matplotlib.ticker import MaxNLocator
 
     for number, (label, runs) in enumerate(searches.items()):
-        courses = _even([_course(run, goals, corner) for run in runs])
-        mean, _ = mean_std(courses)
+        volumes = courses(runs, goals, corner)
+        mean, _ = mean_std(volumes)
         colour = PALETTE[number % len(PALETTE)]
         style = LINES[number // len(PALETTE) % len(LINES)]
-        at = np.arange(1, courses.shape[1] + 1)
+        at = np.arange(1, volumes.shape[1] + 1)
         seeds = f"{len(runs)} {'seed' if len(runs) == 1 else 'seeds'}"
         name = f"{label} ({seeds})" if label else seeds
         axis.plot(at, mean, color=colour, linestyle=style, label=name)
         if len(runs) > 1:
-            low, high = bootstrap_interval(courses)
+            low, high = bootstrap_interval(volumes)
             axis.fill_between(at, low, high, color=colour, alpha=0.18, linewidth=0)
     beaten = ", ".join(
         f"{goal.metric} {'>' if goal.sign > 0 else '<'} {value:.4g}"
@@ -173,6 +173,13 @@ def draw_hypervolume(
     axis.set_ylabel("hypervolume")
     if [*searches] != [""] or len(searches[""]) > 1:
         axis.legend(fontsize="small")
+
+
+def courses(
+    runs: Sequence[Queries], goals: Sequence[Objective], corner: list[float]
+) -> NDArray[np.float64]:
+    """The hypervolume of each search over its queries, (S, T); `corner` is the reference point."""
+    return _even([_course(run, goals, corner) for run in runs])
 
 
 def _course(run: Queries, goals: Sequence[Objective], corner: list[float]) -> NDArray[np.float64]:

@@ -26,8 +26,8 @@ from optiproxy.spaces.architecture import Indices
 # Fewer queries teach too little of single choices.
 LEAST = 8
 # Parts of the jackknife, and changed architectures that are predicted by each fit.
-PARTS, CHANGED = 5, 2000
-LEAST_ROWS, MOST_ROWS = 16, 100
+PARTS, CHANGED = 5, 1000
+LEAST_ROWS, MOST_ROWS = 4, 50
 
 
 @dataclass(frozen=True)

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import optuna
 
+from optiproxy import proxies
 from optiproxy.errors import OptiProxyError
 from optiproxy.report.html import Search
+from optiproxy.search.sensitivity import sensitivities
+from optiproxy.spaces import Architecture
 from optiproxy.study import _results, environment
 from optiproxy.study._storage.identity import BUDGET, CHEAP_BUDGET, Identity
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
+from optiproxy.study.records import Record
 from optiproxy.tasks import Task, load
 
 
-def searched(trials: Trials, identity: Identity, initial: int) -> Search:
+def searched(trials: Trials, identity: Identity, initial: int, place: str | None = None) -> Search:
     """The content of the report.
 
     Args:
         trials: The study's history.
         identity: Which search it is.
         initial: How many of its first queries were drawn at random.
+        place: Where the study is stored; None for memory.
     """
     task, queries = trials.task, _results.records(trials)
     best = _results.best(queries, task, identity.seed)
+    # A model that is slow to fit, or none, is replaced: the report is made while a reader waits.
+    judge = identity.proxy or "gp"
+    judge = judge if proxies.get(judge).quick else "gp"
     return Search(
         name=trials.study.study_name,
         task=task.name,
@@ -40,16 +49,54 @@ def searched(trials: Trials, identity: Identity, initial: int) -> Search:
         reported=task.reported,
         queries=[record.plain() for record in queries],
         texts=[task.space.to_text(record.architecture) for record in queries],
-        picture="" if best is None else task.space.picture(best.architecture),
+        drawings=[] if best is None else _drawings(task, best.architecture),
+        measured={} if best is None else best.record.measured,
+        load=[] if best is None else _load(trials, identity, place),
         pareto=[found.query for found in _results.pareto(queries, task, identity.seed)],
         optimum=_optimum(task),
         initial=initial,
-        dropped=len(_results.dropped(trials)),
+        dropped=[
+            {**record.plain(), "text": task.space.to_text(record.architecture)}
+            for record in _results.dropped(trials)
+        ],
+        sensitivities=_sensitivities(task, queries, judge),
+        judge=judge,
         seconds=vars(_results.seconds(trials)),
         seeds=_seeds(trials, identity),
         command=_command(trials, identity),
-        versions={**environment.versions(), "system": environment.system()},
+        versions={**environment.versions(), "machine": _machine()},
     )
+
+
+def _drawings(task: Task, arch: Architecture) -> list[dict[str, Any]]:
+    return [drawing.plain() for drawing in task.space.drawings(arch)]
+
+
+def _sensitivities(task: Task, queries: Sequence[Record], judge: str) -> list[dict[str, Any]]:
+    """How much each choice matters to the first objective, by the full trainings."""
+    goal = task.objectives[0]
+    full = [r for r in queries if r.metrics is not None and r.epochs is None]
+    found = sensitivities(
+        task.space,
+        [record.architecture for record in full],
+        [(record.metrics or {})[goal.metric] for record in full],
+        sign=goal.sign,
+        proxy=judge,
+    )
+    return [asdict(choice) for choice in found]
+
+
+def _load(trials: Trials, identity: Identity, place: str | None) -> list[str]:
+    """How the best architecture is loaded: a command, and lines of a program."""
+    if place is None or identity.reference is None:
+        return []
+    name = trials.study.study_name
+    words = ["optiproxy", "export", name, "--storage", place, "--out", "best.json"]
+    read = "model = best.build()" if trials.task.can_build else "print(best.architecture)"
+    return [
+        shlex.join(words),
+        f"import optiproxy as op\nbest = op.Study.load({name!r}, {place!r}).best\n{read}",
+    ]
 
 
 def _command(trials: Trials, identity: Identity) -> str:
@@ -78,6 +125,11 @@ def _command(trials: Trials, identity: Identity) -> str:
         words += [] if value is None else [f"--{name}", str(value)]
     # The earlier studies are stored with the study, but not where they came from.
     return shlex.join(words) + ("  # and its --warm-start" if _earlier(trials.study) else "")
+
+
+def _machine() -> str:
+    machine = environment.machine()
+    return f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"
 
 
 def _earlier(study: optuna.Study) -> Any:

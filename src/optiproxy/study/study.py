@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from optiproxy.report.html import Search
+
 _logger = logging.getLogger("optiproxy.study")
 
 # How many architectures may be measured for each one that is trained: with a limit that one in ten
@@ -481,19 +483,34 @@ class Study:
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Writes the study as one self-contained HTML file and returns its path.
 
-        It has the best architecture, the warnings, the convergence (with that of the same search
-        with other seeds in the same storage), all queries, where the time went, and the command and
-        versions that made it.
+        It has the best architecture, drawn; the warnings, the convergence (with that of the same
+        search with other seeds in the same storage), which choices matter, all queries, where the
+        time went, and the command and versions that made it.
 
         Raises:
             InvalidValueError: There is no query yet, or `path` is not an ``.html`` file in a
                 folder.
         """
         from optiproxy.report.html import html_report
+
+        return html_report(self._searched(), path)
+
+    def html(self) -> str:
+        """The page that `report` writes, as text.
+
+        Raises:
+            InvalidValueError: There is no query yet.
+        """
+        from optiproxy.report.html import render
+
+        return render(self._searched())
+
+    def _searched(self) -> Search:
         from optiproxy.study._reporting import searched
 
+        place = None if self.storage is None else self.place
         with quiet():
-            return html_report(searched(self._trials, self.identity, self.random_queries), path)
+            return searched(self._trials, self.identity, self.random_queries, place)
 
     def dataframe(self) -> pd.DataFrame:
         """One row a query: its number, the choices, the metrics, `feasible`, `failed`, `seconds`.
