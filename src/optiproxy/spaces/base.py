@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, OptiProxyError, invalid, unknown, whole_number
+from optiproxy.spaces._walk import Walk
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option, option_index
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
 
 # Larger spaces are sampled and not listed.
 ENUMERABLE = 1_000_000
+# Where fewer combinations than this share of so many are valid, they are walked to and not drawn.
+RARE, PROBED = 0.01, 4096
+
+# Draws that may come back without enough valid rows before a walk is considered.
+_PATIENT = 50
 
 # Names that subclasses written for earlier versions may define → today's.
 _FORMER_NAMES = {"cuts": "zero_options", "complete": "fill_defaults"}
@@ -129,10 +135,15 @@ class Space:
     def repair(self, indices: Indices) -> Indices:
         """Valid rows near those of (B, C), which need not be valid; (B or fewer, C).
 
-        By default it keeps the valid rows. A space in which few combinations are valid should map
-        the others to valid ones.
+        By default it keeps the valid rows and, where few combinations are valid, replaces the
+        others by valid ones that it can walk to. A space that knows better overrides it.
         """
-        return indices[self._allowed(indices)]
+        allowed = self._allowed(indices)
+        if allowed.all() or self._walk is None:
+            return indices[allowed]
+        rows = indices.copy()
+        rows[~allowed] = self._walk.nearest(rows[~allowed])
+        return rows
 
     def fill_defaults(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         """Adds the choices that a mapping may leave out; by default none."""
@@ -204,7 +215,7 @@ class Space:
     @cached_property
     def count(self) -> int:
         """The number of valid architectures; an upper bound in a large space with a `valid`."""
-        total = math.prod(int(size) for size in self.sizes)
+        total = self._combinations
         if type(self).valid is Space.valid or total > ENUMERABLE:
             return total
         return len(self.all_indices)
@@ -248,9 +259,9 @@ class Space:
         Raises:
             InvalidValueError: The space is too large to be listed.
         """
-        if math.prod(int(size) for size in self.sizes) > ENUMERABLE:
+        if self._combinations > ENUMERABLE:
             raise self._too_large()
-        grid = np.indices(tuple(self.sizes.tolist()), dtype=np.int64).reshape(len(self.sizes), -1).T
+        grid = self._grid()
         return np.ascontiguousarray(grid[self._allowed(grid)])
 
     def _too_large(self) -> InvalidValueError:
@@ -274,19 +285,57 @@ class Space:
             InvalidValueError: Nearly nothing in the space is valid.
         """
         found: list[Indices] = []
-        for _ in range(1000):
+        for turn in range(1000):
             if sum(map(len, found)) >= n:
                 break
-            draw = rng.integers(0, self.sizes, size=(max(n, 16), len(self.sizes)))
+            if turn == _PATIENT and self._walk is not None:
+                return self._walk.sample(n, rng)
+            draw = self._draw(max(n, 16), rng)
             found.append(draw[self._allowed(draw)])
         rows = np.concatenate(found) if found else np.empty((0, len(self.sizes)), np.int64)
-        if len(rows) < n and math.prod(map(int, self.sizes)) <= ENUMERABLE:
+        if len(rows) < n and self._combinations <= ENUMERABLE:
             # Valid rows are too rare to be drawn, and the space is small enough to be listed.
             listed = self.all_indices
             rows = listed[rng.integers(0, len(listed), size=n)] if len(listed) else rows
         if len(rows) < n:
-            raise invalid("space", repr(self), "too few architectures are valid; check `valid`")
+            remedy = (
+                "too few architectures are valid; check `valid`, or state what is allowed as "
+                'rules: Chain(..., where=["width2 <= width1"])'
+            )
+            raise invalid("space", repr(self), remedy)
         return rows[:n]
+
+    # ---- few valid combinations among many ----
+
+    @property
+    def _combinations(self) -> int:
+        """Of how many rows `valid` is asked when all are listed."""
+        return math.prod(int(size) for size in self.sizes)
+
+    def _grid(self) -> Indices:
+        """These rows, in lexicographic order."""
+        return np.indices(tuple(self.sizes.tolist()), dtype=np.int64).reshape(len(self.sizes), -1).T
+
+    def _draw(self, n: int, rng: np.random.Generator) -> Indices:
+        """`n` of these rows, drawn uniformly, (n, C)."""
+        return rng.integers(0, self.sizes, size=(n, len(self.sizes)))
+
+    @cached_property
+    def _walk(self) -> Walk | None:
+        """The way to valid rows where hardly any combination is valid and all are too many."""
+        if self._combinations <= ENUMERABLE:
+            return None
+        probes = self._draw(PROBED, np.random.default_rng(0))
+        allowed = self._allowed(probes)
+        if allowed.mean() >= RARE:
+            return None
+        starts = np.concatenate([probes[allowed], self._likely_rows()])
+        starts = starts[self._allowed(starts)]
+        return Walk(self.sizes, self._allowed, starts) if len(starts) else None
+
+    def _likely_rows(self) -> Indices:
+        """Rows of which some are valid under most rules: the same option, or none, everywhere."""
+        return np.arange(self.sizes.max())[:, None].clip(max=self.sizes - 1)
 
     def sample(self, n: int, *, seed: int = 0) -> list[Architecture]:
         """`n` architectures drawn uniformly, with replacement.
@@ -299,13 +348,17 @@ class Space:
 
     def neighbour_indices(self, rows: Indices) -> Indices:
         """Every valid row that differs from one of `rows` (B, C) in a single choice."""
+        changed, _ = self._single_changes(rows)
+        return changed[self._allowed(changed)]
+
+    def _single_changes(self, rows: Indices) -> tuple[Indices, Indices]:
+        """All rows that differ from one of `rows` in a single choice, (D, C), and that choice."""
         choice = np.repeat(np.arange(len(self.sizes)), self.sizes - 1)  # (D,)
         shift = np.concatenate([np.arange(1, size) for size in self.sizes])  # (D,)
         out = np.repeat(rows[:, None, :], len(choice), axis=1)  # (B, D, C)
         d = np.arange(len(choice))
         out[:, d, choice] = (out[:, d, choice] + shift) % self.sizes[choice]
-        flat = out.reshape(-1, len(self.sizes))
-        return flat[self._allowed(flat)]
+        return out.reshape(-1, len(self.sizes)), np.tile(choice, len(rows))
 
     def neighbours(self, arch: Architecture) -> list[Architecture]:
         """Every architecture that differs from `arch` in a single choice."""

@@ -5,11 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from optiproxy.spaces.architecture import GraphTemplate, Option
+from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.spaces import _rules
+from optiproxy.spaces._diagram import Diagram
+from optiproxy.spaces._rule_reader import read
+from optiproxy.spaces.architecture import GraphTemplate, Indices, Option
 from optiproxy.spaces.base import Space
+
+# The weight of the choice that a neighbour has to differ in, more than all others together.
+_KEPT = 1e4
 
 
 class Chain(Space):
@@ -22,15 +31,133 @@ class Chain(Space):
     >>> space.count
     18
 
+    Rules between choices are text. What they allow is counted and drawn exactly, also where that
+    is one combination in a million:
+
+    >>> narrower = Chain(
+    ...     {f"width{i}": range(16, 208, 16) for i in range(8)},
+    ...     where=[*(f"width{i} >= width{i + 1}" for i in range(7)), "width0 + width1 <= 256"],
+    ... )
+    >>> narrower.count
+    9393
+
     Args:
         choices: Name → options (text, numbers, booleans or None), in the order they are applied.
+        where: Rules that every architecture keeps: comparisons (``<= < >= > == != in``, ``is
+            None``) of choices, numbers, text and ``+ - * / // % **``, ``sum``, ``min``, ``max``,
+            ``abs`` of them, joined by ``and``, ``or``, ``not`` and ``implies(if, then)``. A name
+            that is no Python name stands between backquotes. Numbers are decimal and exact. As in
+            the CHECK of a database, a comparison with None (an inactive choice) is neither true nor
+            false, and a rule is broken only where it is false; ``sum``, ``min`` and ``max`` pass
+            over None.
 
     Raises:
-        InvalidValueError: `choices` can't be used; all mistakes are in one message.
+        InvalidValueError: `choices` or `where` can't be used; all mistakes are in one message.
     """
 
-    def __init__(self, choices: Mapping[str, Sequence[Option]]) -> None:
+    def __init__(
+        self, choices: Mapping[str, Sequence[Option]], *, where: Sequence[str] = ()
+    ) -> None:
         super().__init__(choices)
+        if isinstance(where, str) or not isinstance(where, Sequence):
+            raise invalid("where", where, 'give a list of rules, such as ["width2 <= width1"]')
+        self.where = tuple(where)
+        self._rules, problems = [], []
+        for rule in self.where:
+            try:
+                self._rules.append(read(rule, self.names, list(self.choices.values())))
+            except InvalidValueError as error:
+                problems.append(str(error))
+        if problems:
+            raise InvalidValueError(f"{type(self).__name__}: {'; '.join(problems)}")
+
+    def _definition(self) -> dict[str, Any]:
+        return {"where": self.where} if self.where else {}
+
+    # ---- rules ----
+
+    @cached_property
+    def _diagram(self) -> Diagram | None:
+        """What the rules allow; None without rules."""
+        return self._diagram_of(self._rules) if self._rules else None
+
+    @cached_property
+    def _values(self) -> list[list[_rules.Value]]:
+        return [[_rules.value_of(o) for o in options] for options in self.choices.values()]
+
+    def _diagram_of(
+        self, rules: Sequence[_rules.Expression], order: Sequence[int] | None = None
+    ) -> Diagram:
+        diagram = Diagram(self._values, rules, order)
+        if not diagram.count and diagram.is_exact:
+            raise invalid(
+                f"{type(self).__name__}: where", self.where, "no architecture keeps all these rules"
+            )
+        return diagram
+
+    @property
+    def _exact(self) -> Diagram | None:
+        """The diagram where it holds all that the rules allow."""
+        return self._diagram if self._diagram is not None and self._diagram.is_exact else None
+
+    def valid(self, indices: Indices) -> NDArray[np.bool_]:
+        """Whether each row of (B, C) keeps all rules, (B,)."""
+        if self._exact is not None:
+            return self._exact.contains(indices)
+        found = np.ones(len(indices), dtype=bool)
+        for rule in self._rules:
+            found &= _rules.holds(rule, self._values, indices)
+        return found
+
+    @cached_property
+    def count(self) -> int:
+        """The number of valid architectures; an upper bound in a large space with a `valid`, or
+        with rules that are too entangled to be counted.
+        """
+        exact = self._exact is not None or not self._rules
+        return self._combinations if exact and self._valid_by_rules else super().count
+
+    @property
+    def _valid_by_rules(self) -> bool:
+        """Whether the rules say all that is valid, and no subclass more."""
+        return type(self).valid is Chain.valid
+
+    @property
+    def _combinations(self) -> int:
+        return super()._combinations if self._exact is None else self._exact.count
+
+    def _grid(self) -> Indices:
+        return super()._grid() if self._exact is None else self._exact.rows()
+
+    def _draw(self, n: int, rng: np.random.Generator) -> Indices:
+        return super()._draw(n, rng) if self._exact is None else self._exact.sample(n, rng)
+
+    def _likely_rows(self) -> Indices:
+        rows = super()._likely_rows()
+        if self._diagram is None or not self._diagram.count:
+            return rows
+        return np.concatenate([rows, self._diagram.sample(1000, np.random.default_rng(0))])
+
+    def repair(self, indices: Indices) -> Indices:
+        """Rows that keep the rules, near those of (B, C); (B or fewer, C)."""
+        if self._exact is not None:
+            indices = self._exact.nearest(indices)
+        return super().repair(indices)
+
+    def neighbour_indices(self, rows: Indices) -> Indices:
+        """Every valid row that differs from one of `rows` (B, C) in a single choice, and in as few
+        others as the rules make necessary.
+        """
+        if self._exact is None:
+            return super().neighbour_indices(rows)
+        changed, choice = self._single_changes(rows)
+        weights = np.ones(changed.shape, np.float32)
+        weights[np.arange(len(changed)), choice] = _KEPT
+        near = self._exact.nearest(changed, weights)
+        kept = near[np.arange(len(near)), choice] == changed[np.arange(len(near)), choice]
+        _, first = np.unique(near[kept], axis=0, return_index=True)
+        different: Indices = near[kept][np.sort(first)]
+        return different[self._allowed(different)]
 
     @cached_property
     def graph(self) -> GraphTemplate:

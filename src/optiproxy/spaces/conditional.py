@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -11,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.spaces._diagram import Diagram
 from optiproxy.spaces._refine import row_keys
-from optiproxy.spaces._residuals import Counted, TooManyStates
+from optiproxy.spaces._rules import Call, Choice, Expression, joined
 from optiproxy.spaces.architecture import GraphTemplate, Indices, Option
-from optiproxy.spaces.base import ENUMERABLE
 from optiproxy.spaces.chain import Chain
 
 INACTIVE = None
@@ -50,17 +52,25 @@ class Conditional(Chain):
         when: Name of a choice → its condition, ``{parent: [option, …]}``: the parent has one of
             these options. Of several parents all must; a list of such mappings holds where any of
             them does. A parent may be conditional itself; where it is inactive it has no option.
+        where: Rules between choices, as in `Chain`; an inactive choice keeps every comparison.
 
     Raises:
         InvalidValueError: All that is wrong with `choices` and `when` in one message: unknown
-            names and options, circles, choices that can't become active.
+            names and options, circles, choices that can't become active. Or `where` can't be used.
     """
 
-    def __init__(self, choices: Mapping[str, Sequence[Option]], when: When) -> None:
+    def __init__(
+        self,
+        choices: Mapping[str, Sequence[Option]],
+        when: When,
+        *,
+        where: Sequence[str] = (),
+    ) -> None:
         problems = [*_base_problems(choices), *_condition_problems(choices, when)]
         if problems:
             raise InvalidValueError("Conditional: " + "; ".join(problems))
-        super().__init__({n: [INACTIVE, *o] if n in when else o for n, o in choices.items()})
+        options = {n: [INACTIVE, *o] if n in when else o for n, o in choices.items()}
+        super().__init__(options, where=where)
         self.when: dict[str, Any] = {name: _frozen(when[name]) for name in when}
         # Parents before children, whatever order they are named in.
         levels: dict[int, int] = {}
@@ -90,16 +100,55 @@ class Conditional(Chain):
         return known[choice]
 
     def _definition(self) -> dict[str, Any]:
-        return {"when": self.when}
+        return {"when": self.when, **super()._definition()}
+
+    @cached_property
+    def _diagram(self) -> Diagram | None:
+        """What rules and conditions allow; None without rules where each choice has one parent."""
+        if not self._rules and all(
+            len(terms) == 1 == len(terms[0]) for _, terms in self._conditions
+        ):
+            return None
+        conditions = [self._rule_of(choice, terms) for choice, terms in self._conditions]
+        above = dict(self._conditions)
+        return self._diagram_of([*conditions, *self._rules], _parents_first(len(self), above))
+
+    def _rule_of(self, choice: int, terms: _Terms) -> Expression:
+        """The choice is inactive, or its condition holds: one of both."""
+        literals = [
+            [
+                Call("one of", (Choice(parent), *itertools.compress(self._values[parent], on)))
+                for parent, on in term
+            ]
+            for term in terms
+        ]
+        holds = joined("or", [joined("and", term) for term in literals])
+        return Call("either", (Call("is None", (Choice(choice),)), holds))
+
+    @property
+    def _valid_by_rules(self) -> bool:
+        return type(self).valid is Conditional.valid
 
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
-        found = np.ones(len(indices), dtype=bool)
-        for choice, terms in self._conditions:
-            found &= _holds(terms, indices) == (indices[:, choice] > 0)
+        found = super().valid(indices)
+        if self._exact is None:
+            for choice, terms in self._conditions:
+                found &= _holds(terms, indices) == (indices[:, choice] > 0)
         return found
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether conditions alone say what is valid."""
+        return not self._rules and self._valid_by_rules
 
     def repair(self, indices: Indices) -> Indices:
         """Switches off what is not active; what is, but has no option, gets any of them; (B, C)."""
+        if self._rules and self._exact is not None:
+            return super().repair(indices)
+        rows = self._switched(indices)
+        return rows if self._is_plain else super().repair(rows)
+
+    def _switched(self, indices: Indices) -> Indices:
         rows = indices.copy()
         # Any, and the same whenever this row comes: no generator is at hand here.
         number = (row_keys(rows) >> np.uint64(2)).astype(np.int64)
@@ -108,18 +157,6 @@ class Conditional(Chain):
             option = np.where(rows[:, choice] > 0, rows[:, choice], anyone)
             rows[:, choice] = np.where(_holds(terms, rows), option, 0)
         return rows
-
-    @cached_property
-    def _counted(self) -> Counted | None:
-        """The exact counts where a choice has several parents; None where each has one, or where
-        the conditions are too entangled to be counted.
-        """
-        if all(len(terms) == 1 == len(terms[0]) for _, terms in self._conditions):
-            return None
-        try:
-            return Counted(self.sizes.tolist(), dict(self._conditions))
-        except TooManyStates:
-            return None
 
     @cached_property
     def _ways(self) -> list[list[int]]:
@@ -134,11 +171,10 @@ class Conditional(Chain):
                 ]
         return ways
 
-    @cached_property
-    def count(self) -> int:
-        """The number of architectures; a bound where the conditions are too entangled."""
-        if self._counted is not None:
-            return self._counted.count
+    @property
+    def _combinations(self) -> int:
+        if self._exact is not None:
+            return self._exact.count
         single = {c for c, terms in self._conditions if len(terms) == 1 == len(terms[0])}
         return math.prod(
             sum(ways[int(self.names[c] in self.when) :])
@@ -146,13 +182,9 @@ class Conditional(Chain):
             if c not in single
         )
 
-    @cached_property
-    def all_indices(self) -> Indices:
-        """Every architecture, (count, C), in lexicographic order; however many combinations of the
-        choices are none.
-        """
-        if self.count > ENUMERABLE:
-            raise self._too_large()
+    def _grid(self) -> Indices:
+        if self._exact is not None:
+            return self._exact.rows()
         above = dict(self._conditions)
         roots = [choice for choice in range(len(self.names)) if choice not in above]
         rows = np.zeros((1, len(self.names)), dtype=np.int64)
@@ -166,30 +198,36 @@ class Conditional(Chain):
             rows = np.concatenate([rows[~active], chosen])
         return rows[np.lexsort(rows.T[::-1])]
 
-    def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
-        """`n` valid rows with replacement, (n, C): uniform over the architectures wherever `count`
-        is exact.
-        """
-        if self._counted is not None:
-            return self._counted.sample(n, rng)
+    def _draw(self, n: int, rng: np.random.Generator) -> Indices:
+        if self._exact is not None:
+            return self._exact.sample(n, rng)
         rows = np.empty((n, len(self.sizes)), np.int64)
         for c, ways in enumerate(self._ways):
             first = int(self.names[c] in self.when)
             total = sum(ways[first:])
             p = [w / total for w in ways[first:]]
             rows[:, c] = first + rng.choice(len(p), size=n, p=p)
-        return self.repair(rows)
+        return self._switched(rows)
+
+    def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
+        """`n` valid rows with replacement, (n, C): uniform over the architectures wherever `count`
+        is exact.
+        """
+        return self._draw(n, rng) if self._is_plain else super().random_indices(n, rng)
 
     def neighbour_indices(self, rows: Indices) -> Indices:
         """Rows that differ from one of `rows` in one active choice, and in what hangs on it."""
+        if self._rules and self._exact is not None:
+            return super().neighbour_indices(rows)
         out = [np.empty((0, len(self.sizes)), np.int64)]
         for c, size in enumerate(self.sizes):
             first = int(self.names[c] in self.when)
             for option in range(first, int(size)):
                 active = rows[(rows[:, c] >= first) & (rows[:, c] != option)].copy()
                 active[:, c] = option
-                out.append(self.repair(active))
-        return np.concatenate(out)
+                out.append(self._switched(active))
+        near = np.concatenate(out)
+        return near if self._is_plain else near[self._allowed(near)]
 
     def fill_defaults(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         """Adds the inactive choices that an architecture leaves out."""
@@ -236,6 +274,21 @@ def _holds(terms: _Terms, rows: Indices) -> NDArray[np.bool_]:
             holds &= on[rows[:, parent]]
         found |= holds
     return found
+
+
+def _parents_first(choices: int, conditions: Mapping[int, _Terms]) -> list[int]:
+    """All choices, those with smaller numbers first as far as parents allow."""
+    waiting = {c: {p for term in terms for p, _ in term} for c, terms in conditions.items()}
+    ready = [c for c in range(choices) if c not in waiting]
+    order = []
+    while ready:
+        order.append(heapq.heappop(ready))
+        for choice, parents in waiting.items():
+            if order[-1] in parents:
+                parents.remove(order[-1])
+                if not parents:
+                    heapq.heappush(ready, choice)
+    return order
 
 
 def _alternatives(condition: Any) -> Sequence[Mapping[str, Sequence[Option]]]:
