@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from optiproxy.study.comparison import compare as comparison
+from optiproxy.study.comparison import cells
 from optiproxy.study.comparison.run import compute
 
 HERE = str(Path(__file__).parent)
@@ -23,4 +23,4 @@ def here(monkeypatch):
             compute(cell, path)
             yield path
 
-    monkeypatch.setattr(comparison, "_computed", computed)
+    monkeypatch.setattr(cells, "_computed", computed)

@@ -93,14 +93,15 @@ def test_columns_of_the_summary_keep_their_order(here, tmp_path):
     header = (tmp_path / "summary.csv").read_text().splitlines()[0]
     assert header == (
         "task,method,budget,seeds,mean,std,ci_low,ci_high,regret,hit_rate,seconds,"
-        "queries_to_optimum,queries_to_near_optimum"
+        "queries_to_optimum,queries_to_near_optimum,test,test_std"
     )
     # A file without rows has its columns too: there is nothing to compare one method with.
     assert (tmp_path / "tests.csv").read_text().splitlines() == [
         "task,budget,method_a,method_b,n,mean_difference,p,p_holm,verdict"
     ]
     assert (tmp_path / "ranks.csv").read_text().splitlines() == [
-        "budget,method,blocks,mean_rank,friedman_p,critical_difference"
+        "budget,method,blocks,mean_rank,friedman_p,critical_difference,"
+        "tasks,mean_rank_by_task,friedman_p_by_task,critical_difference_by_task"
     ]
 
 
@@ -227,9 +228,11 @@ def test_it_says_what_was_run_where_and_when(here, tmp_path, monkeypatch):
     assert found.results.schema.metadata is None
 
 
-def test_a_task_that_was_changed_is_told_and_its_searches_are_kept(
-    here, tmp_path, monkeypatch, caplog
-):
+def test_searches_of_a_changed_task_or_method_are_made_again(here, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    method = "own.py:Mine"
+    own = tmp_path / "own.py"
+    own.write_text("from optiproxy.baselines import RandomSearch\nclass Mine(RandomSearch): pass\n")
     file = tmp_path / "mine.py"
     file.write_text(
         "import optiproxy as op\n"
@@ -237,18 +240,27 @@ def test_a_task_that_was_changed_is_told_and_its_searches_are_kept(
         "task = op.Task('mine', space, lambda arch: arch['a'], objectives='x=max')\n"
     )
 
-    def said(seeds):
+    def said(seeds, *, new, **options):
+        """What is said, and how many searches were made `new`."""
         caplog.clear()
-        compare([f"{file}:task"], ["random"], tmp_path / "out", seeds=seeds, budget=2)
+        made: list[int] = []
+        methods = ["random", method]
+        out = tmp_path / "out"
+        compare([f"{file}:task"], methods, out, seeds=seeds, budget=2,
+                callback=lambda done, total: made.append(done), **options)  # fmt: skip
+        assert len(made) == new
         return [record.getMessage() for record in caplog.records]
 
-    assert said(2) == said(2) == []
+    assert said(2, new=4) == said(2, new=0) == []
     file.write_text(file.read_text() + "# another evaluator\n")
-    [warning] = said(3)
-    assert warning.startswith(
-        "mine: its file, table or function has changed since 2 of its 3 searches were made"
-    )
-    assert str(tmp_path / "out" / "cells") in warning
+    [kept] = said(2, new=0, keep_stale=True)
+    assert kept == "mine: changed since 4 searches were made, which are kept (--keep-stale)"
+    [again] = said(3, new=6)
+    assert again == "mine: changed since 4 searches were made, which are made again"
+    assert said(3, new=0) == []
+    own.write_text(own.read_text() + "# another method\n")
+    [again] = said(3, new=3)
+    assert again == "own.py:Mine: changed since 3 searches were made, which are made again"
 
 
 def test_tasks_with_unlike_metrics_failures_and_no_known_optimum(here, tmp_path):
@@ -330,3 +342,109 @@ def test_a_method_with_a_model_of_ones_choice(tmp_path):
     assert mlp["val"][:10] == gp["val"][:10]
     assert mlp["val"] != gp["val"]
     assert gp["val"] == default["val"]
+
+
+def test_every_query_keeps_its_architecture_cost_and_failure(here, tmp_path):
+    task = toys.task(toys.moody)
+    rows = compare([task], ["random"], tmp_path, seeds=2, budget=12).results.to_pylist()
+    for row in rows:
+        arch = task.space.architecture(json.loads(row["architecture"]))
+        assert task.space.architecture(row["text"]) == arch
+        assert (row["failed"] is None) == (arch["norm"] is None)
+        assert row["cost"] == 1
+        assert row["cpu_seconds"] >= 0
+        assert row["seconds"] >= 0
+    assert [row["spent"] for row in rows] == 2 * list(range(1, 13))
+    assert {row["kind"] for row in rows} == {None, "oom", "nan"}
+
+
+def test_the_summary_has_what_validation_chose(here, tmp_path):
+    found = compare([toys.known()], ["random"], tmp_path, seeds=3, budgets=[5, 20])
+    with (tmp_path / "summary.csv").open() as file:
+        summary = list(csv.DictReader(file))
+    assert [row["budget"] for row in summary] == ["5", "20"]
+    for row in summary:
+        rows = [r for r in found.results.to_pylist() if r["query"] <= int(row["budget"])]
+        best = [max((r for r in rows if r["seed"] == s), key=lambda r: r["val"]) for s in range(3)]
+        assert float(row["test"]) == pytest.approx(np.mean([r["test"] for r in best]))
+        assert float(row["test_std"]) == pytest.approx(np.std([r["test"] for r in best], ddof=1))
+    assert found.results.num_rows == 3 * 20
+
+
+def test_all_methods_may_propose_alike(here, tmp_path):
+    methods = ["climber", "random"]
+    compare([toys.known()], methods, tmp_path, seeds=2, budget=7)
+    run = json.loads((tmp_path / "run.json").read_text())
+    # The last batch is cut by the budget.
+    assert run["batches"] == {"climber": [1, 3], "random": [1]}
+    compare([toys.known()], methods, tmp_path, seeds=1, budget=6, batch=2)
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["batches"] == {"climber": [2], "random": [2]}
+    assert run["batch"] == 2
+    assert set(run["seconds"]["known"]["climber"]) == {"0"}
+    assert {"commit", "uncommitted_changes", "packages"} <= set(run)
+
+
+def test_at_equal_cost_cheap_queries_are_more(here, tmp_path):
+    """A query costs its width, 8 to 32, instead of one."""
+    found = compare(
+        [toys.task()], ["random", "climber"], tmp_path, seeds=2, cost="cost", cost_budget=100
+    )
+    assert (found.by, found.unit) == ("spent", "cost")
+    assert [row.budget for row in found.summary[:3]] == [25, 50, 100]
+    rows = found.results.to_pylist()
+    for method in ("random", "climber"):
+        for seed in (0, 1):
+            own = [r for r in rows if (r["method"], r["seed"]) == (method, seed)]
+            assert [r["cost"] for r in own] == [r["metric:cost"] for r in own]
+            assert own[-1]["spent"] >= 100 > own[-2]["spent"]
+    for row in found.summary:
+        ends = [
+            max(
+                (r for r in rows if (r["method"], r["seed"]) == (row.method, seed)
+                 and r["spent"] <= row.budget),
+                key=lambda r: r["query"],
+            )["best"]
+            for seed in (0, 1)
+        ]  # fmt: skip
+        assert row.mean == pytest.approx(np.mean(ends))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"budgets": [0, 5]}, "budgets: got .0, 5."),
+        ({"budgets": [5, 20], "budget": 10}, "none above the budget of 10 queries"),
+        ({"cost": "val"}, "cost_budget: got None"),
+        ({"cost_budget": 3}, "give a cost, too"),
+        ({"batch": 0}, "batch: got 0"),
+        ({"methods": ["optiproxy[n_inti=5]"]}, "setting: got 'n_inti'; did you mean 'n_init'"),
+        ({"methods": ["optiproxy[n_init=1]"]}, "n_init: got 1"),
+        ({"methods": ["optiproxy[n_init=few]"]}, "give a number, such as the default, 10"),
+        ({"methods": ["random[n_init"]}, "give a name, or name.setting=value"),
+        ({"methods": ["study_toys:Cimber"]}, "did you mean 'Climber'"),
+        ({"methods": ["study_toys:SPACE"]}, "name a subclass of optiproxy.search.Optimizer"),
+    ],
+)
+def test_options_that_can_not_be_meant_run_nothing(tmp_path, change, said):
+    arguments = {"methods": ["random"], "seeds": 1, **change}
+    with pytest.raises(InvalidValueError, match=said):
+        compare([toys.known()], arguments.pop("methods"), tmp_path / "c", **arguments)
+    assert not (tmp_path / "c").exists()
+
+
+def test_settings_of_a_method_make_another_search(tmp_path):
+    short = "optiproxy:gp[n_init=5,acquisition=mean+optimism]"
+    cells = [Cell(toys.task(), method, 0, 9) for method in (short, "optiproxy:gp")]
+    assert len({cell.file(tmp_path) for cell in cells}) == 2
+    five, ten = (cell.run() for cell in cells)
+    assert five["val"] != ten["val"]
+    assert set(five["method"].to_pylist()) == {short}
+
+
+def test_a_study_takes_a_method_of_ones_own():
+    study = Study(toys.task(), method="study_toys:Climber", seed=1)
+    study.run(6)
+    other = Study(toys.task(), method="climber", seed=1)
+    other.run(6)
+    assert [q.architecture for q in study.queries] == [q.architecture for q in other.queries]

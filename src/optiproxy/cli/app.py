@@ -107,6 +107,8 @@ Examples:
 
   optiproxy compare nb201-cifar10 --methods optiproxy,random,evolution,local
   optiproxy compare nb201-cifar10 nb201-cifar100 --seeds 5 --budget 50 --out nb201
+  optiproxy compare mine.py:task --methods 'optiproxy[n_init=5],mine.py:Method' --batch 1
+  optiproxy compare nb201-costs-cifar100 --cost train_seconds --cost-budget 200000
 
 The same command again continues an interrupted comparison.
 """
@@ -183,6 +185,16 @@ def make_app() -> App:
         name="compare",
         help="Compares methods over many seeds.",
         help_epilogue=_COMPARE,
+    )
+    app.command(
+        f"{commands}.methods:methods",
+        name="methods",
+        help="Lists the search methods, with their settings and references.",
+    )
+    app.command(
+        f"{commands}.methods:proxies",
+        name="proxies",
+        help="Lists the models behind a method, with their references.",
     )
     app.command(
         f"{commands}.init:init",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from optiproxy.errors import invalid
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 # With fewer seeds the order of the methods depends on which seeds were drawn.
 FEW = 20
+
+FIGURES = ("png", "pdf", "svg")
 
 # Without a terminal, lines are not wrapped.
 _WIDTH = 1000
@@ -28,33 +33,48 @@ def compare(
     methods: str = "optiproxy,random,evolution,local",
     seeds: int = 20,
     first_seed: int = 0,
-    budget: int = 100,
+    budget: int | None = None,
+    budgets: str | None = None,
+    batch: str = "own",
+    cost: str | None = None,
+    cost_budget: float | None = None,
     objective: list[str] | None = None,
     constraint: list[str] | None = None,
     out: Path = Path("comparison"),
+    keep_stale: bool = False,
+    format: Literal["text", "markdown", "latex"] = "text",
     workers: int | None = None,
 ) -> int:
     """Compares methods on tasks over many seeds.
 
     Writes results.parquet (one row a query), summary.csv (one row per task, method and budget),
     tests.csv (the first method against each other one), ranks.csv (all methods over all tasks),
-    run.json (the command, the machine, the versions), convergence.png and ranks.png. Finished
-    searches are kept in OUT/cells.
+    run.json (the command, the code, the machine, the versions), and the figures convergence and
+    ranks (png, pdf, svg). Finished searches are kept in OUT/cells; those that other code made are
+    made again.
 
     Args:
         tasks: Names of `optiproxy tasks`, or your own: my_module:task.
         methods: Names separated by commas; the first one is tested against the others. optiproxy,
             paper, random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; nsga2-pymoo and
-            smac where they are installed. METHOD:PROXY takes another model of
-            `search --proxy`, as optiproxy:gcn or optiproxy:gp:path.
+            smac where they are installed (optiproxy methods lists them). METHOD:PROXY takes another
+            model, as optiproxy:gcn or optiproxy:gp:path; METHOD[n_init=5,acquisition=mean+optimism]
+            other settings; path/to/mine.py:Method or my_module:Method is your own.
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
-        budget: Queries of each search.
+        budget: Queries of each search; by default the last of the budgets, or 100.
+        budgets: Where methods are compared, as 10,20,50,100; by default a quarter, a half and all.
+        batch: How many queries all methods propose at once: 1, 3, …; or own, each method's number.
+        cost: Compares at equal cost of the queries: a metric such as train_seconds, or seconds, how
+            long an evaluation takes.
+        cost_budget: The cost at which a search ends; the budgets are in its unit.
         objective: METRIC=max or METRIC=min, instead of the tasks' own; with several, searches are
             compared by their hypervolume.
         constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes), on every task; may be
             repeated. An architecture that breaks it is never the best.
         out: A folder for the results, created if it is missing.
+        keep_stale: Keeps searches that other code made, with a warning.
+        format: Of the tables that are printed: text, markdown or latex.
         workers: How many searches run at once, each with one thread; by default one for each core.
     """
     import sys
@@ -83,13 +103,18 @@ def compare(
         try:
             comparison = study.compare(
                 tasks,
-                [name.strip() for name in methods.split(",")],
+                _methods(methods),
                 out,
                 seeds=seeds,
                 first_seed=first_seed,
                 budget=budget,
+                budgets=_budgets(budgets),
+                batch=_batch(batch),
+                cost=cost,
+                cost_budget=cost_budget,
                 objectives=objective,
                 constraints=constraint,
+                keep_stale=keep_stale,
                 workers=cores() if workers is None else workers,
                 callback=show,
             )
@@ -99,16 +124,46 @@ def compare(
             return INTERRUPTED
     names = ("results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json")
     files = [out / name for name in names]
-    fronts = comparison.references
-    files.append(
-        report.convergence_figure(comparison.results, out / "convergence.png", fronts=fronts)
-    )
-    if comparison.ranks:
-        files.append(report.rank_figure(comparison.ranks, out / "ranks.png"))
-    _print(comparison)
+    over = {"by": comparison.by, "unit": "query" if cost is None else cost}
+    for suffix in FIGURES:
+        path = out / f"convergence.{suffix}"
+        report.convergence_figure(
+            comparison.results, path, fronts=comparison.references, start=comparison.start, **over
+        )
+        files.append(path)
+        if comparison.ranks:
+            path = out / f"ranks.{suffix}"
+            files.append(report.rank_figure(comparison.ranks, path, unit=comparison.unit))
+    if format == "text":
+        _print(comparison)
+    else:
+        print(report.summary_table(comparison.summary, format, unit=comparison.unit), end="")
     for path in files:
         print(path, file=sys.stderr)
     return 0
+
+
+def _methods(text: str) -> list[str]:
+    """Names separated by commas; those within brackets separate settings."""
+    return [name.strip() for name in re.split(r",(?![^\[]*\])", text)]
+
+
+def _budgets(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise invalid("budgets", text, "give numbers, as 10,20,50,100") from None
+    return [int(number) if number.is_integer() else number for number in numbers]
+
+
+def _batch(text: str) -> int | None:
+    if text == "own":
+        return None
+    if not text.isdigit():
+        raise invalid("batch", text, "give a whole number of 1 or more, or own")
+    return int(text)
 
 
 def _print(comparison: Comparison) -> None:
@@ -120,7 +175,7 @@ def _print(comparison: Comparison) -> None:
     for task in dict.fromkeys(row.task for row in comparison.summary):
         rows = [row for row in comparison.summary if row.task == task]
         console.print(_title(rows, task in comparison.references), style="bold", soft_wrap=True)
-        console.print(_table(rows))
+        console.print(_table(rows, comparison.unit))
     for line in statements(comparison):
         console.print(line, soft_wrap=True)
 
@@ -139,7 +194,7 @@ def _known(rows: Sequence[SummaryRow]) -> bool:
     return not all(math.isnan(row.hit_rate) for row in rows)
 
 
-def _table(rows: Sequence[SummaryRow]) -> Table:
+def _table(rows: Sequence[SummaryRow], unit: str = "queries") -> Table:
     """The table of a task: its methods in rows, the budgets in columns."""
     from rich import box
     from rich.table import Table
@@ -149,11 +204,11 @@ def _table(rows: Sequence[SummaryRow]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     methods = list(dict.fromkeys(row.method for row in rows))
     budgets = list(dict.fromkeys(row.budget for row in rows))
-    table.add_column("queries", no_wrap=True)
+    table.add_column(unit, no_wrap=True)
     for budget in budgets:
-        table.add_column(str(budget), justify="right", no_wrap=True)
+        table.add_column(f"{budget:g}", justify="right", no_wrap=True)
     if known:
-        table.add_column("median queries", justify="right", no_wrap=True)
+        table.add_column(f"median {unit}", justify="right", no_wrap=True)
     last = {row.method: row for row in rows if row.budget == budgets[-1]}
     cells = {(row.method, row.budget): _cell(row, known) for row in rows}
     for method in methods:
@@ -171,7 +226,7 @@ def _medians(row: SummaryRow) -> tuple[str, str]:
     """After how many queries half of the seeds had found the optimum, or a value near it."""
 
     def text(queries: float) -> str:
-        return f"{queries:.0f}" if math.isfinite(queries) else f"over {row.budget}"
+        return f"{queries:.0f}" if math.isfinite(queries) else f"over {row.budget:g}"
 
     return f"{text(row.queries_to_optimum)}", f"{text(row.queries_to_near_optimum)} to 0.1 %"
 
@@ -191,18 +246,20 @@ def statements(comparison: Comparison) -> Iterator[str]:
     differences = comparison.differences
     significant = [row for row in differences if row.verdict != NOT_SEPARATED]
     for row in significant:
-        yield _difference(row, differences)
+        yield _difference(row, differences, comparison.unit)
     if differences:
         if not significant:
             yield f"{differences[0].method_a} does not differ significantly from any other method"
         yield "(p: exact signed-rank test on the same seeds, Holm's correction in each budget)"
     for budget in dict.fromkeys(row.budget for row in comparison.ranks):
-        yield _ranking([row for row in comparison.ranks if row.budget == budget])
+        rows = [row for row in comparison.ranks if row.budget == budget]
+        yield from _ranking(rows, comparison.unit)
     yield from _caution(comparison.summary, differences)
 
 
-def _difference(row: DifferenceRow, differences: Sequence[DifferenceRow]) -> str:
+def _difference(row: DifferenceRow, differences: Sequence[DifferenceRow], unit: str) -> str:
     from optiproxy.report.analysis import ALL
+    from optiproxy.report.significance import p_text
 
     where, extent = row.task, f"mean difference {_number(row.mean_difference)}"
     if row.task == ALL:
@@ -215,19 +272,30 @@ def _difference(row: DifferenceRow, differences: Sequence[DifferenceRow]) -> str
         where, ahead = f"all {len(single)} tasks", sum(gain > 0 for gain in single)
         extent = f"the better mean on {ahead} of {len(single)}"
     return (
-        f"{where}, {row.budget} queries: {row.method_a} {row.verdict} than {row.method_b} "
-        f"({extent}, p = {row.p_holm:.2g})"
+        f"{where}, {row.budget:g} {unit}: {row.method_a} {row.verdict} than {row.method_b} "
+        f"({extent}, p {p_text(row.p_holm)})"
     )
 
 
-def _ranking(rows: Sequence[RankRow]) -> str:
+def _ranking(rows: Sequence[RankRow], unit: str) -> Iterator[str]:
+    """The mean ranks in blocks of a task and a seed, and where there are several tasks by task."""
+    from optiproxy.report.significance import p_text
+
+    def line(kind: str, ranks: Sequence[tuple[str, float]], of: tuple[int, float, float]) -> str:
+        listed = ", ".join(f"{method} {rank:.2f}" for method, rank in ranks)
+        blocks, difference, p = of
+        return (
+            f"mean ranks{kind}, {rows[0].budget:g} {unit}: {listed} (critical difference "
+            f"{difference:.2f}, {blocks} blocks, Friedman p {p_text(p)})"
+        )
+
     first = rows[0]
-    ranks = ", ".join(f"{row.method} {row.mean_rank:.2f}" for row in rows)
-    return (
-        f"mean ranks, {first.budget} queries: {ranks} (critical difference "
-        f"{first.critical_difference:.2f}, {first.blocks} blocks, "
-        f"Friedman p = {first.friedman_p:.2g})"
-    )
+    of = (first.blocks, first.critical_difference, first.friedman_p)
+    yield line("", [(row.method, row.mean_rank) for row in rows], of)
+    if first.tasks > 1:
+        ranks = sorted(((r.method, r.mean_rank_by_task) for r in rows), key=lambda pair: pair[1])
+        of = (first.tasks, first.critical_difference_by_task, first.friedman_p_by_task)
+        yield line(" by task", ranks, of)
 
 
 def _caution(summary: Sequence[SummaryRow], differences: Sequence[DifferenceRow]) -> Iterator[str]:

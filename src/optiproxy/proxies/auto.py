@@ -2,6 +2,8 @@
 
 With ``proxy="auto"`` the search also consults an ensemble of networks where it predicts well (see
 `search._network`).
+
+The process is that of Rasmussen and Williams, https://gaussianprocess.org/gpml; see `gp`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A Gaussian process on the relaxed choices: the proxy for few queries.
 
-Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006: equations 2.25 and 2.26 (the
-posterior), 5.8 and 5.9 (the marginal likelihood and its gradient). The kernel is in `kernel`.
+Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, https://gaussianprocess.org/gpml:
+equations 2.25 and 2.26 (the posterior), 5.8 and 5.9 (the marginal likelihood and its gradient). The
+kernel is in `kernel`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from optiproxy.report.hypervolume import hypervolume_figure, hypervolume_so_far
 from optiproxy.report.ranks import rank_figure
 from optiproxy.report.search import search_figure
 from optiproxy.report.statistics import bootstrap_interval
+from optiproxy.report.tables import summary_table
 
 __all__ = [
     "Analysis",
@@ -24,4 +25,5 @@ __all__ = [
     "hypervolume_so_far",
     "rank_figure",
     "search_figure",
+    "summary_table",
 ]

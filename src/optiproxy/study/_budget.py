@@ -57,9 +57,13 @@ class Budget:
         task: What is searched; its `low_fidelity` says whether low-fidelity trainings come first.
         trainings: How many full trainings the study may cost in all.
         measurements: How many architectures may be measured in all, if that comes before training.
+        batch: How many are proposed at once; None for the method's own number.
     """
 
-    def __init__(self, task: Task, trainings: int, measurements: int) -> None:
+    def __init__(
+        self, task: Task, trainings: int, measurements: int, batch: int | None = None
+    ) -> None:
+        self._batch = batch
         self._task = task
         self.trainings = trainings
         self.measurements = measurements
@@ -128,7 +132,7 @@ class Budget:
             return []
         if epochs is None:
             # A whole batch, of which `propose` takes what the budget allows.
-            size = optimizer.batch_size
+            size = self._batch or optimizer.batch_size
             return optimizer.ask(size if self._task.low_fidelity is None else min(size, n))
         with self._wider(optimizer, n + len(same)):
             return optimizer.ask(min(BATCH_TIMES * optimizer.batch_size, n))

@@ -1,37 +1,52 @@
-"""The method of a study by its name, and the optimiser that it makes for a task."""
+"""The method of a study by its text, and the optimiser that it makes for a task."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from optiproxy import proxies
+from optiproxy import proxies, references
 from optiproxy.errors import invalid
 from optiproxy.methods import METHODS
 from optiproxy.metrics import Function
 from optiproxy.search import Optimizer
+from optiproxy.search.settings import read_settings
 from optiproxy.search.warm_start import EarlierStudy
 from optiproxy.tasks import Task
 
+_TEXT = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<settings>[^\[\]]*)\])?")
+
 
 class Method:
-    """A registered method and its proxy.
+    """A method, its settings and its proxy.
 
     Args:
-        name: One of `methods.METHODS`.
+        text: One of `methods.METHODS`, or a class or function of the user's own, as
+            ``my_module:Method`` or ``path/to/file.py:Method``; with settings in brackets, as
+            ``optiproxy[n_init=5,acquisition=mean+optimism]``.
         proxy: Its model; None for the method's own default.
 
     Attributes:
+        make: The class, or a function that makes an optimiser.
         proxy: The proxy's name; None for a method that has none.
 
     Raises:
-        InvalidValueError: There is no such method or proxy, or the method has no proxy.
+        InvalidValueError: There is no such method, setting or proxy, or the method has no proxy.
     """
 
-    def __init__(self, name: str, proxy: str | None) -> None:
-        self.name = name
-        self._make: Callable[..., Optimizer] = METHODS.get(name)
+    def __init__(self, text: str, proxy: str | None = None) -> None:
+        name, settings = _parsed(text)
+        self.name = text
+        self.make: Callable[..., Optimizer] = _found(name)
+        self._settings = read_settings(self.make, name, settings)
         self.proxy = self._proxy(proxy)
+
+    @classmethod
+    def read(cls, text: str) -> Method:
+        """A method with its model in one text: ``METHOD:PROXY``, ``METHOD:PROXY[SETTINGS]``."""
+        return cls(*split(text))
 
     def optimizer(self, task: Task, seed: int, earlier: Sequence[EarlierStudy] = ()) -> Optimizer:
         """A new optimiser with those options of `task` that the method can use.
@@ -50,11 +65,12 @@ class Method:
             options["features"] = task.features
         if earlier:
             options["warm_start"] = [study.pairs(task.space) for study in earlier]
-        return self._make(
+        return self.make(
             task.space,
             {o.metric: o.direction for o in task.objectives},
             constraints=[c.text for c in task.constraints],
             seed=seed,
+            **self._settings,
             **options,
         )
 
@@ -70,7 +86,7 @@ class Method:
 
     def _declares(self, ability: str) -> Any:
         """A class attribute of the method; a function that makes one has `Optimizer`'s defaults."""
-        return getattr(self._make, ability, getattr(Optimizer, ability))
+        return getattr(self.make, ability, getattr(Optimizer, ability))
 
     def _proxy(self, proxy: str | None) -> str | None:
         default: str | None = self._declares("default_proxy")
@@ -82,6 +98,34 @@ class Method:
             return default
         proxies.get(proxy)
         return proxies.canonical(proxy)
+
+
+def split(text: str) -> tuple[str, str | None]:
+    """``METHOD:PROXY[SETTINGS]`` → ``METHOD[SETTINGS]`` and the proxy; None where none is given."""
+    name, bracket, settings = text.partition("[")
+    first, colon, rest = name.partition(":")
+    if colon and first not in METHODS.names():  # the user's own, a place and what is in it
+        attribute, colon, rest = rest.partition(":")
+        first = f"{first}:{attribute}"
+    return f"{first}{bracket}{settings}", rest if colon else None
+
+
+def _parsed(text: str) -> tuple[str, str]:
+    found = _TEXT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise invalid("method", text, "give a name, or name[setting=value,…]")
+    return found["name"], found["settings"] or ""
+
+
+def _found(name: str) -> Callable[..., Optimizer]:
+    if ":" not in name:
+        made: Callable[..., Optimizer] = METHODS.get(name)
+        return made
+    own = references.find("method", name, os.getcwd(), Optimizer)
+    if not callable(own) or (isinstance(own, type) and not issubclass(own, Optimizer)):
+        remedy = "name a subclass of optiproxy.search.Optimizer, or a function that makes one"
+        raise invalid("method", name, remedy)
+    return own  # type: ignore[no-any-return]
 
 
 def _exact(task: Task) -> dict[str, Function]:

@@ -29,6 +29,18 @@ def dropped(trials: Trials) -> list[Record]:
     return [trial.record(n, trials.task) for n, trial in enumerate(untrained, start=1)]
 
 
+def batches(trials: Trials) -> list[int]:
+    """The sizes of the batches in which all queries were proposed."""
+    sizes, left = [], 0
+    for trial in trials.read():
+        if not left:  # The first trial of a batch of several has it whole.
+            batch = trial.attribute("batch")
+            left = len(batch["rows"]) if batch else 1
+            sizes.append(left)
+        left -= 1
+    return sizes
+
+
 def seconds(trials: Trials) -> Seconds:
     """Where the time went, up to the last result."""
     every = (*records(trials), *dropped(trials))

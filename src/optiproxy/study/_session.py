@@ -28,6 +28,7 @@ def run_session(
     *,
     budget: int,
     cheap_budget: int,
+    batch: int | None,
     workers: Workers,
     hours: float | None,
     max_failures: int,
@@ -42,8 +43,9 @@ def run_session(
         trials: The study's history.
         optimizer: The study's.
         seed: The study's; the evaluator's seeds derive from it.
-        budget: As checked by `Study.run`, like the next three.
+        budget: As checked by `Study.run`, like the next four.
         cheap_budget: See there.
+        batch: See there.
         workers: See there.
         hours: See there.
         max_failures: See there.
@@ -66,7 +68,7 @@ def run_session(
                 optimizer,
                 pool,
                 workers=workers,
-                budget=Budget(trials.task, budget, cheap_budget),
+                budget=Budget(trials.task, budget, cheap_budget, batch),
                 deadline=Deadline(hours),
                 max_failures=max_failures,
                 folders=folders,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import platform
-from importlib.metadata import PackageNotFoundError, version
+import subprocess
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
 from typing import Any
 
 from optiproxy._version import __version__
@@ -32,6 +34,31 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def packages() -> dict[str, str]:
+    """Package → version, of everything that is installed."""
+    found = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"]}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def commit() -> dict[str, Any]:
+    """The commit of our repository, and whether tracked files differ from it.
+
+    Both are None where this is no working copy: an installed package has a version instead.
+    """
+    try:
+        # Fails in the repository of a project that the package is installed in.
+        _git("ls-files", "--error-unmatch", __file__)
+        changes = _git("status", "--porcelain", "--untracked-files=no")
+        return {"commit": _git("rev-parse", "HEAD"), "uncommitted_changes": bool(changes)}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "uncommitted_changes": None}
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def now() -> str:

@@ -233,6 +233,7 @@ class Study:
         budget: int = 100,
         *,
         cheap_budget: int | None = None,
+        batch: int | None = None,
         workers: int | None = None,
         executor: Executor | None = None,
         in_process: bool | None = None,
@@ -259,6 +260,8 @@ class Study:
                 that comes before a training (`Metric`, ``measure``). Those that break a limit are
                 dropped untrained and are no queries. Stored with the study; by default an earlier
                 run's, else ten times `budget`.
+            batch: How many architectures are proposed at once, by default as many as the method
+                likes. One at a time uses each result for the next proposal, and costs more time.
             workers: How many evaluations run at once, each in a worker process that may die or hang
                 alone. By default one for each of the `gpus`; without them one evaluation runs at a
                 time, in this process.
@@ -293,6 +296,8 @@ class Study:
         budget = whole_number("budget", budget)
         kept = cheap_budget or self._cheap_budget(budget)
         check_cheap_budget(self.task, cheap_budget, kept, budget)
+        if batch is not None:
+            whole_number("batch", batch)
         how = check_evaluation(
             self.task,
             hours=hours,
@@ -333,6 +338,7 @@ class Study:
                 self.seed,
                 budget=budget,
                 cheap_budget=kept,
+                batch=batch,
                 workers=how,
                 hours=hours,
                 max_failures=max_failures,
@@ -430,6 +436,11 @@ class Study:
         if not self.task.has_prefilter:
             return drawn
         return sum(t.state is not State.DROPPED for t in self._trials.read()[:drawn])
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """How many architectures the method proposed at once, each time."""
+        return tuple(_results.batches(self._trials))
 
     @property
     def queries(self) -> tuple[Record, ...]:

@@ -1,35 +1,69 @@
-"""Where and when the searches of a comparison were made, for ``run.json``."""
+"""What made the searches of a comparison, and where and when, for ``run.json``."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from optiproxy.study import environment
-from optiproxy.study._storage.identity import code_of
-from optiproxy.tables.table import Table
+from optiproxy.study._method import Method
+from optiproxy.study.comparison import code
 from optiproxy.tasks import Task
 
 # The key of a cell's Parquet metadata that has where it was made.
 _MADE = b"optiproxy"
 
 
-def marked(table: pa.Table, task: Task) -> pa.Table:
-    """A search's rows, with where, when and from which code they were made."""
+def marked(
+    table: pa.Table,
+    task: Task,
+    method: Method,
+    *,
+    seconds: float,
+    batches: Sequence[int],
+    random_queries: int,
+) -> pa.Table:
+    """A search's rows, with what made them, where and when.
+
+    Args:
+        table: The rows.
+        task: What was searched.
+        method: By what.
+        seconds: How long the whole search took.
+        batches: How many queries were proposed at once, each time.
+        random_queries: How many of the first queries no model chose.
+    """
     made = {
         "date": environment.now(),
-        "code": _answers(task),
+        "code": code.of_task(task),
+        "method_code": code.of_method(method),
+        "seconds": seconds,
+        "batches": dict(Counter(batches)),
+        "random_queries": random_queries,
         "machine": environment.machine(),
         "versions": environment.versions(),
     }
     return table.replace_schema_metadata({_MADE: json.dumps(made).encode()})
+
+
+def changed(path: Path, task: Task, method: Method) -> list[str]:
+    """What has changed since the search in a file was made: ``task``, ``method``, or both."""
+    made = _made(pq.read_schema(path).metadata)
+    now = {"task": ("code", code.of_task(task)), "method": ("method_code", code.of_method(method))}
+    # Unknown where a worker could not read the source of a function that was made in a program.
+    return [what for what, (key, value) in now.items() if made.get(key) not in (None, value)]
+
+
+def random_queries(tables: Iterable[pa.Table]) -> list[int]:
+    """How many of the first queries of each search no model chose."""
+    return [_made(table.schema.metadata).get("random_queries", 0) for table in tables]
 
 
 def unmarked(table: pa.Table) -> pa.Table:
@@ -44,7 +78,7 @@ def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
     of the comparison. Machine and versions are None for searches without this information.
     """
     groups: dict[str, dict[str, Any]] = {}
-    for made in map(_made, tables):
+    for made in (_made(table.schema.metadata) for table in tables):
         where = {"machine": made.get("machine"), "versions": made.get("versions")}
         empty = {"searches": 0, "first": None, "last": None, **where}
         group = groups.setdefault(json.dumps(where, sort_keys=True), empty)
@@ -55,34 +89,29 @@ def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
     return list(groups.values())
 
 
-def changed(tables: Iterable[pa.Table], task: Task) -> int:
-    """How many of a task's searches were made before its file, table or function changed."""
-    now = _answers(task)
-    return sum(made["code"] != now for made in map(_made, tables) if made.get("code"))
-
-
-def _answers(task: Task) -> str | None:
-    """A hash of what decides a task's results; None if nothing is known of it.
-
-    For a task that is loaded by a name that is the user's file; for one that was made in a program
-    the contents of a table, or the source of the functions.
-    """
-    if task.reference is not None:
-        return code_of(task)
-    if isinstance(task, Table):
-        parts = [task.values(metric).tobytes() for metric in sorted(task.metrics)]
-        return hashlib.sha256(b"".join(parts)).hexdigest()
-    try:
-        functions: list[Any] = [task.evaluator, *task.exact.values(), *task.cheap.values()]
-        sources = [inspect.getsource(function) for function in functions]
-    except (OSError, TypeError):  # Typed into an interpreter, or callable objects.
-        return code_of(task)
-    return hashlib.sha256("".join(sources).encode()).hexdigest()
-
-
-def _made(table: pa.Table) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_MADE, b"{}"))
+def _made(metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads((metadata or {}).get(_MADE, b"{}"))
     return made
+
+
+def _batches(tables: Iterable[pa.Table]) -> dict[str, list[int]]:
+    """Method → the sizes of its batches, ascending."""
+    found: dict[str, set[int]] = {}
+    for table in tables:
+        sizes = _made(table.schema.metadata).get("batches", {})
+        found.setdefault(table["method"][0].as_py(), set()).update(map(int, sizes))
+    return {method: sorted(sizes) for method, sizes in found.items()}
+
+
+def _seconds(tables: Iterable[pa.Table]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Task → method → seed → how long its search took; None where that was not kept."""
+    found: dict[str, dict[str, dict[str, float | None]]] = {}
+    for table in tables:
+        task, method, seed = (table[name][0].as_py() for name in ("task", "method", "seed"))
+        took = _made(table.schema.metadata).get("seconds")
+        of_method = found.setdefault(task, {}).setdefault(method, {})
+        of_method[str(seed)] = None if took is None else round(took, 3)
+    return found
 
 
 def run(
@@ -90,9 +119,9 @@ def run(
     tasks: Sequence[Task],
     methods: Sequence[str],
     out: str,
-    settings: Mapping[str, int],
+    settings: Mapping[str, Any],
     asked: Mapping[str, Sequence[str]],
-    tables: Iterable[pa.Table],
+    tables: Sequence[pa.Table],
     references: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
     """The content of ``run.json``.
@@ -102,7 +131,8 @@ def run(
         tasks: The tasks themselves.
         methods: Their names.
         out: The folder as given.
-        settings: The other options of ``optiproxy compare``, such as ``seeds``.
+        settings: The other options of ``optiproxy compare``, such as ``seeds``; None for those
+            that were not given.
         asked: The options that may be repeated: the objectives and constraints of all tasks.
         tables: The searches, as `marked` returned them.
         references: Task → the reference point of its hypervolume, metric → value.
@@ -113,9 +143,13 @@ def run(
         "tasks": [_task(task, references.get(task.name)) for task in tasks],
         "methods": list(methods),
         **settings,
+        "batches": _batches(tables),
+        **environment.commit(),
         "machine": environment.machine(),
         "versions": environment.versions(),
+        "packages": environment.packages(),
         "searches": origins(tables),
+        "seconds": _seconds(tables),
     }
 
 
@@ -138,7 +172,7 @@ def _command(
     given: Sequence[Task | str],
     methods: Sequence[str],
     out: str,
-    settings: Mapping[str, int],
+    settings: Mapping[str, Any],
     asked: Mapping[str, Sequence[str]],
 ) -> str | None:
     """The command line that makes the comparison again; None if a task was made in a program."""
@@ -147,7 +181,13 @@ def _command(
         return None
     words = ["optiproxy", "compare", *names, "--methods", ",".join(methods)]
     for name, value in settings.items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif isinstance(value, list):
+            words += [option, ",".join(map(str, value))]
+        elif value is not None and value is not False:
+            words += [option, str(value)]
     for name, texts in asked.items():
         for text in texts:
             words += [f"--{name}", text]

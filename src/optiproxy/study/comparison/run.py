@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import logging
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,85 +19,136 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from optiproxy._atomic_write import whole
-from optiproxy._version import __version__
 from optiproxy.errors import OptiProxyError
 from optiproxy.report.statistics import best_so_far
-from optiproxy.study._method import Method
+from optiproxy.study._method import Method, split
 from optiproxy.study._storage.identity import Identity
-from optiproxy.study.comparison.provenance import marked
+from optiproxy.study.comparison import provenance
+from optiproxy.study.records import Record
 from optiproxy.study.study import Study
 from optiproxy.tasks import Task
 
 #: The columns of every row; the metrics follow, each under its own name.
-COLUMNS = ("task", "method", "seed", "query", "feasible", "best", "regret", "optimizer_seconds")
+COLUMNS = (
+    "task", "method", "seed", "query", "feasible", "best", "regret", "optimizer_seconds",
+    "cpu_seconds", "seconds", "cost", "spent", "failed", "kind", "architecture", "text",
+)  # fmt: skip
+
+#: The cost of a query is its evaluation's duration.
+SECONDS = "seconds"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What queries cost, where searches are compared at equal cost.
+
+    Attributes:
+        metric: A metric of each query, or ``seconds``, the duration of its evaluation.
+        budget: A search ends when its queries have cost so much together.
+    """
+
+    metric: str
+    budget: float
+
+    def of(self, record: Record) -> float:
+        """What a query cost; 0 if it failed before that was known."""
+        cost = (record.metrics or {}).get(self.metric)
+        if cost is None:
+            cost = record.seconds if self.metric == SECONDS else 0.0
+        return cost if math.isfinite(cost) else 0.0
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A search to run: `task` by `method` with `seed` and `budget`.
+    """A search to run.
 
     Attributes:
-        method: Its name, or ``METHOD:PROXY``.
+        task: What is searched.
+        method: By which method: its name with settings, or ``METHOD:PROXY``.
+        seed: With which seed.
+        budget: With how many queries at most.
+        batch: How many are proposed at once; None for the method's own number.
+        cost: What a query costs; None for one, whatever it is.
     """
 
     task: Task
     method: str
     seed: int
     budget: int
+    batch: int | None = None
+    cost: Cost | None = None
 
     def file(self, folder: Path) -> Path:
-        """Its file; the name changes with the version and with the code that proposes."""
-        version = f"{__version__} {_code()}"
-        method, proxy = _parts(self.method)
-        identity = Identity.of(self.task, method, proxy, self.seed, version=version)
+        """Its file, named by all that makes it another search; the code is in its metadata."""
+        method, proxy = split(self.method)
+        identity = Identity.of(self.task, method, proxy, self.seed, version="")
         same = {**asdict(identity), "reference": None}  # The task may be in another folder now.
-        del same["code"]  # Keeps results of a changed task file; `changed()` warns about them.
-        text = json.dumps([same, self.budget], sort_keys=True)
+        del same["code"]
+        cost = None if self.cost is None else asdict(self.cost)
+        text = json.dumps([same, self.budget, self.batch, cost], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         stem = re.sub(r"[^A-Za-z0-9_.+-]+", "-", f"{self.task.name}-{self.method}-{self.seed}")
         return folder / f"{stem}-{digest}.parquet"
 
     def run(self) -> pa.Table:
-        """Searches in memory and returns the rows.
+        """Searches in memory and returns the rows, with what made them in the metadata.
 
         Raises:
             OptiProxyError: Of the search, with the cell in its message.
         """
         where = f"{self.task.name}, {self.method}, seed {self.seed}"
+        start, clock = time.perf_counter(), _Clock(self.cost)
         try:
-            method, proxy = _parts(self.method)
-            with _warnings_name(where):
+            method, proxy = split(self.method)
+            with _warnings_name(where), suppress(_Spent):
                 study = Study(self.task, method=method, proxy=proxy, seed=self.seed)
-                study.run(self.budget)
+                study.run(self.budget, batch=self.batch, callback=clock)
         except OptiProxyError as error:
             raise type(error)(f"{where}: {error}") from None
-        return self._table(study)
+        return provenance.marked(
+            self._table(study, clock.cpu),
+            self.task,
+            Method(method, proxy),
+            seconds=time.perf_counter() - start,
+            batches=study.batches,
+            random_queries=study.random_queries,
+        )
 
-    def _table(self, study: Study) -> pa.Table:
+    def _table(self, study: Study, cpu: dict[int, float]) -> pa.Table:
+        records = study.queries
+        plain = [record.plain() for record in records]
         # A search that proposed nothing has a row, too, or it would not count as the worst.
-        none = {
-            "query": 1,
-            "feasible": False,
-            "metrics": {},
-            "optimizer_seconds": study.seconds.optimizer,
-        }
-        rows = [record.plain() for record in study.queries] or [none]
-        objective = self.task.objectives[0]
-        optimum = self.task.optimum
+        none = {"query": 1, "feasible": False, "metrics": {},
+                "optimizer_seconds": study.seconds.optimizer}  # fmt: skip
+        rows = plain or [none]
+        objective, optimum = self.task.objectives[0], self.task.optimum
         best = best_so_far(
             [row["metrics"].get(objective.metric, math.nan) for row in rows],
             [row["feasible"] for row in rows],
             objective.sign,
         )
+        costs = [r.cost if self.cost is None else self.cost.of(r) for r in records] or [0.0]
+        spent = list(accumulate(costs))
+        for row, record in zip(plain, records, strict=True):
+            row["text"] = self.task.space.to_text(record.architecture)
+            row["architecture"] = json.dumps(row["architecture"])
         columns: dict[str, Any] = {
             "task": [self.task.name] * len(rows),
             "method": [self.method] * len(rows),
             "seed": pa.array([self.seed] * len(rows), pa.int64()),
-            "query": pa.array([row["query"] for row in rows], pa.int64()),
-            "feasible": pa.array([row["feasible"] for row in rows], pa.bool_()),
+            "query": _of(rows, "query", pa.int64()),
+            "feasible": _of(rows, "feasible", pa.bool_()),
             "best": best,
             "regret": objective.sign * ((math.nan if optimum is None else optimum) - best),
-            "optimizer_seconds": pa.array([r["optimizer_seconds"] for r in rows], pa.float64()),
+            "optimizer_seconds": _of(rows, "optimizer_seconds", pa.float64()),
+            "cpu_seconds": pa.array([cpu.get(row["query"]) for row in rows], pa.float64()),
+            "seconds": _of(rows, "seconds", pa.float64()),
+            "cost": pa.array(costs, pa.float64()),
+            "spent": pa.array(spent, pa.float64()),
+            "failed": _of(rows, "failed", pa.string()),
+            "kind": _of(rows, "kind", pa.string()),
+            "architecture": _of(rows, "architecture", pa.string()),
+            "text": _of(rows, "text", pa.string()),
         }
         for name in dict.fromkeys(name for row in rows for name in row["metrics"]):
             values = [row["metrics"].get(name) for row in rows]
@@ -109,21 +161,35 @@ def column_of(metric: str) -> str:
     return f"metric:{metric}" if metric in COLUMNS else metric
 
 
-def check_method(text: str) -> None:
-    """Raises InvalidValueError unless `text` is ``METHOD`` or ``METHOD:PROXY``."""
-    Method(*_parts(text))
-
-
-def _parts(text: str) -> tuple[str, str | None]:
-    method, colon, proxy = text.partition(":")
-    return method, proxy if colon else None
-
-
 def compute(cell: Cell, path: Path) -> None:
     """Runs a cell and writes its file atomically."""
-    table = marked(cell.run(), cell.task)
+    table = cell.run()
     with whole(path) as unfinished:
         pq.write_table(table, unfinished)
+
+
+class _Spent(Exception):
+    """Ends a search whose queries have cost its budget."""
+
+
+class _Clock:
+    """After each result: the processor time since the one before, and whether the cost is spent."""
+
+    def __init__(self, cost: Cost | None) -> None:
+        self.cpu: dict[int, float] = {}
+        self._cost, self._spent, self._last = cost, 0.0, time.process_time()
+
+    def __call__(self, record: Record) -> None:
+        now = time.process_time()
+        self.cpu[record.query], self._last = now - self._last, now
+        if self._cost is not None:
+            self._spent += self._cost.of(record)
+            if self._spent >= self._cost.budget:
+                raise _Spent
+
+
+def _of(rows: Sequence[dict[str, Any]], name: str, kind: pa.DataType) -> pa.Array:
+    return pa.array([row.get(name) for row in rows], kind)
 
 
 @contextmanager
@@ -140,12 +206,3 @@ def _warnings_name(where: str) -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(named)
-
-
-@functools.cache
-def _code() -> str:
-    """A hash of the code that decides results, which may change without a new version."""
-    package = Path(__file__).parents[2]
-    shown = {package / "cli", package / "report"}
-    files = sorted(file for file in package.rglob("*.py") if not shown & set(file.parents))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,0 +1,119 @@
+"""The user's own objects by a text: ``my_module:name`` or ``path/to/file.py:name``.
+
+Modules and files are looked for from a folder, and what lies beside them can be imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from optiproxy.errors import DataError, InvalidValueError, OptiProxyError, invalid, unknown
+
+
+def find(kind: str, text: str, folder: str, wanted: type) -> Any:
+    """The object that `text` names.
+
+    Args:
+        kind: What it is called in messages, such as ``task``.
+        text: With a colon.
+        folder: From which relative paths and modules are looked for.
+        wanted: Instances or subclasses of it are named where there is no such object.
+
+    Raises:
+        InvalidValueError: Nothing is found, or the module raised an exception.
+        DataError: The module opens a table that is missing or broken.
+    """
+    place, _, attribute = text.rpartition(":")
+    if not place or not attribute:
+        raise invalid(kind, text, f"give my_module:{kind} or path/to/file.py:{kind}")
+    module = (_from_file if is_file(place) else _from_module)(kind, text, folder, place)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        own = {name: v for name, v in vars(module).items() if _own(module, name, v)}
+        names = [name for name, value in vars(module).items() if _is(value, wanted)] or list(own)
+        raise unknown(f"{kind} {text!r}: attribute of {place}", attribute, names) from None
+
+
+def is_file(place: str) -> bool:
+    """Whether the part before the colon is a file's path, and not a module's name."""
+    return place.endswith(".py") or os.sep in place or "/" in place
+
+
+@contextmanager
+def named(kind: str, text: str, place: str) -> Iterator[None]:
+    """Adds to an exception which object and place it came from, and keeps it as the cause."""
+    try:
+        yield
+    except OptiProxyError as error:
+        wrapped = DataError if isinstance(error, DataError) else InvalidValueError
+        raise wrapped(f"{kind} {text!r}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise InvalidValueError(
+            f"{kind} {text!r}: {place} raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def _from_file(kind: str, text: str, folder: str, place: str) -> ModuleType:
+    path = Path(folder, place).expanduser().resolve()
+    if not path.is_file():
+        near = [file.name for file in sorted(path.parent.glob("*.py"))]
+        beside = f"; {unknown('file', path.name, near)}" if near else ""
+        raise InvalidValueError(f"{kind} {text!r}: there is no file {path}{beside}")
+    # Unlike the names of the user's modules, and of another file of the same name.
+    name = f"optiproxy_file_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise invalid(f"{kind}: file", place, f"give a Python file, path/to/file.py:{kind}")
+    module = importlib.util.module_from_spec(spec)
+    # Files beside it can be imported, as from a script.
+    _importable(path.parent)
+    sys.modules[name] = module
+    try:
+        with named(kind, text, place):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _from_module(kind: str, text: str, folder: str, place: str) -> ModuleType:
+    _importable(Path(folder))
+    importlib.invalidate_caches()
+    with named(kind, text, place):
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            missing = error.name or ""
+            if place != missing and not place.startswith(f"{missing}."):
+                raise
+    near = [file.stem for file in sorted(Path(folder).glob("*.py"))]
+    remedy = f"no module of this name is installed or in {folder}"
+    raise InvalidValueError(f"{unknown(f'{kind}: module', place, near)}; {remedy}")
+
+
+def _importable(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _is(value: object, wanted: type) -> bool:
+    """Whether `value` is of the kind, or a class of it other than the base itself."""
+    if isinstance(value, type):
+        return value is not wanted and issubclass(value, wanted)
+    return isinstance(value, wanted)
+
+
+def _own(module: ModuleType, name: str, value: object) -> bool:
+    """Whether `value` is a public object of the module itself, which might make one."""
+    return not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
