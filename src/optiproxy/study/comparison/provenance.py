@@ -185,10 +185,14 @@ def _command(
         if value is True:
             words.append(option)
         elif isinstance(value, list):
-            words += [option, ",".join(map(str, value))]
+            words += [option, ",".join(map(_text, value))]
         elif value is not None and value is not False:
-            words += [option, str(value)]
+            words += [option, _text(value)]
     for name, texts in asked.items():
         for text in texts:
             words += [f"--{name}", text]
     return shlex.join([*words, "--out", out])
+
+
+def _text(value: object) -> str:
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
