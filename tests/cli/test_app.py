@@ -16,7 +16,7 @@ from optiproxy.methods import METHODS
 from optiproxy.proxies import PROXIES
 
 COMMANDS = [
-    "tasks", "search", "resume", "worker", "report", "export", "compare", "init", "data",
+    "tasks", "search", "resume", "worker", "report", "watch", "export", "compare", "init", "data",
 ]  # fmt: skip
 
 

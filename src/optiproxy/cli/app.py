@@ -95,6 +95,13 @@ Examples:
   optiproxy report edge --storage runs.journal --out edge.html
 """
 
+_WATCH = """\
+Examples:
+
+  optiproxy watch mnist1d-optiproxy-0
+  optiproxy watch edge --storage /shared/runs.journal --port 8080
+"""
+
 _INIT = """\
 Examples:
 
@@ -173,6 +180,12 @@ def make_app() -> App:
         name="report",
         help="Writes a stored search as an HTML report.",
         help_epilogue=_REPORT,
+    )
+    app.command(
+        f"{commands}.watch:watch",
+        name="watch",
+        help="Shows the report of a search in your browser while it runs.",
+        help_epilogue=_WATCH,
     )
     app.command(
         f"{commands}.export:export",

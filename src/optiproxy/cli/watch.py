@@ -1,0 +1,56 @@
+"""``optiproxy watch``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optiproxy.study import Study
+
+_NOTHING = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{name}</title>
+<style>:root {{ color-scheme: light dark; }} body {{ font: 16px system-ui; margin: 3rem; }}</style>
+<p>{name} has no result yet.</p></html>
+"""
+
+
+def watch(name: str, /, *, storage: str | None = None, port: int = 0) -> int:
+    """Serves the report of a stored search in your browser, and refreshes it while it runs.
+
+    The page is on this machine alone (127.0.0.1), until Ctrl-C.
+
+    Args:
+        name: The study's name.
+        storage: Where the study is stored; by default ./NAME.journal.
+        port: Where the page is served; by default any free port.
+    """
+    from optiproxy.cli._page_server import PageServer
+    from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._study_command import default_storage
+    from optiproxy.study import Study
+
+    with quiet_stdout():  # A task file may print.
+        study = Study.load(name, storage or default_storage(name))
+    with PageServer(port, page_of(study)) as server:
+        print(f"{server.url} shows {name}; Ctrl-C ends it", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def page_of(study: Study) -> Callable[[], tuple[str, bool]]:
+    """The study's report, made again when there are more queries, and whether there will be."""
+    import html
+
+    made: tuple[int, str] = (0, _NOTHING.format(name=html.escape(study.name)))
+
+    def page() -> tuple[str, bool]:
+        nonlocal made
+        count = len(study.queries)
+        if count != made[0]:
+            made = count, study.html()
+        return made[1], count < study.budget or not count
+
+    return page
