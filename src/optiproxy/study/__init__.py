@@ -9,12 +9,13 @@ from optiproxy._lazy import lazy
 if TYPE_CHECKING:
     from optiproxy.study._checks import check_cheap_budget, check_evaluation
     from optiproxy.study._storage.identity import default_name
+    from optiproxy.study.asked import Asked
     from optiproxy.study.comparison.compare import Comparison, SummaryRow, compare
     from optiproxy.study.records import Best, Record, Seconds
     from optiproxy.study.study import Study
 
 __all__ = [
-    "Best", "Comparison", "Record", "Seconds", "Study", "SummaryRow", "check_cheap_budget",
+    "Asked", "Best", "Comparison", "Record", "Seconds", "Study", "SummaryRow", "check_cheap_budget",
     "check_evaluation", "compare", "default_name",
 ]  # fmt: skip
 
@@ -24,6 +25,7 @@ __getattr__, __dir__ = lazy(
     {
         f"{__name__}._checks": ["check_cheap_budget", "check_evaluation"],
         f"{__name__}._storage.identity": ["default_name"],
+        f"{__name__}.asked": ["Asked"],
         f"{__name__}.comparison.compare": ["Comparison", "SummaryRow", "compare"],
         f"{__name__}.records": ["Best", "Record", "Seconds"],
         f"{__name__}.study": ["Study"],

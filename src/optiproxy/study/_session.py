@@ -18,7 +18,7 @@ from optiproxy.study._workers.pool import pool_of
 from optiproxy.study.records import Record
 
 # The runs of this process that go on: a trial of any other run of this process is abandoned.
-_ACTIVE: set[str] = set()
+ACTIVE: set[str] = set()
 
 
 def run_session(
@@ -59,7 +59,7 @@ def run_session(
     """
     run = uuid.uuid4().hex
     trials.begin(run)
-    with Interrupts() as interrupts, _active(run):
+    with Interrupts() as interrupts, active(run):
         pool = pool_of(trials.task, seed, workers, interrupts)
         done = False
         try:
@@ -72,7 +72,7 @@ def run_session(
                 deadline=Deadline(hours),
                 max_failures=max_failures,
                 folders=folders,
-                active=_ACTIVE,
+                active=ACTIVE,
                 shared=shared,
                 interrupts=interrupts,
                 finished=finished,
@@ -83,9 +83,9 @@ def run_session(
 
 
 @contextmanager
-def _active(run: str) -> Iterator[None]:
-    _ACTIVE.add(run)
+def active(run: str) -> Iterator[None]:
+    ACTIVE.add(run)
     try:
         yield
     finally:
-        _ACTIVE.discard(run)
+        ACTIVE.discard(run)

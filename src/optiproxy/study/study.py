@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import optuna
 
+from optiproxy import durations
 from optiproxy._version import __version__
 from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.report.diagnostics import Diagnosis, diagnose
@@ -39,6 +41,7 @@ from optiproxy.study._storage.trials import State, Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
 from optiproxy.study._storage.warm_start import keep_earlier
 from optiproxy.study._stored import bounded, found_again, stored_identity
+from optiproxy.study.asked import Asked, Programs, read_answers
 from optiproxy.study.records import Best, Record, Seconds
 from optiproxy.tasks import Task
 from optiproxy.tasks.networks import Network
@@ -194,6 +197,9 @@ class Study:
         if earlier:
             self._optimizer = chosen.optimizer(task, seed, earlier)
         self._trials = Trials(self.optuna, opened, task)
+        own = Trials(self.optuna, opened, task)  # A run may go on beside it.
+        self._programs = Programs(own, self._optimizer, self._note)
+        self._one_at_a_time = threading.Lock()  # Threads share the optimiser.
 
     @classmethod
     def of(cls, task: Task, **options: Any) -> Study:
@@ -294,8 +300,7 @@ class Study:
             KeyboardInterrupt: Ctrl-C.
         """
         budget = whole_number("budget", budget)
-        kept = cheap_budget or self._cheap_budget(budget)
-        check_cheap_budget(self.task, cheap_budget, kept, budget)
+        kept = self._checked_cheap_budget(cheap_budget, budget)
         if batch is not None:
             whole_number("batch", batch)
         how = check_evaluation(
@@ -316,20 +321,9 @@ class Study:
         if callback is not None and not callable(callback):
             raise invalid("callback", callback, "give a function of one record")
         self.task.prepare()
-        if self._method.knows_networks:  # A table knows it once its rows are read.
-            self._optimizer.distinct = self.task.distinct
-        if not self.queries:
-            self.task.validate()
-        elif self._changed:
-            self._note(
-                f"the file of task {self.task.name!r} has changed since this study was begun; what "
-                "was measured before is kept as it is"
-            )
+        self._check_task()
         with storage_errors(self.storage):
-            self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
-            self._trials.name_objectives()
-            if cheap_budget is not None:
-                self.optuna.set_user_attr(CHEAP_BUDGET, int(cheap_budget))
+            self._begin(budget, cheap_budget)
             if time_limit is not None:
                 self.optuna.set_user_attr(TIME_LIMIT, how.time_limit)
             run_session(
@@ -349,6 +343,125 @@ class Study:
             )
         for diagnosis in self.diagnoses:
             self._note(str(diagnosis))
+
+    def _checked_cheap_budget(self, given: int | None, budget: int) -> int:
+        kept = given or self._cheap_budget(budget)
+        check_cheap_budget(self.task, given, kept, budget)
+        return kept
+
+    def _check_task(self) -> None:
+        if self._method.knows_networks:  # A table knows it once its rows are read.
+            self._optimizer.distinct = self.task.distinct
+        if not self.queries:
+            self.task.validate()
+        elif self._changed:
+            self._note(
+                f"the file of task {self.task.name!r} has changed since this study was begun; what "
+                "was measured before is kept as it is"
+            )
+
+    def _begin(self, budget: int, cheap_budget: int | None) -> None:
+        self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
+        self._trials.name_objectives()
+        if cheap_budget is not None:
+            self.optuna.set_user_attr(CHEAP_BUDGET, int(cheap_budget))
+
+    # ---- for other programs, which evaluate on their own ----
+
+    def begin(self, budget: int = 100, *, cheap_budget: int | None = None) -> None:
+        """Gives the study a budget, so that programs may `ask`; a larger one than before raises it.
+
+        Args:
+            budget: How many queries the study has in the end, as of `run`.
+            cheap_budget: As of `run`.
+
+        Raises:
+            InvalidValueError: An argument can't be used, or the task has a mistake.
+            DataError: The task's table is missing or broken.
+        """
+        budget = whole_number("budget", budget)
+        self._checked_cheap_budget(cheap_budget, budget)
+        if self.task.rows is not None:  # A user's `prepare` is for the evaluator alone.
+            self.task.prepare()
+        self._check_task()
+        with storage_errors(self.storage):
+            self._begin(budget, cheap_budget)
+
+    def ask(self, n: int = 1, *, lease: float | str = "1h") -> list[Asked]:
+        """Takes queries for another program to evaluate; any number of programs may ask at once.
+
+        Args:
+            n: How many.
+            lease: How long they are the program's, in seconds or as ``"90s"``, ``"5m"``, ``"2h"``.
+                After that another one may get them, unless they were told or renewed.
+
+        Returns:
+            Fewer than `n` if the budget, or the space, has no more.
+
+        Raises:
+            InvalidValueError: An argument can't be used.
+            StudyError: The study has no budget yet; see `begin`.
+        """
+        n, seconds = whole_number("ask: n", n), durations.seconds("ask: lease", lease)
+        if not self.budget:
+            raise StudyError(f"study {self.name!r} has no budget yet; begin it first")
+        if self.task.rows is not None:
+            self.task.prepare()
+        self._check_task()
+        with self._one_at_a_time, storage_errors(self.storage):
+            return self._programs.ask(n, seconds, self._whole_budget)
+
+    def tell(self, answers: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[int]:
+        """Stores the answers to queries that programs asked for.
+
+        Args:
+            answers: One or a list of ``{"id": 7, "metrics": {"accuracy": 0.93}}``, or of
+                ``{"id": 7, "failed": "reason", "kind": "oom"}``; see `asked.Answer`.
+
+        Returns:
+            The ids.
+
+        Raises:
+            InvalidValueError: An answer can't be used, was told already, or its query was given to
+                another program. Nothing was stored.
+            StudyError: Another program told one of them at the same time; the others are stored.
+        """
+        read = read_answers(answers)
+        with self._one_at_a_time, storage_errors(self.storage):
+            return self._programs.tell(read)
+
+    def renew(self, ids: Iterable[int], *, lease: float | str = "1h") -> list[Asked]:
+        """Lets the leases of queries that programs asked for end so much later from now.
+
+        Raises:
+            InvalidValueError: One is not open any more, or an argument can't be used.
+        """
+        seconds = durations.seconds("renew: lease", lease)
+        with storage_errors(self.storage):
+            return self._programs.renew(ids, seconds)
+
+    def release(self, ids: Iterable[int]) -> None:
+        """Gives back queries that programs asked for: they are asked again.
+
+        Raises:
+            InvalidValueError: One is not open any more.
+        """
+        with storage_errors(self.storage):
+            self._programs.release(ids)
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """The queries that programs hold, also those whose lease has ended."""
+        return tuple(self._programs.held())
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to evaluate: the budget is spent, and no query runs or waits."""
+        return self._programs.done(self._whole_budget)
+
+    @property
+    def _whole_budget(self) -> Budget:
+        return Budget(self.task, self.budget, self._cheap_budget(self.budget))
 
     @cached_property
     def _folders(self) -> Path:
@@ -431,8 +544,7 @@ class Study:
             return len(self.queries)
         if self.optuna.user_attrs.get(WARM_START):
             return 0  # The first ones follow from the earlier studies.
-        budget = Budget(self.task, self.budget, self._cheap_budget(self.budget))
-        drawn = budget.drawn(self._optimizer)
+        drawn = self._whole_budget.drawn(self._optimizer)
         if not self.task.has_prefilter:
             return drawn
         return sum(t.state is not State.DROPPED for t in self._trials.read()[:drawn])

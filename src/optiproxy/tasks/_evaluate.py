@@ -79,6 +79,31 @@ def answer(
 ) -> Evaluation:
     """Evaluates one architecture; see `Task.query`."""
     given = keywords(task, arch, seed, epochs, curve, folder)
+
+    def evaluate() -> object:
+        with _forks_end():
+            return task.evaluator(arch, **given)
+
+    return evaluated(task, arch, evaluate, curve, given.get("epochs"))
+
+
+def evaluated(
+    task: Queried,
+    arch: Architecture,
+    evaluate: Callable[[], object] | None,
+    curve: Curve,
+    epochs: int | None = None,
+) -> Evaluation:
+    """An architecture's evaluation; whatever goes wrong in it is a failure.
+
+    Args:
+        task: What is searched.
+        arch: An architecture of its space.
+        evaluate: The rest of the evaluation, if no limit is broken by what is measured before;
+            None for those measurements alone.
+        curve: What `evaluate` reports to.
+        epochs: How many it trains for, if that is known.
+    """
     known: dict[str, Any] = {}
     start = time.perf_counter()
     try:
@@ -87,17 +112,16 @@ def answer(
             known = {**found, **known}
             if _broken(task, known):
                 break
-        if broken := _broken(task, known):
+        broken = _broken(task, known)
+        if broken or evaluate is None:
             seconds = time.perf_counter() - start
             return Evaluation(_finite(known), seconds, dropped=broken, measured=_how(known))
-        with _forks_end():
-            returned = task.evaluator(arch, **given)
         # Training-free values override the evaluator's: by them it was decided to train.
-        found = {**_mapping(task, returned, known), **known}
+        found = {**_mapping(task, evaluate(), known), **known}
         metrics, left_out = _checked(task, found)
     except Stopped as error:
         # Without fidelities, a full training is as long as the longest one so far.
-        length = given.get("epochs") or curve.longest
+        length = epochs or curve.longest
         return Evaluation(
             None,
             time.perf_counter() - start,

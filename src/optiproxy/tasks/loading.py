@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ from optiproxy.tasks.evaluation import Evaluation
 from optiproxy.tasks.registry import TASKS
 from optiproxy.tasks.task import Task
 
-_REMEDY = "give a name of `optiproxy tasks`, my_module:task or path/to/file.py:task"
+_REMEDY = (
+    "give a name of `optiproxy tasks`, my_module:task, path/to/file.py:task, or path/to/space.json"
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,15 @@ class Reference:
         return _loaded(self)
 
     @property
+    def defined(self) -> bool:
+        """Whether `text` is the task itself, as JSON."""
+        return self.text.lstrip().startswith("{")
+
+    @property
     def file(self) -> Path | None:
         """The Python file that `text` names; None for a registered task, or if there is no file."""
         place, colon, _ = self.text.rpartition(":")
-        if self.text in TASKS.names() or not colon:
+        if self.defined or self.text in TASKS.names() or not colon:
             return None
         if references.is_file(place):
             return Path(self.folder, place).expanduser().resolve()
@@ -51,6 +59,9 @@ class Reference:
 
 def load(text: str) -> Task:
     """Finds a task by a registered name, ``my_module:task`` or ``path/to/file.py:task``.
+
+    A path that ends in ``.json``, or the text of a JSON object, is a `definition`: a task whose
+    queries other programs answer. Of a file the content is kept, so that it is not needed again.
 
     What follows the colon is a `Task`, or a function without arguments that returns one. Modules
     are also looked for in the current directory. The task that is returned may be sent to another
@@ -62,6 +73,10 @@ def load(text: str) -> Task:
     """
     if not isinstance(text, str) or not text:
         raise invalid("task", text, _REMEDY)
+    if text.endswith(".json"):
+        from optiproxy.tasks import definition
+
+        text = definition.read_file(Path(text).expanduser())
     return resolve(Reference(text, os.getcwd()))
 
 
@@ -108,12 +123,24 @@ def resolve(reference: Reference) -> Task:
     if text in TASKS.names():
         with references.named("task", text, "the registered task"):
             found = TASKS.get(text)
+    elif reference.defined:
+        found = _parsed(text)
     else:
         if ":" not in text:
             raise _no_colon(reference)
         found = references.find("task", text, reference.folder, Task)
     task = _called(text, found)
     return task._again(reference=reference)
+
+
+def _parsed(text: str) -> Task:
+    from optiproxy.tasks import definition
+
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidValueError(f"task: {text[:80]!r} is no JSON: {error}") from None
+    return definition.from_json(value)
 
 
 def _no_colon(reference: Reference) -> InvalidValueError:

@@ -445,10 +445,36 @@ class Task:
                 ``folder``.
         """
         self.prepare()
-        curve = Curve({}, self.objectives[0].sign)
+        curve = self._no_curve
         with _evaluate.folder_of(self) as place:
             defaults = _evaluate.keywords(self, arch, 0, None, curve, place)
             return self.evaluator(arch, **{**defaults, **keywords})
+
+    def prefiltered(self, arch: Architecture) -> Evaluation | None:
+        """What ends a query before its training; None where `arch` is to be trained.
+
+        Returns:
+            An evaluation that is `dropped` by a limit, or that failed since a measurement did.
+        """
+        if not self.has_prefilter:
+            return None
+        self._device_metrics()
+        found = _evaluate.evaluated(self, arch, None, self._no_curve)
+        return found if found.dropped or found.metrics is None else None
+
+    def answered(self, arch: Architecture, metrics: object) -> Evaluation:
+        """The evaluation of `arch` by another program.
+
+        Args:
+            arch: An architecture of the space.
+            metrics: What an evaluator might have returned.
+        """
+        self._device_metrics()
+        return _evaluate.evaluated(self, arch, lambda: metrics, self._no_curve)
+
+    @property
+    def _no_curve(self) -> Curve:
+        return Curve({}, self.objectives[0].sign)
 
     @property
     def reports_curve(self) -> bool:

@@ -1,6 +1,7 @@
 """Leases: which process holds a trial or a lock, and whether it still runs.
 
-On the same machine a lease ends with its process; seen from another machine, when it expires.
+On the same machine a lease ends with its process; seen from another machine, when it expires. One
+that no process holds (`Lease.until`) ends when it expires.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Lease:
     Attributes:
         host: The machine and the namespace of its process numbers.
         boot: The machine's boot id; empty where the system has none.
-        pid: The process number.
+        pid: The process number; 0 where no process holds it, but whoever asked for it.
         started: When the process began, in the system's own unit; empty where it is unknown.
         run: The name of one `Study.run`, unique over all processes.
         lease: When it expires, in seconds since 1970.
@@ -50,6 +51,16 @@ class Lease:
             run=run,
             lease=time.time() + DURATION,
         )
+
+    @classmethod
+    def until(cls, expires: float, run: str) -> Lease:
+        """A lease that no process holds, until `expires`, in seconds since 1970."""
+        return cls(socket.gethostname(), "", 0, "", run, expires)
+
+    @property
+    def timed(self) -> bool:
+        """Whether no process holds it."""
+        return self.pid == 0
 
     @classmethod
     def read(cls, value: Any) -> Lease | None:
@@ -76,7 +87,8 @@ class Lease:
     def gone(self) -> bool:
         """Whether the holder's process has ended, as far as this machine can see."""
         # Different machines may have the same name, but not the same boot id.
-        if (self.host, self.boot) != (_host(), _boot()) or not _CAN_PROBE:
+        elsewhere = (self.host, self.boot) != (_host(), _boot())
+        if self.timed or elsewhere or not _CAN_PROBE:
             return time.time() > self.lease
         alive, started = _process(self.pid)
         if not self.started:  # macOS: the number may have been reused by another process.
@@ -84,6 +96,8 @@ class Lease:
         return not alive or started != self.started
 
     def __str__(self) -> str:
+        if self.timed:
+            return f"a program that asked on {self.host}"
         return f"process {self.pid} on {self.host.partition('/')[0]}"
 
 

@@ -377,6 +377,10 @@ class Trials:
             )
         )
 
+    def by_id(self) -> dict[int, StoredTrial]:
+        """Every trial by its id, also those that do not count."""
+        return {trial.id: trial for trial in self._all()}
+
     def take(self, trial: StoredTrial) -> bool:
         """Whether this run got a waiting query; False if another process was faster."""
         try:
@@ -385,15 +389,52 @@ class Trials:
             self.renew(trial)
             if self.storage.set_trial_state_values(trial.frozen._trial_id, TrialState.RUNNING):
                 return True
-            self.storage.set_trial_user_attr(trial.frozen._trial_id, self._lease_key, None)
+            self.let_go(trial)
         except UpdateFinishedTrialError:
             pass
         return False
 
     def renew(self, trial: StoredTrial) -> None:
         """Renews this run's lease of a running query."""
-        lease = self._lease.renewed().to_json()
-        self.storage.set_trial_user_attr(trial.frozen._trial_id, self._lease_key, lease)
+        self.lend(trial, self._lease.renewed())
+
+    def lend(self, trial: StoredTrial, lease: Lease) -> None:
+        """Writes a lease of a query, this run's or another one.
+
+        Raises:
+            UpdateFinishedTrialError: It has ended.
+        """
+        key = _LEASE + lease.run
+        self.storage.set_trial_user_attr(trial.frozen._trial_id, key, lease.to_json())
+
+    def hand_over(self, trial: StoredTrial, lease: Lease) -> None:
+        """Gives a query that this run holds to another holder, who may then `claim` it."""
+        self.lend(trial, lease)
+        self.let_go(trial)
+
+    def let_go(self, trial: StoredTrial) -> None:
+        """Removes this run's lease, and leaves the query to its other holders."""
+        self.storage.set_trial_user_attr(trial.frozen._trial_id, self._lease_key, None)
+
+    def claim(self, trial: StoredTrial, active: set[str]) -> bool:
+        """Whether this run alone may finish a running query that no process holds.
+
+        Of two that claim at once, both write before they read, so that at most one succeeds.
+
+        Args:
+            trial: The query.
+            active: The runs of this process that go on.
+
+        Raises:
+            UpdateFinishedTrialError: It has ended.
+        """
+        self.renew(trial)
+        now = self._stored(self.storage.get_trial(trial.frozen._trial_id))
+        others = [o for o in now.leases if not o.timed and o.run != self._lease.run]
+        if all(_is_over(other, active) for other in others):
+            return True
+        self.let_go(trial)
+        return False
 
     def finish(
         self, trial: StoredTrial, evaluation: Evaluation, session: float

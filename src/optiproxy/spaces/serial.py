@@ -1,0 +1,150 @@
+"""Spaces as JSON, so that programs in any language can define one; `schema` documents the form.
+
+>>> space = from_json({"kind": "chain", "choices": {"depth": [1, 2, 3], "width": [16, 32]}})
+>>> space.count
+6
+>>> to_json(space)
+{'kind': 'chain', 'choices': {'depth': [1, 2, 3], 'width': [16, 32]}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.spaces.base import Space
+from optiproxy.spaces.cell import Cell
+from optiproxy.spaces.chain import Chain
+from optiproxy.spaces.conditional import Conditional
+
+Option = bool | int | float | str | None
+_Options = Annotated[list[Option], Field(description="Different values, in order.")]
+_Choices = Annotated[dict[str, _Options], Field(description="Name → options, in order.")]
+_Term = dict[str, list[Option]]
+
+_Read = TypeVar("_Read")
+
+
+class Definition(BaseModel):
+    """Base of all forms: fields that are not known are mistakes, and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ChainDefinition(Definition):
+    """Independent choices in a row: `optiproxy.spaces.Chain`."""
+
+    kind: Literal["chain"]
+    choices: _Choices
+
+    def space(self) -> Space:
+        return Chain(self.choices)
+
+
+class ConditionalDefinition(Definition):
+    """Choices that exist only where others have certain options: `spaces.Conditional`."""
+
+    kind: Literal["conditional"]
+    choices: _Choices
+    when: Annotated[
+        dict[str, _Term | list[_Term]],
+        Field(
+            description="Choice → {parent: [option, …]}: it exists where every parent has one of "
+            "these options; of a list of such objects, where any of them holds."
+        ),
+    ]
+
+    def space(self) -> Space:
+        return Conditional(self.choices, self.when)
+
+
+class CellDefinition(Definition):
+    """A cell with an operation on every edge i > j of its nodes: `optiproxy.spaces.Cell`."""
+
+    kind: Literal["cell"]
+    nodes: Annotated[int, Field(description="Input and output included; 2 or more.")]
+    operations: list[str]
+
+    def space(self) -> Space:
+        return Cell(self.nodes, self.operations)
+
+
+SpaceDefinition = Annotated[
+    ChainDefinition | ConditionalDefinition | CellDefinition, Field(discriminator="kind")
+]
+
+
+def from_json(value: Any) -> Space:
+    """The space that a JSON object defines.
+
+    Args:
+        value: The object as Python has it, a mapping; see `schema`.
+
+    Raises:
+        InvalidValueError: With all mistakes.
+    """
+    found: ChainDefinition | ConditionalDefinition | CellDefinition = read(
+        SpaceDefinition, value, "space"
+    )
+    return found.space()
+
+
+def to_json(space: Space) -> dict[str, Any]:
+    """The JSON object that `from_json` reads.
+
+    Raises:
+        InvalidValueError: The space is of another kind than a chain, conditional or cell, such as a
+            class of your own.
+    """
+    if type(space) is Cell:
+        return {"kind": "cell", "nodes": space.nodes, "operations": list(space.operations)}
+    if type(space) is Conditional:
+        choices = {n: list(o[n in space.when :]) for n, o in space.choices.items()}
+        return {"kind": "conditional", "choices": choices, "when": _lists(space.when)}
+    if type(space) is Chain:
+        return {"kind": "chain", "choices": {n: list(o) for n, o in space.choices.items()}}
+    raise invalid("space", repr(space), "only a Chain, a Conditional or a Cell can be JSON")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a space."""
+    return TypeAdapter(SpaceDefinition).json_schema()
+
+
+def read(kind: Any, value: Any, field: str) -> Any:
+    """A value of a pydantic type.
+
+    Args:
+        kind: The type.
+        value: What is read.
+        field: What it is called in messages.
+
+    Raises:
+        InvalidValueError: With all mistakes.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise InvalidValueError("; ".join(_mistakes(error, field))) from None
+
+
+def _mistakes(error: ValidationError, field: str) -> Iterator[str]:
+    for mistake in error.errors(include_url=False):
+        place = ".".join([field, *map(str, mistake["loc"])])
+        said = mistake["msg"]
+        if mistake["type"] == "missing":
+            yield f"{place}: is missing"
+        elif mistake["type"] == "extra_forbidden":
+            yield f"{place}: there is no such field; leave it out"
+        else:
+            yield f"{place}: got {mistake['input']!r}; {said[:1].lower()}{said[1:]}"
+
+
+def _lists(value: Any) -> Any:
+    """Tuples as lists, as JSON has them."""
+    if isinstance(value, dict):
+        return {name: _lists(inner) for name, inner in value.items()}
+    return [_lists(inner) for inner in value] if isinstance(value, tuple) else value
