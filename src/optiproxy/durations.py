@@ -1,4 +1,4 @@
-"""Durations as users write them: 90, 90s, 5m, 2h, 1d."""
+"""Durations as users write and read them: 90, 90s, 5m, 2h, 1d; 90 s, 5 min."""
 
 from __future__ import annotations
 
@@ -46,3 +46,17 @@ def text(duration: float) -> str:
         if duration >= length and duration % length == 0:
             return f"{duration / length:g}{unit}"
     return f"{duration:g}s"
+
+
+def rounded(duration: float) -> str:
+    """A duration as a reader would say it.
+
+    >>> rounded(0.0421), rounded(7.31), rounded(754), rounded(40_000)
+    ('42 ms', '7.3 s', '13 min', '11.1 h')
+    """
+    if duration < 1:
+        return "0 s" if duration == 0 else f"{max(1, round(1000 * duration))} ms"
+    if duration < 120:
+        return f"{duration:.1f} s" if duration < 10 else f"{duration:.0f} s"
+    minutes = duration / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

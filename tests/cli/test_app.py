@@ -6,11 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 
 import optiproxy
-from optiproxy.cli import app
+from optiproxy.cli import _plugins, app
 from optiproxy.cli.app import run
 from optiproxy.methods import METHODS
 from optiproxy.proxies import PROXIES
@@ -50,6 +51,46 @@ def test_help_teaches(capsys):
         assert re.search(rf"\b{name}\b", out), name
     assert "--no-json" not in out
     assert "Examples:" in out
+
+
+def test_nothing_asked_shows_how_to_start(capsys):
+    assert run([]) == 0
+    out = capsys.readouterr().out
+    commands = re.findall(r"^  optiproxy (\w+)", out, re.M)
+    assert commands == ["search", "watch", "init"]
+    assert len(out.splitlines()) < 12
+
+
+def test_the_options_of_a_search_are_grouped(capsys):
+    assert run(["search", "--help"]) == 0
+    out = capsys.readouterr().out
+    groups = re.split(r"─ ([\w ]+) ─+╮", out)[1:]
+    titles, bodies = groups[::2], groups[1::2]
+    assert titles == ["Arguments", "What is searched", "Limits", "How", "Where"]
+    for option, title in {"--objective": "What is searched", "--budget": "Limits",
+                          "--time-limit": "Limits", "--proxy": "How", "--gpus": "How",
+                          "--storage": "Where", "--json": "Where"}.items():  # fmt: skip
+        assert f"│ {option} " in bodies[titles.index(title)]
+
+
+def test_help_names_what_plug_ins_add(capsys, monkeypatch):
+    point = EntryPoint("climb", "climbing:Climb", "optiproxy.methods")
+    monkeypatch.setattr(
+        _plugins, "entry_points", lambda group: [point] if group == point.group else []
+    )
+    assert run(["search", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"Added by installed packages:\n\n  --method +climb\n", out)
+    monkeypatch.setattr(_plugins, "entry_points", lambda group: [])
+    assert run(["search", "--help"]) == 0
+    assert "installed packages:" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete(shell):
+    script = app.make_app().generate_completion(shell=shell)
+    for word in ("search", "watch", "compare", "--budget", "--constraint"):
+        assert word.lstrip("-") in script
 
 
 def test_version(capsys):

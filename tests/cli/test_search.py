@@ -72,10 +72,16 @@ def test_the_summary_and_the_files(folder, capfd):
     out, err = capfd.readouterr()
     assert "./mine-random-0.journal" in err.splitlines()[0]
     assert "12/12 queries, best val" in err
+    for line in (
+        "space    Chain(3 choices, 32 architectures)", "goal     val=max",
+        "method   random, seed 0", "budget   12 queries, 1 at a time",
+        "time     known after the first evaluations",
+    ):  # fmt: skip
+        assert line in err.splitlines()
     assert out.startswith("\nmine: 12 queries by random, seed 0\nbest: ")
     for text in (
         "(only reported)", "the median of the 12 random architectures", "time: ",
-        "mine-random-0.journal", "mine-random-0.png", "mine-random-0.pt",
+        "mine-random-0.journal", "mine-random-0.html", "mine-random-0.png", "mine-random-0.pt",
     ):  # fmt: skip
         assert text in out
     assert (folder / "mine-random-0.png").read_bytes().startswith(b"\x89PNG")
@@ -85,7 +91,36 @@ def test_the_summary_and_the_files(folder, capfd):
     assert kept["state_dict"]["weight"].shape == (1, kept["architecture"]["width"])
     names = {path.name for path in folder.iterdir() if path.name != "__pycache__"}
     stem = "mine-random-0"
-    assert names == {"mine.py", f"{stem}.journal", f"{stem}.png", f"{stem}.pt"}
+    assert names == {"mine.py", *(f"{stem}.{end}" for end in ("journal", "html", "png", "pt"))}
+
+
+def test_what_a_search_will_take_is_estimated_from_what_it_took(folder, capfd, monkeypatch):
+    monkeypatch.setenv("MINE_SECONDS", "0.1")
+    assert run(["search", "mine.py:task", "--budget", "2", "--method", "random"]) == 0
+    capfd.readouterr()
+    monkeypatch.setenv("MINE_SECONDS", "0")
+    more = ["--budget", "4", "--time-limit", "5m", "--hours", "1"]
+    assert run(["resume", "mine-random-0", *more]) == 0
+    err = capfd.readouterr().err
+    assert re.search(r"time     about \d+ ms: 2 evaluations of 1\d\d ms\n", err)
+    assert "4 queries, 1 at a time, at most 5m each, at most 1 h in all\n" in err
+
+
+def test_what_was_found_is_one_screen(folder, capfd):
+    (folder / "big.py").write_text(
+        "import optiproxy as op\n"
+        "space = op.spaces.Chain({f'layer{i}': [1, 2, 3] for i in range(60)})\n"
+        "evaluate = lambda arch: {'a': arch['layer0'] + arch['layer1'] / 9,\n"
+        "                         'b': arch['layer0'] + arch['layer2'] / 9}\n"
+        "task = op.Task('big', space, evaluate, objectives=['a=max', 'b=min'], in_memory=True)\n"
+    )
+    assert run(["search", "big.py:task", "--budget", "40", "--method", "random"]) == 0
+    out = capfd.readouterr().out
+    assert "… and 44 more lines" in out
+    lines = out.splitlines()
+    assert len(lines) < 45
+    # The best architecture is whole, so that it can be copied; those of the front are cut.
+    assert sum(len(line) > 200 for line in lines) == 1
 
 
 def test_several_objectives_leave_a_figure_of_the_front(folder, capfd):

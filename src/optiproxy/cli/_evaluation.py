@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+from optiproxy.cli._groups import HOW, LIMITS, WHERE
 
 if TYPE_CHECKING:
     from optiproxy.tasks import Task
@@ -38,16 +40,16 @@ class Evaluation:
             (with several objectives the Pareto front too), or the best so many.
     """
 
-    workers: int | None = None
-    in_process: bool = False
-    gpus: str | None = None
-    workers_per_gpu: int | None = None
-    dask: str | None = None
-    time_limit: str | None = None
-    hours: float | None = None
-    deaths: int = 2
-    max_failures: int = 5
-    keep: str = "best"
+    workers: Annotated[int | None, HOW] = None
+    in_process: Annotated[bool, HOW] = False
+    gpus: Annotated[str | None, HOW] = None
+    workers_per_gpu: Annotated[int | None, HOW] = None
+    dask: Annotated[str | None, HOW] = None
+    time_limit: Annotated[str | None, LIMITS] = None
+    hours: Annotated[float | None, LIMITS] = None
+    deaths: Annotated[int, LIMITS] = 2
+    max_failures: Annotated[int, LIMITS] = 5
+    keep: Annotated[str, WHERE] = "best"
 
     @contextmanager
     def arguments(self, task: Task) -> Iterator[dict[str, Any]]:

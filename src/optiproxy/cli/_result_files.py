@@ -12,8 +12,15 @@ from optiproxy.study import Study
 def write_files(
     study: Study, folder: Path, stem: str, *, retrain: bool
 ) -> Iterator[tuple[str, Path]]:
-    """Writes the figures and the best network; yields what each file is, and its path."""
+    """Writes the report, the figures and the best network; yields what each is, and its path.
+
+    The search of a table, which leaves no network, has its report alone.
+    """
     from optiproxy import report
+
+    yield "report", study.report(folder / f"{stem}.html")
+    if study.task.in_memory:
+        return
 
     objectives = study.task.objectives
     queries = study.queries

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optiproxy.cli._json_output import json_output
+from optiproxy.cli._plan import plan
 from optiproxy.cli._progress import SearchProgress
 from optiproxy.cli._quiet_stdout import quiet_stdout
 from optiproxy.cli._result_files import write_files
@@ -41,6 +42,7 @@ def run_study(
         done = len(study.queries)
         state = f"goes on after {done} queries" if done else "the same command again goes on"
         print(f"study {study.name} in {place}: {state}", file=sys.stderr)
+    print(plan(study, budget, options), file=sys.stderr)
     with quiet_stdout():
         try:
             with SearchProgress(study, budget) as progress:
@@ -58,9 +60,9 @@ def run_study(
 
 
 def _write_files(study: Study, place: str, *, retrain: bool) -> None:
-    """Writes the figures and the best network beside the study, and prints the path of each."""
+    """Writes report, figures and the best network beside the study; prints the path of each."""
     print(_file("study", place))
-    if study.task.in_memory or not study.queries:
+    if not study.queries:
         return
     folder = Path() if "://" in place else Path(place).parent
     stem = Path(default_storage(study.name)).stem

@@ -11,6 +11,11 @@ from optiproxy.cli._study_command import study_command
 from optiproxy.metrics import Objective
 from optiproxy.study import Best, Record, Study
 
+# What was found is one screen: lines of the picture, and architectures of the front.
+LINES, SHOWN = 16, 8
+# Letters of an architecture on the front; the report has all.
+WIDTH = 120
+
 
 def summary(study: Study) -> str:
     """The best architecture, how it compares, what failed, and the time."""
@@ -46,8 +51,11 @@ def _lines(study: Study) -> Iterator[str]:
 def _best(study: Study, best: Best, records: Sequence[Record]) -> Iterator[str]:
     yield f"best: {best} (query {best.query})"
     yield ""
-    for line in study.task.space.picture(best.architecture).splitlines():
+    picture = study.task.space.picture(best.architecture).splitlines()
+    for line in picture[:LINES]:
         yield f"    {line}"
+    if len(picture) > LINES:
+        yield f"    … and {len(picture) - LINES} more lines"
     yield ""
     width = max(map(len, best.metrics))
     measured = best.record.measured
@@ -118,9 +126,12 @@ def _front(study: Study) -> Iterator[str]:
     size = f"{len(study.pareto)} architecture{'s' if len(study.pareto) > 1 else ''}"
     yield f"Pareto front of {', '.join(names)}: {size}"
     first = study.task.objectives[0]  # Along the front, not in the order of the queries.
-    for found in sorted(study.pareto, key=lambda f: -first.sign * f.metrics[first.metric]):
+    front = sorted(study.pareto, key=lambda f: -first.sign * f.metrics[first.metric])
+    for found in front[:SHOWN]:
         values = ", ".join(f"{name} {number(found.metrics[name])}" for name in names)
-        yield f"  {values}: {found}"
+        yield f"  {values}: {_cut(str(found))}"
+    if len(front) > SHOWN:
+        yield f"  … and {len(front) - SHOWN} more"
 
 
 def _failures(study: Study, records: Sequence[Record]) -> Iterator[str]:
@@ -140,6 +151,10 @@ def _failures(study: Study, records: Sequence[Record]) -> Iterator[str]:
         failed = next((r for r in records if r.traceback), None)
         if study.storage is not None and failed is not None:
             yield f"  {study_command('show', study, '--query', str(failed.query))}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
 
 
 def number(value: float) -> str:

@@ -18,6 +18,16 @@ from optiproxy.errors import InvalidValueError, OptiProxyError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
+_START = """\
+Neural architecture search with few queries. To start:
+
+  optiproxy search mnist1d                a real search on this machine, a few minutes
+  optiproxy watch mnist1d-optiproxy-0     its report in your browser, while it runs
+  optiproxy init my-search                a starter for your own space and training
+
+optiproxy tasks lists what else can be searched, optiproxy --help all commands.
+"""
+
 _EXAMPLES = """\
 Examples:
 
@@ -224,6 +234,7 @@ def make_app() -> App:
     data.command(f"{commands}.data:add", name="add", help="Adds tables and benchmark files.")
     data.command(f"{commands}.data:fetch", name="fetch", help="Downloads a benchmark.")
     app.command(data)
+    app.register_install_completion_command(help="Installs completion for your shell.")
     return app
 
 
@@ -251,8 +262,14 @@ def run(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit code; errors become one line on standard error."""
     debug = "--debug" in arguments
     tokens = [token for token in arguments if token != "--debug"]
+    if not tokens:
+        print(_START, end="")
+        return 0
     try:
-        code = make_app()(tokens, exit_on_error=False, print_error=False)
+        app = make_app()
+        if {"--help", "-h"} & set(tokens):
+            _tell_plugins(app)
+        code = app(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
@@ -266,6 +283,14 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             raise
         return _report(error)
+
+
+def _tell_plugins(app: App) -> None:
+    """Adds what other packages register to the help of `search`; only when it is asked for."""
+    from optiproxy.cli._plugins import plugins
+
+    if added := plugins():
+        app["search"].help_epilogue = f"{_SEARCH}\n{added}"
 
 
 def _report(error: Exception) -> int:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from optiproxy.cli._evaluation import DEFAULT, Evaluation
+from optiproxy.cli._groups import LIMITS, WHERE
 
 
 def resume(
     name: str,
     /,
     *,
-    storage: str | None = None,
-    budget: int | None = None,
-    cheap_budget: int | None = None,
+    storage: Annotated[str | None, WHERE] = None,
+    budget: Annotated[int | None, LIMITS] = None,
+    cheap_budget: Annotated[int | None, LIMITS] = None,
     how: Evaluation = DEFAULT,
-    retrain: bool = False,
-    json: bool = False,
+    retrain: Annotated[bool, WHERE] = False,
+    json: Annotated[bool, WHERE] = False,
 ) -> int:
     """Continues a stored search, also after a crash.
 

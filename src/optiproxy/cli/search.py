@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from optiproxy.cli._evaluation import DEFAULT, Evaluation
+from optiproxy.cli._groups import HOW, LIMITS, WHAT, WHERE
 
 
 def search(
     task: str,
     /,
     *,
-    budget: int = 100,
-    cheap_budget: int | None = None,
-    method: str = "optiproxy",
-    proxy: str | None = None,
-    seed: int = 0,
-    objective: list[str] | None = None,
-    constraint: list[str] | None = None,
-    storage: str | None = None,
-    name: str | None = None,
-    measure: str | None = None,
-    low_fidelity: int | None = None,
-    warm_start: list[str] | None = None,
+    budget: Annotated[int, LIMITS] = 100,
+    cheap_budget: Annotated[int | None, LIMITS] = None,
+    method: Annotated[str, HOW] = "optiproxy",
+    proxy: Annotated[str | None, HOW] = None,
+    seed: Annotated[int, HOW] = 0,
+    objective: Annotated[list[str] | None, WHAT] = None,
+    constraint: Annotated[list[str] | None, LIMITS] = None,
+    storage: Annotated[str | None, WHERE] = None,
+    name: Annotated[str | None, WHERE] = None,
+    measure: Annotated[str | None, WHAT] = None,
+    low_fidelity: Annotated[int | None, HOW] = None,
+    warm_start: Annotated[list[str] | None, HOW] = None,
     how: Evaluation = DEFAULT,
-    retrain: bool = False,
-    json: bool = False,
+    retrain: Annotated[bool, WHERE] = False,
+    json: Annotated[bool, WHERE] = False,
 ) -> int:
     """Searches for the best architecture of a task.
 

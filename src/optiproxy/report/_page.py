@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optiproxy import durations
 from optiproxy._atomic_write import whole
 from optiproxy.errors import invalid
 
@@ -56,16 +57,6 @@ def number(value: object) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.6g}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a reader would say them."""
-    if seconds < 1:
-        return "0 s" if seconds == 0 else f"{max(1, round(1000 * seconds))} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
-
-
 def change(value: float) -> str:
     """A difference with its sign and two digits."""
     sign = "+" if value > 0 else ""
@@ -95,5 +86,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(_text),
     )
-    environment.filters.update(number=number, time=duration, change=change, size=size)
+    environment.filters.update(number=number, time=durations.rounded, change=change, size=size)
     return environment
