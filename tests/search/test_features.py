@@ -13,7 +13,7 @@ import torch
 from optiproxy.encodings import corners
 from optiproxy.errors import InvalidValueError
 from optiproxy.methods import METHODS
-from optiproxy.proxies.prior import LARGEST, Scores
+from optiproxy.proxies.training_free import LARGEST, Scores
 from optiproxy.search import optiproxy
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Architecture, Chain

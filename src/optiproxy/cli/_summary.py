@@ -42,6 +42,10 @@ def _lines(study: Study) -> Iterator[str]:
     for note in study.notes:
         yield f"note: {note}"
     seconds = study.seconds
+    networks, took = study.scored
+    if networks:
+        share = f" ({took / seconds.oracle:.1%} of the evaluations)" if seconds.oracle else ""
+        yield f"scores without training: {networks} networks in {took:.1f} s{share}"
     yield (
         f"time: {seconds.total:.1f} s, of it {seconds.optimizer:.1f} s to propose; "
         f"{seconds.oracle:.1f} s of evaluations"
@@ -87,8 +91,9 @@ def _comparison(study: Study, best: Best, records: Sequence[Record]) -> Iterator
     metric = objective.metric
     median = statistics.median(r.metrics[metric] for r in drawn if r.metrics is not None)
     value = best.metrics[metric]
+    kind = "initial" if study.identity.features else "random"  # Scores chose half of those.
     yield (
-        f"the median of the {len(drawn)} random architectures of this run has {metric} "
+        f"the median of the {len(drawn)} {kind} architectures of this run has {metric} "
         f"{number(median)}: the best one is {_better(objective, value, median)}"
     )
 

@@ -24,6 +24,7 @@ def search(
     measure: Annotated[str | None, WHAT] = None,
     low_fidelity: Annotated[int | None, HOW] = None,
     warm_start: Annotated[list[str] | None, HOW] = None,
+    features: Annotated[str | None, HOW] = None,
     how: Evaluation = DEFAULT,
     retrain: Annotated[bool, WHERE] = False,
     json: Annotated[bool, WHERE] = False,
@@ -57,6 +58,9 @@ def search(
             promising architectures are then trained in full.
         warm_start: An earlier search of the same space to learn from: the name of a study in the
             same storage, or a file that `search --json` wrote; may be repeated.
+        features: Scores of untrained networks that guide the first queries (see docs/scores.md):
+            auto, none, or names such as parameters,naswot. By default auto for a task that trains
+            networks, none for a table.
         how: How architectures are evaluated.
         retrain: Trains the best network again in the end, if its evaluator kept none.
         json: Prints exactly one JSON object on standard output.
@@ -71,7 +75,9 @@ def search(
 
     whole_number("budget", budget)
     with quiet_stdout():  # A task file may print.
-        loaded = load(task).replaced(objective, constraint, measure, low_fidelity)
+        loaded = load(task).replaced(
+            objective, constraint, measure, low_fidelity, features=features
+        )
         if cheap_budget is not None:
             check_cheap_budget(loaded, cheap_budget, cheap_budget, budget)
         loaded.prepare()  # Missing data are reported before a file is created.

@@ -9,23 +9,17 @@ weight such models by how well they rank the new results. Here the weights are e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from optiproxy.encodings import corners
-from optiproxy.errors import InvalidValueError, invalid
-from optiproxy.metrics import Function
 from optiproxy.proxies.base import Posterior, Proxy
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.rescaled import Rescaled, deviation
-from optiproxy.spaces import Architecture, Space
-from optiproxy.spaces.architecture import Indices
+from optiproxy.spaces import Space
 
 #: p (B, C, O) → metrics (B, M).
 Mean = Callable[[Tensor], Tensor]
@@ -38,12 +32,6 @@ USEFUL = 0.4
 FOLDS = 10
 # The belief that the earlier study's scale is unchanged, in queries.
 SCALE_BELIEF = 4.0
-# Random architectures that give each score its scale, and train the model that stands for the
-# scores at relaxed architectures, where they can't be computed.
-SAMPLE, SEED = 200, 0x5C02E
-RIDGE = 1.0
-# Standardised scores beyond this are clipped: how far out an outlier lies means little.
-LARGEST = 5.0
 
 
 class Model(ABC):
@@ -221,95 +209,6 @@ class Earlier(Model):
         out = torch.zeros(len(p), len(self._known), dtype=p.dtype)
         out[:, self._known] = self._gp.mean(p)
         return out if self._outputs is None else out[:, self._outputs]
-
-
-class Scores(Model):
-    """Training-free scores of architectures; each metric is modelled as linear in them.
-
-    Abdelfattah et al., Zero-cost proxies for lightweight NAS, https://arxiv.org/abs/2101.08134.
-
-    Args:
-        space: The search space.
-        metrics: M, the number of metrics.
-        features: Name → function of an architecture. It is called once for every candidate,
-            thousands in a search.
-
-    Raises:
-        InvalidValueError: A score can't be computed, or is the same for all architectures.
-    """
-
-    def __init__(self, space: Space, metrics: int, features: Mapping[str, Function]) -> None:
-        if not isinstance(features, Mapping) or not all(callable(f) for f in features.values()):
-            raise invalid("features", features, "give name → function of one architecture")
-        self.reliability = torch.ones(metrics, dtype=torch.float64)
-        self._space = space
-        self._features = dict(features)
-        self._cache: dict[bytes, NDArray[np.float64]] = {}
-        rows = np.unique(space.random_indices(SAMPLE, np.random.default_rng(SEED)), axis=0)
-        raw = self._raw(rows)
-        finite = np.isfinite(raw)
-        for name, column, known in zip(self._features, raw.T, finite.T, strict=True):
-            values = column[known]
-            if not known.any() or np.ptp(values) <= 1e-12 * np.abs(values).max():
-                raise invalid(
-                    f"features: {name}", sorted(set(column.tolist()))[:3],
-                    f"it is the same for {len(rows)} random architectures; leave it out",
-                )  # fmt: skip
-        masked = np.where(finite, raw, np.nan)
-        self._mean, self._spread = np.nanmean(masked, 0), np.nanstd(masked, 0)
-        self._relaxed = GaussianProcess(space)
-        p = corners(space, torch.from_numpy(rows), torch.float64)
-        self._relaxed.fit(p, self._standardised(raw))
-
-    def only(self, outputs: list[int]) -> Scores:
-        part = copy(self)  # both share the cache
-        part.reliability = self.reliability[outputs]
-        return part
-
-    def adapted(self, p: Tensor, y: Tensor) -> Mean:
-        """Ridge regression on the scores; below two queries their direction is unknown: zero."""
-        if len(p) < 2:
-            return lambda q: torch.zeros(len(q), y.shape[1], dtype=q.dtype)
-        z = self.values(p)
-        offset = z.mean(0)
-        centred = z - offset
-        gram = centred.T @ centred + RIDGE * torch.eye(z.shape[1], dtype=z.dtype)
-        slopes = torch.linalg.solve(gram, centred.T @ (y - y.mean(0)))  # (F, M)
-        return lambda q: (self.values(q) - offset) @ slopes
-
-    def of(self, rows: Indices) -> NDArray[np.float64]:
-        """The scores of architectures (B, C), (B, F): standardised, outliers drawn in; no NaN."""
-        z = (self._raw(rows) - self._mean) / self._spread
-        return np.asarray(np.arcsinh(np.nan_to_num(z, nan=-LARGEST)))
-
-    def values(self, p: Tensor) -> Tensor:
-        """The scores of p (B, C, O), (B, F): exact at corners, predicted between them."""
-        if len(p) and bool((p.amax(-1) == 1).all()):
-            return self._standardised(self._raw(p.argmax(-1).numpy()))
-        return self._relaxed.mean(p)
-
-    def _standardised(self, raw: NDArray[np.float64]) -> Tensor:
-        z = (raw - self._mean) / self._spread
-        return torch.from_numpy(np.nan_to_num(z, nan=-LARGEST).clip(-LARGEST, LARGEST))
-
-    def _raw(self, rows: Indices) -> NDArray[np.float64]:
-        rows = np.ascontiguousarray(rows, dtype=np.int64)
-        keys = [row.tobytes() for row in rows]
-        missing = [i for i, key in enumerate(keys) if key not in self._cache]
-        for i, arch in zip(missing, self._space.from_indices(rows[missing]), strict=True):
-            self._cache[keys[i]] = np.array(
-                [self._score(name, arch) for name in self._features], dtype=np.float64
-            )
-        return np.stack([self._cache[key] for key in keys]).reshape(len(rows), len(self._features))
-
-    def _score(self, name: str, arch: Architecture) -> float:
-        try:
-            return float(self._features[name](arch))
-        except Exception as error:
-            raise InvalidValueError(
-                f"features: {name}: it raised {type(error).__name__} ({error}) for "
-                f"{self._space.to_text(arch)}; it has to be known for every architecture"
-            ) from error
 
 
 def _shares(weights: Tensor) -> Tensor:

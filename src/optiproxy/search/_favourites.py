@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
-from optiproxy.proxies.prior import Scores
+from optiproxy.proxies.training_free import Scores
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 
@@ -55,6 +55,8 @@ class Favourites:
             if len(near) > NEIGHBOURS:
                 near = rng.choice(near, NEIGHBOURS, replace=False)
             rows = self._distinct(space, np.concatenate([rows, near]), allowed)
+        # Among those that are predicted to be the best, the computed scores decide.
+        scores.keep(rows[np.unique(np.argsort(-self._votes(rows), axis=1)[:, :CANDIDATES])])
         self.rows: Indices = rows
         self.votes: NDArray[np.float64] = self._votes(rows)  # (V, B)
 

@@ -5,7 +5,7 @@ Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,8 @@ from optiproxy.encodings import corners
 from optiproxy.errors import whole_number
 from optiproxy.metrics import Constraints, Function, Objectives
 from optiproxy.proxies.base import Proxy
-from optiproxy.proxies.prior import Earlier, Scores
+from optiproxy.proxies.prior import Earlier
+from optiproxy.proxies.training_free import Features, Scores, check_features
 from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, select_batch
@@ -42,6 +43,9 @@ BATCH = 5
 GROUPS = 40
 INCUMBENTS = 5  # the best queries: their neighbours are candidates, and some groups start at them
 RANDOM_CANDIDATES = 200
+# Of so many candidates for each place the scores of networks are computed; they are predicted for
+# the others.
+SHORT_LIST = 8
 # At most so many neighbours are candidates, in spaces whose choices have hundreds of options.
 NEIGHBOURS = 5000
 # With low-fidelity results: the first full evaluations are the best of them, as a proxy needs a few
@@ -123,9 +127,10 @@ class OptiProxy(Optimizer):
         warm_start: Earlier studies of the same space: another data set, another device, fewer
             epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
             named as here. Their weight is learnt from the queries.
-        features: Training-free scores (NASWOT, parameters, FLOPs): name → function of an
-            architecture. It is called for every candidate, thousands in a search. Their direction
-            and weight are learnt from the queries.
+        features: Training-free scores (NASWOT, parameters, FLOPs). Their direction and weight are
+            learnt from the queries. Either name → function of an architecture, which is called for
+            every candidate, thousands in a search; or `scores.NetworkScores`, which are computed
+            for some hundred networks: a random sample, and those that may be evaluated.
         exact: Metric → function of an architecture that costs nothing: computed for all candidates
             instead of predicted. Architectures that break its limit are never proposed.
         distinct: Whether architectures that are the same network count as one.
@@ -152,7 +157,7 @@ class OptiProxy(Optimizer):
         proxy: str = default_proxy,
         n_init: int = N_INIT,
         warm_start: Iterable[Any] = (),
-        features: Mapping[str, Function] | None = None,
+        features: Features | None = None,
         exact: Mapping[str, Function] | None = None,
         distinct: bool | None = None,
         acquisition: Sequence[str] = ("mean", "improvement"),
@@ -166,10 +171,12 @@ class OptiProxy(Optimizer):
         self._proxy: type[Proxy] = proxies.get(proxy)
         self._consults_network = proxy == "auto"
         self.n_init = whole_number("n_init", n_init, least=2)
-        metrics = len(self.objectives) + len(self.constraints)
         if features is None:
             features = space.features if isinstance(space, Problem) else {}
-        self._scores = [Scores(self.space, metrics, features)] if features else []
+        check_features(features)
+        self._features = features
+        if isinstance(features, Mapping):
+            _ = self._scores  # So that a function that can't be used is an error at once.
         self._earlier_studies = read_earlier(self.space, warm_start, self.objectives)
         self._predicted: dict[Architecture, float] = {}
 
@@ -197,6 +204,8 @@ class OptiProxy(Optimizer):
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         proposed = len(self._queries) + len(self._pending)
         self._predicted = {}
+        if self._scores is not None:
+            self._scores.look_at(self.rows)
         with single_threaded():
             design = self._first_rows(range(proposed, proposed + n))
             if len(design) == n:
@@ -233,23 +242,47 @@ class OptiProxy(Optimizer):
         candidates = self._new_candidates(sources, also)
         if len(candidates) == 0:
             return self._without(self.random_new(n + len(also), rng), also)[:n]
-        # Pending rows come first; the proxy is conditioned on them before the batch is selected.
+        network = None
+        if self._consults_network and targets.objectives == 1:
+            network = surrogates.fitted_network(known, targets)
+
+        def opinions(rows: Indices) -> list[Opinion]:
+            return self._opinions(rows, proxy, network, coarse, incumbents)
+
         pending = np.array([*self._pending, *also], dtype=np.int64).reshape(-1, len(self.space))
+        if self._scores is not None and not self._scores.computed_everywhere:
+            best, _ = self._selected(opinions, pending, candidates, SHORT_LIST * n, targets, rng)
+            self._scores.look_at(np.concatenate([self.rows, pending, best]))
+            candidates = best
+        rows, mean = self._selected(opinions, pending, candidates, n, targets, rng)
+        self._note_predictions(rows, mean, targets)
+        return rows
+
+    def _selected(
+        self,
+        opinions: Callable[[Indices], list[Opinion]],
+        pending: Indices,
+        candidates: Indices,
+        n: int,
+        targets: Targets,
+        rng: np.random.Generator,
+    ) -> tuple[Indices, Tensor]:
+        """Up to `n` of the candidates, and the proxy's means (n,) of the first objective."""
+        # Pending rows come first; the proxy is conditioned on them before the batch is selected.
         rows = np.concatenate([pending, candidates])
-        opinions = self._opinions(rows, surrogates, known, targets, proxy, coarse, incumbents)
+        models = opinions(rows)
         for index in range(len(pending)):
-            opinions[-1].posterior.condition_on_mean(index)
+            models[-1].posterior.condition_on_mean(index)
         first = len(self._queries) + len(pending)
         chosen = select_batch(
-            opinions,
+            models,
             range(first, first + min(n, len(candidates))),
             torch.arange(len(rows)) >= len(pending),
             targets,
-            front=front,
+            front=Front(targets) if len(self.objectives) > 1 else None,
             rng=rng,
         )
-        self._note_predictions(rows[chosen], opinions[-1].posterior.mean[chosen, 0], targets)
-        return rows[chosen]
+        return rows[chosen], models[-1].posterior.mean[chosen, 0]
 
     # ---- its steps ----
 
@@ -268,7 +301,7 @@ class OptiProxy(Optimizer):
 
     def _led(self, places: Sequence[int]) -> Indices:
         """The favourite of a score for each place, in turn; none where no score is trusted."""
-        if not self._scores or not places:
+        if self._scores is None or not places:
             return np.empty((0, len(self.space)), dtype=np.int64)
         rows, votes = self._favourites.rows, self._favourites.trusted(self.rows, self.scores())
         new, found = self.is_new(rows), list[int]()
@@ -283,8 +316,18 @@ class OptiProxy(Optimizer):
         return rows[self.is_new(rows)][:n]
 
     @cached_property
+    def _scores(self) -> Scores | None:
+        """The training-free scores, some of which are computed now; None where there are none."""
+        if not self._features:
+            return None
+        metrics = len(self.objectives) + len(self.constraints)
+        scores = Scores(self.space, metrics, self._features)
+        return scores if scores.names else None
+
+    @cached_property
     def _favourites(self) -> Favourites:
-        return Favourites(self.space, self._scores[0], self.allowed, self.seed)
+        assert self._scores is not None
+        return Favourites(self.space, self._scores, self.allowed, self.seed)
 
     def _has_data(self) -> bool:
         """Whether a model can be fitted: two results, or earlier studies before the first query."""
@@ -316,7 +359,7 @@ class OptiProxy(Optimizer):
         if self._low:
             cheap = self.at_low_fidelity()
             low = self._corners(cheap.rows), cheap._targets().y
-        models = [*self._earlier, *self._scores]
+        models = [*self._earlier, *([self._scores] if self._scores else [])]
         return Surrogates(self.space, self.exact, self._proxy, seed, models, low)
 
     def _sources(self, proxy: Proxy, ascent: Ascent, incumbents: _Incumbents) -> list[Indices]:
@@ -328,7 +371,7 @@ class OptiProxy(Optimizer):
             neighbours = ascent.rng.choice(neighbours, NEIGHBOURS, replace=False)
         drawn = self.space.random_indices(RANDOM_CANDIDATES, ascent.rng)
         sources = [climbed, leads, neighbours, drawn]
-        if self._scores:
+        if self._scores is not None:
             sources.append(self._favourites.candidates(len(self._known)))
         if self._low:
             sources.append(super()._promote(PROMOTED_CANDIDATES, ascent.rng))
@@ -351,10 +394,8 @@ class OptiProxy(Optimizer):
     def _opinions(
         self,
         rows: Indices,
-        surrogates: Surrogates,
-        known: Tensor,
-        targets: Targets,
         proxy: Proxy,
+        network: tuple[Proxy, Sequence[int]] | None,
         coarse: Proxy | None,
         incumbents: _Incumbents,
     ) -> list[Opinion]:
@@ -365,10 +406,9 @@ class OptiProxy(Optimizer):
             far = torch.from_numpy(_distance(rows, incumbents.crowd) >= len(self.space) / 2)
             posterior = coarse.posterior(p.to(coarse.dtype))
             opinions.append(Opinion(posterior, GLOBAL_PLACES, ("optimism",), far))
-        consulted = self._consults_network and targets.objectives == 1
-        if consulted and (found := surrogates.fitted_network(known, targets)):
-            network, places = found
-            opinions.append(Opinion(network.posterior(p.to(network.dtype)), places))
+        if network is not None:
+            model, places = network
+            opinions.append(Opinion(model.posterior(p.to(model.dtype)), places))
         turns = self._turns if self._queries else ("mean",)
         return [*opinions, Opinion(proxy.posterior(p.to(proxy.dtype)), turns=turns)]
 

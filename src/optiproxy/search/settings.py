@@ -8,9 +8,12 @@ from typing import Any
 
 from optiproxy.errors import invalid, unknown
 
+#: Instead of the task's own scores.
+FEATURES = "features"
+
 # Arguments that the search itself gives to a method.
 _GIVEN = (
-    "space", "objectives", "constraints", "seed", "proxy", "warm_start", "features", "exact",
+    "space", "objectives", "constraints", "seed", "proxy", "warm_start", FEATURES, "exact",
     "distinct",
 )  # fmt: skip
 
@@ -18,11 +21,13 @@ _GIVEN = (
 def settings_of(make: Callable[..., Any]) -> dict[str, Any]:
     """Setting → default of a method's class or function; `inspect.Parameter.empty` for none.
 
-    An argument whose default is None can't be read from a text: its type is unknown.
+    An argument whose default is None can't be read from a text: its type is unknown. But for
+    `FEATURES` of a method that uses them: names of training-free scores.
     """
     every = inspect.signature(make).parameters.values()
     named = (p for p in every if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
-    return {p.name: p.default for p in named if p.name not in _GIVEN and p.default is not None}
+    found = {p.name: p.default for p in named if p.name not in _GIVEN and p.default is not None}
+    return {**found, FEATURES: ()} if getattr(make, "uses_features", False) else found
 
 
 def read_settings(make: Callable[..., Any], name: str, text: str) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from optiproxy.errors import invalid
 from optiproxy.methods import METHODS
 from optiproxy.metrics import Function
 from optiproxy.search import Optimizer
-from optiproxy.search.settings import read_settings
+from optiproxy.search.settings import FEATURES, read_settings
 from optiproxy.search.warm_start import EarlierStudy
+from optiproxy.study._scores import TimedScores
 from optiproxy.tasks import Task
 
 _TEXT = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<settings>[^\[\]]*)\])?")
@@ -25,7 +26,8 @@ class Method:
     Args:
         text: One of `methods.METHODS`, or a class or function of the user's own, as
             ``my_module:Method`` or ``path/to/file.py:Method``; with settings in brackets, as
-            ``optiproxy[n_init=5,acquisition=mean+optimism]``.
+            ``optiproxy[n_init=5,acquisition=mean+optimism]``. ``features=auto``, or names of scores
+            with plus signs between them, has the task's networks scored.
         proxy: Its model; None for the method's own default.
 
     Attributes:
@@ -41,6 +43,7 @@ class Method:
         self.name = text
         self.make: Callable[..., Optimizer] = _found(name)
         self._settings = read_settings(self.make, name, settings)
+        self._features: tuple[str, ...] | None = self._settings.pop(FEATURES, None)
         self.proxy = self._proxy(proxy)
 
     @classmethod
@@ -48,21 +51,28 @@ class Method:
         """A method with its model in one text: ``METHOD:PROXY``, ``METHOD:PROXY[SETTINGS]``."""
         return cls(*split(text))
 
-    def optimizer(self, task: Task, seed: int, earlier: Sequence[EarlierStudy] = ()) -> Optimizer:
+    def optimizer(
+        self,
+        task: Task,
+        seed: int,
+        earlier: Sequence[EarlierStudy] = (),
+        scores: TimedScores | None = None,
+    ) -> Optimizer:
         """A new optimiser with those options of `task` that the method can use.
 
         Args:
             task: What is searched, with absolute limits.
             seed: The study's.
             earlier: Of a warm start (see `check_warm_start`).
+            scores: Those of the task's networks, within a time limit.
         """
         options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
         if self._declares("uses_exact") and (exact := _exact(task)):
             options["exact"] = exact
         if self.knows_networks:
             options["distinct"] = task.distinct
-        if self._declares("uses_features") and task.features:
-            options["features"] = task.features
+        if self.uses_features and (features := scores or task.features):
+            options["features"] = features
         if earlier:
             options["warm_start"] = [study.pairs(task.space) for study in earlier]
         return self.make(
@@ -73,6 +83,18 @@ class Method:
             **self._settings,
             **options,
         )
+
+    def with_scores(self, task: Task) -> Task:
+        """The task with those training-free scores that the method's settings name."""
+        if self._features is None:
+            return task
+        named = self._features in (("auto",), ("none",))
+        return task.replaced(features=self._features[0] if named else self._features)
+
+    @property
+    def uses_features(self) -> bool:
+        """Whether it can use training-free scores."""
+        return bool(self._declares("uses_features"))
 
     @property
     def knows_networks(self) -> bool:

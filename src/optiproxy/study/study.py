@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import optuna
 
@@ -28,6 +28,7 @@ from optiproxy.study._budget import Budget
 from optiproxy.study._checks import check_cheap_budget, check_evaluation
 from optiproxy.study._folders import Folders
 from optiproxy.study._method import Method
+from optiproxy.study._scores import TimedScores
 from optiproxy.study._session import run_session
 from optiproxy.study._storage.identity import (
     BUDGET,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from optiproxy.report.html import Search
+    from optiproxy.scores import NetworkScores
 
 _logger = logging.getLogger("optiproxy.study")
 
@@ -159,21 +161,32 @@ class Study:
         )
         if task.unresolved:
             task = bounded(task, asked, name, storage)
+        self._method = chosen = Method(method, proxy)
+        task = chosen.with_scores(task)
         self.name = name
         self.task = task
         self.method = method
         self.storage = storage
         self.notes: list[str] = []
-        self._method = chosen = Method(method, proxy)
         self.proxy = chosen.proxy
         earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
         if earlier:
             chosen.check_warm_start()
+        self._scores: TimedScores | None = None
+        if chosen.uses_features and task.score_names:
+            scores = cast("Callable[[], NetworkScores]", lambda: task.features)
+            self._scores = TimedScores(scores, lambda: self.seconds.oracle)
         # Before a file is created, so that bad arguments leave none.
-        self._optimizer = chosen.optimizer(task, seed)
+        self._optimizer = chosen.optimizer(task, seed, scores=self._scores)
         self.seed = seed = self._optimizer.seed
         self.identity = Identity.of(
-            task, method, self.proxy, seed, version=__version__, asked=asked
+            task,
+            method,
+            self.proxy,
+            seed,
+            version=__version__,
+            asked=asked,
+            features=chosen.uses_features,
         )
         opened = open_storage(storage)
         with quiet(), storage_errors(storage):
@@ -195,7 +208,7 @@ class Study:
             self._changed = begun.code not in (None, self.identity.code)
             earlier = keep_earlier(self.optuna, task, earlier)
         if earlier:
-            self._optimizer = chosen.optimizer(task, seed, earlier)
+            self._optimizer = chosen.optimizer(task, seed, earlier, self._scores)
         self._trials = Trials(self.optuna, opened, task)
         own = Trials(self.optuna, opened, task)  # A run may go on beside it.
         self._programs = Programs(own, self._optimizer, self._note)
@@ -221,7 +234,11 @@ class Study:
                 "with the same name and storage, and it goes on"
             )
         task = found_again(*found.reference).replaced(
-            found.objectives, found.constraints, found.measure, found.low_fidelity
+            found.objectives,
+            found.constraints,
+            found.measure,
+            found.low_fidelity,
+            features=found.features,
         )
         return cls(
             task,
@@ -341,8 +358,8 @@ class Study:
                 finished=callback or (lambda record: None),
                 note=self._note,
             )
-        for diagnosis in self.diagnoses:
-            self._note(str(diagnosis))
+        for text in (*(self._scores.notes if self._scores else ()), *map(str, self.diagnoses)):
+            self._note(text)
 
     def _checked_cheap_budget(self, given: int | None, budget: int) -> int:
         kept = given or self._cheap_budget(budget)
@@ -513,6 +530,11 @@ class Study:
     # ---- results ----
 
     @property
+    def scored(self) -> tuple[int, float]:
+        """How many networks training-free scores were computed for, and the seconds it took."""
+        return (self._scores.networks, self._scores.seconds) if self._scores else (0, 0.0)
+
+    @property
     def place(self) -> str:
         """The storage as text: ``memory``, a path, or a URL without its password."""
         return shown(self.storage)
@@ -539,7 +561,10 @@ class Study:
 
     @property
     def random_queries(self) -> int:
-        """How many of the first queries the method draws at random, before it has learnt."""
+        """How many of the first queries the method chose before it had learnt from results.
+
+        They are random, but for those of high training-free score.
+        """
         if self.method == "random":
             return len(self.queries)
         if self.optuna.user_attrs.get(WARM_START):

@@ -7,14 +7,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import DataError, invalid, unknown, whole_number
-from optiproxy.metrics import Constraints, Function, Metric, Objectives
+from optiproxy.metrics import Constraints, Metric, Objectives
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.tables.fidelity_rows import FidelityRows
 from optiproxy.tables.joined_rows import JoinedRows
@@ -22,6 +21,7 @@ from optiproxy.tables.parquet_rows import ParquetRows
 from optiproxy.tables.rows import ListedRows, Rows
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.task import Evaluator, Task
+from optiproxy.tasks.training_free import Features
 
 if TYPE_CHECKING:
     from torch import nn
@@ -96,7 +96,7 @@ class Table(Task):
         build: Callable[[Architecture], nn.Module] | None = None,
         example_input: Callable[[], Any] | None = None,
         distinct: bool | None = None,
-        features: Mapping[str, Function] = MappingProxyType({}),
+        features: Features = (),
         exact: Sequence[str] = (),
         evaluate: Evaluator | None = None,
         prepare: Callable[[], object] | None = None,
@@ -193,7 +193,7 @@ class Table(Task):
             build=self._build,
             example_input=self.example_input,
             distinct=self._distinct,
-            features=self.features,
+            features=self._features,
             exact=[*self.exact, *other.exact],
             files=(*self.files, *other.files),
             description=description,

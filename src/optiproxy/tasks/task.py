@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsFloat, SupportsIndex
 
 from optiproxy import durations
@@ -34,11 +34,14 @@ from optiproxy.tasks.evaluation import Evaluation
 from optiproxy.tasks.networks import Network, checked_network
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.rows import Rows, feasible_values
+from optiproxy.tasks.training_free import Features, checked_features, network_scores
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
+
+    from optiproxy.scores import NetworkScores
 
 Evaluator = Callable[..., Mapping[str, SupportsFloat] | float]
 Trainer = Callable[[Architecture, int], "nn.Module"]
@@ -113,8 +116,10 @@ class Task:
             where there are `rows`.
         distinct: Whether architectures of the same network (`Space.canonical`) are evaluated once.
             By default they are, unless queries are look-ups; rows decide it themselves.
-        features: Scores that need no training (NASWOT, LogSynflow), name → function of an
-            architecture, for methods that can use them; see `optiproxy.OptiProxy`.
+        features: Scores that need no training, for methods that can use them (`OptiProxy`): names
+            of `scores.SCORES`, ``"auto"`` for those that are quick and tell much, ``"none"``, or
+            name → function of an architecture. By default ``"auto"`` where a query is a training
+            and networks can be scored: where there are `build` and `example_input`.
         time_limit: How long an evaluation may take: seconds, or a text such as ``"90s"``, ``"5m"``
             or ``"2h"``. One that takes longer is ended and counts as failed, where evaluations run
             in processes of their own (see `Study.run`).
@@ -156,7 +161,7 @@ class Task:
         fidelities: Sequence[int] = (),
         in_memory: bool | None = None,
         distinct: bool | None = None,
-        features: Mapping[str, Function] = MappingProxyType({}),
+        features: Features | None = None,
         time_limit: float | str | None = None,
         rows: Rows | None = None,
         files: Sequence[Path] = (),
@@ -180,8 +185,6 @@ class Task:
         example_input = example_input or getattr(evaluator, "example_input", None)
         if isinstance(reported, str) or not isinstance(reported, Iterable):
             raise invalid("Task: reported", reported, "give a list of names")
-        if not isinstance(features, Mapping) or not all(map(callable, features.values())):
-            raise invalid("Task: features", features, "give name → function of one architecture")
         _arguments.check_functions(
             build=build, train=train, example_input=example_input, prepare=prepare
         )
@@ -193,7 +196,6 @@ class Task:
         self.objectives: tuple[Objective, ...] = parse_objectives(objectives)
         self.constraints: tuple[Constraint, ...] = parse_constraints(constraints)
         self.reported = tuple(reported)
-        self.features = dict(features)
         self.fidelities = _arguments.checked_fidelities(fidelities)
         self.train, self.example_input = train, example_input
         self.rows, self.files = rows, tuple(files)
@@ -207,6 +209,10 @@ class Task:
         self.low_fidelity, self.reference = low_fidelity, reference
         self._distinct = distinct if distinct is None else truth("Task: distinct", distinct)
         self._build, self._prepare = build, prepare
+        if features is None:  # A look-up is quicker than scores.
+            networks_known = self.can_build and example_input is not None
+            features = "auto" if networks_known and not self.in_memory else ()
+        self._features = checked_features(features)
         self._validated = False
         self._best: tuple[float | None, ...] = ()
 
@@ -240,7 +246,7 @@ class Task:
             "constraints": self.constraints, "reported": self.reported, "metrics": tuple(metrics),
             "build": build, "train": train, "example_input": example_input, "prepare": prepare,
             "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
-            "features": self.features, "time_limit": limit, "rows": rows, "files": self.files,
+            "features": self._features, "time_limit": limit, "rows": rows, "files": self.files,
             "description": description, "origin": origin, "measure": measure,
             "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
         }  # fmt: skip
@@ -254,6 +260,7 @@ class Task:
         measure: str | None = None,
         low_fidelity: int | None = None,
         measured: Sequence[str] | None = None,
+        features: Features | None = None,
     ) -> Self:
         """The same task with the command line's options.
 
@@ -267,6 +274,7 @@ class Task:
             low_fidelity: One of the task's fidelities but the last: a search first learns from
                 trainings of so many epochs, then trains the most promising ones in full.
             measured: The metrics that the command prints, where that is known.
+            features: Other training-free scores.
 
         Raises:
             InvalidValueError: An argument can't be used.
@@ -277,6 +285,7 @@ class Task:
             "measure": measure,
             "low_fidelity": low_fidelity,
             "measured": measured,
+            "features": features,
         }
         changes = {name: value for name, value in given.items() if value is not None}
         if measure is not None and measured is None:
@@ -376,13 +385,35 @@ class Task:
 
         Raises:
             InvalidValueError: With all that was found: see `spaces.check`; and options that `build`
-                does not know.
+                does not know; or scores are asked for of a task without networks.
         """
         if not self._validated:
+            _ = self.features
             own = self._build or not type(self.space).__module__.startswith("optiproxy.")
             build = self.build if own and self.can_build and not self.in_memory else None
             _preflight.validate(self.name, self.space, build)
             self._validated = True
+
+    @cached_property
+    def features(self) -> Mapping[str, Function] | NetworkScores:
+        """The training-free scores: name → function, or scores of networks, which remember them.
+
+        Raises:
+            InvalidValueError: Scores were asked for, and the task has no networks.
+        """
+        if isinstance(self._features, dict):
+            return self._features
+        return network_scores(self, self._features) if self._features else {}
+
+    @property
+    def score_names(self) -> tuple[str, ...] | None:
+        """The training-free scores for which networks are built; None if all are functions."""
+        return None if isinstance(self._features, dict) else self._features
+
+    @property
+    def has_own_build(self) -> bool:
+        """Whether there is a `build` of the task, rather than of its space alone."""
+        return self._build is not None
 
     @property
     def can_build(self) -> bool:

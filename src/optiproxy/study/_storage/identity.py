@@ -28,6 +28,8 @@ class Identity:
     """Which search a study is. All fields must be equal for it to go on, except the last five.
 
     Attributes:
+        features: The names of the scores of networks that the method uses; None if they are the
+            task's own functions, or where an earlier version stored none.
         reference: The text and the folder that the task is loaded by; None for a task that was made
             in a program.
         version: The version of OptiProxy that began the study.
@@ -47,6 +49,7 @@ class Identity:
     seed: int
     measure: str | None = None
     low_fidelity: int | None = None
+    features: list[str] | None = None
     measured: list[str] | None = None
     reference: tuple[str, str] | None = None
     version: str = ""
@@ -63,8 +66,10 @@ class Identity:
         *,
         version: str,
         asked: Sequence[str] = (),
+        features: bool = False,
     ) -> Identity:
-        reference = task.reference
+        """Of the search of a task; `features`: whether the method uses training-free scores."""
+        reference, names = task.reference, task.score_names
         return cls(
             task=task.name,
             space=f"{task.space!r}, fingerprint {task.space.fingerprint}",
@@ -80,6 +85,7 @@ class Identity:
             reference=None if reference is None else (reference.text, reference.folder),
             version=version,
             asked=list(asked),
+            features=list(names) if features and names is not None else None,
             code=code_of(task),
         )
 
@@ -128,6 +134,8 @@ class Identity:
     def _different(self, other: Identity) -> list[str]:
         """The fields that make the other a different search."""
         names = [f.name for f in fields(self) if f.name not in _INFORMATION]
+        if self.features is None or other.features is None:
+            names.remove("features")
         return [name for name in names if getattr(self, name) != getattr(other, name)]
 
 
