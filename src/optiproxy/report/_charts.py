@@ -37,8 +37,10 @@ def _shown(values: NDArray[np.float64], sign: float) -> NDArray[np.bool_]:
     return np.asarray(finite & (sign * values >= worst_shown(sign * values[finite])))
 
 
-def course(queries: Sequence[Query], goal: Objective, median: float | None) -> str:
-    """Every query, and the best so far."""
+def course(
+    queries: Sequence[Query], goal: Objective, median: float | None, *, links: bool = True
+) -> str:
+    """Every query, and the best so far; without `links` the points lead nowhere."""
     values = _column(queries, goal.metric)
     shown = _shown(values, goal.sign)
     feasible = np.array([bool(query["feasible"]) for query in queries])
@@ -48,6 +50,7 @@ def course(queries: Sequence[Query], goal: Objective, median: float | None) -> s
         f"Best {goal.metric} so far",
         Axis.of("query", at, whole=True),
         Axis.of(goal.metric, [*values[shown], *extra]),
+        links=links,
     )
     if median is not None:
         plot.across(median, "dashed", "median of the random ones")

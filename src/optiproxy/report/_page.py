@@ -25,8 +25,18 @@ def page(template: str, **content: Any) -> str:
     # Only this script runs, whatever the names of metrics and options are.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _environment().get_template(template).render(
-        style=_text("page.css"), script=script, script_hash=f"sha256-{digest}", **content
+        style=style() + _text("page.css"), script=script, script_hash=f"sha256-{digest}", **content
     )  # fmt: skip
+
+
+def fragment(template: str, **content: Any) -> str:
+    """A part of a page from a template in this folder, with the style of what it shows."""
+    return _environment().get_template(template).render(style=style(), **content)
+
+
+def style() -> str:
+    """The style of charts and drawings, below a class ``optiproxy``."""
+    return _text("figures.css")
 
 
 def write_page(text: str, path: Path) -> Path:

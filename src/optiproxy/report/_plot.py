@@ -86,10 +86,11 @@ class Plot:
         name: What it shows, for readers who do not see it.
         x: To the right.
         y: Upwards.
+        links: Whether points lead to the rows of their queries.
     """
 
-    def __init__(self, name: str, x: Axis, y: Axis) -> None:
-        self.name, self.x, self.y = name, x, y
+    def __init__(self, name: str, x: Axis, y: Axis, *, links: bool = True) -> None:
+        self.name, self.x, self.y, self.links = name, x, y, links
         self._parts: list[str] = []
         self._legend: list[tuple[str, str]] = []
 
@@ -109,25 +110,27 @@ class Plot:
             return self
         for i, (x, y) in enumerate(dots):
             dot = f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>'
-            if queries:
-                n = queries[i]
-                dot = f'<a href="#q{n}" tabindex="-1"><title>query {n}</title>{dot}</a>'
-            self._parts.append(dot)
+            self._parts.append(self._link(queries[i], dot) if queries else dot)
         return self._labelled(f"dot {kind}", label)
 
     def marks(self, xs: Iterable[float], kind: str, label: str, queries: Sequence[int]) -> Plot:
         """Strokes at the foot, for what has no value on the other axis."""
         strokes = [self._stroke(x, kind) for x in xs]
         for stroke, n in zip(strokes, queries, strict=True):
-            self._parts.append(
-                f'<a href="#q{n}" tabindex="-1"><title>query {n}</title>{stroke}</a>'
-            )
+            self._parts.append(self._link(n, stroke))
         return self._labelled(f"mark {kind}", label) if strokes else self
 
     def rug(self, xs: Iterable[float], kind: str, label: str) -> Plot:
         """Strokes at the foot, for what is no query."""
         self._parts += [self._stroke(x, kind) for x in xs]
         return self._labelled(f"mark {kind}", label)
+
+    def _link(self, query: int, mark: str) -> str:
+        """A mark that names its query on hover, and leads to its row."""
+        title = f"<title>query {query}</title>{mark}"
+        if not self.links:
+            return f"<g>{title}</g>"
+        return f'<a href="#q{query}" tabindex="-1">{title}</a>'
 
     def _stroke(self, x: float, kind: str) -> str:
         foot = HEIGHT - BOTTOM

@@ -12,6 +12,7 @@ import optuna
 from optiproxy import proxies
 from optiproxy.errors import OptiProxyError
 from optiproxy.report.html import Search
+from optiproxy.report.notebook import study_fragment
 from optiproxy.search.sensitivity import sensitivities
 from optiproxy.spaces import Architecture
 from optiproxy.study import _results, environment
@@ -65,6 +66,25 @@ def searched(trials: Trials, identity: Identity, initial: int, place: str | None
         seeds=_seeds(trials, identity),
         command=_command(trials, identity),
         versions={**environment.versions(), "machine": _machine()},
+    )
+
+
+def cell(trials: Trials, identity: Identity, notes: Sequence[str]) -> str:
+    """The study as HTML for a notebook's cell."""
+    task, queries = trials.task, _results.records(trials)
+    best = _results.best(queries, task, identity.seed)
+    proxy = "" if identity.proxy is None else f" with {identity.proxy}"
+    return study_fragment(
+        [record.plain() for record in queries],
+        title=trials.study.study_name,
+        subtitle=f"{task.space!r}, {identity.method}{proxy}, seed {identity.seed}",
+        budget=trials.study.user_attrs.get(BUDGET, 0),
+        objectives=identity.objectives,
+        best=None if best is None else best.record.plain(),
+        text="" if best is None else str(best),
+        drawings=[] if best is None else _drawings(task, best.architecture),
+        reported=task.reported,
+        notes=notes,
     )
 
 

@@ -207,6 +207,18 @@ class Best:
     def __str__(self) -> str:
         return self.task.space.to_text(self.architecture)
 
+    def _repr_html_(self) -> str:
+        """The architecture in a notebook."""
+        from optiproxy.report.notebook import best_fragment
+
+        return best_fragment(
+            self.record.plain(),
+            title=self.task.name,
+            text=str(self),
+            drawings=[drawing.plain() for drawing in self.task.space.drawings(self.architecture)],
+            reported=self.task.reported,
+        )
+
 
 @dataclass(frozen=True)
 class Seconds:

@@ -28,6 +28,7 @@ from optiproxy.study._budget import Budget
 from optiproxy.study._checks import check_cheap_budget, check_evaluation
 from optiproxy.study._folders import Folders
 from optiproxy.study._method import Method
+from optiproxy.study._notebook import Live, in_notebook
 from optiproxy.study._scores import TimedScores
 from optiproxy.study._session import run_session
 from optiproxy.study._storage.identity import (
@@ -268,6 +269,7 @@ class Study:
         max_failures: int = 5,
         keep: str | int = "best",
         callback: Callable[[Record], None] | None = None,
+        progress: bool = True,
     ) -> None:
         """Searches until the study has `budget` queries, including earlier runs and failures.
 
@@ -308,6 +310,7 @@ class Study:
                 ``client.get_executor()`` of ``dask.distributed``, or one of submitit's; it gets
                 `workers` evaluations at once.
             callback: Called in this process with each result of this run.
+            progress: Whether the study is shown in the cell of a Jupyter notebook while it runs.
 
         Raises:
             InvalidValueError: An argument can't be used, or the task can't be sent to worker
@@ -343,6 +346,8 @@ class Study:
             self._begin(budget, cheap_budget)
             if time_limit is not None:
                 self.optuna.set_user_attr(TIME_LIMIT, how.time_limit)
+            finished = callback or (lambda record: None)
+            live = Live(self, finished) if progress and in_notebook() else None
             run_session(
                 self._trials,
                 self._optimizer,
@@ -355,11 +360,13 @@ class Study:
                 max_failures=max_failures,
                 folders=folders,
                 shared=self.storage is not None,
-                finished=callback or (lambda record: None),
+                finished=live or finished,
                 note=self._note,
             )
         for text in (*(self._scores.notes if self._scores else ()), *map(str, self.diagnoses)):
             self._note(text)
+        if live is not None:
+            live.update()
 
     def _checked_cheap_budget(self, given: int | None, budget: int) -> int:
         kept = given or self._cheap_budget(budget)
@@ -642,6 +649,13 @@ class Study:
         from optiproxy.report.html import html_report
 
         return html_report(self._searched(), path)
+
+    def _repr_html_(self) -> str:
+        """The study in a notebook."""
+        from optiproxy.study._reporting import cell
+
+        with quiet():
+            return cell(self._trials, self.identity, self.notes)
 
     def html(self) -> str:
         """The page that `report` writes, as text.
