@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from moocore import pareto_rank
@@ -32,10 +32,13 @@ from optiproxy.metrics import (
     sampled,
 )
 from optiproxy.search._exact import Exact
-from optiproxy.search.problem import Problem, number
+from optiproxy.search.problem import Noise, Problem, number
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.spaces.base import ENUMERABLE
+
+if TYPE_CHECKING:
+    from optiproxy.search.estimates import Estimates
 
 Result = Mapping[str, float] | float | None
 
@@ -49,11 +52,14 @@ class Query:
         metrics: None where the evaluation failed. Where a limited metric was measured first and
             breaks its limit, the evaluation stopped there and the objectives are missing.
         feasible: Whether it succeeded and meets all limits.
+        results: Of each evaluation in turn, where there were several: then `metrics` are their
+            means, without those that failed.
     """
 
     architecture: Architecture
     metrics: Mapping[str, float] | None
     feasible: bool
+    results: tuple[Mapping[str, float] | None, ...] = ()
 
 
 class Optimizer(ABC):
@@ -105,7 +111,9 @@ class Optimizer(ABC):
         distinct: bool | None = None,
     ) -> None:
         known: Mapping[str, Function] = {}
+        self.noise: Noise | None = None
         if isinstance(space, Problem):
+            self.noise = getattr(space, "noise", None)
             problem = space if constraints is not None else space.resolved()
             space, known = problem.space, problem.exact
             objectives = problem.objectives if objectives is None else objectives
@@ -130,6 +138,7 @@ class Optimizer(ABC):
         self._queries: list[Query] = []
         self._pending: list[Indices] = []
         self._known: set[bytes] = set()
+        self._places: dict[bytes, int] = {}  # Of each evaluated network among the queries.
         self._low: list[tuple[Mapping[str, object], Result]] = []
 
     # ---- the protocol ----
@@ -169,6 +178,9 @@ class Optimizer(ABC):
     def tell(self, archs: Iterable[Mapping[str, object]], results: Iterable[Result]) -> None:
         """Adds evaluated architectures to the history, whether `ask` proposed them or not.
 
+        An architecture that was told before is evaluated again, and no other query: the query keeps
+        all results, and its metrics are their means.
+
         Args:
             archs: Architectures of the space (mappings are read and checked).
             results: For each a mapping metric → value, a bare number when there is one objective,
@@ -191,12 +203,18 @@ class Optimizer(ABC):
             )
         queries = [self._query(a, r) for a, r in zip(checked, given, strict=True)]
         rows = self.space.to_indices(checked)
-        finished = set(self.keys(rows))
+        keys = self.keys(rows)
+        finished = set(keys)
         pending = zip(self._pending, self.keys(np.array(self._pending)), strict=True)
         self._pending = [row for row, key in pending if key not in finished]
         self._known.update(finished)
-        self._rows.extend(rows)
-        self._queries.extend(queries)
+        for row, key, query in zip(rows, keys, queries, strict=True):
+            place = self._places.setdefault(key, len(self._queries))
+            if place == len(self._queries):
+                self._rows.append(row)
+                self._queries.append(query)
+            else:
+                self._queries[place] = self._averaged(self._queries[place], query)
 
     def restore(
         self,
@@ -215,6 +233,7 @@ class Optimizer(ABC):
         """
         self._low = list(low)
         self._rows, self._queries, self._pending, self._known = [], [], [], set()
+        self._places = {}
         pairs = list(evaluated)
         self.tell([arch for arch, _ in pairs], [result for _, result in pairs])
         self._pending = list(self.space.to_indices(self.space.architectures(pending)))
@@ -254,10 +273,50 @@ class Optimizer(ABC):
 
     @property
     def best(self) -> Query | None:
-        """The best feasible query by the first objective; None before there is one."""
+        """The best feasible query by the first objective; None before there is one.
+
+        Of noisy evaluations (`noise`, or an architecture was told more than once) it is the best by
+        its mean as a Gaussian process of all results shrinks it: the greatest single value is the
+        luckiest.
+        """
         sign, metric = self.objectives[0].sign, self.objectives[0].metric
+        if self.noisy and (place := self._estimates.best()) is not None:
+            return self._queries[place]
         fit = [q for q in self._queries if q.metrics is not None and q.feasible]
         return max(fit, key=lambda q: sign * q.metrics[metric], default=None)  # type: ignore[index]
+
+    @property
+    def noisy(self) -> bool:
+        """Whether another evaluation of an architecture may give another value."""
+        if self.noise is not None:
+            return self.noise != "none"
+        return any(query.results for query in self._queries)
+
+    @property
+    def _estimates(self) -> Estimates:
+        from optiproxy.search.estimates import estimates
+
+        return estimates(self.space, self.rows, self._queries, self.objectives[0])
+
+    def to_repeat(self, waiting: Sequence[Architecture] = ()) -> Architecture | None:
+        """The architecture whose next evaluation says most about which one is the best.
+
+        Top-two Thompson sampling (Russo, Simple Bayesian algorithms for best-arm identification,
+        2016, https://arxiv.org/abs/1602.08448): the architecture that is the best in one draw of
+        the model's posterior, or half of the time the best other one of another draw.
+
+        Args:
+            waiting: Architectures that are being evaluated again, each as often as it is.
+
+        Returns:
+            An evaluated, feasible architecture; None if there is none.
+        """
+        evaluations = sum(max(1, len(query.results)) for query in self._queries)
+        rng = np.random.default_rng([self.seed, evaluations, len(waiting), 0x2E9])
+        rows = self.space.to_indices(list(waiting))
+        places = [self._places[key] for key in self.keys(rows)]
+        place = self._estimates.believed(places).top_two(rng)
+        return None if place is None else self._queries[place].architecture
 
     @property
     def rows(self) -> Indices:
@@ -378,6 +437,20 @@ class Optimizer(ABC):
         if not all(math.isfinite(metrics[metric]) for metric in needed if metric in metrics):
             return Query(arch, None, False)
         return Query(arch, metrics, is_feasible(metrics, self.constraints))
+
+    def _averaged(self, query: Query, again: Query) -> Query:
+        """The query with one result more."""
+        results = (*(query.results or (query.metrics,)), again.metrics)
+        known = [result for result in results if result is not None]
+        if not known:
+            return Query(query.architecture, None, False, results)
+        names = dict.fromkeys(name for result in known for name in result)
+        metrics = {
+            name: float(np.mean([result[name] for result in known if name in result]))
+            for name in names
+        }
+        feasible = is_feasible(metrics, self.constraints)
+        return Query(query.architecture, metrics, feasible, results)
 
     def _violation(self, query: Query) -> float:
         if query.metrics is None:
