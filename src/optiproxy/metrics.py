@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias
 
 from optiproxy.errors import invalid, truth, unknown
 from optiproxy.scalars import to_float
@@ -33,6 +33,10 @@ WARN_AFTER = 5.0
 
 # Names that begin like this are those of what a study keeps beside the metrics.
 RESERVED = "optiproxy:"
+
+#: Whether another evaluation of an architecture gives another value: see `optiproxy.Task`.
+Noise: TypeAlias = Literal["none", "single", "repeat"]
+NOISE = ("none", "single", "repeat")
 
 DIRECTIONS = {"max": 1.0, "maximize": 1.0, "min": -1.0, "minimize": -1.0}
 

@@ -23,6 +23,7 @@ from optiproxy.metrics import (
     Constraint,
     Constraints,
     Function,
+    Noise,
     Objective,
     Objectives,
     is_feasible,
@@ -32,7 +33,7 @@ from optiproxy.metrics import (
     sampled,
 )
 from optiproxy.search._exact import Exact
-from optiproxy.search.problem import Noise, Problem, number
+from optiproxy.search.problem import Problem, number
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.spaces.base import ENUMERABLE

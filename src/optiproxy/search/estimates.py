@@ -8,7 +8,7 @@ the results, shrunk towards what architectures like it have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from optiproxy.encodings import corners
 from optiproxy.metrics import Objective
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.search.threads import single_threaded
-from optiproxy.search.transforms import Scale, bounded, of_objective
+from optiproxy.search.transforms import bounded, of_objective
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 
@@ -34,11 +34,11 @@ class Evaluated(Protocol):
     """What is read of a query; see `search.Query`."""
 
     @property
-    def metrics(self) -> object: ...
+    def metrics(self) -> Mapping[str, float] | None: ...
     @property
     def feasible(self) -> bool: ...
     @property
-    def results(self) -> tuple[object, ...]: ...
+    def results(self) -> Sequence[Mapping[str, float] | None]: ...
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,6 @@ class Estimates:
         candidates: The numbers of the feasible ones, (F,).
         which: The number of the architecture of each single result, (R,).
         values: The results as targets, (R,); greater is better.
-        scale: From the metric's unit to that of targets.
-        sign: Of the objective.
         mean: The posterior mean of each candidate, (F,).
         spread: Its standard deviation, (F,).
     """
@@ -73,7 +71,7 @@ class Estimates:
         """The same as if each of `places` had been evaluated once more, at its mean."""
         if not places:
             return self
-        at = {place: mean for place, mean in zip(self.candidates.tolist(), self.mean, strict=True)}
+        at = dict(zip(self.candidates.tolist(), self.mean, strict=True))
         more = [place for place in places if place in at]
         which = np.append(self.which, np.array(more, dtype=np.int64))
         values = np.append(self.values, [at[place] for place in more])
@@ -110,7 +108,7 @@ def estimates(
 def _values(query: Evaluated, metric: str) -> list[float]:
     """The objective in each successful evaluation of a query."""
     every = query.results or (query.metrics,)
-    return [float(result[metric]) for result in every if result and metric in result]  # type: ignore[operator,index]
+    return [float(result[metric]) for result in every if result and metric in result]
 
 
 def _fitted(
@@ -125,6 +123,4 @@ def _fitted(
         model = GaussianProcess(space)
         model.fit(at(which), torch.from_numpy(y)[:, None])
         mean, spread = model.predict(at(candidates))
-    return Estimates(
-        space, rows, candidates, which, y, mean[:, 0].numpy(), spread[:, 0].numpy()
-    )
+    return Estimates(space, rows, candidates, which, y, mean[:, 0].numpy(), spread[:, 0].numpy())

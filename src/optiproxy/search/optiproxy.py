@@ -6,7 +6,7 @@ Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -229,14 +229,15 @@ class OptiProxy(Optimizer):
         targets = self._targets()
         front = Front(targets) if len(self.objectives) > 1 else None
         incumbents = self._incumbents(front, rng)
-        known = self._corners(self.rows)
+        which, data = self._evaluations(targets)
+        known = self._corners(self.rows[which])
         surrogates = self._surrogates(seed=int(rng.integers(2**31)))
-        proxy = surrogates.fitted(known, targets)
+        proxy = surrogates.fitted(known, data)
         ascent = Ascent(self.space, targets, LENIENT + self._violations(), rng, generator)
         sources = self._sources(proxy, ascent, incumbents)
         coarse = None
         if incumbents.stalled:
-            ranks = targets.ranked() if front is None else targets
+            ranks = data.ranked() if front is None else data
             coarse = surrogates.fitted_global(known, ranks)
             sources.append(self._elsewhere(coarse, ascent, incumbents))
         candidates = self._new_candidates(sources, also)
@@ -244,7 +245,7 @@ class OptiProxy(Optimizer):
             return self._without(self.random_new(n + len(also), rng), also)[:n]
         network = None
         if self._consults_network and targets.objectives == 1:
-            network = surrogates.fitted_network(known, targets)
+            network = surrogates.fitted_network(known, data)
 
         def opinions(rows: Indices) -> list[Opinion]:
             return self._opinions(rows, proxy, network, coarse, incumbents)
@@ -343,6 +344,26 @@ class OptiProxy(Optimizer):
             failed=np.array([query.metrics is None for query in self._queries], dtype=bool),
             feasible=np.array([query.feasible for query in self._queries], dtype=bool),
         )
+
+    def _evaluations(self, targets: Targets) -> tuple[Indices, Targets]:
+        """The query of each evaluation, (R,), and their targets: a repeated one is in the data as
+        often as it succeeded, so that a model learns the noise.
+        """
+        repeated = {
+            place: [result for result in query.results if result is not None]
+            for place, query in enumerate(self._queries)
+            if query.metrics is not None and query.results
+        }
+        places = range(len(self._queries))
+        if not repeated:
+            return np.array(places, dtype=np.int64), targets
+        which = np.repeat(places, [len(repeated.get(place, ("one",))) for place in places])
+        y = targets.y[which].clone()
+        for output, (metric, scale) in enumerate(zip(targets.metrics, targets.scales, strict=True)):
+            for place, results in repeated.items():
+                values = np.array([result.get(metric, np.nan) for result in results])
+                y[which == place, output] = torch.from_numpy(scale(values))
+        return which, replace(targets, y=y)
 
     def _incumbents(self, front: Front | None, rng: np.random.Generator) -> _Incumbents:
         order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)

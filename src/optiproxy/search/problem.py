@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from optiproxy.errors import invalid
 from optiproxy.metrics import Constraint, Function, Objective
 from optiproxy.scalars import to_float
 from optiproxy.spaces import Space
-
-
-#: How evaluations of one architecture differ: see `optiproxy.Task`.
-Noise = Literal["none", "single", "repeat"]
 
 
 @runtime_checkable

@@ -75,7 +75,7 @@ class Method:
             options["features"] = features
         if earlier:
             options["warm_start"] = [study.pairs(task.space) for study in earlier]
-        return self.make(
+        made = self.make(
             task.space,
             {o.metric: o.direction for o in task.objectives},
             constraints=[c.text for c in task.constraints],
@@ -83,6 +83,8 @@ class Method:
             **self._settings,
             **options,
         )
+        made.noise = task.noise
+        return made
 
     def with_scores(self, task: Task) -> Task:
         """The task with those training-free scores that the method's settings name."""

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from optiproxy.errors import invalid
-from optiproxy.metrics import Metric
+from optiproxy.errors import invalid, unknown
+from optiproxy.metrics import NOISE, Metric, Noise
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -85,6 +85,17 @@ def metrics_by_name(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
             raise invalid("Task: metrics", metric.name, "give each metric once")
         given[metric.name] = metric
     return given
+
+
+def checked_noise(noise: Any) -> Noise | None:
+    """`noise` itself.
+
+    Raises:
+        InvalidValueError: It is no kind of noise, nor None.
+    """
+    if noise is not None and noise not in NOISE:
+        raise unknown("Task: noise", noise, NOISE)
+    return noise  # type: ignore[no-any-return]
 
 
 def check_functions(**functions: object) -> None:

@@ -17,6 +17,7 @@ from optiproxy.metrics import (
     Constraints,
     Function,
     Metric,
+    Noise,
     Objective,
     Objectives,
     check_known,
@@ -120,6 +121,12 @@ class Task:
             of `scores.SCORES`, ``"auto"`` for those that are quick and tell much, ``"none"``, or
             name → function of an architecture. By default ``"auto"`` where a query is a training
             and networks can be scored: where there are `build` and `example_input`.
+        noise: ``"none"`` where an architecture always gets the same value, as in a table of rows;
+            ``"single"`` where evaluations are noisy and each architecture is evaluated once: the
+            best one is then chosen by a model of all results, and not by the greatest value;
+            ``"repeat"`` where in addition an architecture may be evaluated again with another seed,
+            which a study does at its end (see `Study.run`, ``confirm``). None: found out, should
+            an architecture be evaluated again.
         time_limit: How long an evaluation may take: seconds, or a text such as ``"90s"``, ``"5m"``
             or ``"2h"``. One that takes longer is ended and counts as failed, where evaluations run
             in processes of their own (see `Study.run`).
@@ -162,6 +169,7 @@ class Task:
         in_memory: bool | None = None,
         distinct: bool | None = None,
         features: Features | None = None,
+        noise: Noise | None = None,
         time_limit: float | str | None = None,
         rows: Rows | None = None,
         files: Sequence[Path] = (),
@@ -183,6 +191,7 @@ class Task:
         objectives = objectives or getattr(evaluator, "objectives", ())
         reported = reported or getattr(evaluator, "reported", ())
         example_input = example_input or getattr(evaluator, "example_input", None)
+        noise = noise or getattr(evaluator, "noise", None)
         if isinstance(reported, str) or not isinstance(reported, Iterable):
             raise invalid("Task: reported", reported, "give a list of names")
         _arguments.check_functions(
@@ -204,6 +213,7 @@ class Task:
         )
         self.time_limit = limit
         look_up = rows is not None
+        self.noise: Noise | None = _arguments.checked_noise("none" if look_up else noise)
         self.in_memory = look_up if in_memory is None else truth("Task: in_memory", in_memory)
         self.description, self.origin = description, origin or Origin()
         self.low_fidelity, self.reference = low_fidelity, reference
@@ -246,7 +256,8 @@ class Task:
             "constraints": self.constraints, "reported": self.reported, "metrics": tuple(metrics),
             "build": build, "train": train, "example_input": example_input, "prepare": prepare,
             "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
-            "features": self._features, "time_limit": limit, "rows": rows, "files": self.files,
+            "features": self._features, "noise": noise, "time_limit": limit, "rows": rows,
+            "files": self.files,
             "description": description, "origin": origin, "measure": measure,
             "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
         }  # fmt: skip
