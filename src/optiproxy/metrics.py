@@ -373,6 +373,20 @@ def check_known(
             raise unknown(kind, metric, [name for name in known if name not in reported])
 
 
+def mean_metrics(
+    results: Iterable[Mapping[str, float] | None],
+) -> dict[str, float] | None:
+    """The mean of each metric over the results that have it; None if all evaluations failed."""
+    known = [result for result in results if result is not None]
+    if not known:
+        return None
+    values: dict[str, list[float]] = {}
+    for result in known:
+        for name, value in result.items():
+            values.setdefault(name, []).append(value)
+    return {name: sum(found) / len(found) for name, found in values.items()}
+
+
 def is_feasible(metrics: Mapping[str, float], constraints: Iterable[Constraint]) -> bool:
     """Whether measured `metrics` satisfy every constraint; a missing metric does not."""
     return all(c.violation(metrics.get(c.metric, math.nan)) <= 0 for c in constraints)

@@ -27,6 +27,7 @@ from optiproxy.metrics import (
     Objective,
     Objectives,
     is_feasible,
+    mean_metrics,
     parse_constraints,
     parse_objectives,
     resolved,
@@ -442,15 +443,8 @@ class Optimizer(ABC):
     def _averaged(self, query: Query, again: Query) -> Query:
         """The query with one result more."""
         results = (*(query.results or (query.metrics,)), again.metrics)
-        known = [result for result in results if result is not None]
-        if not known:
-            return Query(query.architecture, None, False, results)
-        names = dict.fromkeys(name for result in known for name in result)
-        metrics = {
-            name: float(np.mean([result[name] for result in known if name in result]))
-            for name in names
-        }
-        feasible = is_feasible(metrics, self.constraints)
+        metrics = mean_metrics(results)
+        feasible = metrics is not None and is_feasible(metrics, self.constraints)
         return Query(query.architecture, metrics, feasible, results)
 
     def _violation(self, query: Query) -> float:

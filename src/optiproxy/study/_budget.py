@@ -43,11 +43,13 @@ class Batch(NamedTuple):
         architectures: Of the batch.
         epochs: Of low-fidelity trainings; None for full ones.
         cut_from: The size of the batch before the budget cut it; None if it did not.
+        again: 1, 2, … if it is one architecture that is evaluated again.
     """
 
     architectures: list[Architecture]
     epochs: int | None = None
     cut_from: int | None = None
+    again: int = 0
 
 
 class Budget:
@@ -58,12 +60,18 @@ class Budget:
         trainings: How many full trainings the study may cost in all.
         measurements: How many architectures may be measured in all, if that comes before training.
         batch: How many are proposed at once; None for the method's own number.
+        confirm: How many of the trainings, the last ones, repeat what may be the best.
     """
 
     def __init__(
-        self, task: Task, trainings: int, measurements: int, batch: int | None = None
+        self,
+        task: Task,
+        trainings: int,
+        measurements: int,
+        batch: int | None = None,
+        confirm: int = 0,
     ) -> None:
-        self._batch = batch
+        self._batch, self._confirm = batch, confirm
         self._task = task
         self.trainings = trainings
         self.measurements = measurements
@@ -90,6 +98,8 @@ class Budget:
             trials: All queries that count.
         """
         n, epochs = self._next(trials)
+        if n <= 0 and epochs is None:
+            return self._repeated(optimizer, trials)
         if rest := self._rest_of_cut(optimizer, trials, n):
             return Batch(rest)
         archs = self._proposed(optimizer, trials, epochs, n)
@@ -97,9 +107,23 @@ class Budget:
             # Every architecture had its low-fidelity training: the rest is for full ones.
             self._low_exhausted = True
             return self.propose(optimizer, trials)
+        if not archs:  # The space is used up.
+            return self._repeated(optimizer, trials)
         if epochs is None and len(archs) > n:
             return Batch(archs[:n], cut_from=len(archs))
         return Batch(archs, epochs)
+
+    def _repeated(self, optimizer: Optimizer, trials: Sequence[StoredTrial]) -> Batch:
+        """One architecture that may be the best, to be evaluated again with another seed."""
+        if self._repeats(trials) <= 0:
+            return Batch([])
+        full = [trial for trial in trials if trial.epochs is None]
+        optimizer.restore(self._results(full))
+        waiting = [trial.architecture for trial in full if trial.again and not trial.finished]
+        arch = optimizer.to_repeat(waiting)
+        if arch is None:
+            return Batch([])
+        return Batch([arch], again=sum(trial.architecture == arch for trial in full))
 
     def _rest_of_cut(
         self, optimizer: Optimizer, trials: Sequence[StoredTrial], n: int
@@ -113,7 +137,7 @@ class Budget:
         if first is None or first.cut_from is None or n <= 0:
             return []
         size = first.cut_from
-        done = {t.architecture for t in trials if t.number >= first.number}
+        done = {t.architecture for t in trials if t.number >= first.number and not t.again}
         if len(done) >= size:
             return []
         before = [t for t in trials if t.number < first.number]
@@ -124,7 +148,9 @@ class Budget:
     ) -> list[Architecture]:
         same = [trial for trial in trials if trial.epochs == epochs]
         # What a broken device did says nothing about an architecture, which is not proposed again.
-        pending = [t.architecture for t in same if not t.finished or t.kind == DEVICE]
+        pending = [
+            t.architecture for t in same if not t.again and (not t.finished or t.kind == DEVICE)
+        ]
         low = self._results([t for t in trials if t.epochs is not None]) if epochs is None else []
         # A method's own `restore` need not know of low fidelity.
         optimizer.restore(self._results(same), pending, **({"low": low} if low else {}))
@@ -165,7 +191,10 @@ class Budget:
 
     def has_room(self, trials: Sequence[StoredTrial]) -> bool:
         """Whether the budget of trainings allows another query."""
-        return self._low(trials) > 0 or self._full(trials) > 0
+        if self._low(trials) > 0 or self._full(trials) > self._confirm:
+            return True
+        # Which of them may be the best is known when all queries have their results.
+        return self._repeats(trials) > 0 and all(t.finished for t in trials if not t.again)
 
     def measured(self, trials: Iterable[StoredTrial]) -> int:
         """How many different architectures were measured, in either fidelity."""
@@ -178,7 +207,7 @@ class Budget:
     def _next(self, trials: Sequence[StoredTrial]) -> tuple[int, int | None]:
         """The largest number of queries to propose next, and their epochs."""
         room = self.unmeasured(trials)
-        full = self._full(trials)
+        full = self._full(trials) - self._confirm
         # The full trainings that follow the low-fidelity ones may need measuring too.
         low = min(self._low(trials), room - full)
         if low > 0:
@@ -200,12 +229,21 @@ class Budget:
         """How many full trainings it has room for."""
         return int(self._left(trials) + _ROUNDING)
 
+    def _repeats(self, trials: Sequence[StoredTrial]) -> int:
+        """How many evaluations may be repeated now: those of an earlier, smaller budget are not
+        counted, since queries have followed them.
+        """
+        last = max((t.number for t in trials if not t.again), default=0)
+        made = sum(trial.again > 0 and trial.number > last for trial in trials)
+        return min(self._confirm - made, self._full(trials))
+
     def _left(self, trials: Iterable[StoredTrial]) -> float:
         return self.trainings - sum(map(self._cost, trials))
 
     def _cost(self, trial: StoredTrial) -> float:
-        # What was dropped untrained costs no training.
-        return 0.0 if trial.state is State.DROPPED else trial.cost(self._task)
+        # What was dropped untrained costs no training; a repeat always does, or it had no end.
+        dropped = trial.state is State.DROPPED and not trial.again
+        return 0.0 if dropped else trial.cost(self._task)
 
 
 def _widened(design: int, queries: int) -> int:

@@ -10,6 +10,9 @@ from optiproxy.study._folders import check_keep
 from optiproxy.study._workers.options import Workers
 from optiproxy.tasks import Task
 
+# Evaluations that repeat what may be the best, and the least budget in which they are by default.
+CONFIRMED, CONFIRM_FROM = 3, 20
+
 
 def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) -> None:
     """Raises InvalidValueError unless a study of `task` can have the cheap budget.
@@ -33,6 +36,31 @@ def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) ->
         raise invalid(
             "cheap_budget", kept, f"give {budget} or more: whatever is trained is measured first"
         )
+
+
+def check_confirm(task: Task, given: int | None, kept: int | None, budget: int) -> int:
+    """How many evaluations of a run repeat what may be the best.
+
+    Args:
+        task: What is searched.
+        given: The argument of this run; None for none.
+        kept: An earlier run's; None for none.
+        budget: Of all evaluations.
+
+    Raises:
+        InvalidValueError: `given` can't be used for this task, or leaves no query.
+    """
+    if given is None and kept is None:
+        single = len(task.objectives) == 1
+        return CONFIRMED if task.noise == "repeat" and single and budget >= CONFIRM_FROM else 0
+    count = whole_number("confirm", kept if given is None else given, least=0)
+    if given and task.noise in ("none", "single"):
+        raise invalid("confirm", given, f"give 0: the task has noise={task.noise!r}")
+    if given and len(task.objectives) > 1:
+        raise invalid("confirm", given, "give 0: with several objectives there is no single best")
+    if given and given >= budget:
+        raise invalid("confirm", given, f"give less than the budget of {budget}")
+    return min(count, budget - 1)
 
 
 def check_evaluation(

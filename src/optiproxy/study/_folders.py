@@ -8,9 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from optiproxy.errors import invalid
-from optiproxy.study._results import best, pareto, ranked
+from optiproxy.study._results import noisy, pareto, ranked, recorded
 from optiproxy.study._storage.trials import StoredTrial
 from optiproxy.tasks import Task
+
+# Of noisy evaluations so many of the best are kept: which of them is the best turns out in the end.
+CONTENDERS = 10
 
 _NAME = re.compile(r"query-(\d+)")
 
@@ -60,16 +63,20 @@ class Folders:
         """Removes the folders of finished queries that are not kept."""
         if self._keep == "all" or not self.root.is_dir():
             return
-        finished = {t.number: t.record(t.number, task) for t in trials if t.finished}
-        records = list(finished.values())
-        if self._keep == "best":
-            first = best(records, task, seed)
-            kept = [*pareto(records, task, seed), *([first] if first else [])]
+        every = list(trials)
+        finished = {trial.number for trial in every if trial.finished}
+        numbers = {record.query: trial.number for record, trial in recorded(every, task)}
+        records = [record for record, _ in recorded(every, task)]
+        kept = ranked(records, task, seed)
+        if self._keep != "best":
+            kept = kept[: int(self._keep)]
+        elif noisy(task, records):
+            kept = kept[:CONTENDERS]
         else:
-            kept = ranked(records, task, seed)[: int(self._keep)]
-        spared = {found.query for found in kept}
+            kept = [*kept[:1], *pareto(records, task, seed)]
+        spared = {numbers[found.query] for found in kept}
         for folder in self.root.iterdir():
             match = _NAME.fullmatch(folder.name)
-            if match and int(match[1]) in finished.keys() - spared:
+            if match and int(match[1]) in finished - spared:
                 # Another worker may be removing it too.
                 shutil.rmtree(folder, ignore_errors=True)

@@ -95,8 +95,8 @@ class Queue:
     def _propose(self, trials: list[StoredTrial]) -> None:
         start = time.perf_counter()
         with self._thinking():
-            archs, epochs, cut_from = self._budget.propose(self._optimizer, trials)
-            predicted = self._predicted(archs)
+            archs, epochs, cut_from, again = self._budget.propose(self._optimizer, trials)
+            predicted = None if again else self._predicted(archs)
         seconds = time.perf_counter() - start
         if self._shared and len(self._trials.read()) > len(trials):
             return  # Another process proposed in the meantime: repeat with its proposals known.
@@ -106,7 +106,7 @@ class Queue:
             return
         # After the greatest number, not the count: two processes may have used a number twice.
         first = 1 + max((t.number for t in trials), default=0)
-        self._trials.propose(first, archs, seconds, predicted, epochs, cut_from)
+        self._trials.propose(first, archs, seconds, predicted, epochs, cut_from, again)
 
     def _predicted(self, archs: list[Architecture]) -> list[float | None] | None:
         """The model's predictions for the method's own proposals, if it has a model."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optiproxy.errors import OptiProxyError, invalid, unknown
+from optiproxy.metrics import mean_metrics
+from optiproxy.search.estimates import estimates
+from optiproxy.spaces import Architecture
 from optiproxy.study._storage.trials import State, StoredTrial, Trials
 from optiproxy.study.records import Best, Record, Seconds
 from optiproxy.tasks import Task
@@ -17,15 +21,37 @@ if TYPE_CHECKING:
 
 
 def records(trials: Trials) -> list[Record]:
-    """The finished queries; their numbers leave out what was dropped untrained."""
-    proposed = (trial for trial in trials.read() if trial.state is not State.DROPPED)
-    numbered = enumerate(proposed, start=1)
-    return [trial.record(n, trials.task) for n, trial in numbered if trial.counted]
+    """The finished queries; their numbers leave out what was dropped untrained, and repeats."""
+    return [record for record, _ in recorded(trials.read(), trials.task)]
+
+
+def recorded(trials: Iterable[StoredTrial], task: Task) -> list[tuple[Record, StoredTrial]]:
+    """The finished queries with their trials, each with the further evaluations of it."""
+    every = list(trials)
+    repeats: dict[Architecture, list[dict[str, float] | None]] = {}
+    for trial in every:
+        if trial.again and trial.finished:
+            repeats.setdefault(trial.architecture, []).append(trial.metrics)
+    proposed = (t for t in every if t.state is not State.DROPPED and not t.again)
+    found = []
+    for number, trial in enumerate(proposed, start=1):
+        if trial.counted:
+            again = repeats.get(trial.architecture, ()) if trial.epochs is None else ()
+            found.append((_repeated(trial.record(number, task), again, task), trial))
+    return found
+
+
+def _repeated(record: Record, again: Sequence[Mapping[str, float] | None], task: Task) -> Record:
+    if not again:
+        return record
+    metrics = mean_metrics((record.metrics, *again))
+    feasible = metrics is not None and task.feasible(metrics)
+    return replace(record, repeats=tuple(again), feasible=feasible)
 
 
 def dropped(trials: Trials) -> list[Record]:
     """What was dropped untrained, numbered on its own."""
-    untrained = (trial for trial in trials.read() if trial.state is State.DROPPED)
+    untrained = (t for t in trials.read() if t.state is State.DROPPED and not t.again)
     return [trial.record(n, trials.task) for n, trial in enumerate(untrained, start=1)]
 
 
@@ -43,18 +69,17 @@ def batches(trials: Trials) -> list[int]:
 
 def seconds(trials: Trials) -> Seconds:
     """Where the time went, up to the last result."""
-    every = (*records(trials), *dropped(trials))
+    every = [trial for trial in trials.read() if trial.finished]
     return Seconds(
         total=trials.session_seconds(),
-        optimizer=sum(record.optimizer_seconds for record in every),
-        oracle=sum(record.seconds for record in every),
+        optimizer=sum(trial.optimizer_seconds for trial in every),
+        oracle=sum(trial.seconds for trial in every),
     )
 
 
 def by_number(trials: Trials) -> dict[int, tuple[Record, StoredTrial]]:
     """The finished queries with their trials, by their numbers."""
-    counted = (trial for trial in trials.read() if trial.counted)
-    return {r.query: (r, trial) for r, trial in zip(records(trials), counted, strict=True)}
+    return {r.query: (r, trial) for r, trial in recorded(trials.read(), trials.task)}
 
 
 def retry(trials: Trials, query: int | None, kind: str | None) -> tuple[int, ...]:
@@ -73,9 +98,25 @@ def retry(trials: Trials, query: int | None, kind: str | None) -> tuple[int, ...
     return tuple(chosen)
 
 
-def best(queries: Iterable[Record], task: Task, seed: int) -> Best | None:
-    """The best feasible architecture by the first objective, of full trainings."""
-    return next(iter(ranked(queries, task, seed)), None)
+def best(queries: Sequence[Record], task: Task, seed: int) -> Best | None:
+    """The best feasible architecture by the first objective, of full trainings.
+
+    Of noisy evaluations it is the one with the best mean, shrunk by a model of all of them.
+    """
+    found = ranked(queries, task, seed)
+    if len(found) > 1 and noisy(task, queries):
+        full = [found.record for found in _feasible(queries, task, seed)]
+        rows = task.space.to_indices([record.architecture for record in full])
+        place = estimates(task.space, rows, full, task.objectives[0]).best()
+        return None if place is None else Best(full[place], task, seed)
+    return next(iter(found), None)
+
+
+def noisy(task: Task, queries: Iterable[Record]) -> bool:
+    """Whether another evaluation of an architecture may give another value."""
+    if task.noise is not None:
+        return task.noise != "none"
+    return any(record.repeats for record in queries)
 
 
 def ranked(queries: Iterable[Record], task: Task, seed: int) -> list[Best]:

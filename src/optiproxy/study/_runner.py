@@ -174,9 +174,11 @@ class Runner:
 
     def _submitted(self, trial: StoredTrial) -> Answer:
         task = self._trials.task
-        known = medians(task, self._trials.read(), trial.epochs) if task.reports_curve else {}
+        # A repeated training is not stopped early: it is to be averaged with the first.
+        races = task.reports_curve and not trial.again
+        known = medians(task, self._trials.read(), trial.epochs) if races else {}
         folder = None if self._folders is None else self._folders.made(trial)
-        return self._pool.submit(trial.architecture, trial.epochs, known, folder)
+        return self._pool.submit(trial.architecture, trial.epochs, known, folder, trial.again)
 
     # ---- collecting ----
 
@@ -251,12 +253,12 @@ class Runner:
         self._finished(written.record(self._number(trial), self._trials.task))
 
     def _number(self, trial: StoredTrial) -> int:
-        """The query's number among those that count; a dropped one takes none."""
-        if not self._trials.task.has_prefilter:
-            return trial.number
+        """The query's number among those that count; a dropped one takes none, nor a repeat."""
         trials = self._trials.read()
+        if trial.again:
+            return self._number(next(t for t in trials if t.architecture == trial.architecture))
         return trial.number - sum(
-            t.state is State.DROPPED and t.number < trial.number for t in trials
+            (t.state is State.DROPPED or t.again > 0) and t.number < trial.number for t in trials
         )
 
     # ---- warnings and leases ----

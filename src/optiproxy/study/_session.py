@@ -29,6 +29,7 @@ def run_session(
     budget: int,
     cheap_budget: int,
     batch: int | None,
+    confirm: int,
     workers: Workers,
     hours: float | None,
     max_failures: int,
@@ -43,9 +44,10 @@ def run_session(
         trials: The study's history.
         optimizer: The study's.
         seed: The study's; the evaluator's seeds derive from it.
-        budget: As checked by `Study.run`, like the next four.
+        budget: As checked by `Study.run`, like the next five.
         cheap_budget: See there.
         batch: See there.
+        confirm: See there.
         workers: See there.
         hours: See there.
         max_failures: See there.
@@ -68,7 +70,7 @@ def run_session(
                 optimizer,
                 pool,
                 workers=workers,
-                budget=Budget(trials.task, budget, cheap_budget, batch),
+                budget=Budget(trials.task, budget, cheap_budget, batch, confirm),
                 deadline=Deadline(hours),
                 max_failures=max_failures,
                 folders=folders,

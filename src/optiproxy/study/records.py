@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optiproxy._atomic_write import whole
+from optiproxy.metrics import mean_metrics
 from optiproxy.spaces import Architecture
 from optiproxy.tasks import evaluation_seed
 from optiproxy.tasks.networks import as_inputs, checked_network
@@ -45,6 +47,10 @@ class Record:
         traceback: The traceback of the evaluator's exception, if it raised one.
         worker: The number of the worker process that evaluated it; None for the search's own.
         device: The accelerator that the worker was given, as ``CUDA_VISIBLE_DEVICES`` names it.
+        repeats: What further evaluations of the architecture measured, with other seeds; None for
+            one that failed. `metrics` are those of the first one, and `feasible` is of the means.
+        again: Of a further evaluation itself, as a callback gets it, 1, 2, …; `query` is then that
+            of the first.
     """
 
     query: int
@@ -63,6 +69,13 @@ class Record:
     traceback: str = ""
     worker: int | None = None
     device: str = ""
+    repeats: tuple[Mapping[str, float] | None, ...] = ()
+    again: int = 0
+
+    @property
+    def results(self) -> tuple[Mapping[str, float] | None, ...]:
+        """The metrics of all evaluations, where there were several; else empty."""
+        return (self.metrics, *self.repeats) if self.repeats else ()
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON values: ``--json``, reports and result tables are made from it.
@@ -81,6 +94,7 @@ class Record:
             "traceback": self.traceback or None,
             "worker": self.worker,
             "device": self.device or None,
+            "repeats": [None if m is None else finite(m) for m in self.repeats] or None,
         }
         return {
             "query": self.query,
@@ -103,13 +117,18 @@ class Record:
         names = ("query", "feasible", "cost", "seconds", "optimizer_seconds", "stopped", "epochs",
                  "predicted", "kind", "traceback", "worker", "device")  # fmt: skip
         options = dict(plain["architecture"])
-        metrics = {n: math.nan if v is None else v for n, v in plain["metrics"].items()}
+        metrics = _read(plain["metrics"])
         return cls(
             architecture=Architecture(tuple(options), tuple(options.values())),
             metrics=None if "failed" in plain else metrics,
             reason=plain.get("failed") or plain.get("reason") or "",
+            repeats=tuple(None if m is None else _read(m) for m in plain.get("repeats", ())),
             **{name: plain[name] for name in names if name in plain},
         )
+
+
+def _read(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in metrics.items()}
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
@@ -141,7 +160,24 @@ class Best:
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        return self.record.metrics or {}
+        """Of several evaluations of the architecture the means."""
+        return mean_metrics(self.record.results or (self.record.metrics,)) or {}
+
+    @property
+    def evaluations(self) -> int:
+        """How many evaluations of the architecture succeeded."""
+        results = self.record.results or (self.record.metrics,)
+        return sum(result is not None for result in results)
+
+    @property
+    def deviations(self) -> Mapping[str, float]:
+        """Metric → its sample standard deviation over the evaluations; empty for a single one."""
+        found = {}
+        for name in self.metrics:
+            values = [r[name] for r in self.record.results if r is not None and name in r]
+            if len(values) > 1:
+                found[name] = statistics.stdev(values)
+        return found
 
     def build(self) -> nn.Module:
         """The untrained network, a plain ``nn.Module``."""

@@ -25,7 +25,7 @@ from optiproxy.search.warm_start import EarlierStudy, read_earlier
 from optiproxy.spaces import Space
 from optiproxy.study import _results
 from optiproxy.study._budget import Budget
-from optiproxy.study._checks import check_cheap_budget, check_evaluation
+from optiproxy.study._checks import check_cheap_budget, check_confirm, check_evaluation
 from optiproxy.study._folders import Folders
 from optiproxy.study._method import Method
 from optiproxy.study._notebook import Live, in_notebook
@@ -34,6 +34,7 @@ from optiproxy.study._session import run_session
 from optiproxy.study._storage.identity import (
     BUDGET,
     CHEAP_BUDGET,
+    CONFIRM,
     TIME_LIMIT,
     Identity,
     default_name,
@@ -258,6 +259,7 @@ class Study:
         *,
         cheap_budget: int | None = None,
         batch: int | None = None,
+        confirm: int | None = None,
         workers: int | None = None,
         executor: Executor | None = None,
         in_process: bool | None = None,
@@ -287,6 +289,11 @@ class Study:
                 run's, else ten times `budget`.
             batch: How many architectures are proposed at once, by default as many as the method
                 likes. One at a time uses each result for the next proposal, and costs more time.
+            confirm: How many evaluations of the budget, the last ones, are not queries: the few
+                architectures that may be the best are trained again with other seeds, and `best` is
+                the best by its mean. Stored with the study; by default an earlier run's, else 3 if
+                the task says that evaluations may be repeated (`Task`, ``noise="repeat"``) and the
+                budget is 20 or more, else 0.
             workers: How many evaluations run at once, each in a worker process that may die or hang
                 alone. By default one for each of the `gpus`; without them one evaluation runs at a
                 time, in this process.
@@ -323,6 +330,7 @@ class Study:
         kept = self._checked_cheap_budget(cheap_budget, budget)
         if batch is not None:
             whole_number("batch", batch)
+        repeats = check_confirm(self.task, confirm, self.confirm, budget)
         how = check_evaluation(
             self.task,
             hours=hours,
@@ -344,6 +352,8 @@ class Study:
         self._check_task()
         with storage_errors(self.storage):
             self._begin(budget, cheap_budget)
+            if confirm is not None:
+                self.optuna.set_user_attr(CONFIRM, confirm)
             if time_limit is not None:
                 self.optuna.set_user_attr(TIME_LIMIT, how.time_limit)
             finished = callback or (lambda record: None)
@@ -355,6 +365,7 @@ class Study:
                 budget=budget,
                 cheap_budget=kept,
                 batch=batch,
+                confirm=repeats,
                 workers=how,
                 hours=hours,
                 max_failures=max_failures,
@@ -555,6 +566,12 @@ class Study:
     def cheap_budget(self) -> int | None:
         """The cheap budget that the study was last given; None for the default."""
         kept: int | None = self.optuna.user_attrs.get(CHEAP_BUDGET)
+        return kept
+
+    @property
+    def confirm(self) -> int | None:
+        """How many evaluations repeat the best, as a run was last given it; None for default."""
+        kept: int | None = self.optuna.user_attrs.get(CONFIRM)
         return kept
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from optiproxy.tasks.evaluation import Evaluation, evaluation_seed
+from optiproxy.tasks.evaluation import Evaluation, evaluation_seed, repeated_seed
 from optiproxy.tasks.loading import Reference, evaluate, get, load
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.registry import TASKS
@@ -26,7 +26,7 @@ _TABLES = {
 
 __all__ = [
     "TASKS", "Evaluation", "Origin", "Reference", "Task", "evaluate", "evaluation_seed", "get",
-    "load",
+    "load", "repeated_seed",
 ]  # fmt: skip
 
 

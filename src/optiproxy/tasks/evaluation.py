@@ -49,6 +49,11 @@ class Evaluation:
     device: str = ""
 
 
+def repeated_seed(study_seed: int, again: int) -> int:
+    """In place of a study's seed, where an architecture is evaluated again: 1 the first time."""
+    return study_seed + (again << 32)
+
+
 def evaluation_seed(study_seed: int, arch: Architecture) -> int:
     """A training's seed, in 0…2^31-1: a function of the study's seed and the architecture."""
     digest = hashlib.sha256(f"{study_seed}:{arch.to_json()}".encode()).digest()

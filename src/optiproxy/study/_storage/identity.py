@@ -17,6 +17,7 @@ from optiproxy.tasks import Task
 ATTRIBUTE = PREFIX + "study"
 BUDGET = PREFIX + "budget"
 CHEAP_BUDGET = PREFIX + "cheap_budget"
+CONFIRM = PREFIX + "confirm"
 TIME_LIMIT = PREFIX + "time_limit"
 
 # Fields that do not decide which search it is.

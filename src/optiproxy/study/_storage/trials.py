@@ -5,6 +5,8 @@ is complete its values, and its metrics as user attributes. Its other attributes
 
 =========================== ====================================================================
 ``optiproxy:query``         the query's number, from 1; a repeated trial keeps it
+``optiproxy:again``         of a repeated evaluation of an architecture: 1 for its second one; it is
+                            no query, and its number comes after those of all queries before it
 ``optiproxy:epochs``        of a low-fidelity training; absent for a full one
 ``optiproxy:curve``         what the evaluator reported: pairs of an epoch and a value
 ``optiproxy:cost``          of a training that was stopped: the part of it that was spent
@@ -112,6 +114,11 @@ class StoredTrial:
         return epochs
 
     @property
+    def again(self) -> int:
+        """Of a repeated evaluation of its architecture 1, 2, …; 0 for the first."""
+        return int(self.attribute("again", 0))
+
+    @property
     def stopped(self) -> bool:
         """Whether its training was stopped early, behind the others."""
         return self.state is State.FAILED and self.attribute("cost") is not None
@@ -176,6 +183,7 @@ class StoredTrial:
             traceback=self.attribute("traceback", ""),
             worker=self.attribute("worker", {}).get("number"),
             device=self.attribute("worker", {}).get("device", ""),
+            again=self.again,
         )
 
 
@@ -326,6 +334,7 @@ class Trials:
         predicted: Sequence[float | None] | None = None,
         epochs: int | None = None,
         cut_from: int | None = None,
+        again: int = 0,
     ) -> None:
         """Queues a batch as queries `first`, `first` + 1, ….
 
@@ -337,6 +346,7 @@ class Trials:
                 model.
             epochs: Of low-fidelity trainings; None for full ones.
             cut_from: How many the method proposed, if the budget cut the batch.
+            again: Of a single architecture that is evaluated again: 1, 2, ….
         """
         share = seconds / len(archs)
         batch: dict[str, Any] | None = None
@@ -354,6 +364,7 @@ class Trials:
                 predicted=None if predicted is None else predicted[shift],
                 batch=batch if shift == 0 else None,
                 cut_from=cut_from if shift == 0 else None,
+                again=again or None,
             )
 
     def _repeat(self, trial: StoredTrial) -> None:
@@ -363,6 +374,7 @@ class Trials:
             trial.optimizer_seconds,
             epochs=trial.epochs,
             predicted=trial.predicted,
+            again=trial.again or None,
             repeats=trial.id,
         )
 
@@ -561,10 +573,10 @@ def duplicates(trials: Sequence[StoredTrial]) -> list[tuple[StoredTrial, StoredT
 
     A running or finished trial goes before a waiting one, then the earlier before the later.
     """
-    first: dict[tuple[Architecture, int | None], StoredTrial] = {}
+    first: dict[tuple[Architecture, int | None, int], StoredTrial] = {}
     for trial in sorted(trials, key=lambda t: (t.state is State.WAITING, t.id)):
-        first.setdefault((trial.architecture, trial.epochs), trial)
-    pairs = [(trial, first[trial.architecture, trial.epochs]) for trial in trials]
+        first.setdefault((trial.architecture, trial.epochs, trial.again), trial)
+    pairs = [(trial, first[trial.architecture, trial.epochs, trial.again]) for trial in trials]
     return [(t, other) for t, other in pairs if t.state is State.WAITING and other is not t]
 
 

@@ -13,7 +13,7 @@ from optiproxy.spaces import Architecture
 from optiproxy.study._workers.interrupts import Interrupts
 from optiproxy.study._workers.options import Workers
 from optiproxy.study._workers.processes import Processes, WorkerDied
-from optiproxy.tasks import Evaluation, Task
+from optiproxy.tasks import Evaluation, Task, repeated_seed
 from optiproxy.tasks.failures import DIED, kind_of, traceback_of
 
 Answer = Future[Evaluation | str]
@@ -31,8 +31,11 @@ class Pool(Protocol):
         epochs: int | None,
         medians: Medians,
         folder: Path | None = None,
+        again: int = 0,
     ) -> Answer:
         """Starts an evaluation of `epochs` epochs, or in full (None), with the query's folder.
+
+        Where an architecture is evaluated `again`, for the first time 1, it gets another seed.
 
         The future raises `WorkerDied` where the evaluation's own process died, and BrokenExecutor
         where the whole pool can't be used any more.
@@ -56,12 +59,17 @@ class InProcess:
         epochs: int | None,
         medians: Medians,
         folder: Path | None = None,
+        again: int = 0,
     ) -> Answer:
         future: Answer = Future()
         with self._interrupts.open():
             future.set_result(
                 self._task.query(
-                    arch, seed=self._seed, epochs=epochs, medians=medians, folder=folder
+                    arch,
+                    seed=repeated_seed(self._seed, again),
+                    epochs=epochs,
+                    medians=medians,
+                    folder=folder,
                 )
             )
         return future
@@ -84,12 +92,13 @@ class Borrowed:
         epochs: int | None,
         medians: Medians,
         folder: Path | None = None,
+        again: int = 0,
     ) -> Answer:
         try:
             job: Any = self._executor.submit(
                 self._task.query,
                 arch,
-                seed=self._seed,
+                seed=repeated_seed(self._seed, again),
                 epochs=epochs,
                 medians=medians,
                 folder=folder,

@@ -25,7 +25,7 @@ from optiproxy.spaces import Architecture
 from optiproxy.study._workers import process_tree, worker
 from optiproxy.study._workers.devices import environment
 from optiproxy.study._workers.threads import thread_limits
-from optiproxy.tasks import Evaluation, Task
+from optiproxy.tasks import Evaluation, Task, repeated_seed
 from optiproxy.tasks.failures import DEVICE, DIED, OUT_OF_MEMORY, TIME_LIMIT
 
 # A worker keeps what it has loaded, such as a data set; `loky` would take that for a leak of memory
@@ -240,6 +240,7 @@ class Processes:
         epochs: int | None,
         medians: Mapping[int, float],
         folder: Path | None = None,
+        again: int = 0,
     ) -> Future[Evaluation | str]:
         """Gives an evaluation to a worker that has none.
 
@@ -248,7 +249,8 @@ class Processes:
         """
         for one in self._workers:
             if one.idle:
-                return one.submit(arch, self._seed, epochs, medians, folder)
+                seed = repeated_seed(self._seed, again)
+                return one.submit(arch, seed, epochs, medians, folder)
         raise StudyError(f"workers: all {len(self._workers)} of them are evaluating")
 
     def close(self, *, kill: bool) -> None:

@@ -102,7 +102,7 @@ class Cell:
             method, proxy = split(self.method)
             with _warnings_name(where), suppress(_Spent):
                 study = Study(self.task, method=method, proxy=proxy, seed=self.seed)
-                study.run(self.budget, batch=self.batch, callback=clock)
+                study.run(self.budget, batch=self.batch, confirm=0, callback=clock)
         except OptiProxyError as error:
             raise type(error)(f"{where}: {error}") from None
         return provenance.marked(

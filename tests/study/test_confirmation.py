@@ -1,0 +1,158 @@
+"""The winner is confirmed: what may be the best is trained again with other seeds."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+import study_toys as toys
+
+import optiproxy as op
+from optiproxy.errors import InvalidValueError
+from optiproxy.study import Study
+
+
+def noisy(arch, seed):
+    """A large part of the value changes with the seed."""
+    quality = arch["depth"] + arch["width"] / 8
+    return {"val": quality + 2 * toys.score(arch, seed), "test": toys.score(arch, seed + 1)}
+
+
+def evaluations(study):
+    return [result["val"] for q in study.queries for result in q.results or (q.metrics,)]
+
+
+def test_the_last_evaluations_of_the_budget_repeat_what_may_be_the_best():
+    seen = []
+    study = Study(toys.task(noisy), method="random", seed=2)
+    study.run(16, confirm=4, callback=seen.append)
+    assert [record.query for record in study.queries] == list(range(1, 13))
+    repeated = [record for record in study.queries if record.repeats]
+    assert sum(len(record.repeats) for record in repeated) == 4
+    # Each evaluation has its own seed, so none is like another.
+    assert len(set(evaluations(study))) == 16
+    # A callback gets them as they come, under the number of the query.
+    assert [record.again > 0 for record in seen] == [False] * 12 + [True] * 4
+    assert {record.query for record in seen[12:]} == {record.query for record in repeated}
+
+
+def test_the_best_is_by_its_mean_and_told_with_its_deviation():
+    study = Study(toys.task(noisy), method="random", seed=2)
+    study.run(16, confirm=4)
+    best = study.best
+    assert best.record.repeats
+    values = [result["val"] for result in best.record.results]
+    assert best.evaluations == len(values) > 1
+    assert best.metrics["val"] == pytest.approx(statistics.mean(values))
+    assert best.deviations["val"] == pytest.approx(statistics.stdev(values))
+    assert best.record.metrics["val"] == values[0]
+    plain = best.record.plain()
+    assert [m["val"] for m in plain["repeats"]] == values[1:]
+    assert type(best.record).read(plain).repeats == best.record.repeats
+
+
+@pytest.mark.parametrize("stop", [5, 13, 14])
+def test_a_confirmation_goes_on_after_an_interruption(tmp_path, stop):
+    def interrupt(record):
+        if interrupt.left == 0:
+            raise KeyboardInterrupt
+        interrupt.left -= 1
+
+    interrupt.left = stop
+    whole = Study(toys.task(noisy), method="climber", seed=2)
+    whole.run(16, confirm=4)
+    place = tmp_path / "runs.journal"
+    study = Study(toys.task(noisy), method="climber", seed=2, storage=place)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(16, confirm=4, callback=interrupt)
+    again = Study(toys.task(noisy), method="climber", seed=2, storage=place)
+    again.run(16)  # How much is confirmed is stored.
+    assert [(q.architecture, q.results) for q in again.queries] == [
+        (q.architecture, q.results) for q in whole.queries
+    ]
+    assert again.best.architecture == whole.best.architecture
+
+
+def test_a_larger_budget_is_confirmed_anew():
+    study = Study(toys.task(noisy), method="climber", seed=2)
+    study.run(10, confirm=2)
+    assert len(study.queries) == 8
+    study.run(20)
+    assert len(study.queries) == 8 + 8
+    assert sum(len(q.repeats) for q in study.queries) == 2 + 2
+
+
+def test_a_space_that_is_used_up_is_confirmed():
+    space = op.spaces.Chain({"a": [1, 2, 3]})
+    task = op.Task("few", space, lambda arch, seed: arch["a"] + toys.score(arch, seed),
+                   objectives="x=max")  # fmt: skip
+    study = Study(task, method="random")
+    study.run(50, confirm=2)
+    assert len(study.queries) == 3
+    assert sum(len(q.repeats) for q in study.queries) == 2
+    assert any("the space is used up" in note for note in study.notes)
+
+
+def test_a_task_that_may_be_repeated_is_confirmed_by_default():
+    for noise, budget, repeats in (
+        ("repeat", 20, 3), ("repeat", 19, 0), (None, 20, 0), ("single", 20, 0),
+    ):  # fmt: skip
+        study = Study(toys.task(noisy, noise=noise), method="random")
+        study.run(budget)
+        assert sum(len(q.repeats) for q in study.queries) == repeats
+        assert len(study.queries) == budget - repeats
+
+
+def test_a_latency_is_measured_again_and_its_mean_decides():
+    """The first measurements meet the limit by chance; the second ones do not."""
+
+    def evaluate(arch, seed):
+        first = seed == op.tasks.evaluation_seed(0, arch)
+        return {"val": float(arch["depth"]), "test": 0.0, "ms": 4.9 if first else 6.0}
+
+    task = toys.task(evaluate, constraints={"ms": "<= 5"})
+    study = Study(task, method="random", seed=0)
+    study.run(12, confirm=3)
+    for record in study.queries:
+        assert record.feasible == (not record.repeats)
+    assert study.best is not None
+    assert not study.best.record.repeats
+
+
+def test_repeats_that_fail_are_kept_as_failures():
+    def evaluate(arch, seed):
+        if seed != op.tasks.evaluation_seed(0, arch):
+            raise op.EvaluationFailed("out of luck")
+        return {"val": toys.score(arch), "test": 0.0}
+
+    study = Study(toys.task(evaluate), method="random", seed=0)
+    study.run(10, confirm=3)
+    assert [m for q in study.queries for m in q.repeats] == [None] * 3
+    assert study.best.evaluations == 1
+
+
+@pytest.mark.slow
+def test_workers_confirm_after_all_queries_have_their_results(tmp_path):
+    study = Study(toys.task(noisy), method="random", seed=2, storage=tmp_path / "runs.journal")
+    study.run(16, confirm=4, workers=3)
+    assert len(study.queries) == 12
+    assert sum(len(q.repeats) for q in study.queries) == 4
+    assert len(set(evaluations(study))) == 16
+
+
+@pytest.mark.parametrize(
+    ("options", "confirm", "said"),
+    [
+        ({}, -1, "confirm: got -1"),
+        ({}, 20, "give less than the budget of 20"),
+        ({"noise": "none"}, 3, "the task has noise='none'"),
+        ({"objectives": ["val=max", "test=min"], "reported": []}, 3, "no single best"),
+    ],
+)
+def test_what_can_not_be_confirmed_is_said_before_any_query(options, confirm, said):
+    options = {"objectives": "val=max", **options}
+    task = op.Task("toy", toys.SPACE, noisy, **options)
+    study = Study(task, method="random")
+    with pytest.raises(InvalidValueError, match=said):
+        study.run(20, confirm=confirm)
+    assert not study.queries
