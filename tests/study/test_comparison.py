@@ -351,11 +351,11 @@ def test_every_query_keeps_its_architecture_cost_and_failure(here, tmp_path):
         arch = task.space.architecture(json.loads(row["architecture"]))
         assert task.space.architecture(row["text"]) == arch
         assert (row["failed"] is None) == (arch["norm"] is None)
-        assert row["cost"] == 1
+        assert row["query_cost"] == 1
         assert row["cpu_seconds"] >= 0
-        assert row["seconds"] >= 0
+        assert row["query_seconds"] >= 0
     assert [row["spent"] for row in rows] == 2 * list(range(1, 13))
-    assert {row["kind"] for row in rows} == {None, "oom", "nan"}
+    assert {row["failure_kind"] for row in rows} == {None, "oom", "nan"}
 
 
 def test_the_summary_has_what_validation_chose(here, tmp_path):
@@ -396,7 +396,7 @@ def test_at_equal_cost_cheap_queries_are_more(here, tmp_path):
     for method in ("random", "climber"):
         for seed in (0, 1):
             own = [r for r in rows if (r["method"], r["seed"]) == (method, seed)]
-            assert [r["cost"] for r in own] == [r["metric:cost"] for r in own]
+            assert [r["query_cost"] for r in own] == [r["cost"] for r in own]
             assert own[-1]["spent"] >= 100 > own[-2]["spent"]
     for row in found.summary:
         ends = [

@@ -31,7 +31,8 @@ from optiproxy.tasks import Task
 #: The columns of every row; the metrics follow, each under its own name.
 COLUMNS = (
     "task", "method", "seed", "query", "feasible", "best", "regret", "optimizer_seconds",
-    "cpu_seconds", "seconds", "cost", "spent", "failed", "kind", "architecture", "text",
+    "cpu_seconds", "query_seconds", "query_cost", "spent", "failed", "failure_kind", "architecture",
+    "text",
 )  # fmt: skip
 
 #: The cost of a query is its evaluation's duration.
@@ -142,11 +143,11 @@ class Cell:
             "regret": objective.sign * ((math.nan if optimum is None else optimum) - best),
             "optimizer_seconds": _of(rows, "optimizer_seconds", pa.float64()),
             "cpu_seconds": pa.array([cpu.get(row["query"]) for row in rows], pa.float64()),
-            "seconds": _of(rows, "seconds", pa.float64()),
-            "cost": pa.array(costs, pa.float64()),
+            "query_seconds": _of(rows, "seconds", pa.float64()),
+            "query_cost": pa.array(costs, pa.float64()),
             "spent": pa.array(spent, pa.float64()),
             "failed": _of(rows, "failed", pa.string()),
-            "kind": _of(rows, "kind", pa.string()),
+            "failure_kind": _of(rows, "kind", pa.string()),
             "architecture": _of(rows, "architecture", pa.string()),
             "text": _of(rows, "text", pa.string()),
         }
