@@ -25,10 +25,10 @@ def json_output(study: Study, budget: int) -> str:
         "seed": study.seed,
         "budget": budget,
         "queries": len(study.queries),
-        "best": None if best is None else _found(best),
+        "best": None if best is None else plain_best(best),
         "trajectory": [_entry(study, record) for record in study.queries],
         **dropped,
-        "pareto": [_found(found) for found in study.pareto],
+        "pareto": [plain_best(found) for found in study.pareto],
         "seconds": {name: round(value, 6) for name, value in asdict(study.seconds).items()},
     }
     return json.dumps(content, allow_nan=False, ensure_ascii=False)
@@ -43,5 +43,5 @@ def _entry(study: Study, record: Record) -> dict[str, Any]:
     return entry
 
 
-def _found(found: Best) -> dict[str, Any]:
+def plain_best(found: Best) -> dict[str, Any]:
     return {"architecture": dict(found.architecture), "metrics": finite(found.metrics)}

@@ -90,6 +90,41 @@ Failed queries count in the budget. Retried ones are evaluated in their place, b
 optiproxy resume or by the workers that run.
 """
 
+_NEW = """\
+Examples:
+
+  optiproxy new edge space.json --budget 50
+  optiproxy ask edge                          7 {"depth": 2, "width": 16}
+  optiproxy tell edge --json '{"id": 7, "metrics": {"accuracy": 0.93}}'
+  optiproxy status edge
+
+space.json:
+
+  {"space": {"kind": "chain", "choices": {"depth": [1, 2, 3], "width": [16, 32]}},
+   "objectives": {"accuracy": "max"}, "constraints": {"latency_ms": "<= 5"}}
+"""
+
+_ASK = """\
+Examples:
+
+  optiproxy ask edge
+  optiproxy ask edge -n 3 --lease 4h --json
+"""
+
+_TELL = """\
+Examples:
+
+  optiproxy tell edge --json '{"id": 7, "metrics": {"accuracy": 0.93}}'
+  echo '[{"id": 8, "failed": "killed", "kind": "oom"}]' | optiproxy tell edge --json -
+"""
+
+_RENEW = """\
+Examples:
+
+  optiproxy renew edge 7 8 --lease 2h
+  optiproxy release edge 9
+"""
+
 _EXPORT = """\
 Examples:
 
@@ -184,6 +219,46 @@ def make_app() -> App:
         name="retry",
         help="Has failed queries evaluated again.",
         help_epilogue=_RETRY,
+    )
+    app.command(
+        f"{commands}.new:new",
+        name="new",
+        help="Begins a search for your own programs to drive.",
+        help_epilogue=_NEW,
+    )
+    app.command(
+        f"{commands}.ask:ask",
+        name="ask",
+        help="Takes queries for your own program to evaluate.",
+        help_epilogue=_ASK,
+    )
+    app.command(
+        f"{commands}.tell:tell",
+        name="tell",
+        help="Stores what your own program found.",
+        help_epilogue=_TELL,
+    )
+    app.command(
+        f"{commands}.renew:renew",
+        name="renew",
+        help="Keeps queries that were asked for.",
+        help_epilogue=_RENEW,
+    )
+    app.command(
+        f"{commands}.release:release",
+        name="release",
+        help="Gives back queries that were asked for.",
+        help_epilogue=_RENEW,
+    )
+    app.command(
+        f"{commands}.status:status",
+        name="status",
+        help="How far a stored search is.",
+    )
+    app.command(
+        f"{commands}.mcp:mcp",
+        name="mcp",
+        help="Serves ask and tell to agents (MCP).",
     )
     app.command(
         f"{commands}.report:report",

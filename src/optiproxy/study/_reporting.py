@@ -141,6 +141,8 @@ def _command(trials: Trials, identity: Identity) -> str:
         ("cheap-budget", attributes.get(CHEAP_BUDGET)),
     ]
     words = ["optiproxy", "search", task.reference.text]
+    if task.reference.defined:  # Its queries are answered by other programs.
+        words[1:2] = ["new", trials.study.study_name]
     for name, value in options:
         words += [] if value is None else [f"--{name}", str(value)]
     # The earlier studies are stored with the study, but not where they came from.

@@ -1,0 +1,19 @@
+"""``optiproxy release``."""
+
+from __future__ import annotations
+
+
+def release(name: str, /, *ids: int, storage: str | None = None) -> int:
+    """Gives back queries that were asked for, so that another program gets them.
+
+    Args:
+        name: The study's name.
+        ids: Of the queries, as ask printed them.
+        storage: Where the study is stored; by default ./NAME.journal.
+    """
+    from optiproxy.cli._programs import opened
+    from optiproxy.cli._quiet_stdout import quiet_stdout
+
+    with quiet_stdout():  # A task file may print.
+        opened(name, storage).release(ids)
+    return 0

@@ -1,0 +1,22 @@
+"""``optiproxy renew``."""
+
+from __future__ import annotations
+
+
+def renew(name: str, /, *ids: int, lease: str = "1h", storage: str | None = None) -> int:
+    """Keeps queries that were asked for, so that no other program gets them.
+
+    Args:
+        name: The study's name.
+        ids: Of the queries, as ask printed them.
+        lease: How long they are yours, from now on: 90s, 5m, 2h.
+        storage: Where the study is stored; by default ./NAME.journal.
+    """
+    from optiproxy.cli._programs import opened
+    from optiproxy.cli._quiet_stdout import quiet_stdout
+
+    with quiet_stdout():  # A task file may print.
+        renewed = opened(name, storage).renew(ids, lease=lease)
+    for query in renewed:
+        print(query.id, query.plain()["until"])
+    return 0

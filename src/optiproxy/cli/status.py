@@ -1,0 +1,33 @@
+"""``optiproxy status``."""
+
+from __future__ import annotations
+
+
+def status(name: str, /, *, storage: str | None = None, json: bool = False) -> int:
+    """Says how far a stored search is, and what it found.
+
+    Args:
+        name: The study's name.
+        storage: Where the study is stored; by default ./NAME.journal.
+        json: Prints one JSON object, with the space and the queries that programs hold.
+    """
+    from json import dumps
+
+    from optiproxy.cli._programs import opened
+    from optiproxy.cli._programs import status as plain
+    from optiproxy.cli._quiet_stdout import quiet_stdout
+
+    with quiet_stdout():  # A task file may print.
+        study = opened(name, storage)
+        found = plain(study)
+    if json:
+        print(dumps(found, ensure_ascii=False))
+        return 0
+    over = sum(query["ended"] for query in found["asked"])
+    ended = f" ({over} of them past the end of their leases)" if over else ""
+    print(f"{name}: {found['queries']} of {found['budget']} queries, {found['failed']} failed")
+    print(f"held by programs: {len(found['asked'])}{ended}")
+    if study.best is not None:
+        print(f"best: query {study.best.query}, {study.best}, {dict(study.best.metrics)}")
+    print("done" if found["done"] else "not done")
+    return 0
