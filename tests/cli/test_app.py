@@ -123,6 +123,7 @@ def test_version(capsys):
         (["search", "mine.py"], "mine.py:task"),
         (["compare", "mine.py:table", "--methods", "random,randon"], "did you mean 'random'"),
         (["compare", "mine.py:table", "--seeds", "0"], "seeds"),
+        (["compare", "mine.py:table", "--report", "no/c.html"], "its folder does not exist"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_leaves_nothing(refused, folder, arguments, said):

@@ -43,8 +43,14 @@ def _comparison(seeds: int, tasks: int = 1, gain: float = 1.0) -> Comparison:
 @pytest.mark.slow
 def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     arguments = ["mine.py:table", "--methods", "random,local", "--seeds", "2", "--budget", "8"]
-    assert run(["compare", *arguments, "--out", "out", "--workers", "1"]) == 0
+    asked = ["--out", "out", "--workers", "1", "--report", "comparison.html"]
+    assert run(["compare", *arguments, *asked]) == 0
     out, err = capfd.readouterr()
+    page = (folder / "comparison.html").read_text("utf-8")
+    assert "random has the best mean rank" in page or "local has the best mean rank" in page
+    assert "optiproxy compare mine.py:table" in page
+    assert FEW in page
+    assert "comparison.html" in err
     names = {path.name for path in (folder / "out").iterdir()}
     assert names == {
         "cells", "results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -41,6 +42,7 @@ def compare(
     objective: list[str] | None = None,
     constraint: list[str] | None = None,
     out: Path = Path("comparison"),
+    report: Path | None = None,
     keep_stale: bool = False,
     format: Literal["text", "markdown", "latex"] = "text",
     workers: int | None = None,
@@ -73,6 +75,7 @@ def compare(
         constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes), on every task; may be
             repeated. An architecture that breaks it is never the best.
         out: A folder for the results, created if it is missing.
+        report: Writes all of it as one page too: comparison.html.
         keep_stale: Keeps searches that other code made, with a warning.
         format: Of the tables that are printed: text, markdown or latex.
         workers: How many searches run at once, each with one thread; by default one for each core.
@@ -82,11 +85,14 @@ def compare(
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from optiproxy import report, study
+    from optiproxy import report as reports
+    from optiproxy import study
     from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli.app import INTERRUPTED
     from optiproxy.hardware import cores
 
+    if report is not None:
+        reports.check_page(report)  # Before hours of searches.
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     shown = Progress(*columns, console=console, disable=not console.is_terminal)
@@ -127,17 +133,30 @@ def compare(
     over = {"by": comparison.by, "unit": "query" if cost is None else cost}
     for suffix in FIGURES:
         path = out / f"convergence.{suffix}"
-        report.convergence_figure(
+        reports.convergence_figure(
             comparison.results, path, fronts=comparison.references, start=comparison.start, **over
         )
         files.append(path)
         if comparison.ranks:
             path = out / f"ranks.{suffix}"
-            files.append(report.rank_figure(comparison.ranks, path, unit=comparison.unit))
+            files.append(reports.rank_figure(comparison.ranks, path, unit=comparison.unit))
+    if report is not None:
+        path = reports.comparison_report(
+            comparison.results,
+            reports.Analysis(comparison.summary, comparison.differences, comparison.ranks),
+            report,
+            statements=[*_claims(comparison), *_caution(comparison)],
+            run=json.loads((out / "run.json").read_text("utf-8")),
+            fronts=comparison.references,
+            by=comparison.by,
+            unit=comparison.unit,
+            start=comparison.start,
+        )
+        files.append(path)
     if format == "text":
         _print(comparison)
     else:
-        print(report.summary_table(comparison.summary, format, unit=comparison.unit), end="")
+        print(reports.summary_table(comparison.summary, format, unit=comparison.unit), end="")
     for path in files:
         print(path, file=sys.stderr)
     return 0
@@ -241,6 +260,14 @@ def _cell(row: SummaryRow, known: bool) -> tuple[str, str]:
 
 def statements(comparison: Comparison) -> Iterator[str]:
     """A line for each significant difference, the mean ranks, and a caution about few seeds."""
+    yield from _claims(comparison)
+    for budget in dict.fromkeys(row.budget for row in comparison.ranks):
+        rows = [row for row in comparison.ranks if row.budget == budget]
+        yield from _ranking(rows, comparison.unit)
+    yield from _caution(comparison)
+
+
+def _claims(comparison: Comparison) -> Iterator[str]:
     from optiproxy.report.analysis import NOT_SEPARATED
 
     differences = comparison.differences
@@ -251,10 +278,6 @@ def statements(comparison: Comparison) -> Iterator[str]:
         if not significant:
             yield f"{differences[0].method_a} does not differ significantly from any other method"
         yield "(p: exact signed-rank test on the same seeds, Holm's correction in each budget)"
-    for budget in dict.fromkeys(row.budget for row in comparison.ranks):
-        rows = [row for row in comparison.ranks if row.budget == budget]
-        yield from _ranking(rows, comparison.unit)
-    yield from _caution(comparison.summary, differences)
 
 
 def _difference(row: DifferenceRow, differences: Sequence[DifferenceRow], unit: str) -> str:
@@ -298,10 +321,11 @@ def _ranking(rows: Sequence[RankRow], unit: str) -> Iterator[str]:
         yield line(" by task", ranks, of)
 
 
-def _caution(summary: Sequence[SummaryRow], differences: Sequence[DifferenceRow]) -> Iterator[str]:
+def _caution(comparison: Comparison) -> Iterator[str]:
     from optiproxy.report.analysis import ALL
     from optiproxy.report.significance import ALPHA
 
+    summary, differences = comparison.summary, comparison.differences
     if min(row.seeds for row in summary) < FEW:
         yield (
             f"note: {_seeds(summary)}; figures from fewer than {FEW} seeds put the methods in "

@@ -1,6 +1,8 @@
 """Figures and statistics of finished searches, made from plain data alone."""
 
+from optiproxy.report._page import check_page
 from optiproxy.report.analysis import Analysis, DifferenceRow, RankRow, SummaryRow, analyse
+from optiproxy.report.comparison import comparison_report
 from optiproxy.report.convergence import convergence_figure
 from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.report.front import front_figure
@@ -18,6 +20,8 @@ __all__ = [
     "SummaryRow",
     "analyse",
     "bootstrap_interval",
+    "check_page",
+    "comparison_report",
     "convergence_figure",
     "diagnose",
     "front_figure",

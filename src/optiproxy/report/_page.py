@@ -67,6 +67,13 @@ def number(value: object) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.6g}"
 
 
+def short(value: float) -> str:
+    """A number of three digits."""
+    return (
+        "–" if not math.isfinite(value) else f"{value:.3g}" if abs(value) < 1e3 else f"{value:,.0f}"
+    )
+
+
 def change(value: float) -> str:
     """A difference with its sign and two digits."""
     sign = "+" if value > 0 else ""
@@ -96,5 +103,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(_text),
     )
-    environment.filters.update(number=number, time=durations.rounded, change=change, size=size)
+    environment.filters.update(
+        number=number, time=durations.rounded, change=change, size=size, short=short
+    )
     return environment
