@@ -18,6 +18,7 @@ from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.prior import Mean, Model
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
+from optiproxy.spaces.narrowed import WIDE, Narrowed
 
 # Random architectures that give each score its scale, and train the model that stands for the
 # scores where they are not computed.
@@ -92,11 +93,26 @@ class Scores(Model):
                 self.names = ()
             if not self.names:
                 return
-        self._computed.update(zip(_keys(rows), raw, strict=True))
+        #: Random architectures whose scores are computed, (B, C).
+        self.sample = rows
+        self._computed.update(zip(self._keys(rows), raw, strict=True))
         masked = np.where(np.isfinite(raw), raw, np.nan)
         self._mean, self._spread = np.nanmean(masked, 0), np.nanstd(masked, 0)
-        self._relaxed = GaussianProcess(space)
-        self._relaxed.fit(self._corners(rows), torch.from_numpy(self._standardised(raw)))
+        self._relaxed = None if space.sizes.max() > WIDE else self._fitted()
+
+    def _fitted(self) -> GaussianProcess:
+        """Predicts scores from those of the sample."""
+        raw = np.stack([self._computed[key] for key in self._keys(self.sample)])
+        gp = GaussianProcess(self._space)
+        gp.fit(self._corners(self.sample), torch.from_numpy(self._standardised(raw)))
+        return gp
+
+    def on(self, narrow: Narrowed) -> Scores:
+        """The same for the rows of a narrowed space, which keeps the options of the sample."""
+        other = copy(self)  # Both share what was computed.
+        other._space, other.sample = narrow, narrow.narrow(self.sample)
+        other._relaxed = other._fitted()
+        return other
 
     @property
     def computed_everywhere(self) -> bool:
@@ -142,13 +158,14 @@ class Scores(Model):
         """The scores of p (B, C, O), (B, F): predicted where p is relaxed."""
         if len(p) and bool((p.amax(-1) == 1).all()):
             return torch.from_numpy(self._at(p.argmax(-1).numpy()).clip(-LARGEST, LARGEST))
+        assert self._relaxed is not None, "a search reads a wide space narrowed"
         return self._relaxed.mean(p)
 
     def _at(self, rows: Indices) -> NDArray[np.float64]:
         """Standardised scores (B, F), not clipped; no NaN."""
         if self.computed_everywhere:
             self.keep(rows)
-        known = [self._computed.get(key, self._looked_at.get(key)) for key in _keys(rows)]
+        known = [self._computed.get(key, self._looked_at.get(key)) for key in self._keys(rows)]
         there = np.array([raw is not None for raw in known], dtype=bool)
         z = np.empty((len(rows), len(self.names)))
         if there.any():
@@ -156,8 +173,14 @@ class Scores(Model):
             z[there] = np.nan_to_num((raw - self._mean) / self._spread, nan=-LARGEST)
         if not there.all():
             with torch.no_grad():
-                z[~there] = self._relaxed.mean(self._corners(rows[~there])).numpy()
+                z[~there] = self._predicted(rows[~there]).numpy()
         return z
+
+    def _predicted(self, rows: Indices) -> Tensor:
+        if self._relaxed is None:
+            narrow = Narrowed(self._space, np.concatenate([self.sample, rows]))
+            return self.on(narrow)._predicted(narrow.narrow(rows))
+        return self._relaxed.mean(self._corners(rows))
 
     def _standardised(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         z = (raw - self._mean) / self._spread
@@ -165,7 +188,7 @@ class Scores(Model):
 
     def _missing(self, rows: Indices) -> dict[bytes, NDArray[np.float64]]:
         """The scores of those rows that `keep` has not computed."""
-        keys = _keys(rows)
+        keys = self._keys(rows)
         new = {key: i for i, key in enumerate(keys) if key not in self._computed}
         raw = self._raw(rows[list(new.values())])
         found = zip(new, raw, strict=True)
@@ -205,6 +228,12 @@ class Scores(Model):
                     f"it is the same for {len(raw)} random architectures; leave it out",
                 )  # fmt: skip
 
+    def _keys(self, rows: Indices) -> list[bytes]:
+        """Equal for equal architectures, whichever of its options a narrowed space has."""
+        if isinstance(self._space, Narrowed):
+            rows = self._space.widen(rows)
+        return [row.tobytes() for row in np.ascontiguousarray(rows, dtype=np.int64)]
+
     def _corners(self, rows: Indices) -> Tensor:
         return corners(self._space, torch.from_numpy(rows), torch.float64)
 
@@ -214,7 +243,3 @@ def check_features(features: object) -> None:
     functions = features.values() if isinstance(features, Mapping) else [features]
     if not all(map(callable, functions)):
         raise invalid("features", features, "give name → function of one architecture")
-
-
-def _keys(rows: Indices) -> list[bytes]:
-    return [row.tobytes() for row in np.ascontiguousarray(rows, dtype=np.int64)]

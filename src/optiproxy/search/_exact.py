@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -45,6 +46,12 @@ class Exact:
         self._values: dict[str, dict[Architecture, float]] = {name: {} for name in functions}
         # Metric → its first failure; empty once it gave a value.
         self._problems: dict[str, str] = {}
+
+    def on(self, space: Space) -> Exact:
+        """The same for the rows of another space of the same architectures."""
+        other = copy(self)  # both share the values
+        other._space = space
+        return other
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ queries may be lost to them: see `Favourites.trusted`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from scipy.stats import norm, rankdata
 from optiproxy.proxies.training_free import Scores
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
+from optiproxy.spaces.narrowed import Narrowed
 
 # Scores are computed for a random sample, then for neighbours of the best, for so many rounds.
 SAMPLE, CLIMBS, CLIMBED_FROM, NEIGHBOURS = 1000, 4, 5, 400
@@ -59,6 +61,14 @@ class Favourites:
         scores.keep(rows[np.unique(np.argsort(-self._votes(rows), axis=1)[:, :CANDIDATES])])
         self.rows: Indices = rows
         self.votes: NDArray[np.float64] = self._votes(rows)  # (V, B)
+
+    def on(self, narrow: Narrowed) -> Favourites:
+        """Those in a narrowed space."""
+        other = copy(self)
+        kept = narrow.keeps(self.rows)
+        other._scores = self._scores.on(narrow)
+        other.rows, other.votes = narrow.narrow(self.rows), self.votes[:, kept]
+        return other
 
     def trusted(self, known: Indices, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """The votes (V', B) of `rows` whose ranks of the queries and the results correlate.

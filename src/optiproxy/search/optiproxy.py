@@ -6,6 +6,7 @@ Lyu, Cui, Shi, Li, OptiProxy-NAS, https://arxiv.org/abs/2509.05656.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -35,6 +36,7 @@ from optiproxy.search.threads import single_threaded
 from optiproxy.search.warm_start import read_earlier
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
+from optiproxy.spaces.narrowed import WIDE, Narrowed
 
 N_INIT = 10
 # Small batches at first, when each result teaches much (docs/log.md); later those of the paper.
@@ -54,6 +56,9 @@ PROMOTED, PROMOTED_CANDIDATES = 5, 50
 # The ascent weights the log probability of meeting the limits by this plus the share of the last
 # five results that broke one. (The paper adapts its penalty, too.)
 LENIENT = 0.5
+# Of choices with thousands of options a round looks at those of the queries, of so many random
+# architectures, and of so many places in order on either side of the best.
+TRIED_OPTIONS, NEAR_OPTIONS = 256, 4
 # In a space of at most this size every architecture is a candidate.
 ENUMERATED = 3000
 # After so many queries without a new best the search has stalled, and one place in five goes to the
@@ -225,6 +230,54 @@ class OptiProxy(Optimizer):
 
     def _round(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
         """Chooses `n` rows with the models; `also` are in the batch already."""
+        if not self._is_wide:
+            return self._chosen(n, rng, also)
+        narrow = Narrowed(self.space, self._options_to_keep(also))
+        other = self._on(narrow)
+        rows = narrow.widen(other._chosen(n, rng, narrow.narrow(also)))
+        self._predicted = other._predicted
+        rows = self._without(rows[self.is_new(rows)], also)
+        if len(rows) < n:
+            more = self.random_new(n + len(rows) + len(also), rng)
+            rows = np.concatenate([rows, self._without(more, np.concatenate([rows, also]))])
+        return rows[:n]
+
+    @property
+    def _is_wide(self) -> bool:
+        return bool(self.space.sizes.max() > WIDE) and not isinstance(self.space, Narrowed)
+
+    def _options_to_keep(self, also: Indices) -> Indices:
+        """Rows, (B, C), whose options the models need: those that are known, near the best, tried.
+
+        Options that no query has had are alike to the models, but for their place in an order.
+        """
+        rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending), 0x0A5])
+        low = self.at_low_fidelity().rows if self._low else self.rows[:0]
+        known = [self.rows, self._pending_rows, also, low]
+        known += [study.rows for study in self._earlier_studies]
+        if self._scores is not None:
+            known += [self._scores.sample, self._favourites.candidates(len(self._known))]
+        best = self.rows[np.argsort(-self.scores(), kind="stable")[:INCUMBENTS]]
+        known += [_near_in_order(self.space, best), self.space.random_indices(TRIED_OPTIONS, rng)]
+        return np.concatenate(known)
+
+    def _on(self, narrow: Narrowed) -> OptiProxy:
+        """The same search on a space with fewer options."""
+        other = copy(self)
+        other.__dict__.pop("_earlier", None)
+        other.space, other.exact = narrow, self.exact.on(narrow)
+        other._rows = list(narrow.narrow(self.rows))
+        other._pending = list(narrow.narrow(self._pending_rows))
+        other._known = set(other.keys(np.concatenate([other.rows, other._pending_rows])))
+        other._earlier_studies = tuple(
+            replace(study, rows=narrow.narrow(study.rows)) for study in self._earlier_studies
+        )
+        if self._scores is not None:
+            other.__dict__["_scores"] = self._scores.on(narrow)
+            other.__dict__["_favourites"] = self._favourites.on(narrow)
+        return other
+
+    def _chosen(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         targets = self._targets()
         front = Front(targets) if len(self.objectives) > 1 else None
@@ -250,7 +303,7 @@ class OptiProxy(Optimizer):
         def opinions(rows: Indices) -> list[Opinion]:
             return self._opinions(rows, proxy, network, coarse, incumbents)
 
-        pending = np.array([*self._pending, *also], dtype=np.int64).reshape(-1, len(self.space))
+        pending = np.concatenate([self._pending_rows, also])
         if self._scores is not None and not self._scores.computed_everywhere:
             best, _ = self._selected(opinions, pending, candidates, SHORT_LIST * n, targets, rng)
             self._scores.look_at(np.concatenate([self.rows, pending, best]))
@@ -286,6 +339,10 @@ class OptiProxy(Optimizer):
         return rows[chosen], models[-1].posterior.mean[chosen, 0]
 
     # ---- its steps ----
+
+    @property
+    def _pending_rows(self) -> Indices:
+        return np.array(self._pending, dtype=np.int64).reshape(-1, len(self.space))
 
     def _first_rows(self, places: range) -> Indices:
         """New rows for the places that no model fills: those of the initial design.
@@ -452,7 +509,11 @@ class OptiProxy(Optimizer):
         useful = []
         for study in self._earlier_studies:
             y = targets_of(study.values, len(study.rows), self.objectives, self.constraints).y
-            model = Earlier(self.space, self._corners(study.rows), y)
+            space, rows = self.space, study.rows
+            if self._is_wide:
+                space = Narrowed(self.space, rows)
+                rows = space.narrow(rows)
+            model = Earlier(space, corners(space, torch.from_numpy(rows), torch.float64), y)
             if model.reliability[: len(self.objectives)].any():
                 useful.append(model)
         return useful
@@ -475,6 +536,20 @@ class OptiProxy(Optimizer):
 
     def _corners(self, rows: Indices) -> Tensor:
         return corners(self.space, torch.from_numpy(rows), torch.float64)
+
+
+def _near_in_order(space: Space, rows: Indices) -> Indices:
+    """Copies of rows (B, C) with the next options of all ordered choices on either side."""
+    copies = []
+    for step in range(-NEAR_OPTIONS, NEAR_OPTIONS + 1):
+        near = rows.copy()
+        for choice, (size, levels) in enumerate(zip(space.sizes, space.levels, strict=True)):
+            if not np.isnan(levels[0]):
+                order = levels[:size].argsort(kind="stable")
+                place = order.argsort()[rows[:, choice]] + step
+                near[:, choice] = order[place.clip(0, size - 1)]
+        copies.append(near)
+    return np.concatenate(copies)
 
 
 def _distance(rows: Indices, others: Indices) -> Indices:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces.architecture import Indices
 from optiproxy.spaces.base import Space
+from optiproxy.spaces.narrowed import WIDE, Narrowed
 
 SAMPLES = 64
 
@@ -53,6 +54,8 @@ def _found(part: Callable[[Space], Iterator[str]], space: Space) -> list[str]:
 
 
 def _graph(space: Space) -> Iterator[str]:
+    if space.sizes.max() > WIDE:  # a few of the options: the template is as large as their square
+        space = Narrowed(space, _sample(space))
     graph = space.graph
     c, o = space.mask.shape
     n, f = np.shape(graph.features)

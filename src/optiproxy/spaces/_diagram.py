@@ -18,7 +18,7 @@ from optiproxy.spaces.architecture import Indices
 
 # Beyond, rules are too entangled to be counted in a second or two; neighbours need tens of states.
 MAX_STATES = 5_000
-MAX_STEPS = 100_000
+MAX_STEPS = 150_000
 # So many states of a choice, drawn at random, are followed where there are too many.
 FOLLOWED = 64
 # Numbers of states, options and rows that are compared at a time.
@@ -64,23 +64,25 @@ class Diagram:
     def _forward(self, rules: Sequence[Expression]) -> list[NDArray[np.int64]]:
         rng = np.random.default_rng(0)
         level: dict[_State, int] = {frozenset(rules): 0}
-        tables = []
+        tables: list[NDArray[np.int64]] = []
         for choice in self._order:
+            options = self._options[choice]
+            few = len(level) <= MAX_STATES and len(level) * len(options) <= MAX_STEPS
+            self.is_exact &= few and len(self._known) <= MAX_STEPS
+            if not self.is_exact and len(level) > FOLLOWED:
+                kept = rng.choice(len(level), FOLLOWED, replace=False)
+                number = np.full(len(level) + 1, -1)  # the last one, -1, is for -1
+                number[kept] = np.arange(FOLLOWED)
+                tables[-1] = number[tables[-1]]
+                states = list(level)
+                level = {states[state]: i for i, state in enumerate(kept)}
             ahead: dict[_State, int] = {}
-            table = np.full((len(level), len(self._options[choice])), -1)
+            table = np.full((len(level), len(options)), -1)
             for state, row in level.items():
-                for option, value in enumerate(self._options[choice]):
+                for option, value in enumerate(options):
                     following = self._after(state, choice, value)
                     if following is not None:
                         table[row, option] = ahead.setdefault(following, len(ahead))
-            self.is_exact &= len(ahead) <= MAX_STATES and len(self._known) <= MAX_STEPS
-            if not self.is_exact and len(ahead) > FOLLOWED:
-                kept = rng.choice(len(ahead), FOLLOWED, replace=False)
-                number = np.full(len(ahead) + 1, -1)
-                number[kept] = np.arange(FOLLOWED)
-                table = number[table]  # the last entry, -1, is for -1
-                followed = list(ahead)
-                ahead = {followed[state]: i for i, state in enumerate(kept)}
             tables.append(table)
             level = ahead
         return tables

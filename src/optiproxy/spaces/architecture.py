@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,19 @@ class GraphTemplate:
     def shape(self) -> tuple[int, int]:
         """(N, F)."""
         return self.features.shape
+
+    def with_options(self, kept: Sequence[Indices]) -> GraphTemplate:
+        """The template with some options alone: `kept` numbers of each choice."""
+        most = max(map(len, kept))
+
+        def part(terms: NDArray[np.float32]) -> NDArray[np.float32]:
+            out = np.zeros((len(kept), most, *terms.shape[2:]), np.float32)
+            for choice, options in enumerate(kept):
+                out[choice, : len(options)] = terms[choice, options]
+            return out
+
+        edges = None if self.adjacency_terms is None else part(self.adjacency_terms)
+        return GraphTemplate(self.adjacency, self.features, part(self.feature_terms), edges)
 
 
 def option_index(name: str, value: Any, options: tuple[Option, ...]) -> int:

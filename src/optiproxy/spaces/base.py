@@ -103,6 +103,14 @@ class Space:
         """The graph encoding's template, with fixed N and F. Every subclass defines it."""
         raise NotImplementedError
 
+    def graph_with(self, kept: Sequence[Indices]) -> GraphTemplate:
+        """The template with some options alone: `kept` numbers of each choice, the first included.
+
+        A space of thousands of options gives it without the whole template, which is as large as
+        their square.
+        """
+        return self.graph.with_options(kept)
+
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
         """Paths from input to output, each a tuple of choice numbers: choices that interact."""
@@ -174,7 +182,9 @@ class Space:
         from optiproxy.spaces.drawing import template_drawing
 
         row = self.to_indices([arch])[0]
-        return (template_drawing(arch, row, self.graph, self.zero_options),)
+        graph = self.graph_with([np.unique([0, option]) for option in row])
+        zero = self.zero_options[np.arange(len(row)), [row * 0, row]].T
+        return (template_drawing(arch, (row > 0).astype(np.int64), graph, zero),)
 
     @property
     def can_build(self) -> bool:

@@ -161,13 +161,22 @@ class Chain(Space):
 
     @cached_property
     def graph(self) -> GraphTemplate:
-        n, o_max, f = len(self.sizes) + 2, int(self.sizes.max()), int(self.sizes.sum()) + 2
+        return self._chain(self.sizes)
+
+    def graph_with(self, kept: Sequence[Indices]) -> GraphTemplate:
+        if type(self).graph is not Chain.graph:
+            return super().graph_with(kept)
+        return self._chain(np.array([len(options) for options in kept]))
+
+    def _chain(self, sizes: Indices) -> GraphTemplate:
+        """The path of choices with so many options each."""
+        n, f = len(sizes) + 2, int(sizes.sum()) + 2
         adjacency = np.eye(n, k=1, dtype=np.float32)
         features = np.zeros((n, f), np.float32)
         features[0, 0] = features[-1, -1] = 1
-        terms = np.zeros((n - 2, o_max, n, f), np.float32)
-        offsets = 1 + np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        c, o = np.nonzero(self.mask)
+        terms = np.zeros((n - 2, int(sizes.max()), n, f), np.float32)
+        offsets = 1 + np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        c, o = np.nonzero(np.arange(sizes.max()) < sizes[:, None])
         terms[c, o, c + 1, offsets[c] + o] = 1
         return GraphTemplate(adjacency, features, terms)
 

@@ -248,12 +248,10 @@ class Conditional(Chain):
                 raise invalid(f"architecture: option of choice {name!r}", given[name], remedy)
         return given
 
-    @cached_property
-    def graph(self) -> GraphTemplate:
-        chain = super().graph
-        terms = chain.feature_terms.copy()
-        terms[[choice for choice, _ in self._conditions], 0] = 0
-        return GraphTemplate(chain.adjacency, chain.features, terms)
+    def _chain(self, sizes: Indices) -> GraphTemplate:
+        chain = super()._chain(sizes)
+        chain.feature_terms[[choice for choice, _ in self._conditions], 0] = 0
+        return chain
 
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:

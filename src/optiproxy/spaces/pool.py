@@ -196,6 +196,9 @@ class Pool(Space):
     def graph(self) -> GraphTemplate:
         return self.space.graph
 
+    def graph_with(self, kept: Sequence[Indices]) -> GraphTemplate:
+        return self.space.graph_with(kept)
+
     @cached_property
     def paths(self) -> tuple[tuple[int, ...], ...]:
         return self.space.paths
