@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from optiproxy.baselines import RandomSearch
@@ -58,3 +59,21 @@ def test_the_best_is_the_least_where_the_objective_is_minimised() -> None:
     opt.tell(opt.ask(3), [{"loss": 2.0}, {"loss": 1.0}, {"loss": 3.0}])
     assert opt.best is not None
     assert opt.best.metrics == {"loss": 1.0}
+
+
+def test_a_history_that_goes_on_is_restored_as_a_new_one_is() -> None:
+    rng = np.random.default_rng(0)
+    archs = CELL.sample(12, seed=1)
+    opt = RandomSearch(CELL, SCORE, seed=3)
+    pairs: list[Any] = [(arch, {"score": float(i)}) for i, arch in enumerate(archs)]
+    for _ in range(40):
+        pairs[rng.integers(12)][1]["score"] = float(rng.integers(100))  # The same mapping.
+        start, size = rng.integers(2), rng.integers(12)
+        opt.distinct = bool(rng.integers(5))
+        opt.restore(pairs[start:size], [archs[size]])
+        anew = RandomSearch(CELL, SCORE, seed=3, distinct=opt.distinct)
+        anew.restore(pairs[start:size], [archs[size]])
+        assert opt.queries == anew.queries
+        assert (opt.rows == anew.rows).all()
+        assert opt.ask(2) == anew.ask(2)
+        opt.tell([archs[-1]], [1.0])  # A history of its own is replaced.

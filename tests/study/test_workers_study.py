@@ -12,7 +12,7 @@ import worker_toys as toys
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.study import Study
-from optiproxy.study._storage.trials import State
+from optiproxy.study._storage.stored_trial import State
 from optiproxy.study._workers import options
 
 

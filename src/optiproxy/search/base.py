@@ -7,6 +7,7 @@ rebuilt from its history therefore continues exactly like the uninterrupted one.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from abc import ABC, abstractmethod
@@ -142,6 +143,11 @@ class Optimizer(ABC):
         self._known: set[bytes] = set()
         self._places: dict[bytes, int] = {}  # Of each evaluated network among the queries.
         self._low: list[tuple[Mapping[str, object], Result]] = []
+        self._keys: list[bytes] = []  # Of the rows.
+        # What the last `restore` read, of which the first queries are, and whether `distinct` then.
+        self._restored: list[tuple[Mapping[str, object], Result]] = []
+        self._restored_distinct = self.distinct
+        self._averages = False  # Whether a query has the mean of several results.
 
     # ---- the protocol ----
 
@@ -214,8 +220,10 @@ class Optimizer(ABC):
             place = self._places.setdefault(key, len(self._queries))
             if place == len(self._queries):
                 self._rows.append(row)
+                self._keys.append(key)
                 self._queries.append(query)
             else:
+                self._averages = True
                 self._queries[place] = self._averaged(self._queries[place], query)
 
     def restore(
@@ -227,6 +235,9 @@ class Optimizer(ABC):
     ) -> None:
         """Replaces the whole state by a history, in its order, and by the pending architectures.
 
+        What the last history began with and this one too is kept as it is, which saves the time of
+        reading it again.
+
         Args:
             evaluated: Architectures with their results.
             pending: Architectures whose results are still to come.
@@ -234,12 +245,35 @@ class Optimizer(ABC):
                 is learnt. They are not in the history: `ask` may propose the same architectures.
         """
         self._low = list(low)
-        self._rows, self._queries, self._pending, self._known = [], [], [], set()
-        self._places = {}
         pairs = list(evaluated)
-        self.tell([arch for arch, _ in pairs], [result for _, result in pairs])
+        same = self._unchanged(pairs)
+        # Copies, since another optimiser may have the same lists.
+        self._restored = self._restored[:same]
+        self._rows, self._keys = self._rows[:same], self._keys[:same]
+        self._queries, self._pending = self._queries[:same], []
+        self._known = set(self._keys)
+        self._places = {key: place for place, key in enumerate(self._keys)}
+        self._averages = False
+        self.tell([arch for arch, _ in pairs[same:]], [result for _, result in pairs[same:]])
+        self._restored_distinct = self.distinct
+        self._restored += [
+            (arch, dict(result) if isinstance(result, Mapping) else result)
+            for arch, result in pairs[same:]
+        ]
         self._pending = list(self.space.to_indices(self.space.architectures(pending)))
         self._known.update(self.keys(np.array(self._pending).reshape(-1, len(self.space))))
+
+    def _unchanged(self, pairs: Sequence[tuple[Mapping[str, object], Result]]) -> int:
+        """How many of the first `pairs` the last `restore` has read already."""
+        same = 0
+        # Values may be arrays, which can't always be compared.
+        with contextlib.suppress(ValueError, TypeError, RuntimeError):
+            for (arch, result), (known, read) in zip(pairs, self._restored, strict=False):
+                if arch is not known or result != read:
+                    break
+                same += 1
+        as_they_are = self._restored_distinct == self.distinct and not self._averages
+        return same if as_they_are else 0
 
     @abstractmethod
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:

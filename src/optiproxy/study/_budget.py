@@ -17,7 +17,7 @@ from typing import NamedTuple
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
 from optiproxy.study._curve_prediction import CurvePrediction
-from optiproxy.study._storage.trials import State, StoredTrial
+from optiproxy.study._storage.stored_trial import State, StoredTrial
 from optiproxy.tasks import Task
 from optiproxy.tasks.failures import DEVICE
 
@@ -84,7 +84,7 @@ class Budget:
         left = self._left(begun)
         taken = []
         for trial in waiting:
-            left -= self._cost(trial)
+            left -= trial.spent
             if left < -_ROUNDING:
                 break
             taken.append(trial)
@@ -238,12 +238,7 @@ class Budget:
         return min(self._confirm - made, self._full(trials))
 
     def _left(self, trials: Iterable[StoredTrial]) -> float:
-        return self.trainings - sum(map(self._cost, trials))
-
-    def _cost(self, trial: StoredTrial) -> float:
-        # What was dropped untrained costs no training; a repeat always does, or it had no end.
-        dropped = trial.state is State.DROPPED and not trial.again
-        return 0.0 if dropped else trial.cost(self._task)
+        return self.trainings - sum(trial.spent for trial in trials)
 
 
 def _widened(design: int, queries: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from optiproxy.metrics import is_feasible
-from optiproxy.study._storage.trials import State, StoredTrial
+from optiproxy.study._storage.stored_trial import State, StoredTrial
 from optiproxy.tasks import Task
 
 # The least number of finished trainings for a median (Optuna's pruner has the same default).
@@ -57,8 +57,8 @@ class CurvePrediction:
 
     def metrics(self, trial: StoredTrial) -> dict[str, float] | None:
         """The metrics that a method learns of a query, measured or predicted; None if it failed."""
-        if trial.metrics is not None:
-            return self._task.visible(trial.metrics)
+        if trial.visible is not None:
+            return trial.visible
         epoch, value = next(reversed(trial.curve), (0, math.nan))
         if not trial.stopped or epoch not in self._pairs:
             return None

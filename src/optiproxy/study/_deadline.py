@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable
 
-from optiproxy.study._storage.trials import State, StoredTrial
+from optiproxy.study._storage.stored_trial import State, StoredTrial
 
 # The share of the evaluations so far that would have to fit. The longest one of all may be an
 # exception (a busy disk), and the median fails to fit half of the time.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from optiproxy.errors import invalid
 from optiproxy.study._results import noisy, pareto, ranked, recorded
-from optiproxy.study._storage.trials import StoredTrial
+from optiproxy.study._storage.stored_trial import StoredTrial
 from optiproxy.tasks import Task
 
 # Of noisy evaluations so many of the best are kept: which of them is the best turns out in the end.

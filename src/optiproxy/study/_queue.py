@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
 from optiproxy.study._budget import Budget
-from optiproxy.study._storage.trials import State, StoredTrial, Trials, duplicates
+from optiproxy.study._storage.stored_trial import State, StoredTrial
+from optiproxy.study._storage.trials import Trials, duplicates
 
 
 class Queue:

@@ -12,7 +12,8 @@ from optiproxy.errors import OptiProxyError, invalid, unknown
 from optiproxy.metrics import mean_metrics
 from optiproxy.search.estimates import estimates
 from optiproxy.spaces import Architecture
-from optiproxy.study._storage.trials import State, StoredTrial, Trials
+from optiproxy.study._storage.stored_trial import State, StoredTrial
+from optiproxy.study._storage.trials import Trials
 from optiproxy.study.records import Best, Record, Seconds
 from optiproxy.tasks import Task
 

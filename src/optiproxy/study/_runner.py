@@ -19,7 +19,8 @@ from optiproxy.study._deadline import Deadline
 from optiproxy.study._folders import Folders
 from optiproxy.study._queue import Queue
 from optiproxy.study._storage.lease import DURATION
-from optiproxy.study._storage.trials import State, StoredTrial, Trials
+from optiproxy.study._storage.stored_trial import State, StoredTrial
+from optiproxy.study._storage.trials import Trials
 from optiproxy.study._workers.interrupts import Interrupts
 from optiproxy.study._workers.options import Workers
 from optiproxy.study._workers.pool import Answer, Pool, result

@@ -25,7 +25,8 @@ from optiproxy.study._budget import Budget
 from optiproxy.study._queue import Queue
 from optiproxy.study._session import ACTIVE, active
 from optiproxy.study._storage.lease import Lease
-from optiproxy.study._storage.trials import State, StoredTrial, Trials
+from optiproxy.study._storage.stored_trial import State, StoredTrial
+from optiproxy.study._storage.trials import Trials
 from optiproxy.tasks import Evaluation, evaluation_seed
 from optiproxy.tasks.failures import MISTAKE
 

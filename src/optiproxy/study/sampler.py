@@ -25,7 +25,7 @@ from optiproxy.search import Optimizer
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Chain, Conditional, Space
 from optiproxy.spaces.base import is_number
-from optiproxy.study._storage.trials import PREFIX
+from optiproxy.study._storage.stored_trial import PREFIX
 
 #: The whole proposal, written before the objective suggests its first choice, so that other
 #: processes know what is pending.

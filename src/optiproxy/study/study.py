@@ -40,7 +40,8 @@ from optiproxy.study._storage.identity import (
     default_name,
 )
 from optiproxy.study._storage.open import Storage, open_storage, quiet, shown, storage_errors
-from optiproxy.study._storage.trials import State, Trials
+from optiproxy.study._storage.stored_trial import State
+from optiproxy.study._storage.trials import Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
 from optiproxy.study._storage.warm_start import keep_earlier
 from optiproxy.study._stored import bounded, found_again, stored_identity

@@ -11,7 +11,7 @@ import optuna
 
 from optiproxy import proxies
 from optiproxy.errors import StudyError
-from optiproxy.study._storage.trials import PREFIX
+from optiproxy.study._storage.stored_trial import PREFIX
 from optiproxy.tasks import Task
 
 ATTRIBUTE = PREFIX + "study"

@@ -1,190 +1,25 @@
-"""The history of a search as Optuna stores it: one trial for each query, and nothing else.
-
-A trial has its parameters from the start, so that other processes know what is pending, and once it
-is complete its values, and its metrics as user attributes. Its other attributes:
-
-=========================== ====================================================================
-``optiproxy:query``         the query's number, from 1; a repeated trial keeps it
-``optiproxy:again``         of a repeated evaluation of an architecture: 1 for its second one; it is
-                            no query, and its number comes after those of all queries before it
-``optiproxy:epochs``        of a low-fidelity training; absent for a full one
-``optiproxy:curve``         what the evaluator reported: pairs of an epoch and a value
-``optiproxy:cost``          of a training that was stopped: the part of it that was spent
-``optiproxy:known``         of such a training: the metrics that were known before it
-``optiproxy:cut_from``      on the first trial of a batch that the budget cut: its size before
-``optiproxy:ask_seconds``   its share of the time it took to propose it
-``optiproxy:predicted``     the first objective as the method's model predicted it, if it has one
-``optiproxy:batch``         on the first trial of a batch: the whole batch, so that a batch whose
-                            writer was killed half-way can be completed as it was
-``optiproxy:owner:RUN``     the lease of a run that evaluates it or tried to; null once that run
-                            knows that another one was faster
-``optiproxy:seconds``       of the evaluation, and of the session since its last result
-``optiproxy:measured``      how a metric was measured, if the evaluator reported it: device, …
-``optiproxy:feasible``      where there are constraints
-``optiproxy:worker``        the number, the device and the host of the worker that evaluated it
-``optiproxy:failed``        state FAIL: why the evaluation failed
-``optiproxy:kind``          of such a failure: see `optiproxy.tasks.failures`
-``optiproxy:traceback``     of such a failure: the evaluator's
-``optiproxy:dropped``       state PRUNED: which limit its cheap metrics break; it was not trained
-                            and counts only in the budget of measurements
-``optiproxy:interrupted``   state PRUNED (FAIL in older studies), so that dashboards show no
-                            failure: what ended its process; it is no query, it is repeated
-``optiproxy:died``          of such an interruption: the evaluation ended its own process
-``optiproxy:repeats``       the number of the interrupted or failed trial that this one repeats
-``optiproxy:duplicate``     state PRUNED, as above: two processes proposed the same at once; it is
-                            no query
-=========================== ====================================================================
-"""
+"""Reads and writes the queries of a study."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-from optiproxy.metrics import RESERVED, is_feasible
+from optiproxy.metrics import is_feasible
 from optiproxy.spaces import Architecture
+from optiproxy.study._storage.history import History
 from optiproxy.study._storage.lease import Lease
-from optiproxy.study.records import Record
+from optiproxy.study._storage.stored_trial import LEASE, PREFIX, State, StoredTrial, read_trial
 from optiproxy.tasks import Evaluation, Task
-
-PREFIX = RESERVED
-_LEASE = PREFIX + "owner:"
 
 #: The reason of an interruption by Ctrl-C.
 STOPPED = "stopped while it ran"
-
-
-class State(Enum):
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    DROPPED = "dropped"
-    INTERRUPTED = "interrupted"
-    DUPLICATE = "duplicate"
-
-
-@dataclass(frozen=True)
-class StoredTrial:
-    """One trial as read from the storage.
-
-    Attributes:
-        frozen: Optuna's.
-        state: Ours.
-        number: Of the proposal, from 1; a repeated trial keeps it.
-        architecture: Its parameters.
-        leases: Of the runs that evaluate it or tried to.
-        metrics: What was measured; None if it failed or has no result yet.
-    """
-
-    frozen: FrozenTrial
-    state: State
-    number: int
-    architecture: Architecture
-    leases: tuple[Lease, ...] = ()
-    metrics: dict[str, float] | None = None
-
-    @property
-    def id(self) -> int:
-        """Optuna's number of it in the study: a repeated trial has another one."""
-        return int(self.frozen.number)
-
-    @property
-    def finished(self) -> bool:
-        """Whether it has its result, from which the optimiser learns."""
-        return self.state in (State.DONE, State.FAILED, State.DROPPED)
-
-    @property
-    def counted(self) -> bool:
-        """Whether it is a finished query: trained or failed, not dropped untrained."""
-        return self.state in (State.DONE, State.FAILED)
-
-    @property
-    def epochs(self) -> int | None:
-        """Of a low-fidelity training; None for a full one."""
-        epochs: int | None = self.attribute("epochs")
-        return epochs
-
-    @property
-    def again(self) -> int:
-        """Of a repeated evaluation of its architecture 1, 2, …; 0 for the first."""
-        return int(self.attribute("again", 0))
-
-    @property
-    def stopped(self) -> bool:
-        """Whether its training was stopped early, behind the others."""
-        return self.state is State.FAILED and self.attribute("cost") is not None
-
-    @property
-    def curve(self) -> Sequence[tuple[int, float]]:
-        """The learning curve that the evaluator reported: (epoch, value)."""
-        curve: Sequence[tuple[int, float]] = self.attribute("curve", ())
-        return curve
-
-    @property
-    def cut_from(self) -> int | None:
-        """On the first trial of a batch that the budget cut: the size of the batch before."""
-        size: int | None = self.attribute("cut_from")
-        return size
-
-    @property
-    def optimizer_seconds(self) -> float:
-        return float(self.attribute("ask_seconds", 0.0))
-
-    @property
-    def predicted(self) -> float | None:
-        """The first objective as the method's model predicted it."""
-        value: float | None = self.attribute("predicted")
-        return value
-
-    @property
-    def seconds(self) -> float:
-        """Duration of the evaluation; 0 before it has finished."""
-        return float(self.attribute("seconds", {}).get("evaluation", 0.0))
-
-    @property
-    def kind(self) -> str:
-        """The kind of its failure; empty if it did not fail."""
-        return str(self.attribute("kind", "")) if self.state is State.FAILED else ""
-
-    def cost(self, task: Task) -> float:
-        """What it costs of the budget, in full trainings."""
-        return task.cost(self.epochs) * float(self.attribute("cost", 1.0))
-
-    def attribute(self, name: str, default: Any = None) -> Any:
-        return self.frozen.user_attrs.get(PREFIX + name, default)
-
-    def record(self, query: int, task: Task) -> Record:
-        """The public form, as query number `query`."""
-        metrics = self.metrics
-        failed = self.attribute("failed", "marked as failed from outside")
-        return Record(
-            query=query,
-            architecture=self.architecture,
-            metrics=metrics,
-            feasible=metrics is not None and task.feasible(metrics),
-            reason=failed if metrics is None else self.attribute("dropped", ""),
-            seconds=self.seconds,
-            optimizer_seconds=self.optimizer_seconds,
-            measured=self.attribute("measured", {}),
-            epochs=self.epochs,
-            cost=self.cost(task),
-            stopped=self.stopped,
-            predicted=self.predicted,
-            kind=self.kind,
-            traceback=self.attribute("traceback", ""),
-            worker=self.attribute("worker", {}).get("number"),
-            device=self.attribute("worker", {}).get("device", ""),
-            again=self.again,
-        )
 
 
 class Trials:
@@ -212,13 +47,12 @@ class Trials:
         self._distributions: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(options) for name, options in task.space.choices.items()
         }
-        self._final: dict[int, StoredTrial] = {}  # Finished trials never change again.
-        self._whole: set[int] = set()  # Batches that were seen to be complete.
+        self._history = History(storage, self._study_id, task)
 
     def begin(self, run: str) -> None:
         """From now on queries are taken in the name of `run`, which no other run has."""
         self._lease = Lease.of_this_process(run)
-        self._lease_key = _LEASE + run
+        self._lease_key = LEASE + run
 
     def name_objectives(self) -> None:
         """Names the objectives for dashboards, in a study that does not name them yet."""
@@ -231,45 +65,8 @@ class Trials:
 
     def read(self) -> list[StoredTrial]:
         """Every query that counts, by its number: one trial each, the interrupted ones left out."""
-        return _counting(self._all())
-
-    def _all(self) -> list[StoredTrial]:
-        trials = []
-        for frozen in self.storage.get_all_trials(self._study_id, deepcopy=False):
-            trial = self._final.get(frozen.number)
-            if trial is None:
-                if PREFIX + "query" not in frozen.user_attrs:
-                    continue  # Not ours: somebody queued it in the dashboard.
-                trial = self._stored(frozen)
-                if frozen.state.is_finished():
-                    self._final[frozen.number] = trial
-            trials.append(trial)
-        return trials
-
-    def _stored(self, frozen: FrozenTrial) -> StoredTrial:
-        attributes = frozen.user_attrs
-        trial = StoredTrial(
-            frozen,
-            _state(frozen),
-            attributes[PREFIX + "query"],
-            self.task.space.architecture(frozen.params),
-            tuple(
-                lease
-                for name, value in attributes.items()
-                if name.startswith(_LEASE) and (lease := Lease.read(value)) is not None
-            ),
-        )
-        if trial.state not in (State.DONE, State.DROPPED):
-            return trial
-        values = frozen.values if trial.state is State.DONE else ()
-        metrics = {
-            objective.metric: float(value)
-            for objective, value in zip(self.task.objectives, values, strict=False)
-        }
-        for name, value in attributes.items():
-            if not name.startswith(PREFIX) and isinstance(value, int | float):
-                metrics.setdefault(name, float(value))
-        return replace(trial, metrics=metrics)
+        self._history.refresh()
+        return list(self._history.counting)
 
     # ---- after a crash ----
 
@@ -282,38 +79,40 @@ class Trials:
         Returns:
             What `read` returns; a query that was interrupted is waiting again in it.
         """
-        trials = self._all()
         active = set(active)
-        changed = False
-        for trial in trials:
-            if trial.state is State.RUNNING and all(_is_over(o, active) for o in trial.leases):
-                who = " or ".join(map(str, trial.leases)) or "its process"
-                self.interrupt(trial, f"{who} ended while it ran")
-                changed = True
-        trials = self._all() if changed else trials
-        repeated = {trial.attribute("repeats") for trial in trials}
-        for trial in trials:
-            if trial.state is State.INTERRUPTED and trial.id not in repeated:
-                self._repeat(trial)
-                changed = True
-        written = {(trial.number, trial.architecture) for trial in trials}
-        for trial in trials:
-            batch = trial.attribute("batch")
-            if batch is None or trial.id in self._whole:
-                continue
-            writer = Lease.read(batch["owner"])
-            if writer is not None and not _is_over(writer, active):
-                continue  # Another process is writing it; this run's own batches are complete.
-            predicted = batch.get("predicted") or [None] * len(batch["rows"])
-            rows = self._batch(trial.number, batch["rows"])
-            for (query, arch), value in zip(rows, predicted, strict=True):
-                if (query, arch) not in written:
-                    self._add(
-                        query, arch, trial.optimizer_seconds, epochs=trial.epochs, predicted=value
-                    )
-                    changed = True
-            self._whole.add(trial.id)
-        return _counting(self._all() if changed else trials)
+        history = self._history
+        history.refresh()
+        abandoned = [
+            trial
+            for trial in history.running()
+            if all(_is_over(lease, active) for lease in trial.leases)
+        ]
+        for trial in abandoned:
+            who = " or ".join(map(str, trial.leases)) or "its process"
+            self.interrupt(trial, f"{who} ended while it ran")
+        if abandoned:
+            history.refresh()
+        for trial in history.unrepeated():
+            self._repeat(trial)
+        for trial in history.batches():
+            self._complete(trial, active)
+        return self.read()
+
+    def _complete(self, first: StoredTrial, active: set[str]) -> None:
+        """Writes what is missing of a batch whose writer was killed."""
+        batch = first.batch or {}
+        writer = Lease.read(batch["owner"])
+        if writer is not None and not _is_over(writer, active):
+            return  # Another process is writing it; this run's own batches are complete.
+        written = {(t.number, t.architecture) for t in self._history.by_id.values()}
+        predicted = batch.get("predicted") or [None] * len(batch["rows"])
+        rows = self._batch(first.number, batch["rows"])
+        for (query, arch), value in zip(rows, predicted, strict=True):
+            if (query, arch) not in written:
+                self._add(
+                    query, arch, first.optimizer_seconds, epochs=first.epochs, predicted=value
+                )
+        self._history.complete(first)
 
     def _batch(
         self, first: int, rows: Sequence[Sequence[int]]
@@ -391,7 +190,8 @@ class Trials:
 
     def by_id(self) -> dict[int, StoredTrial]:
         """Every trial by its id, also those that do not count."""
-        return {trial.id: trial for trial in self._all()}
+        self._history.refresh()
+        return dict(self._history.by_id)
 
     def take(self, trial: StoredTrial) -> bool:
         """Whether this run got a waiting query; False if another process was faster."""
@@ -416,7 +216,7 @@ class Trials:
         Raises:
             UpdateFinishedTrialError: It has ended.
         """
-        key = _LEASE + lease.run
+        key = LEASE + lease.run
         self.storage.set_trial_user_attr(trial.frozen._trial_id, key, lease.to_json())
 
     def hand_over(self, trial: StoredTrial, lease: Lease) -> None:
@@ -441,8 +241,8 @@ class Trials:
             UpdateFinishedTrialError: It has ended.
         """
         self.renew(trial)
-        now = self._stored(self.storage.get_trial(trial.frozen._trial_id))
-        others = [o for o in now.leases if not o.timed and o.run != self._lease.run]
+        now = read_trial(self.storage.get_trial(trial.frozen._trial_id), self.task)
+        others = [o for o in (now or trial).leases if not o.timed and o.run != self._lease.run]
         if all(_is_over(other, active) for other in others):
             return True
         self.let_go(trial)
@@ -494,7 +294,7 @@ class Trials:
             if not self.storage.get_trial(trial_id).state.is_finished():
                 raise
             return None
-        return self._stored(self.storage.get_trial(trial_id))
+        return read_trial(self.storage.get_trial(trial_id), self.task)
 
     def _write_metrics(self, trial_id: int, metrics: dict[str, float]) -> None:
         for name, value in metrics.items():
@@ -525,14 +325,14 @@ class Trials:
 
     def deaths(self, trial: StoredTrial) -> int:
         """How often the query ended its process since it was proposed or retried."""
-        every = {t.id: t for t in self._all()}
-        count, earlier = 0, trial.attribute("repeats")
+        self._history.refresh()
+        count, earlier = 0, trial.repeats
         while earlier is not None:
-            before = every[earlier]
+            before = self._history.by_id[earlier]
             if before.state is State.FAILED:
                 break
             count += bool(before.attribute("died"))
-            earlier = before.attribute("repeats")
+            earlier = before.repeats
         return count
 
     def retry(self, trial: StoredTrial) -> None:
@@ -554,13 +354,14 @@ class Trials:
 
     def interruptions(self, trial: StoredTrial) -> int:
         """How often the search ended while a query ran; Ctrl-C does not count."""
+        self._history.refresh()
         query = (trial.number, trial.architecture)
         return sum(
             t.state is State.INTERRUPTED
             and (t.number, t.architecture) == query
             and t.attribute("interrupted") != STOPPED
             and not t.attribute("died")
-            for t in self._all()
+            for t in self._history.by_id.values()
         )
 
     def session_seconds(self) -> float:
@@ -573,40 +374,18 @@ def duplicates(trials: Sequence[StoredTrial]) -> list[tuple[StoredTrial, StoredT
 
     A running or finished trial goes before a waiting one, then the earlier before the later.
     """
+    waiting = [trial for trial in trials if trial.state is State.WAITING]
+    asked = {_asked(trial) for trial in waiting}
+    same = [t for t in trials if asked and _asked(t) in asked]
     first: dict[tuple[Architecture, int | None, int], StoredTrial] = {}
-    for trial in sorted(trials, key=lambda t: (t.state is State.WAITING, t.id)):
-        first.setdefault((trial.architecture, trial.epochs, trial.again), trial)
-    pairs = [(trial, first[trial.architecture, trial.epochs, trial.again]) for trial in trials]
-    return [(t, other) for t, other in pairs if t.state is State.WAITING and other is not t]
+    for trial in sorted(same, key=lambda t: (t.state is State.WAITING, t.id)):
+        first.setdefault(_asked(trial), trial)
+    pairs = [(trial, first[_asked(trial)]) for trial in waiting]
+    return [(trial, other) for trial, other in pairs if other is not trial]
 
 
-def _counting(trials: Iterable[StoredTrial]) -> list[StoredTrial]:
-    trials = list(trials)
-    repeated = {t.attribute("repeats") for t in trials}
-    # A failed trial that is repeated was retried by the user.
-    out = [
-        t
-        for t in trials
-        if t.state not in (State.INTERRUPTED, State.DUPLICATE)
-        and not (t.state is State.FAILED and t.id in repeated)
-    ]
-    # Two processes that propose at once may use a number twice: the earlier trial goes first.
-    return sorted(out, key=lambda t: (t.number, t.id))
-
-
-def _state(frozen: FrozenTrial) -> State:
-    if frozen.state is TrialState.WAITING:
-        return State.WAITING
-    if frozen.state is TrialState.RUNNING:
-        return State.RUNNING
-    if frozen.state is TrialState.COMPLETE:
-        return State.DONE
-    if frozen.state is TrialState.PRUNED and PREFIX + "dropped" in frozen.user_attrs:
-        return State.DROPPED
-    for state in (State.FAILED, State.INTERRUPTED, State.DUPLICATE):
-        if PREFIX + state.value in frozen.user_attrs:
-            return state
-    return State.FAILED
+def _asked(trial: StoredTrial) -> tuple[Architecture, int | None, int]:
+    return trial.architecture, trial.epochs, trial.again
 
 
 def _is_over(lease: Lease, active: set[str]) -> bool:

@@ -10,7 +10,7 @@ import optuna
 
 from optiproxy.errors import StudyError
 from optiproxy.search.warm_start import EarlierStudy
-from optiproxy.study._storage.trials import PREFIX
+from optiproxy.study._storage.stored_trial import PREFIX
 from optiproxy.tasks import Task
 
 ATTRIBUTE = PREFIX + "warm_start"
