@@ -9,7 +9,7 @@ import pytest
 
 import optiproxy as op
 from optiproxy.cli.app import run
-from optiproxy.study import Study, _reporting
+from optiproxy.study import Study, _reporting, environment
 
 
 def searched(study):
@@ -47,6 +47,17 @@ def test_a_report_of_a_stored_search(folder, capfd):
     assert again in text
     assert searched(study).command == again
     assert "optuna 5" in " ".join(text.split())
+
+
+def test_the_machine_that_began_the_search_is_named(folder, monkeypatch):
+    monkeypatch.setattr(environment, "processor", lambda: "A fast one")
+    study = Study(op.tasks.load("mine.py:table"), method="random", storage="s.journal")
+    study.run(2)
+    monkeypatch.setattr(environment, "processor", lambda: "The reader's")
+    study.run(3)
+    assert (
+        searched(Study.load("table-random-0", "s.journal")).versions["machine"].startswith("A fast")
+    )
 
 
 def test_the_command_that_is_told_makes_the_same_search(folder, capfd):

@@ -55,7 +55,7 @@ class Search:
         seconds: ``total``, ``optimizer`` and ``oracle``.
         seeds: The queries of the same search with other seeds, by seed; its own among them.
         command: What makes this search again; empty for one that was made in a program.
-        versions: Package → version, and the machine.
+        versions: Package → version, and ``machine``, as the search was begun.
     """
 
     name: str

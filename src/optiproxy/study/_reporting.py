@@ -16,7 +16,7 @@ from optiproxy.report.notebook import study_fragment
 from optiproxy.search.sensitivity import sensitivities
 from optiproxy.spaces import Architecture
 from optiproxy.study import _results, environment
-from optiproxy.study._storage.identity import BUDGET, CHEAP_BUDGET, Identity
+from optiproxy.study._storage.identity import BUDGET, CHEAP_BUDGET, ENVIRONMENT, Identity
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
 from optiproxy.study.records import Record
@@ -65,7 +65,7 @@ def searched(trials: Trials, identity: Identity, initial: int, place: str | None
         seconds=vars(_results.seconds(trials)),
         seeds=_seeds(trials, identity),
         command=_command(trials, identity),
-        versions={**environment.versions(), "machine": _machine()},
+        versions=trials.study.user_attrs.get(ENVIRONMENT) or environment.described(),
     )
 
 
@@ -147,11 +147,6 @@ def _command(trials: Trials, identity: Identity) -> str:
         words += [] if value is None else [f"--{name}", str(value)]
     # The earlier studies are stored with the study, but not where they came from.
     return shlex.join(words) + ("  # and its --warm-start" if _earlier(trials.study) else "")
-
-
-def _machine() -> str:
-    machine = environment.machine()
-    return f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"
 
 
 def _earlier(study: optuna.Study) -> Any:

@@ -21,6 +21,13 @@ def machine() -> dict[str, Any]:
     return {"processor": processor(), "cores": cores(), "system": system()}
 
 
+def described() -> dict[str, str]:
+    """The versions, and the machine in a line, for a report."""
+    here = machine()
+    line = f"{here['processor']}, {here['cores']} cores, {here['system']}"
+    return {**versions(), "machine": line}
+
+
 def system() -> str:
     return f"{platform.system()} {platform.machine()}"
 

@@ -23,7 +23,7 @@ from optiproxy.errors import StudyError, invalid, whole_number
 from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search.warm_start import EarlierStudy, read_earlier
 from optiproxy.spaces import Space
-from optiproxy.study import _results
+from optiproxy.study import _results, environment
 from optiproxy.study._budget import Budget
 from optiproxy.study._checks import check_cheap_budget, check_confirm, check_evaluation
 from optiproxy.study._folders import Folders
@@ -35,6 +35,7 @@ from optiproxy.study._storage.identity import (
     BUDGET,
     CHEAP_BUDGET,
     CONFIRM,
+    ENVIRONMENT,
     TIME_LIMIT,
     Identity,
     default_name,
@@ -399,6 +400,8 @@ class Study:
     def _begin(self, budget: int, cheap_budget: int | None) -> None:
         self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
         self._trials.name_objectives()
+        if self.storage is not None and ENVIRONMENT not in self.optuna.user_attrs:
+            self.optuna.set_user_attr(ENVIRONMENT, environment.described())
         if cheap_budget is not None:
             self.optuna.set_user_attr(CHEAP_BUDGET, int(cheap_budget))
 

@@ -18,6 +18,7 @@ ATTRIBUTE = PREFIX + "study"
 BUDGET = PREFIX + "budget"
 CHEAP_BUDGET = PREFIX + "cheap_budget"
 CONFIRM = PREFIX + "confirm"
+ENVIRONMENT = PREFIX + "environment"
 TIME_LIMIT = PREFIX + "time_limit"
 
 # Fields that do not decide which search it is.
