@@ -201,6 +201,17 @@ def test_the_cheapest_of_the_nearly_best_is_named() -> None:
     assert "<= 5 ✓" in page.text
 
 
+def test_repeated_evaluations_count_by_their_mean_and_are_listed() -> None:
+    lucky = query(1, 90.0, repeats=[{"val": 80.0, "cost": 10.0}, None])
+    steady = query(2, 86.0, repeats=[{"val": 87.0, "cost": 14.0}, {"val": 88.0, "cost": 12.0}])
+    page = read(render(search([lucky, steady])))
+    assert "Best val: 87, found by query 2" in page.text
+    assert "Evaluated 3 times: val 86, 87, 88 (mean 87, standard deviation 1)" in page.text
+    # The study may know better, by a model of all queries.
+    page = read(render(search([lucky, steady], best=1)))
+    assert "Best val: 85, found by query 1" in page.text
+
+
 def test_what_the_best_share_is_named() -> None:
     queries = [
         query(i, 50.0 + i, architecture={"a": int(i > 18), "b": i % 4}) for i in range(1, 31)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from optiproxy.metrics import Constraint, Objective
+from optiproxy.metrics import Constraint, Objective, mean_metrics
 from optiproxy.report.search import COSTS
 
 Query = Mapping[str, Any]
@@ -25,6 +25,15 @@ NEARLY = 0.01
 def full(queries: Sequence[Query]) -> list[Query]:
     """The queries trained in full; low-fidelity values are not comparable with them."""
     return [query for query in queries if query.get("epochs") is None]
+
+
+def averaged(query: Query) -> Query:
+    """The query with the means of all its evaluations as its metrics, where it has several."""
+    if not query.get("repeats"):
+        return query
+    every = [m for m in (query["metrics"], *query["repeats"]) if m]
+    every = [{name: v for name, v in m.items() if v is not None} for m in every]
+    return {**query, "metrics": mean_metrics(every) or {}, "evaluations": every}
 
 
 def failed(query: Query) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import os
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Search:
         drawings: The best architecture, each as ``Drawing.plain()`` of `optiproxy.spaces` gives it.
         measured: How metrics of the best were measured: metric → field → value.
         load: Texts that say how the best is loaded: commands or lines of a program.
+        best: The number of the best query, where it is not simply that of the best value.
         pareto: The numbers of the queries on the front, where there are several objectives.
         optimum: The best value there is, where it is known.
         initial: How many of the first queries were drawn without looking at results.
@@ -73,6 +75,7 @@ class Search:
     drawings: Sequence[Mapping[str, Any]] = ()
     measured: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     load: Sequence[str] = ()
+    best: int | None = None
     pareto: Sequence[int] = ()
     optimum: float | None = None
     initial: int = 0
@@ -107,11 +110,17 @@ def render(search: Search) -> str:
     """The report as text; see `html_report`."""
     if not search.queries:
         raise InvalidValueError(f"report: study {search.name!r} has no query yet; run it first")
+    search = replace(
+        search,
+        queries=list(map(_findings.averaged, search.queries)),
+        seeds={s: list(map(_findings.averaged, queries)) for s, queries in search.seeds.items()},
+    )
     goals = parse_objectives(list(search.objectives))
     goal, limits = goals[0], parse_constraints(list(search.constraints))
     measured = [query for query in search.queries if query["metrics"]]
     order = _findings.ranked(search.queries, goal)
-    best = order[0] if order else None
+    first = order[0] if order else None
+    best = next((query for query in order if query["query"] == search.best), first)
     drawn = search.queries[: search.initial]
     rows = (
         [] if best is None else _findings.metric_rows(best, drawn, goals, limits, search.reported)
@@ -134,6 +143,7 @@ def render(search: Search) -> str:
         best=best,
         drawings=[{"title": d.get("title", ""), "svg": draw(d)} for d in search.drawings],
         metric_rows=rows,
+        confirmation=_confirmation(best, goal),
         drawn=[query for query in drawn if query["metrics"]],
         random_median=median,
         gain=lambda found, other: _gain(goal, found, other),
@@ -206,6 +216,14 @@ def _gain(goal: Objective, found: float, other: float) -> str:
     return "equal to" if better == 0 else (
         f"{abs(better):.6g} {'better' if better > 0 else 'worse'} than"
     )  # fmt: skip
+
+
+def _confirmation(best: Query | None, goal: Objective) -> tuple[list[float], float, float] | None:
+    """The values of the best in several evaluations, their mean and standard deviation."""
+    values = [m[goal.metric] for m in (best or {}).get("evaluations", ()) if goal.metric in m]
+    if len(values) < 2:
+        return None
+    return values, statistics.fmean(values), statistics.stdev(values)
 
 
 def _regret(search: Search, goal: Objective, best: Query | None) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from optiproxy.metrics import parse_objectives
 from optiproxy.report import _charts
-from optiproxy.report._findings import Query, failed, full
+from optiproxy.report._findings import Query, averaged, failed, full
 from optiproxy.report._graph import draw
 from optiproxy.report._page import fragment
 
@@ -29,7 +29,9 @@ def best_fragment(
         drawings: As ``Drawing.plain()`` of `optiproxy.spaces` gives them.
         reported: The metrics that never guided the search.
     """
-    return _fragment(title=title, best=best, text=text, drawings=drawings, reported=reported)
+    return _fragment(
+        title=title, best=averaged(best), text=text, drawings=drawings, reported=reported
+    )
 
 
 def study_fragment(
@@ -60,6 +62,7 @@ def study_fragment(
         notes: Warnings.
     """
     goal = parse_objectives(list(objectives))[0]
+    queries = list(map(averaged, queries))
     trained = full(queries) or list(queries)
     counts = [
         f"{count} {what}"
@@ -76,7 +79,7 @@ def study_fragment(
         budget=max(budget, len(queries)),
         done=len(queries),
         counts=counts,
-        best=best,
+        best=None if best is None else averaged(best),
         text=text,
         drawings=drawings,
         reported=reported,

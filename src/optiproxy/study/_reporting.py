@@ -11,6 +11,7 @@ import optuna
 
 from optiproxy import proxies
 from optiproxy.errors import OptiProxyError
+from optiproxy.metrics import mean_metrics
 from optiproxy.report.html import Search
 from optiproxy.report.notebook import study_fragment
 from optiproxy.search.sensitivity import sensitivities
@@ -52,6 +53,7 @@ def searched(trials: Trials, identity: Identity, initial: int, place: str | None
         texts=[task.space.to_text(record.architecture) for record in queries],
         drawings=[] if best is None else _drawings(task, best.architecture),
         measured={} if best is None else best.record.measured,
+        best=None if best is None else best.query,
         load=[] if best is None else _load(trials, identity, place),
         pareto=[found.query for found in _results.pareto(queries, task, identity.seed)],
         optimum=_optimum(task),
@@ -95,11 +97,14 @@ def _drawings(task: Task, arch: Architecture) -> list[dict[str, Any]]:
 def _sensitivities(task: Task, queries: Sequence[Record], judge: str) -> list[dict[str, Any]]:
     """How much each choice matters to the first objective, by the full trainings."""
     goal = task.objectives[0]
-    full = [r for r in queries if r.metrics is not None and r.epochs is None]
+    full = {
+        r.architecture: mean_metrics(r.results or (r.metrics,)) for r in queries if r.epochs is None
+    }
+    known = {arch: metrics[goal.metric] for arch, metrics in full.items() if metrics}
     found = sensitivities(
         task.space,
-        [record.architecture for record in full],
-        [(record.metrics or {})[goal.metric] for record in full],
+        list(known),
+        list(known.values()),
         sign=goal.sign,
         proxy=judge,
     )
