@@ -53,8 +53,9 @@ class Tokens(nn.Module):
 
     def forward(self, x):
         numbers = x[:, :NUMBERS, None] * self.scale + self.shift
+        kinds = x[:, NUMBERS:].long().clamp(0, KINDS - 1)
         first = torch.arange(CATEGORIES, device=x.device) * KINDS
-        return torch.cat([numbers, self.kinds(x[:, NUMBERS:].long() + first)], 1)
+        return torch.cat([numbers, self.kinds(kinds + first)], 1)
 
 
 class Residual(nn.Module):
