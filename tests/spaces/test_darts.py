@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import permutations
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 from optiproxy import encodings
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import DARTS_OPERATIONS, Darts
-from optiproxy.spaces.darts import _fields
 from optiproxy.tasks import Task
 
 SPACE = Darts()
@@ -67,10 +67,10 @@ def _nodes(text: str) -> list[frozenset[str]]:
     ("text", "message"),
     [
         ("Genotype(", "write Genotype"),
-        ("Genotyp(normal=[])", "write Genotype"),
+        ("Genotype(normal=[)", "write Genotype"),
         ("[1]", "write Genotype"),
         ("Genotype(normal=[])", "reduce is missing"),
-        ("Genotype(normal=open('x'), reduce=[])", "normal must be a list or a range"),
+        ("Genotype(normal=open('x'), reduce=[])", "normal must be numbers, text, or a list"),
         ("Genotype(normal=[], reduce=[])", "normal must list 8 pairs"),
         (PUBLISHED.replace("('dil_conv_3x3', 2)", "('dil_conv_3x3', 5)"), "inputs from 0 to 4"),
         (PUBLISHED.replace("('dil_conv_3x3', 2)", "('dil_conv_3x3', True)"), "write two pairs"),
@@ -167,11 +167,9 @@ def _function(cell: Cell) -> list[str]:
 
 
 def _nodes_of(text: str) -> tuple[Cell, Cell]:
-    fields = _fields(text)
-    normal, reduction = (
-        [fields[name][k : k + 2] for k in range(0, 8, 2)] for name in ("normal", "reduce")
-    )
-    return normal, reduction
+    pairs = [(op, int(source)) for op, source in re.findall(r"\('([\w.-]+)', (\d)\)", text)]
+    nodes = [pairs[k : k + 2] for k in range(0, 16, 2)]
+    return nodes[:4], nodes[4:]
 
 
 @pytest.mark.slow

@@ -17,6 +17,8 @@ SPACES = [
         {"op": ["conv", "pool", "skip"], "kernel": [3, 5], "groups": [1, 2]},
         when={"kernel": {"op": ["conv", "pool"]}, "groups": [{"op": ["conv"]}, {"kernel": [3]}]},
     ),
+    Chain({"a": [1, 2], "b": [1, 2]}, where=["a <= b"]),
+    Conditional({"a": [1, 2], "b": [1, 2]}, {"b": {"a": [2]}}, where=["a == b"]),
 ]
 
 

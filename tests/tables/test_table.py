@@ -188,6 +188,14 @@ def test_options_in_single_precision_are_read(tmp_path: Path) -> None:
     assert [table.query(a).metrics["acc"] for a in space.enumerate()] == [1.0, 2.0, 3.0]
 
 
+def test_numbers_are_found_however_they_are_written(tmp_path: Path) -> None:
+    space = Chain({"rate": [0.1, 0.001, 2, "3"]})
+    rate = ["0.100", "1e-3", " 2.0", "3"]
+    path = _write(tmp_path / "rates.parquet", {"rate": rate, "top1": [1.0, 2.0, 3.0, 4.0]})
+    table = _table(path, space, key=["rate"])
+    assert [table.query(a).metrics["acc"] for a in space.enumerate()] == [1.0, 2.0, 3.0, 4.0]
+
+
 def test_a_changed_table_is_told(parquet: Path, tmp_path: Path) -> None:
     place = tmp_path / "s.journal"
     Study(_table(parquet), method="random", storage=place).run(3)

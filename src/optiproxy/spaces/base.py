@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, OptiProxyError, invalid, unknown, whole_number
+from optiproxy.spaces._forms import literal, plain
 from optiproxy.spaces._walk import Walk
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option, option_index
 
@@ -166,11 +167,25 @@ class Space:
         return json.dumps(dict(arch), ensure_ascii=False)
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
-        """The choices in a text of `to_text`, or in JSON; ValueError for any other text."""
-        loaded = json.loads(text)
-        if not isinstance(loaded, dict):
-            raise ValueError("not a JSON object")
-        return loaded
+        """The choices in a text of `to_text`, in JSON, or as Python prints them.
+
+        Raises:
+            ValueError: It is another text.
+        """
+        return self.parse_form(literal(text))
+
+    def parse_form(self, form: Any) -> Mapping[str, Any]:
+        """The choices in plain data: a mapping, choice → option.
+
+        A subclass adds the forms in which its authors' code hands architectures over. Named tuples
+        come as mappings, tuples and arrays as lists, and numpy's numbers as Python's.
+
+        Raises:
+            ValueError: It is of another form.
+        """
+        if not isinstance(form, Mapping):
+            raise invalid("architecture", form, "give a mapping, choice → option, or its text")
+        return form
 
     def picture(self, arch: Architecture) -> str:
         """The architecture drawn in text, a few lines."""
@@ -374,8 +389,9 @@ class Space:
         """Every architecture that differs from `arch` in a single choice."""
         return self.from_indices(self.neighbour_indices(self.to_indices([arch])))
 
-    def architecture(self, value: Mapping[str, Any] | str) -> Architecture:
-        """Reads an architecture from a mapping, from JSON text, or from the space's own text form.
+    def architecture(self, value: Any) -> Architecture:
+        """Reads an architecture from a mapping, from JSON text, from the space's own text form, or
+        in a form that its authors' code hands over (`parse_form`).
 
         Raises:
             InvalidValueError: A choice is missing or unknown, an option does not exist, or the
@@ -383,7 +399,7 @@ class Space:
         """
         return self.architectures([value])[0]
 
-    def architectures(self, values: Iterable[Mapping[str, Any] | str]) -> list[Architecture]:
+    def architectures(self, values: Iterable[Any]) -> list[Architecture]:
         """Reads many architectures as `architecture` does; `valid` is called once for all.
 
         Raises:
@@ -398,21 +414,19 @@ class Space:
             )
         return self.from_indices(rows)
 
-    def _mapping(self, value: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    def _mapping(self, value: Any) -> Mapping[str, Any]:
         """A mapping, choice → option, whose choices are all of this space; some may be missing."""
         if isinstance(value, Architecture) and value._names == self.names:
             return value
-        if isinstance(value, str):
-            try:
+        try:
+            if isinstance(value, str):
                 mapping = self.parse_text(value)
-            except ValueError as error:
-                if isinstance(error, OptiProxyError):
-                    raise
-                raise invalid("architecture", value, f"it can't be read: {error}") from None
-        elif isinstance(value, Mapping):
-            mapping = value
-        else:
-            raise invalid("architecture", value, "give a mapping, choice → option, or its text")
+            else:
+                mapping = self.parse_form(plain(value))
+        except OptiProxyError:
+            raise
+        except ValueError as error:
+            raise invalid("architecture", value, f"it can't be read: {error}") from None
         for name in mapping:
             if name not in self.choices:
                 raise unknown("architecture: choice", name, self.names)

@@ -165,7 +165,7 @@ class Cell(Space):
         return "+".join(groups)
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
-        if text.lstrip().startswith("{"):
+        if text.lstrip()[:1] in ("{", "[", "("):
             return super().parse_text(text)
         mapping: dict[str, str] = {}
         # Logs print `Structure(4 nodes with |…|)`, with or without spaces and quotation marks.
@@ -182,6 +182,22 @@ class Cell(Space):
                         f"node {j} reads {group!r}; {part!r} is not an edge, or is one twice"
                     )
                 mapping[name] = op
+        return mapping
+
+    def parse_form(self, form: Any) -> Mapping[str, Any]:
+        """Reads the published code's ``Structure`` too, as an object or as lists for its nodes of
+        pairs (operation, source).
+        """
+        if hasattr(form, "tostr"):
+            return self.parse_text(form.tostr())
+        if not isinstance(form, list):
+            return super().parse_form(form)
+        mapping: dict[str, Any] = {}
+        for j, node in enumerate(form, start=1):
+            for pair in node if isinstance(node, list) else [node]:
+                if not isinstance(pair, list) or len(pair) != 2:
+                    raise ValueError(f"node {j} has {pair!r}; write pairs (operation, source)")
+                mapping[f"{pair[1]}>{j}"] = pair[0]
         return mapping
 
     def picture(self, arch: Architecture) -> str:

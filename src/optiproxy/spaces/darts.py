@@ -6,7 +6,6 @@ NAS Benchmarks (NAS-Bench-301), ICLR 2022, https://arxiv.org/abs/2008.09777.
 
 from __future__ import annotations
 
-import ast
 import itertools
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optiproxy.spaces._forms import literal
 from optiproxy.spaces._operations import check_buildable, operation_problems, refuse
 from optiproxy.spaces._refine import canonical_order
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option
@@ -32,6 +32,7 @@ NODES = 4
 # Names of operations that output zero.
 ZERO = ("none",)
 ALL_NODES = [2, 3, 4, 5]
+_HELP = "write Genotype(normal=[…], normal_concat=…, reduce=[…], reduce_concat=…)"
 # Vertices of a cell's graph: two inputs, two operations for each node, the output.
 VERTICES = 2 + 2 * NODES + 1
 
@@ -218,17 +219,31 @@ class Darts(Space):
         return f"Genotype({', '.join(parts)})"
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
-        """Reads a genotype, whose ``concat`` may also be a list; it is parsed and not executed."""
-        if text.lstrip().startswith("{"):
-            return super().parse_text(text)
-        mapping: dict[str, Any] = {}
-        fields = _fields(text)
+        """Reads a genotype as it is printed or stored; it is parsed and not executed."""
+        try:
+            form = literal(text)
+        except ValueError as error:
+            raise ValueError(f"{_HELP} ({error})") from None
+        if not isinstance(form, dict):
+            raise ValueError(_HELP)
+        return self.parse_form(form)
+
+    def parse_form(self, form: Any) -> Mapping[str, Any]:
+        """Reads a genotype too: a named tuple or a mapping, pairs in a row or in pairs."""
+        if not isinstance(form, Mapping) or not set(form) & set(CELLS):
+            return super().parse_form(form)
         for cell in CELLS:
-            pairs = fields[cell]
-            concat = fields.get(f"{cell}_concat", ALL_NODES)
-            if not isinstance(concat, list | tuple) or sorted(concat) != ALL_NODES:
+            if cell not in form:
+                raise ValueError(f"{cell} is missing")
+        mapping: dict[str, Any] = {}
+        for cell in CELLS:
+            pairs = form[cell]
+            concat = form.get(f"{cell}_concat", ALL_NODES)
+            if not isinstance(concat, list) or not _same(concat, ALL_NODES):
                 raise ValueError(f"{cell}_concat must be the four nodes, range(2, 6)")
-            if not isinstance(pairs, list | tuple) or len(pairs) != 2 * NODES:
+            if isinstance(pairs, list) and len(pairs) == NODES:  # by nodes
+                pairs = [pair for node in pairs for pair in (node if _is_two(node) else [None])]
+            if not isinstance(pairs, list) or len(pairs) != 2 * NODES:
                 raise ValueError(f"{cell} must list {2 * NODES} pairs (operation, input)")
             for node in range(NODES):
                 two = pairs[2 * node : 2 * node + 2]
@@ -285,32 +300,15 @@ def _vertices(source: int) -> list[int]:
 
 
 def _is_pair(pair: object, node: int) -> bool:
-    if not isinstance(pair, list | tuple) or len(pair) != 2:
+    if not isinstance(pair, list) or len(pair) != 2:
         return False
     op, source = pair
     return isinstance(op, str) and type(source) is int and 0 <= source < node + 2
 
 
-def _fields(text: str) -> dict[str, Any]:
-    """The keyword arguments of a call, each a literal or ``range(…)``."""
-    try:
-        call = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        call = None
-    if not isinstance(call, ast.Call) or call.args or getattr(call.func, "id", "") != "Genotype":
-        raise ValueError("write Genotype(normal=[…], normal_concat=…, reduce=[…], reduce_concat=…)")
-    fields = {}
-    for keyword in call.keywords:
-        value = keyword.value
-        try:
-            if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "range":
-                numbers = range(*(ast.literal_eval(bound) for bound in value.args))
-                fields[str(keyword.arg)] = list(numbers[: NODES + 1])  # more are wrong anyway
-            else:
-                fields[str(keyword.arg)] = ast.literal_eval(value)
-        except (ValueError, TypeError):
-            raise ValueError(f"{keyword.arg} must be a list or a range") from None
-    missing = [cell for cell in CELLS if cell not in fields]
-    if missing:
-        raise ValueError(f"{missing[0]} is missing")
-    return fields
+def _is_two(node: object) -> bool:
+    return isinstance(node, list) and len(node) == 2
+
+
+def _same(numbers: list[Any], others: list[int]) -> bool:
+    return all(type(n) is int for n in numbers) and sorted(numbers) == others

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid, truth
+from optiproxy.spaces._forms import plain
 from optiproxy.spaces._operations import check_buildable, operation_problems, refuse
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
 from optiproxy.spaces.base import Space
@@ -116,7 +117,9 @@ class GnnDag(Space):
             InvalidValueError: There is no such network, or it has only skips.
         """
         parents = list(links)
-        if len(parents) != LAYERS or any(not 0 <= p <= i for i, p in enumerate(parents)):
+        if len(parents) != LAYERS or any(
+            not isinstance(p, int | np.integer) or not 0 <= p <= i for i, p in enumerate(parents)
+        ):
             raise invalid("GnnDag: links", parents, "give 4 numbers, each of an earlier layer or 0")
         if len(operations) != LAYERS or any(op not in self.operations for op in operations):
             remedy = f"give 4 of {', '.join(self.operations)}"
@@ -209,10 +212,27 @@ class GnnDag(Space):
     def parse_text(self, text: str) -> Mapping[str, Any]:
         if text.lstrip().startswith("{"):
             return super().parse_text(text)
+        if text.rstrip().endswith(")"):  # Arch([0, 1, 2, 1], ['gcn', …])
+            return super().parse_text(text)
         parts = text.strip().split("|")
         if len(parts) != len(self.names):
             raise ValueError(f"it has {len(parts)} parts; write link|op1|op2|op3|op4")
         return dict(zip(self.names, parts, strict=True))
+
+    def parse_form(self, form: Any) -> Mapping[str, Any]:
+        """Reads the published code's ``Arch`` too: an object with ``link`` and ``ops``, a mapping
+        with both, or both in a list. An unlisted network is read as the listed one that equals it.
+        """
+        parts = form if isinstance(form, list) else []
+        if isinstance(form, Mapping) and set(form) == {"link", "ops"}:
+            parts = [form["link"], form["ops"]]
+        elif hasattr(form, "link") and hasattr(form, "ops"):
+            parts = [plain(form.link), plain(form.ops)]
+        if len(parts) != 2:
+            return super().parse_form(form)
+        if not all(isinstance(part, list) for part in parts):
+            raise ValueError("write two lists: links and operations")
+        return self.listed(*parts)
 
     def picture(self, arch: Architecture) -> str:
         link, *ops = (str(option) for option in arch.values())

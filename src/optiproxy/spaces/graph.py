@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import invalid
+from optiproxy.spaces._forms import plain
 from optiproxy.spaces._nb101_hash import nb101_hash
 from optiproxy.spaces._operations import check_buildable, operation_problems, refuse
 from optiproxy.spaces._refine import canonical_order, row_keys
@@ -32,6 +33,8 @@ MAX_PATHS = 64
 # Edge sets that `distinct_indices` enumerates at most: 2^21 for seven vertices.
 MAX_SKELETONS = 2**22
 _CHUNK = 50_000
+# The names of matrix and operations in NAS-Bench-101's data, and in other code.
+_CELL_NAMES = (("module_adjacency", "module_operations"), ("matrix", "ops"))
 
 
 class Graph(Space):
@@ -367,7 +370,7 @@ class Graph(Space):
         return "|".join([bits, *(str(op) for op in options[len(self.edges) :])])
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
-        if text.lstrip().startswith("{"):
+        if text.lstrip()[:1] in ("{", "["):
             return super().parse_text(text)
         bits, *ops = text.strip().split("|")
         if len(bits) != len(self.edges) or set(bits) - set("01") or len(ops) != self.vertices - 2:
@@ -376,6 +379,24 @@ class Graph(Space):
                 "all separated by |"
             )
         return dict(zip(self.names, [*(bit == "1" for bit in bits), *ops], strict=True))
+
+    def parse_form(self, form: Any) -> Mapping[str, Any]:
+        """Reads NAS-Bench-101's rows too: a mapping with ``module_adjacency`` and
+        ``module_operations``, an object with ``matrix`` and ``ops``, or both in a list.
+        """
+        if isinstance(form, Mapping):
+            named = [names for names in _CELL_NAMES if set(names) <= set(form)]
+            parts = [form[name] for names in named[:1] for name in names]
+        elif isinstance(form, list):
+            parts = form
+        else:
+            parts = [plain(getattr(form, name, None)) for name in ("matrix", "ops")]
+        if len(parts) != 2 or None in parts:
+            return super().parse_form(form)
+        matrix, operations = parts
+        if not _is_square(matrix) or not isinstance(operations, list):
+            raise ValueError("write a matrix of zeros and ones, and a list of operations")
+        return self.cell(matrix, operations)
 
     def picture(self, arch: Architecture) -> str:
         """One line for each active vertex, with the vertices that it reads."""
@@ -392,3 +413,8 @@ class Graph(Space):
 
 def _whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_square(matrix: object) -> bool:
+    rows = matrix if isinstance(matrix, list) else []
+    return bool(rows) and all(isinstance(row, list) and len(row) == len(rows) for row in rows)

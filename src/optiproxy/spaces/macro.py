@@ -55,9 +55,18 @@ class Macro(Chain):
 
     def parse_text(self, text: str) -> Mapping[str, Any]:
         digits = text.strip()
-        if digits.startswith("{"):
+        if digits[:1] in ("{", "[", "("):
             return super().parse_text(text)
         if len(digits) != LAYERS or set(digits) - set("012"):
             raise ValueError(f"write {LAYERS} digits, each 0, 1 or 2")
         blocks = [MACRO_BLOCKS[int(digit)] for digit in digits]
+        return dict(zip(self.names, blocks, strict=True))
+
+    def parse_form(self, form: Any) -> Mapping[str, Any]:
+        """Reads a list too: digits or blocks."""
+        if not isinstance(form, list):
+            return super().parse_form(form)
+        if len(form) != LAYERS:
+            raise ValueError(f"it has {len(form)} layers; list {LAYERS}")
+        blocks = [MACRO_BLOCKS[int(b)] if str(b) in ("0", "1", "2") else b for b in form]
         return dict(zip(self.names, blocks, strict=True))

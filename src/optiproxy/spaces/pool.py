@@ -220,6 +220,9 @@ class Pool(Space):
     def parse_text(self, text: str) -> Mapping[str, Any]:
         return self.space.parse_text(text)
 
+    def parse_form(self, form: Any) -> Mapping[str, Any]:
+        return self.space.parse_form(form)
+
     def picture(self, arch: Architecture) -> str:
         return self.space.picture(arch)
 

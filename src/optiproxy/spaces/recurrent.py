@@ -244,9 +244,9 @@ class Recurrent(Space):
 
         return RecurrentCell(self.recipe(self.architecture(arch)), inputs, width)
 
-    def parse_text(self, text: str) -> Mapping[str, Any]:
-        """Reads JSON: an architecture's choices, or a recipe in any order of its nodes."""
-        loaded = super().parse_text(text)
+    def parse_form(self, form: Any) -> Mapping[str, Any]:
+        """Reads a recipe too, in any order of its nodes."""
+        loaded = super().parse_form(form)
         if loaded and all(isinstance(node, dict) for node in loaded.values()):
             return self._from_recipe(loaded)
         return loaded

@@ -23,6 +23,10 @@ from optiproxy.spaces.conditional import Conditional
 Option = bool | int | float | str | None
 _Options = Annotated[list[Option], Field(description="Different values, in order.")]
 _Choices = Annotated[dict[str, _Options], Field(description="Name → options, in order.")]
+_Rules = Annotated[
+    list[str],
+    Field(description="Rules that every architecture keeps: 'width2 <= width1', see `Chain`."),
+]
 _Term = dict[str, list[Option]]
 
 _Read = TypeVar("_Read")
@@ -39,9 +43,10 @@ class ChainDefinition(Definition):
 
     kind: Literal["chain"]
     choices: _Choices
+    where: _Rules = []
 
     def space(self) -> Space:
-        return Chain(self.choices)
+        return Chain(self.choices, where=self.where)
 
 
 class ConditionalDefinition(Definition):
@@ -56,9 +61,10 @@ class ConditionalDefinition(Definition):
             "these options; of a list of such objects, where any of them holds."
         ),
     ]
+    where: _Rules = []
 
     def space(self) -> Space:
-        return Conditional(self.choices, self.when)
+        return Conditional(self.choices, self.when, where=self.where)
 
 
 class CellDefinition(Definition):
@@ -101,11 +107,13 @@ def to_json(space: Space) -> dict[str, Any]:
     """
     if type(space) is Cell:
         return {"kind": "cell", "nodes": space.nodes, "operations": list(space.operations)}
+    rules = {"where": list(space.where)} if isinstance(space, Chain) and space.where else {}
     if type(space) is Conditional:
         choices = {n: list(o[n in space.when :]) for n, o in space.choices.items()}
-        return {"kind": "conditional", "choices": choices, "when": _lists(space.when)}
+        return {"kind": "conditional", "choices": choices, "when": _lists(space.when), **rules}
     if type(space) is Chain:
-        return {"kind": "chain", "choices": {n: list(o) for n, o in space.choices.items()}}
+        choices = {n: list(o) for n, o in space.choices.items()}
+        return {"kind": "chain", "choices": choices, **rules}
     raise invalid("space", repr(space), "only a Chain, a Conditional or a Cell can be JSON")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -369,6 +370,10 @@ def _encoded(path: Path, column: Any) -> tuple[NDArray[np.int32], list[Any]]:
     return buffers(encoded.indices, np.int32), values
 
 
+# Not a whole number of many digits, which a float would round.
+_NUMBER = re.compile(r"[+-]?(\d{1,15}|\d*\.\d+|\d+\.)(e[+-]?\d{1,3})?")
+
+
 def _exactly(value: object) -> tuple[type, object]:
     try:
         hash(value)
@@ -378,8 +383,11 @@ def _exactly(value: object) -> tuple[type, object]:
 
 
 def _loosely(value: object) -> str:
-    """The same text for 3, 3.0 and "3", and for True, "true" and 1."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    """The same text for 3, 3.0 and "3", for 0.1 and "0.100", and for True, "true" and 1."""
     text = str(value).strip().lower()
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        if number.is_integer() and abs(number) < 1e15:
+            return str(int(number))
+        return repr(number)
     return {"true": "1", "false": "0"}.get(text, text)
