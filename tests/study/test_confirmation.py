@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 
 import pytest
 import study_toys as toys
 
 import optiproxy as op
+from optiproxy.cli._json_output import json_output
+from optiproxy.cli._summary import summary
 from optiproxy.errors import InvalidValueError
-from optiproxy.study import Study
+from optiproxy.study import Record, Study, _results
 
 
 def noisy(arch, seed):
@@ -156,3 +159,35 @@ def test_what_can_not_be_confirmed_is_said_before_any_query(options, confirm, sa
     with pytest.raises(InvalidValueError, match=said):
         study.run(20, confirm=confirm)
     assert not study.queries
+
+
+def test_the_report_and_the_command_tell_how_sure_the_best_is(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = Study(toys.task(noisy), method="random", seed=2)
+    study.run(16, confirm=4)
+    best = study.best
+    text = study.report(tmp_path / "r.html").read_text()
+    assert f"Evaluated {best.evaluations} times" in text
+    lines = summary(study)
+    assert f"confirmed: these are the means of {best.evaluations} evaluations" in lines
+    assert f"± {best.deviations['val']:.2g}; the first value was" in lines
+    found = json.loads(json_output(study, 16))
+    assert (found["queries"], found["repeats"]) == (12, 4)
+    assert found["best"]["evaluations"] == best.evaluations
+    assert found["best"]["first"]["val"] == best.record.metrics["val"]
+
+
+def test_what_repeats_do_not_tell_apart_is_tied():
+    """The values of two architectures overlap; a third one's do not."""
+
+    def record(query, values):
+        return Record(query, arch(query), {"val": values[0]}, True,
+                      repeats=tuple({"val": v} for v in values[1:]))  # fmt: skip
+
+    def arch(n):
+        return toys.SPACE.from_indices(toys.SPACE.all_indices[[n]])[0]
+
+    records = [record(1, [5.0, 5.4]), record(2, [5.1, 5.5]), record(3, [1.0, 1.1])]
+    found = _results.tied(records, toys.task(noisy), 0)
+    assert len(found) == 1
+    assert found[0].query in (1, 2)

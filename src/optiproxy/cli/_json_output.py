@@ -13,6 +13,7 @@ from optiproxy.study.records import finite
 def json_output(study: Study, budget: int) -> str:
     """What ``optiproxy search --json`` prints."""
     best = study.best
+    repeats = sum(len(record.repeats) for record in study.queries)
     dropped = (
         {"dropped": [_entry(study, record) for record in study.dropped]}
         if study.task.has_prefilter
@@ -25,6 +26,7 @@ def json_output(study: Study, budget: int) -> str:
         "seed": study.seed,
         "budget": budget,
         "queries": len(study.queries),
+        **({"repeats": repeats} if repeats else {}),
         "best": None if best is None else plain_best(best),
         "trajectory": [_entry(study, record) for record in study.queries],
         **dropped,
@@ -44,4 +46,12 @@ def _entry(study: Study, record: Record) -> dict[str, Any]:
 
 
 def plain_best(found: Best) -> dict[str, Any]:
-    return {"architecture": dict(found.architecture), "metrics": finite(found.metrics)}
+    plain = {"architecture": dict(found.architecture), "metrics": finite(found.metrics)}
+    if not found.record.repeats:
+        return plain
+    return {
+        **plain,
+        "evaluations": found.evaluations,
+        "deviations": finite(found.deviations),
+        "first": finite(found.record.metrics or {}),
+    }

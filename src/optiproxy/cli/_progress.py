@@ -76,7 +76,7 @@ class SearchProgress:
             self._stopped += 1
         elif record.metrics is None:
             self._failed += 1
-        elif record.feasible and record.epochs is None:
+        elif record.feasible and record.epochs is None and not record.again:
             value, sign = record.metrics[self._objective.metric], self._objective.sign
             if self._best is None or sign * value > sign * self._best:
                 self._best = value
@@ -106,7 +106,7 @@ class SearchProgress:
 
 def _cost(study: Study) -> float:
     """The part of the budget that was spent, in full trainings."""
-    return sum((record.cost for record in study.queries), 0.0)
+    return sum((record.cost + len(record.repeats) for record in study.queries), 0.0)
 
 
 class _Notes(logging.Handler):

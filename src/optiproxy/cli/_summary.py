@@ -67,7 +67,27 @@ def _best(study: Study, best: Best, records: Sequence[Record]) -> Iterator[str]:
         only = "  (only reported)" if name in study.task.reported else ""
         how = _how(measured[name]) if name in measured else ""
         yield f"  {name:<{width}}  {number(value)}{only}{how}"
+    yield from _confirmation(study, best)
     yield from _comparison(study, best, records)
+
+
+def _confirmation(study: Study, best: Best) -> Iterator[str]:
+    """How often the best was evaluated, how much its values differ, and what equals it."""
+    if not best.record.repeats:
+        return
+    goal, first = study.task.objectives[0], best.record.metrics or {}
+    yield f"confirmed: these are the means of {best.evaluations} evaluations with different seeds"
+    shown = {goal.metric, *(limit.metric for limit in study.task.constraints)}
+    for name, deviation in best.deviations.items():
+        if name in shown:
+            before = f"; the first value was {number(first[name])}" if name in first else ""
+            yield f"  {name} {number(best.metrics[name])} ± {deviation:.2g}{before}"
+    for limit in study.task.constraints:
+        margin = -limit.violation(best.metrics[limit.metric])
+        yield f"  {limit.metric} keeps its limit ({limit}) by {number(margin)}"
+    if tied := study.tied:
+        numbers = ", ".join(str(found.query) for found in tied)
+        yield f"  by their means not told apart from it: query {numbers}"
 
 
 def _how(measured: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ def search(
     *,
     budget: Annotated[int, LIMITS] = 100,
     cheap_budget: Annotated[int | None, LIMITS] = None,
+    confirm: Annotated[int | None, LIMITS] = None,
     method: Annotated[str, HOW] = "optiproxy",
     proxy: Annotated[str | None, HOW] = None,
     seed: Annotated[int, HOW] = 0,
@@ -39,6 +40,9 @@ def search(
         cheap_budget: How many architectures may be measured, if limits are measured before the
             training (--measure, or the task's own cheap metrics); one that breaks a limit is not
             trained and is no query. The search stops there; by default ten times the budget.
+        confirm: How many evaluations of the budget, the last ones, train what may be the best again
+            with other seeds: the best is then by its mean. By default 3 where the task says that
+            trainings may be repeated and the budget is 20 or more, else 0 (see docs/noise.md).
         method: optiproxy, or a baseline: paper (as its authors published it), random, evolution,
             local, bananas, npenas, tpe, gpsampler, nsga2; and nsga2-pymoo and smac where pymoo and
             smac are installed.
@@ -70,7 +74,7 @@ def search(
     from optiproxy.cli._study_command import default_storage
     from optiproxy.cli._warm_start import earlier_searches
     from optiproxy.errors import whole_number
-    from optiproxy.study import Study, check_cheap_budget, default_name
+    from optiproxy.study import Study, check_cheap_budget, check_confirm, default_name
     from optiproxy.tasks import load
 
     whole_number("budget", budget)
@@ -80,6 +84,8 @@ def search(
         )
         if cheap_budget is not None:
             check_cheap_budget(loaded, cheap_budget, cheap_budget, budget)
+        if confirm is not None:
+            check_confirm(loaded, confirm, None, budget)
         loaded.prepare()  # Missing data are reported before a file is created.
         loaded.validate()
         name = name or default_name(loaded, method, seed)
@@ -97,6 +103,5 @@ def search(
                 seed=seed,
                 warm_start=earlier,
             )
-        return run_study(
-            study, budget, {**evaluation, "cheap_budget": cheap_budget}, retrain=retrain, json=json
-        )
+        options = {**evaluation, "cheap_budget": cheap_budget, "confirm": confirm}
+        return run_study(study, budget, options, retrain=retrain, json=json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from optiproxy._lazy import lazy
 
 if TYPE_CHECKING:
-    from optiproxy.study._checks import check_cheap_budget, check_evaluation
+    from optiproxy.study._checks import check_cheap_budget, check_confirm, check_evaluation
     from optiproxy.study._storage.identity import default_name
     from optiproxy.study.asked import Asked
     from optiproxy.study.comparison.compare import Comparison, SummaryRow, compare
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Asked", "Best", "Comparison", "Record", "Seconds", "Study", "SummaryRow", "check_cheap_budget",
+    "check_confirm",
     "check_evaluation", "compare", "default_name",
 ]  # fmt: skip
 
@@ -23,7 +24,7 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        f"{__name__}._checks": ["check_cheap_budget", "check_evaluation"],
+        f"{__name__}._checks": ["check_cheap_budget", "check_confirm", "check_evaluation"],
         f"{__name__}._storage.identity": ["default_name"],
         f"{__name__}.asked": ["Asked"],
         f"{__name__}.comparison.compare": ["Comparison", "SummaryRow", "compare"],

@@ -113,6 +113,25 @@ def best(queries: Sequence[Record], task: Task, seed: int) -> Best | None:
     return next(iter(found), None)
 
 
+def tied(queries: Sequence[Record], task: Task, seed: int) -> list[Best]:
+    """What repeats do not tell apart from the best: means less than a standard error away."""
+    first, metric = best(queries, task, seed), task.objectives[0].metric
+    if first is None or metric not in first.deviations:
+        return []
+
+    def variance(found: Best) -> float:
+        return found.deviations[metric] ** 2 / found.evaluations
+
+    return [
+        other
+        for other in ranked(queries, task, seed)
+        if other.query != first.query
+        and metric in other.deviations
+        and (other.metrics[metric] - first.metrics[metric]) ** 2
+        <= variance(first) + variance(other)
+    ]
+
+
 def noisy(task: Task, queries: Iterable[Record]) -> bool:
     """Whether another evaluation of an architecture may give another value."""
     if task.noise is not None:

@@ -626,6 +626,13 @@ class Study:
         return _results.best(self.queries, self.task, self.seed)
 
     @property
+    def tied(self) -> tuple[Best, ...]:
+        """Confirmed architectures whose mean differs from the best one's by less than its standard
+        error: which of them is the best is not known.
+        """
+        return tuple(_results.tied(self.queries, self.task, self.seed))
+
+    @property
     def pareto(self) -> tuple[Best, ...]:
         """The feasible architectures that no other one dominates; empty for one objective."""
         return _results.pareto(self.queries, self.task, self.seed)
