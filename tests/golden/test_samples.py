@@ -240,7 +240,12 @@ def test_single_trainings_are_drawn_by_the_seed(published: Path, table) -> None:
         assert drawn == measured
     arch = task.space.architecture(archs[7])
     assert task.query(arch, seed=5).metrics == task.query(arch, seed=5).metrics
-    assert tasks.get("nb201-runs-cifar100").metrics == ("valtest_accuracy",)
+    assert tasks.get("nb201-runs-cifar100").metrics == ("valtest_accuracy", "mean_accuracy")
+    every = [task.query(task.space.architecture(a)).metrics for a in archs[:200]]
+    means = np.bincount(numbers, rows["cifar10_val_accuracy"].to_numpy()) / counts
+    assert [m["mean_accuracy"] for m in every] == pytest.approx(means[:200].tolist())  # type: ignore[index]
+    assert task.optimum == pytest.approx(means.max())
+    assert task.regret(every[3]) == pytest.approx(means.max() - means[3])  # type: ignore[arg-type]
 
 
 def test_the_mean_of_trainings_is_the_table_s(published: Path, table) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsFloat, SupportsIndex
 
 from optiproxy import durations
-from optiproxy.errors import DataError, OptiProxyError, invalid, truth
+from optiproxy.errors import DataError, OptiProxyError, invalid, truth, unknown
 from optiproxy.metrics import (
     SAMPLE,
     SAMPLE_MEASURED,
@@ -129,6 +129,9 @@ class Task:
             ``"repeat"`` where in addition an architecture may be evaluated again with another seed,
             which a study does at its end (see `Study.run`, ``confirm``). None: found out, should
             an architecture be evaluated again.
+        noiseless: A reported metric that is the first objective without its noise, where that is
+            known, as the mean of many trainings: regret is measured by it. ``evaluate.optimum()``
+            is its best value.
         time_limit: How long an evaluation may take: seconds, or a text such as ``"90s"``, ``"5m"``
             or ``"2h"``. One that takes longer is ended and counts as failed, where evaluations run
             in processes of their own (see `Study.run`).
@@ -172,6 +175,7 @@ class Task:
         distinct: bool | None = None,
         features: Features | None = None,
         noise: Noise | None = None,
+        noiseless: str | None = None,
         time_limit: float | str | None = None,
         rows: Rows | None = None,
         files: Sequence[Path] = (),
@@ -217,6 +221,9 @@ class Task:
         look_up = rows is not None
         self.noise: Noise | None = _arguments.checked_noise("none" if look_up else noise)
         self.in_memory = look_up if in_memory is None else truth("Task: in_memory", in_memory)
+        if noiseless is not None and noiseless not in self.reported:
+            raise unknown("Task: noiseless", noiseless, self.reported)
+        self.noiseless = noiseless
         self.description, self.origin = description, origin or Origin()
         self.low_fidelity, self.reference = low_fidelity, reference
         self._distinct = distinct if distinct is None else truth("Task: distinct", distinct)
@@ -258,8 +265,8 @@ class Task:
             "constraints": self.constraints, "reported": self.reported, "metrics": tuple(metrics),
             "build": build, "train": train, "example_input": example_input, "prepare": prepare,
             "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
-            "features": self._features, "noise": noise, "time_limit": limit, "rows": rows,
-            "files": self.files,
+            "features": self._features, "noise": noise, "noiseless": noiseless,
+            "time_limit": limit, "rows": rows, "files": self.files,
             "description": description, "origin": origin, "measure": measure,
             "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
         }  # fmt: skip
@@ -600,18 +607,23 @@ class Task:
         if not self._best:
             values = self.objective_values()
             sign = self.objectives[0].sign
-            if values is None or not len(values):
+            if self.noiseless is not None:
+                self.prepare()
+                self._best = (float(getattr(self.evaluator, "optimum")()),)  # noqa: B009
+            elif values is None or not len(values):
                 self._best = (None,)
             else:
                 self._best = (float(sign * (sign * values[:, 0]).max()),)
         return self._best[0]
 
     def regret(self, metrics: Mapping[str, float]) -> float:
-        """How far the first objective is from the optimum, >= 0 in its unit; NaN if unknown."""
+        """How far the first objective, or its true value, is from the optimum, >= 0 in its unit;
+        NaN if unknown.
+        """
         if self.optimum is None:
             return math.nan
         objective = self.objectives[0]
-        return objective.sign * (self.optimum - metrics[objective.metric])
+        return objective.sign * (self.optimum - metrics[self.noiseless or objective.metric])
 
 
 def _found_again(reference: TaskReference, options: dict[str, Any]) -> Task:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from optiproxy import durations
 from optiproxy.errors import EvaluationFailed, invalid, whole_number
+from optiproxy.metrics import Noise
 from optiproxy.train.data import Data, Parts
 
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -88,9 +89,11 @@ class Classifier:
     Attributes:
         objectives: ``{"val_accuracy": "max"}``, in %.
         reported: ``test_accuracy``, where there are test data.
+        noise: ``repeat``: another seed gives another accuracy.
     """
 
     objectives: Mapping[str, str] = {"val_accuracy": "max"}
+    noise: Noise = "repeat"
 
     def __init__(
         self,

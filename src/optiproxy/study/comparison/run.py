@@ -15,6 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -128,6 +129,13 @@ class Cell:
             [row["feasible"] for row in rows],
             objective.sign,
         )
+        true = best
+        if self.task.noiseless is not None:
+            # Of what is the best by the values, with their noise.
+            found = np.array([row["metrics"].get(self.task.noiseless, math.nan) for row in rows])
+            new = np.append(True, best[1:] != best[:-1]) & ~np.isnan(best)
+            place = np.maximum.accumulate(np.where(new, np.arange(len(rows)), 0))
+            true = np.where(np.isnan(best), np.nan, found[place])
         costs = [r.cost if self.cost is None else self.cost.of(r) for r in records] or [0.0]
         spent = list(accumulate(costs))
         for row, record in zip(plain, records, strict=True):
@@ -140,7 +148,7 @@ class Cell:
             "query": _of(rows, "query", pa.int64()),
             "feasible": _of(rows, "feasible", pa.bool_()),
             "best": best,
-            "regret": objective.sign * ((math.nan if optimum is None else optimum) - best),
+            "regret": objective.sign * ((math.nan if optimum is None else optimum) - true),
             "optimizer_seconds": _of(rows, "optimizer_seconds", pa.float64()),
             "cpu_seconds": pa.array([cpu.get(row["query"]) for row in rows], pa.float64()),
             "query_seconds": _of(rows, "seconds", pa.float64()),

@@ -57,6 +57,7 @@ def task() -> Task:
             Metric("latency_ms", latency_ms, cheap=True),
         ],
         fidelities=FIDELITIES,
+        noise="repeat",
         build=build,
         train=train,
         example_input=example_input,
