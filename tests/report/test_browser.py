@@ -54,7 +54,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return study.html()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 800, 390])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_nothing_overflows_and_every_figure_is_there(
     page: str, tmp_path: Path, width: int, dark: bool
@@ -69,7 +69,7 @@ def test_nothing_overflows_and_every_figure_is_there(
         "Rank correlation, 20 queries each", "Variety of 20 queries in a row",
     ]  # fmt: skip
     assert found["empty"] == 0
-    assert found["graphs"] == ["graph wide" if width > 1000 else "graph narrow"]
+    assert found["graphs"] == ["graph wide" if width > 704 else "graph narrow"]
     assert found["paper"] == ("rgb(20, 25, 31)" if dark else "rgb(255, 255, 255)")
 
 

@@ -201,6 +201,17 @@ def test_the_cheapest_of_the_nearly_best_is_named() -> None:
     assert "<= 5 ✓" in page.text
 
 
+def test_how_a_metric_was_measured_is_said() -> None:
+    fields = {"latency_ms": 0.5, "runtime": "onnx", "device": "Chip", "threads": 2, "repeats": 30,
+              "iqr_ms": 0.012, "versions": {"onnxruntime": "1.2"}, "others": {}}  # fmt: skip
+    page = read(render(search(QUERIES, measured={"latency_ms": fields, "b": {}}, start="initial")))
+    said = (
+        "by onnx, on Chip, 2 threads, median of 30 runs, quartiles 0.012 ms apart, onnxruntime 1.2"
+    )
+    assert f"How it was measured latency_ms {said}" in page.text
+    assert "than the median of the 5 initial ones" in page.text
+
+
 def test_repeated_evaluations_count_by_their_mean_and_are_listed() -> None:
     lucky = query(1, 90.0, repeats=[{"val": 80.0, "cost": 10.0}, None])
     steady = query(2, 86.0, repeats=[{"val": 87.0, "cost": 14.0}, {"val": 88.0, "cost": 12.0}])

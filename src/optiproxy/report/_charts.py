@@ -38,22 +38,33 @@ def _shown(values: NDArray[np.float64], sign: float) -> NDArray[np.bool_]:
 
 
 def course(
-    queries: Sequence[Query], goal: Objective, median: float | None, *, links: bool = True
+    queries: Sequence[Query],
+    goal: Objective,
+    lines: Mapping[str, float | None],
+    *,
+    links: bool = True,
 ) -> str:
-    """Every query, and the best so far; without `links` the points lead nowhere."""
+    """Every query, and the best so far.
+
+    Args:
+        queries: Of one fidelity.
+        goal: The first objective.
+        lines: Label → a value to compare with; None for no line.
+        links: Whether the points lead to the rows of their queries.
+    """
     values = _column(queries, goal.metric)
     shown = _shown(values, goal.sign)
     feasible = np.array([bool(query["feasible"]) for query in queries])
     at = np.array(numbers(queries))
-    extra = [] if median is None else [median]
+    known = {label: other for label, other in lines.items() if other is not None}
     plot = Plot(
         f"Best {goal.metric} so far",
         Axis.of("query", at, whole=True),
-        Axis.of(goal.metric, [*values[shown], *extra]),
+        Axis.of(goal.metric, [*values[shown], *known.values()]),
         links=links,
     )
-    if median is not None:
-        plot.across(median, "dashed", "median of the random ones")
+    for label, other in known.items():
+        plot.across(other, "dashed", label)
     for which, kind, label in (
         (shown & ~feasible, "broken", "breaks a limit"),
         (shown & feasible, "good", "query"),

@@ -50,6 +50,7 @@ class Search:
         pareto: The numbers of the queries on the front, where there are several objectives.
         optimum: The best value there is, where it is known.
         initial: How many of the first queries were drawn without looking at results.
+        start: What these were: ``random``, or ``initial`` where scores chose some of them.
         dropped: What was measured, broke a limit, and was not trained: as `queries`, each with its
             ``text`` and ``reason``.
         sensitivities: How much each choice matters, with the fields of ``search.sensitivity``.
@@ -79,6 +80,7 @@ class Search:
     pareto: Sequence[int] = ()
     optimum: float | None = None
     initial: int = 0
+    start: str = "random"
     dropped: Sequence[Query] = ()
     sensitivities: Sequence[Mapping[str, Any]] = ()
     judge: str = ""
@@ -143,6 +145,7 @@ def render(search: Search) -> str:
         best=best,
         drawings=[{"title": d.get("title", ""), "svg": draw(d)} for d in search.drawings],
         metric_rows=rows,
+        measurements=[(name, how) for name, m in search.measured.items() if (how := _how(m))],
         confirmation=_confirmation(best, goal),
         drawn=[query for query in drawn if query["metrics"]],
         random_median=median,
@@ -193,7 +196,7 @@ def _drawn(
     goal, limits = goals[0], parse_constraints(list(search.constraints))
     trained = full(search.queries) or list(search.queries)
     cost = _findings.cost_metric(trained, goals, limits)
-    course = [_charts.course(trained, goal, median)]
+    course = [_charts.course(trained, goal, {f"median of the {search.start} ones": median})]
     points = {label: query for label, query in marked.items() if query is not None}
     if cost is not None and any(math.isfinite(value(q, goal.metric)) for q in trained):
         course.append(_charts.cost(trained, goal, cost[0], limits, points, search.dropped))
@@ -216,6 +219,21 @@ def _gain(goal: Objective, found: float, other: float) -> str:
     return "equal to" if better == 0 else (
         f"{abs(better):.6g} {'better' if better > 0 else 'worse'} than"
     )  # fmt: skip
+
+
+def _how(fields: Mapping[str, Any]) -> str:
+    """How a metric was measured: the fields of a `hardware.Measurement` in words."""
+    threads, repeats, iqr = (fields.get(name) for name in ("threads", "repeats", "iqr_ms"))
+    versions = fields.get("versions") or {}
+    parts = (
+        fields.get("runtime") and f"by {fields['runtime']}",
+        fields.get("device") and f"on {fields['device']}",
+        threads and f"{threads} thread{'s' if threads > 1 else ''}",
+        repeats and f"median of {repeats} runs",
+        iqr is not None and f"quartiles {iqr:.2g} ms apart",
+        ", ".join(f"{name} {version}" for name, version in versions.items()),
+    )
+    return ", ".join(str(part) for part in parts if part)
 
 
 def _confirmation(best: Query | None, goal: Objective) -> tuple[list[float], float, float] | None:

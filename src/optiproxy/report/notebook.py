@@ -84,7 +84,7 @@ def study_fragment(
         drawings=drawings,
         reported=reported,
         # A cell has no table of queries that a point could lead to.
-        chart=_charts.course(trained, goal, None, links=False) if trained else "",
+        chart=_charts.course(trained, goal, {}, links=False) if trained else "",
         notes=notes,
     )
 
