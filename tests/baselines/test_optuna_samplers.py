@@ -65,13 +65,13 @@ def test_a_choice_with_an_order_is_a_whole_number() -> None:
     assert [d == whole for d in trial.distributions.values()] == [False, True, False]
 
 
-def test_places_in_an_order_and_options_lead_to_each_other() -> None:
+def test_parameters_and_options_lead_to_each_other() -> None:
     space = Chain({"op": ["a", "b"], "width": [64, 16, 256, 32], "depth": [3, 2, 1]})
     order = Order(space)
-    places = order.places(space.all_indices)
     assert order.ordered.tolist() == [False, True, True]
-    np.testing.assert_array_equal(order.options(places), space.all_indices)
-    for arch, row in zip(space.enumerate(), places.tolist(), strict=True):
+    for arch, indices in zip(space.enumerate(), space.all_indices, strict=True):
+        row = order.parameters(indices)
+        np.testing.assert_array_equal(order.row(row), indices)
         assert row[1:] == [sorted([64, 16, 256, 32]).index(arch["width"]), arch["depth"] - 1]
 
 

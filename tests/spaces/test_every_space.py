@@ -18,8 +18,10 @@ from optiproxy.spaces import (
     Chain,
     Conditional,
     Darts,
+    Float,
     GnnDag,
     Graph,
+    Int,
     Macro,
     Pool,
     Recurrent,
@@ -42,6 +44,19 @@ def conditional() -> Conditional:
             "norm": {"op": ["conv"]},
             "groups": {"norm": ["group"]},
         },
+    )
+
+
+def numbers() -> Conditional:
+    return Conditional(
+        {
+            "momentum": Float(0, 0.99),  # named before what switches it on
+            "rate": Float(1e-5, 1e-1, log=True),
+            "optimizer": ["sgd", "adam", "none"],
+            "width": Int(16, 512, log=True),
+            "beta": Int(1, 9, step=2),
+        },
+        when={"momentum": {"optimizer": ["sgd"]}, "beta": [{"optimizer": ["adam"]}]},
     )
 
 
@@ -76,6 +91,11 @@ KINDS: dict[str, Callable[[], Space]] = {
     "recurrent": Recurrent,
     "small-recurrent": lambda: Recurrent(nodes=2, hidden=2),
     "conditional": conditional,
+    "numbers": numbers,
+    "numbers-alone": lambda: Chain(
+        {"x": Float(-5, 10), "y": Float(0, 1), "n": Int(1, 512, log=True)}
+    ),
+    "few-numbers": lambda: Chain({"n": Int(1, 4), "x": Float(0, 1, step=0.25), "op": ["a", "b"]}),
     "several-parents": several_parents,
     "pool-of-darts": lambda: pool(Darts(), 100),
     "pool-of-cells": lambda: pool(Cell(4, NB201_OPERATIONS), 2000),

@@ -49,7 +49,7 @@ def test_the_schema_describes_what_is_written(space):
         ({"kind": "chain"}, "space.chain.choices: is missing"),
         ({"kind": "cell", "nodes": "4", "operations": ["a"], "edges": 3},
          r"space.cell.nodes: got '4'; .*; space.cell.edges: there is no such field"),
-        ({"kind": "chain", "choices": {"a": [[1]]}}, r"space.chain.choices.a.0"),
+        ({"kind": "chain", "choices": {"a": [[1]]}}, r"space.chain.choices.a.list.0"),
         ({"kind": "chain", "choices": {"a": [1, 1]}}, "listed twice"),
         ([], r"space: got \[\]"),
     ],

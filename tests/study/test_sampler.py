@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 
 import optiproxy as op
 from optiproxy.errors import InvalidValueError
+from optiproxy.spaces import Float, Int
 from optiproxy.study.sampler import PROPOSED
 
 SPACE = op.spaces.Chain({"depth": [1, 2, 3, 4], "width": [16, 32, 64], "norm": ["none", "batch"]})
@@ -126,16 +127,19 @@ def test_without_a_space_numbers_have_an_order_and_names_have_none():
         trial.suggest_float("rate", 0.1, 0.7, step=0.3)
         trial.suggest_float("free", 0.0, 1.0)
         trial.suggest_int("many", 1, 10**6)
+        trial.suggest_int("log", 1, 64, log=True)
         return 0.0
 
     space = searched(objective)
     assert dict(space.choices) | dict.fromkeys(["op", "norm", "same"]) == {
         "op": None, "norm": None, "same": None,
         "width": (32, 16, 64), "depth": (1, 3, 5, 7, 9), "rate": (0.1, 0.4, 0.7),
+        "free": Float(0.0, 1.0), "many": Int(1, 10**6), "log": Int(1, 64, log=True),
     }  # fmt: skip
     ordered = ~np.isnan(space.levels).all(1)
     assert dict(zip(space.names, ordered.tolist(), strict=True)) == {
         "op": False, "norm": False, "same": False, "width": True, "depth": True, "rate": True,
+        "free": True, "many": True, "log": True,
     }  # fmt: skip
 
 

@@ -1,6 +1,8 @@
-"""Ordered choices for methods that know whole numbers and categories."""
+"""Ordered choices for methods that know numbers and categories."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,9 +11,11 @@ from optiproxy.spaces.architecture import Indices
 
 
 class Order:
-    """Option numbers as positions in the order of each choice, and back.
+    """Option numbers as parameters of such a method, and back.
 
-    In a choice without an order (see `Space.levels`) an option's position is its number.
+    The parameter of an ordered choice (see `Space.levels`) is the position of its option, a whole
+    number; without an order it is the option's number, a category. That of a number of a range is
+    its level, from 0 to 1.
 
     Attributes:
         ordered: (C,), which choices have an order in which no two options are equal.
@@ -27,11 +31,20 @@ class Order:
         self.ordered = distinct & ~np.isnan(levels).any(1)
         self._options = np.where(self.ordered[:, None], levels.argsort(1), options)
         self._places = self._options.argsort(1)
+        self._numbers = space.numbers
 
-    def places(self, rows: Indices) -> Indices:
-        """The positions of option numbers (B, C)."""
-        return np.asarray(self._places[np.arange(len(self._places)), rows])
+    def parameters(self, row: Indices) -> list[int | float]:
+        """The parameters of option numbers (C,)."""
+        lists = np.arange(len(row)), np.minimum(row, self._places.shape[1] - 1)
+        found: list[int | float] = self._places[lists].tolist()
+        for c, number in self._numbers.items():
+            found[c] = float(number.levels(row[c]))
+        return found
 
-    def options(self, places: Indices) -> Indices:
-        """The option numbers at positions (B, C)."""
-        return np.asarray(self._options[np.arange(len(self._options)), places])
+    def row(self, parameters: Sequence[int | float]) -> Indices:
+        """The option numbers (C,) of parameters."""
+        places = np.array(parameters)
+        row: Indices = self._options[np.arange(len(places)), places.astype(np.int64)]
+        for c, number in self._numbers.items():
+            row[c] = number.nearest(places[c])
+        return row

@@ -96,7 +96,7 @@ def _path_encoding(space: Space, rows: Indices) -> Tensor:
     offset = 0
     for path in encoder.paths:
         kind = tuple(options[c] for c in path)
-        width = math.prod(map(len, kind))
+        width = math.prod(int(space.widths[c]) for c in path)
         block = columns[:, offset : offset + width]
         shared[kind] = torch.maximum(shared[kind], block) if kind in shared else block
         offset += width

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 class _OptunaMethod(Optimizer):
     """The basis of the samplers.
 
-    Choices are categorical parameters, ordered choices (see `Space.levels`) whole numbers. A
-    constraint is a trial's constraint, satisfied when ``<= 0``; a failed query is a failed trial,
-    which Optuna's samplers ignore; a pending one is running. A query that was dropped for a limit
-    before its objectives were measured gets the worst values seen, since the samplers rank
-    infeasible trials by their violations.
+    Choices are categorical parameters, ordered choices (see `Space.levels`) whole numbers, numbers
+    of a range their levels. A constraint is a trial's constraint, satisfied when ``<= 0``; a failed
+    query is a failed trial, which Optuna's samplers ignore; a pending one is running. A query that
+    was dropped for a limit before its objectives were measured gets the worst values seen, since
+    the samplers rank infeasible trials by their violations.
     """
 
     #: How often in a row a sampler may repeat known architectures before random ones fill the
@@ -59,8 +59,7 @@ class _OptunaMethod(Optimizer):
             repeats = 0
             while len(rows) < n and repeats <= self.retries:
                 trial = study.ask(self._distributions)
-                places = np.array([trial.params[name] for name in self.space.names])
-                row = self._order.options(places)
+                row = self._order.row([trial.params[name] for name in self.space.names])
                 # The samplers know no conditions and no pool, so that the row is repaired.
                 meant = self.space.repair(row[None])
                 longer = np.concatenate([rows, meant])
@@ -79,14 +78,20 @@ class _OptunaMethod(Optimizer):
 
     @cached_property
     def _distributions(self) -> dict[str, Any]:
-        from optuna.distributions import CategoricalDistribution, IntDistribution
+        from optuna.distributions import (
+            CategoricalDistribution,
+            FloatDistribution,
+            IntDistribution,
+        )
 
-        return {
-            name: IntDistribution(0, size - 1) if ordered else CategoricalDistribution(range(size))
-            for name, size, ordered in zip(
-                self.space.names, self.space.sizes.tolist(), self._order.ordered, strict=True
-            )
-        }
+        def distribution(choice: int) -> Any:
+            size = int(self.space.sizes[choice])
+            if choice in self.space.numbers:
+                return FloatDistribution(0.0, 1.0)
+            ordered = self._order.ordered[choice]
+            return IntDistribution(0, size - 1) if ordered else CategoricalDistribution(range(size))
+
+        return {name: distribution(choice) for choice, name in enumerate(self.space.names)}
 
     def _study(self, seed: int) -> Study:
         """The history as a study."""
@@ -117,7 +122,7 @@ class _OptunaMethod(Optimizer):
         return create_trial(
             state=state,
             values=values,
-            params=dict(zip(self.space.names, self._order.places(row).tolist(), strict=True)),
+            params=dict(zip(self.space.names, self._order.parameters(row), strict=True)),
             distributions=self._distributions,
             system_attrs=attributes,
             constraints=constraints,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from optiproxy.spaces.architecture import Indices
 Array = NDArray[np.float64]
 
 POPULATION = 20
+# So many values of a number of a range are drawn.
+LEVELS = 1001
 
 
 class PymooNSGA2(Optimizer):
@@ -65,9 +68,12 @@ class PymooNSGA2(Optimizer):
         from pymoo.operators.mutation.rm import ChoiceRandomMutation
         from pymoo.operators.selection.tournament import TournamentSelection
 
-        sizes = zip(self.space.names, self.space.sizes.tolist(), strict=True)
+        options: list[Sequence[int]] = [range(size) for size in self.space.sizes.tolist()]
+        for c, number in self.space.numbers.items():  # it draws from a list
+            levels = np.linspace(0, 1, LEVELS)
+            options[c] = [*range(number.first), *np.unique(number.nearest(levels)).tolist()]
         problem = Problem(
-            vars={name: Choice(options=range(size)) for name, size in sizes},
+            vars={n: Choice(options=o) for n, o in zip(self.space.names, options, strict=True)},
             n_obj=len(self.objectives),
             n_ieq_constr=len(self.constraints),
         )

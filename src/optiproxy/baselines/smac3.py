@@ -54,7 +54,7 @@ class SMAC(Optimizer):
 
     def _maximised(self, rng: np.random.Generator) -> Indices:
         """The configurations that SMAC's maximiser finds, the best first, (B, C)."""
-        from ConfigSpace import Categorical, Configuration, ConfigurationSpace, Integer
+        from ConfigSpace import Categorical, Configuration, ConfigurationSpace, Float, Integer
         from smac.acquisition.function import EI
         from smac.acquisition.maximizer import LocalAndSortedRandomSearch, LocalSearch
         from smac.model.random_forest import RandomForest
@@ -69,14 +69,17 @@ class SMAC(Optimizer):
         space = ConfigurationSpace(seed=seeds[0])
         names = [f"c{i:04}" for i in range(len(self.space))]  # it sorts them
         order = Order(self.space)
-        sizes = zip(names, self.space.sizes.tolist(), order.ordered, strict=True)
-        space.add(
-            [Integer(n, (0, s - 1)) if up else Categorical(n, range(s)) for n, s, up in sizes]
-        )
+        for choice, (name, size) in enumerate(zip(names, self.space.sizes.tolist(), strict=True)):
+            if choice in self.space.numbers:
+                space.add(Float(name, (0.0, 1.0)))
+            else:
+                ordered = order.ordered[choice]
+                space.add(
+                    Integer(name, (0, size - 1)) if ordered else Categorical(name, range(size))
+                )
 
         def configuration(row: Indices) -> Any:
-            places = order.places(row).tolist()
-            return Configuration(space, values=dict(zip(names, places, strict=True)))
+            return Configuration(space, values=dict(zip(names, order.parameters(row), strict=True)))
 
         evaluated = [configuration(row) for row in self._rows]
         x = np.array([config.get_array() for config in evaluated])
@@ -91,8 +94,8 @@ class SMAC(Optimizer):
         search = LocalAndSortedRandomSearch(space, acquisition, challengers=1000, seed=seeds[2])
         search._local_search = Ordered(space, acquisition, seed=seeds[2])
         found = search.maximize(evaluated, n_points=1000)
-        rows = [[config[name] for name in names] for config in found]
-        return order.options(np.array(rows, dtype=np.int64).reshape(-1, len(self.space)))
+        rows = [order.row([config[name] for name in names]) for config in found]
+        return np.array(rows, dtype=np.int64).reshape(-1, len(self.space))
 
 
 def _log_scaled(cost: Array) -> Array:

@@ -15,7 +15,7 @@ from optiproxy._lazy import lazy
 from optiproxy.registry import Registry
 
 if TYPE_CHECKING:
-    from optiproxy.encodings.base import Encoded, Encoder, corners
+    from optiproxy.encodings.base import Encoded, Encoder, corners, is_corner, nearest
     from optiproxy.spaces import Space
 
 ENCODINGS = Registry(
@@ -43,8 +43,9 @@ def make(name: str, space: Space) -> Encoder:
     return cast("Encoder", ENCODINGS.get(RENAMED.get(name, name))(space))
 
 
-__all__ = ["ENCODINGS", "Encoded", "Encoder", "corners", "make"]
+__all__ = ["ENCODINGS", "Encoded", "Encoder", "corners", "is_corner", "make", "nearest"]
 
 __getattr__, __dir__ = lazy(
-    __name__, {"optiproxy.encodings.base": ("Encoded", "Encoder", "corners")}
+    __name__,
+    {"optiproxy.encodings.base": ("Encoded", "Encoder", "corners", "is_corner", "nearest")},
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from optiproxy.encodings.base import Encoded, Encoder, check_relaxed
+from optiproxy.encodings.base import Encoded, Encoder, check_relaxed, corners
 from optiproxy.spaces import Space
 
 
@@ -33,6 +33,8 @@ class Adjacency(Encoder):
         return ((n, n), (n, f))
 
     def discrete(self, indices: Tensor) -> Encoded:
+        if self.space.numbers:
+            return self.relaxed(corners(self.space, indices, self.dtype))
         x = self._feature_entries.gather(indices)
         if self._adjacency_terms is None:
             return self._adjacency.expand(len(indices), -1, -1), x

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from optiproxy.encodings.base import Encoded, Encoder, check_relaxed
+from optiproxy.encodings.base import Encoded, Encoder, check_relaxed, corners
 from optiproxy.spaces import Space
 
 
@@ -20,9 +20,11 @@ class OneHot(Encoder):
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        return ((int(self.space.sizes.sum()),),)
+        return ((int(self.space.widths.sum()),),)
 
     def discrete(self, indices: Tensor) -> Encoded:
+        if self.space.numbers:
+            return self.relaxed(corners(self.space, indices, self.dtype))
         x = torch.zeros(len(indices), *self.shapes[0], dtype=self.dtype)
         return (x.scatter_(1, indices.long() + self._offsets, 1.0),)
 

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from optiproxy.encodings.base import Encoded, Encoder, check_relaxed
+from optiproxy.encodings.base import Encoded, Encoder, check_relaxed, corners
 from optiproxy.spaces import Space
 
 # Long paths have many sequences, each of them rare; BANANAS truncates its encoding too.
@@ -30,19 +30,21 @@ class Path(Encoder):
         self.paths: list[tuple[int, ...]] = []
         self._widths: list[int] = []
         for path in space.paths:
-            width = math.prod(int(space.sizes[c]) for c in path)
+            width = math.prod(int(space.widths[c]) for c in path)
             if sum(self._widths) + width <= MAX_FEATURES:
                 self.paths.append(path)
                 self._widths.append(width)
         for choice in sorted(set(range(len(space))).difference(*self.paths)):
             self.paths.append((choice,))
-            self._widths.append(int(space.sizes[choice]))
+            self._widths.append(int(space.widths[choice]))
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         return ((sum(self._widths),),)
 
     def discrete(self, indices: Tensor) -> Encoded:
+        if self.space.numbers:
+            return self.relaxed(corners(self.space, indices, self.dtype))
         columns, offset = [], 0
         for path, width in zip(self.paths, self._widths, strict=True):
             number = torch.zeros(len(indices), dtype=torch.long)
@@ -59,7 +61,7 @@ class Path(Encoder):
         for path in self.paths:
             block = p.new_ones(len(p), 1)
             for c in path:  # (B, sequences so far) x (B, options of c)
-                options = p[:, c, : int(self.space.sizes[c])]
+                options = p[:, c, : int(self.space.widths[c])]
                 block = (block[:, :, None] * options[:, None, :]).flatten(1)
             blocks.append(block)
         return (torch.cat(blocks, 1),)

@@ -13,7 +13,7 @@ Reference for 2: Cohen et al., The AETG System, IEEE Trans. Software Engineering
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,14 +115,18 @@ def _checked(runner: Runner, observed: Observed, rng: np.random.Generator) -> bo
     return True
 
 
-def conditional(options: Mapping[str, object], terms: Mapping[str, object]) -> Conditional:
+def conditional(
+    options: Mapping[str, Sequence[Option]], terms: Mapping[str, object]
+) -> Conditional:
     """The space of what was found.
 
     Raises:
         InvalidValueError: The conditions go round in a circle.
     """
     try:
-        return Conditional(options, terms)  # type: ignore[arg-type]
+        # Lists, since a tuple of two numbers may be meant as a range.
+        listed = {name: list(labels) for name, labels in options.items()}
+        return Conditional(listed, terms)  # type: ignore[arg-type]
     except OptiProxyError as error:
         raise InvalidValueError(f"space_of: the choices make no space: {error}") from None
 

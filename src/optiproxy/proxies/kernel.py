@@ -3,7 +3,8 @@
 For two architectures with choice probabilities p and q let ``s_c = <p_c, q_c>`` be the agreement of
 choice c: one at equal corners, zero at different ones. For an ordered choice it decreases with the
 distance of the levels, so that a result with 24 channels informs 32: ``s_c = p_c' N q_c`` with a
-Matérn kernel N of the levels (3/2; RW 2006 eq. 4.17). The kernel has additive effects,
+Matérn kernel N of the levels (3/2; RW 2006 eq. 4.17); of numbers of a range it is that kernel of
+their levels. The kernel has additive effects,
 ``sum_c w_c s_c``, and adds each view times an amplitude. Views are inner products of features,
 exponentials of their distances, or means of those, so that the kernel is positive definite and
 differentiable inside the simplex too.
@@ -78,6 +79,14 @@ class Kernel(ABC):
     choices: int
     views: list[View]
 
+    def agreements(self, a: Tensor, b: Tensor) -> Tensor:
+        """The agreements of a (A, choices, any) with b (B, choices, any), (choices, A, B)."""
+        return agreements(a, b)
+
+    def own_agreement(self, a: Tensor) -> Tensor:
+        """The agreements of each of a (A, choices, any) with itself, (choices, A)."""
+        return own_agreement(a)
+
     @abstractmethod
     def features(self, p: Tensor) -> tuple[Tensor, ...]:
         """Of p (B, C, O): the part that agreements compare, (B, choices, any), then each view's."""
@@ -96,7 +105,7 @@ class Kernel(ABC):
         """
         pairs = torch.tril_indices(len(p), len(p))
         spread, *features = self.features(p)
-        s = agreements(spread, spread)[:, pairs[0], pairs[1]].contiguous()
+        s = self.agreements(spread, spread)[:, pairs[0], pairs[1]].contiguous()
         views = [v.compared(f, s, pairs) for v, f in zip(self.views, features, strict=True)]
         return views, s.numpy()
 
@@ -119,7 +128,7 @@ class Kernel(ABC):
         """
 
         def block(part: tuple[Tensor, ...]) -> Tensor:
-            s = agreements(part[0], b[0])
+            s = self.agreements(part[0], b[0])
             k: Tensor = torch.tensordot(weights, s, 1)
             for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
                 k = k + amplitudes[:, i, None, None] * view.cross(scale, part[i + 1], b[i + 1], s)
@@ -133,7 +142,7 @@ class Kernel(ABC):
         self, weights: Tensor, amplitudes: Tensor, scales: list[Tensor], a: tuple[Tensor, ...]
     ) -> Tensor:
         """The kernels of each architecture with itself, (M, A)."""
-        s = own_agreement(a[0])
+        s = self.own_agreement(a[0])
         k = weights @ s
         for i, (view, scale) in enumerate(zip(self.views, scales, strict=True)):
             k = k + amplitudes[:, i, None] * view.diagonal(scale, a[i + 1], s)
@@ -153,10 +162,15 @@ class Mixture(Kernel):
         self, space: Space, views: Collection[str] = VIEWS, *, prune_dead: bool = True
     ) -> None:
         self.choices = len(space)
-        options = int(space.sizes.max())
+        options = int(space.widths.max())
+        self._numbers = torch.tensor(list(space.numbers), dtype=torch.long)
         kind = torch.nn.functional.one_hot(
             torch.from_numpy(space.option_groups)
         ).double()  # (C, kinds)
+        lists = [c for c in range(len(space)) if c not in space.numbers]
+        if space.numbers:  # their values are no options to count
+            kind[self._numbers] = 0
+            kind = kind[:, kind.any(0)]
         kinds = kind.shape[1]
         long = [path for path in space.paths if len(path) > 1]
         links = sorted({pair for path in long for pair in itertools.pairwise(path)})
@@ -164,16 +178,20 @@ class Mixture(Kernel):
         ordinal = Ordinal(space)
         self._ordinal = ordinal if ordinal.ordered.any() else None
         self._near = _near(space) if self._ordinal else None
+        ordered = ordinal.ordered.nonzero()[:, 0].tolist()
+        self._number_levels = [ordered.index(c) for c in space.numbers]
         possible: list[View] = []
         if self._active:
             possible.append(ActiveChoices(space))
         elif not self._ordinal:  # `ordinal` contains the same
             possible.append(Choices(space))
         if self._ordinal:
-            possible += [OrdinalChoices(ordinal), Trends(ordinal), Options(ordinal)]
+            possible += [OrdinalChoices(ordinal), Trends(ordinal)]
+            if ordered_lists := [c for c in ordered if c in lists]:
+                possible.append(Options(ordered_lists))
         if long:
             possible.append(Paths(long))
-        if kinds < self.choices:
+        if kinds < len(lists):
             possible.append(Counts(kind, options))
             if self._active:
                 possible.append(ActiveCounts(kind, options))
@@ -188,7 +206,23 @@ class Mixture(Kernel):
         spread = self._spread(p)
         active = self._spread(self._active.relaxed(p)[0]) if self._active else spread
         read = Read(spread, p, active, levels)
+        if len(self._numbers):
+            x = p.new_zeros(*p.shape[:2], 1)
+            x = x.index_copy(1, self._numbers, levels[:, self._number_levels, None])
+            spread = torch.cat([spread, x], -1)
         return (spread, *(view.features(read) for view in self.views))
+
+    def agreements(self, a: Tensor, b: Tensor) -> Tensor:
+        if not len(self._numbers):
+            return agreements(a, b)
+        # No finite list of features has this agreement, so that the levels come last.
+        s = agreements(a[..., :-1], b[..., :-1])
+        x, y = a[:, self._numbers, -1].T, b[:, self._numbers, -1].T
+        near = s[self._numbers] * _matern(x[:, :, None] - y[:, None])
+        return s.index_copy(0, self._numbers, near)
+
+    def own_agreement(self, a: Tensor) -> Tensor:
+        return own_agreement(a[..., :-1] if len(self._numbers) else a)
 
     def _spread(self, p: Tensor) -> Tensor:
         """p (B, C, O or more) with the probabilities of ordered options spread to near options."""
@@ -208,10 +242,17 @@ def _near(space: Space) -> Tensor:
 
 def _roots(space: Space) -> Tensor:
     x = 2 * torch.from_numpy(space.levels) - 1
-    off = NEARNESS * (x[:, :, None] - x[:, None]).abs()
-    agree = torch.where(
-        off.isnan(), torch.eye(x.shape[1], dtype=x.dtype), (1 + off) * torch.exp(-off)
-    )
+    agree = _matern(x[:, :, None] - x[:, None])
+    agree = torch.where(agree.isnan(), torch.eye(x.shape[1], dtype=x.dtype), agree)
     value, vector = torch.linalg.eigh(agree)
     root: Tensor = vector * value.clamp(min=0).sqrt()[:, None] @ vector.mT
+    for c, number in space.numbers.items():  # both ends count as the number, whatever its level
+        root[c] = torch.eye(x.shape[1], dtype=x.dtype)
+        root[c, number.first + 1] = root[c, number.first]
     return root
+
+
+def _matern(distance: Tensor) -> Tensor:
+    """The agreement of levels from -1 to 1 at such distances."""
+    off = NEARNESS * distance.abs()
+    return (1 + off) * torch.exp(-off)

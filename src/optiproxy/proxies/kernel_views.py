@@ -182,9 +182,9 @@ class Trends(View):
 class Options(View):
     name = "options"
 
-    def __init__(self, ordinal: Ordinal) -> None:
-        self._ordered = ordinal.ordered
-        self.size = int(ordinal.ordered.sum())
+    def __init__(self, choices: list[int]) -> None:
+        self._ordered = choices
+        self.size = len(choices)
 
     def features(self, read: Read) -> Tensor:
         return read.chosen[:, self._ordered]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from optiproxy.encodings import corners
+from optiproxy.encodings import corners, is_corner, nearest
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Function
 from optiproxy.proxies.gp import GaussianProcess
@@ -98,7 +98,7 @@ class Scores(Model):
         self._computed.update(zip(self._keys(rows), raw, strict=True))
         masked = np.where(np.isfinite(raw), raw, np.nan)
         self._mean, self._spread = np.nanmean(masked, 0), np.nanstd(masked, 0)
-        self._relaxed = None if space.sizes.max() > WIDE else self._fitted()
+        self._relaxed = None if space.widths.max() > WIDE else self._fitted()
 
     def _fitted(self) -> GaussianProcess:
         """Predicts scores from those of the sample."""
@@ -156,8 +156,8 @@ class Scores(Model):
 
     def values(self, p: Tensor) -> Tensor:
         """The scores of p (B, C, O), (B, F): predicted where p is relaxed."""
-        if len(p) and bool((p.amax(-1) == 1).all()):
-            return torch.from_numpy(self._at(p.argmax(-1).numpy()).clip(-LARGEST, LARGEST))
+        if len(p) and not p.requires_grad and is_corner(self._space, p):
+            return torch.from_numpy(self._at(nearest(self._space, p)).clip(-LARGEST, LARGEST))
         assert self._relaxed is not None, "a search reads a wide space narrowed"
         return self._relaxed.mean(p)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,11 +14,13 @@ from optiproxy.encodings import corners
 from optiproxy.proxies.base import Proxy
 from optiproxy.search._acquisition import acquired
 from optiproxy.search._climb import climb, distributions, draw, start
+from optiproxy.search._numbers import Numbers
 from optiproxy.search._pareto import chebyshev
 from optiproxy.search._training_targets import Targets, log_feasible
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 
+REFINED = 4  # rows of each source of candidates, for each acquisition
 DRAWS = 30  # from each group; the paper's verify ratio, 20 to 40 candidates for each query
 
 
@@ -63,26 +66,50 @@ class Ascent:
         mask = torch.from_numpy(self.space.mask)
         alpha = start(self.space, groups, leads, self.rng).to(model.dtype)
         if model.differentiable:
-            p = self._climbed(model, alpha, mask, climbs, avoid)
+            score = self._score(model, groups, climbs, avoid)
+            p = climb(alpha, score, mask, self.generator, numbers=self._numbers)
         else:
             p = distributions(alpha, mask)
-        return draw(p, DRAWS, mask, self.generator)
+        return draw(p, DRAWS, mask, self.generator, numbers=self._numbers)
 
-    def _climbed(
-        self,
-        model: Proxy,
-        alpha: Tensor,
-        mask: Tensor,
-        climbs: Sequence[str],
-        avoid: Indices | None,
-    ) -> Tensor:
-        """The groups' distributions after the ascent, (G, C, O)."""
+    def refined(self, model: Proxy, sources: Sequence[Indices], climbs: Sequence[str]) -> Indices:
+        """The best rows of each source with their numbers at a nearby maximum of a score, (R, C).
+
+        Args:
+            model: Fitted and differentiable.
+            sources: Rows (B, C) each, which are a search's candidates otherwise.
+            climbs: The acquisitions that are climbed, one after the other.
+        """
+        numbers = self._numbers
+        assert numbers is not None, "only numbers can be refined"
+        rows = [self.space.repair(source) for source in sources if len(source)]
+        found = []
+        for name in dict.fromkeys(climbs):
+            best = []
+            for source in rows:
+                p = corners(self.space, torch.from_numpy(source), model.dtype)
+                with torch.no_grad():
+                    value = self._score(model, len(source), (name,), None)(p)
+                best.append(source[value.topk(min(REFINED, len(source))).indices.numpy()])
+            starts = np.concatenate(best)
+            score = self._score(model, len(starts), (name,), None)
+            found.append(numbers.refined(starts, score, model.dtype))
+        return np.concatenate(found)
+
+    @cached_property
+    def _numbers(self) -> Numbers | None:
+        return Numbers(self.space) if self.space.numbers else None
+
+    def _score(
+        self, model: Proxy, groups: int, climbs: Sequence[str], avoid: Indices | None
+    ) -> Callable[[Tensor], Tensor]:
+        """What is climbed: p (groups, C, O) → (groups,), each with a trade-off of its own."""
         m, limits = self.targets.objectives, self.targets.limits
-        weights = torch.from_numpy(self.rng.dirichlet(np.ones(m), len(alpha))).to(model.dtype)
+        weights = torch.from_numpy(self.rng.dirichlet(np.ones(m), groups)).to(model.dtype)
         needs_spread = bool(limits) or set(climbs) != {"mean"}
-        deviates = torch.zeros(len(alpha), m, dtype=model.dtype)
+        deviates = torch.zeros(groups, m, dtype=model.dtype)
         if "thompson" in climbs:
-            deviates = torch.from_numpy(self.rng.standard_normal((len(alpha), m))).to(model.dtype)
+            deviates = torch.from_numpy(self.rng.standard_normal((groups, m))).to(model.dtype)
         best = self.targets.best if m == 1 else None  # of a front there is no single best
         avoided = None
         if avoid is not None:
@@ -105,4 +132,4 @@ class Ascent:
                 value = value - torch.relu(agreement - len(self.space) / 2)
             return value
 
-        return climb(alpha, score, mask, self.generator)
+        return score

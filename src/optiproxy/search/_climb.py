@@ -14,6 +14,7 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from optiproxy.errors import invalid
+from optiproxy.search._numbers import Numbers
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 
@@ -38,21 +39,37 @@ def start(
     width: float = ALPHA_RANGE,
 ) -> Tensor:
     """Architecture parameters (G, C, O): a Latin hypercube; the last start at `incumbents`."""
-    shape = (len(space), int(space.sizes.max()))
+    shape = (len(space), int(space.widths.max()))
     draws = qmc.LatinHypercube(d=shape[0] * shape[1], rng=rng).random(groups)
     alpha = width * draws.reshape(groups, *shape)
     choice = np.arange(len(space))
+    levels = draws.reshape(groups, *shape)[:, list(space.numbers), -1]
     for group, row in enumerate(incumbents[:groups]):
-        alpha[groups - 1 - group, choice, row] += INCUMBENT_LEAD
-    return torch.from_numpy(alpha)
+        column = row.copy()
+        for place, (c, number) in enumerate(space.numbers.items()):
+            column[c] = min(row[c], number.first)
+            levels[groups - 1 - group, place] = number.levels(row[c])
+        alpha[groups - 1 - group, choice, column] += INCUMBENT_LEAD
+    found = torch.from_numpy(alpha)
+    return Numbers(space).start(found, levels) if space.numbers else found
 
 
-def relax(alpha: Tensor, tau: float, mask: Tensor, generator: torch.Generator) -> Tensor:
-    """A Gumbel-softmax sample: alpha (G, C, O) → choice probabilities (G, C, O)."""
+def relax(
+    alpha: Tensor,
+    tau: float,
+    mask: Tensor,
+    generator: torch.Generator,
+    numbers: Numbers | None = None,
+) -> Tensor:
+    """A Gumbel-softmax sample: alpha (G, C, O) → choice probabilities (G, C, O).
+
+    Numbers are no distributions: they are where their parameters are.
+    """
     uniform = torch.rand(alpha.shape, generator=generator, dtype=alpha.dtype)
     gumbel = -torch.log(-torch.log(uniform.clamp(1e-12, 1 - 1e-12)))
     logits = ((alpha + gumbel) / tau).masked_fill(~mask, -torch.inf)
-    return logits.softmax(-1)
+    p = logits.softmax(-1)
+    return p if numbers is None else numbers.relaxed(p, alpha)
 
 
 def climb(
@@ -61,6 +78,7 @@ def climb(
     mask: Tensor,
     generator: torch.Generator,
     *,
+    numbers: Numbers | None = None,
     steps: int = STEPS,
     learning_rate: float = LEARNING_RATE,
 ) -> Tensor:
@@ -71,6 +89,7 @@ def climb(
         score: Differentiable; the value of a group depends on that group alone.
         mask: (C, O), the options that exist.
         generator: Of the Gumbel noise.
+        numbers: The space's, if it has any.
         steps: At least two.
         learning_rate: Adam's.
 
@@ -82,7 +101,7 @@ def climb(
     for step in range(steps):
         tau = TAU_START + (TAU_END - TAU_START) * step / (steps - 1)
         alpha.requires_grad_()
-        loss = _loss(score, relax(alpha, tau, mask, generator))
+        loss = _loss(score, relax(alpha, tau, mask, generator, numbers))
         (gradient,) = torch.autograd.grad(loss, alpha)
         # Adam (https://arxiv.org/abs/1412.6980, algorithm 1), as in torch.optim, whose first use
         # imports a compiler: a third of the time of a whole search on a small table.
@@ -130,13 +149,18 @@ def draw(
     mask: Tensor,
     generator: torch.Generator,
     *,
+    numbers: Numbers | None = None,
     exploration: float = EXPLORATION,
 ) -> Indices:
     """`n` discrete rows from each distribution: p (G, C, O) → (G·n, C).
 
-    A share `exploration` of the choices is redrawn uniformly.
+    A share `exploration` of the choices is redrawn uniformly; other numbers lie around the level of
+    their group.
     """
     uniform = mask / mask.sum(-1, keepdim=True)
     mixed = (1 - exploration) * p + exploration * uniform
     rows = torch.multinomial(mixed.flatten(0, 1), n, replacement=True, generator=generator)
-    return rows.view(*p.shape[:2], n).permute(0, 2, 1).flatten(0, 1).numpy()
+    columns: Indices = rows.view(*p.shape[:2], n).permute(0, 2, 1).flatten(0, 1).numpy()
+    if numbers is None:
+        return columns
+    return numbers.drawn(columns, p.repeat_interleave(n, 0), exploration, generator)

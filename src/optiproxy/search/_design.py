@@ -15,7 +15,8 @@ def balanced(space: Space, n: int, rng: np.random.Generator) -> Indices:
     """`n` rows in which each option of each choice occurs about equally often.
 
     A Latin hypercube over categories: of five options, ten rows contain each twice, where
-    independent draws miss one in ten altogether; of forty ordered widths, one of each tenth.
+    independent draws miss one in ten altogether; of forty ordered widths, or of the numbers of a
+    range, one of each tenth.
     Invalid rows are replaced from further hypercubes and, where hardly any draw is valid, by
     uniform draws. Fewer than `n` rows come back only from a space that has no more.
     """
@@ -32,7 +33,11 @@ def balanced(space: Space, n: int, rng: np.random.Generator) -> Indices:
 
 def _hypercube(space: Space, n: int, rng: np.random.Generator) -> Indices:
     columns = []
-    for size, levels in zip(space.sizes, space.levels, strict=True):
+    for c, (size, levels) in enumerate(zip(space.sizes, space.levels, strict=True)):
+        if c in space.numbers:
+            strata = rng.permutation((np.arange(n) + rng.random(n)) / n)
+            columns.append(space.numbers[c].nearest(strata))
+            continue
         if size > n and np.isfinite(levels[:size]).all():
             strata = (np.arange(n) + rng.random(n)) * size / n
             ranked = levels[:size].argsort(kind="stable")

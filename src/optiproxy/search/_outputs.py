@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optiproxy.encodings import corners
+from optiproxy.encodings import corners, nearest
 from optiproxy.proxies.base import Posterior, Proxy
 from optiproxy.search._exact import Exact
 from optiproxy.search.transforms import Scale
@@ -99,7 +99,7 @@ class Outputs(Proxy):
         return mean
 
     def posterior(self, p: Tensor) -> Posterior:
-        rows = p.argmax(-1).numpy()
+        rows = nearest(self.space, p)
         known = {
             output: torch.from_numpy(column.scale(self._exact.values(column.metric, rows)))
             for output, column in self._columns.items()

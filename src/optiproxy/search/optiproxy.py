@@ -244,7 +244,7 @@ class OptiProxy(Optimizer):
 
     @property
     def _is_wide(self) -> bool:
-        return bool(self.space.sizes.max() > WIDE) and not isinstance(self.space, Narrowed)
+        return bool(self.space.widths.max() > WIDE) and not isinstance(self.space, Narrowed)
 
     def _options_to_keep(self, also: Indices) -> Indices:
         """Rows, (B, C), whose options the models need: those that are known, near the best, tried.
@@ -449,6 +449,8 @@ class OptiProxy(Optimizer):
             neighbours = ascent.rng.choice(neighbours, NEIGHBOURS, replace=False)
         drawn = self.space.random_indices(RANDOM_CANDIDATES, ascent.rng)
         sources = [climbed, leads, neighbours, drawn]
+        if self.space.numbers and proxy.differentiable:
+            sources.append(ascent.refined(proxy, [climbed, neighbours, drawn], self._turns))
         if self._scores is not None:
             sources.append(self._favourites.candidates(len(self._known)))
         if self._low:
@@ -544,7 +546,7 @@ def _near_in_order(space: Space, rows: Indices) -> Indices:
     for step in range(-NEAR_OPTIONS, NEAR_OPTIONS + 1):
         near = rows.copy()
         for choice, (size, levels) in enumerate(zip(space.sizes, space.levels, strict=True)):
-            if not np.isnan(levels[0]):
+            if choice not in space.numbers and not np.isnan(levels[0]):
                 order = levels[:size].argsort(kind="stable")
                 place = order.argsort()[rows[:, choice]] + step
                 near[:, choice] = order[place.clip(0, size - 1)]

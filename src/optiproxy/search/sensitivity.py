@@ -28,6 +28,8 @@ LEAST = 8
 # Parts of the jackknife, and changed architectures that are predicted by each fit.
 PARTS, CHANGED = 5, 1000
 LEAST_ROWS, MOST_ROWS = 4, 50
+# Of a number of a range so many values are tried, evenly spaced on its scale.
+VALUES = 9
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,10 @@ class OptionWorth:
     """What an option is worth, against the mean of its choice's options.
 
     Attributes:
-        option: The option.
+        option: The option, or one of a few values of a number.
         worth: Difference of the metric, in its unit; NaN where the option could not be tried.
         error: Its standard error.
-        queries: How many queries had it.
+        queries: How many queries had it; of a number, had it nearest.
     """
 
     option: Option
@@ -95,22 +97,24 @@ def sensitivities(
         return []
     while isinstance(space, Pool):  # what is not listed can be predicted too
         space = space.space
-    count = int(np.clip(CHANGED // int(space.sizes.sum()), LEAST_ROWS, MOST_ROWS))
+    tried = [_tried(space, c) for c in range(len(space.names))]
+    count = int(np.clip(CHANGED // sum(map(len, tried)), LEAST_ROWS, MOST_ROWS))
     # From the best to the worst, in equal steps.
     order = np.argsort(-sign * y, kind="stable")
     around = rows[order[np.linspace(0, len(y) - 1, min(count, len(y))).astype(int)]]
-    changes = [_changes(space, around, c) for c in range(len(space.names))]
+    changes = [_changes(space, around, c, wanted) for c, wanted in enumerate(tried)]
     # Parts of equal quality, each as good as the whole.
     part = np.empty(len(y), dtype=int)
     part[order] = np.arange(len(y)) % PARTS
-    fits = [_fit(space, rows[kept], y[kept], sign, proxy, changes)
+    fits = [_fit(space, rows[kept], y[kept], sign, proxy, changes, len(around))
             for kept in [part >= 0, *(part != k for k in range(PARTS))]]  # fmt: skip
     found = []
-    for c, (name, options) in enumerate(space.choices.items()):
+    for c, name in enumerate(space.names):
+        options = [space.choices[name][index] for index in tried[c].tolist()]
         moves = np.array([_moves(fit[c]) for fit in fits])
         worths = np.array([_worths(fit[c]) for fit in fits])  # (1 + PARTS, O)
         errors = [_jackknife(worths[1:, o]) for o in range(len(options))]
-        used = np.bincount(rows[:, c], minlength=len(options))
+        used = np.bincount(_nearest(space, c, rows[:, c], tried[c]), minlength=len(options))
         found.append(
             Sensitivity(
                 name,
@@ -125,11 +129,33 @@ def sensitivities(
     return found
 
 
-def _changes(space: Space, around: Indices, choice: int) -> tuple[Indices, NDArray[np.bool_]]:
-    """Each row with each option of a choice, (B * O, C), and which of these are architectures."""
-    size = int(space.sizes[choice])
-    rows = np.repeat(around, size, axis=0)
-    wanted = np.tile(np.arange(size), len(around))
+def _tried(space: Space, choice: int) -> Indices:
+    """The options of a choice that are tried, (O,)."""
+    number = space.numbers.get(choice)
+    if number is None:
+        return np.arange(space.sizes[choice])
+    values = np.unique(number.nearest(np.linspace(0, 1, VALUES)))
+    return np.concatenate([np.arange(number.first), values])
+
+
+def _nearest(space: Space, choice: int, indices: Indices, tried: Indices) -> Indices:
+    """The place among `tried` (O,) that is nearest to each index (B,)."""
+    number = space.numbers.get(choice)
+    if number is None:
+        return indices
+    apart = np.abs(number.levels(indices)[:, None] - number.levels(tried))
+    inactive = (indices < number.first)[:, None] != (tried < number.first)
+    return np.asarray((apart + inactive).argmin(1))
+
+
+def _changes(
+    space: Space, around: Indices, choice: int, options: Indices
+) -> tuple[Indices, NDArray[np.bool_]]:
+    """Each row with each of the options (O,) of a choice, (B * O, C), and which of these are
+    architectures.
+    """
+    rows = np.repeat(around, len(options), axis=0)
+    wanted = np.tile(options, len(around))
     rows[:, choice] = wanted
     valid = space.valid(rows)
     repaired = space.repair(rows)
@@ -146,6 +172,7 @@ def _fit(
     sign: float,
     proxy: str,
     changes: Sequence[tuple[Indices, NDArray[np.bool_]]],
+    around: int,
 ) -> list[NDArray[np.float64]]:
     """For each choice the predictions of its changes, (B, O) in the metric's unit; else NaN."""
     scale = Scale(sign, False, 0.0, math.inf).standardised(y)
@@ -160,8 +187,7 @@ def _fit(
     valid = np.concatenate([good for _, good in changes])
     predicted = np.where(valid, predicted, np.nan)
     ends = np.cumsum([len(changed) for changed, _ in changes])[:-1]
-    sizes = space.sizes.tolist()
-    return [p.reshape(-1, o) for p, o in zip(np.split(predicted, ends), sizes, strict=True)]
+    return [choice.reshape(around, -1) for choice in np.split(predicted, ends)]
 
 
 def _centred(predicted: NDArray[np.float64]) -> NDArray[np.float64]:

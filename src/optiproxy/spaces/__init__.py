@@ -10,11 +10,12 @@ from optiproxy.spaces.darts import DARTS_OPERATIONS, Darts
 from optiproxy.spaces.gnn import NAS_BENCH_GRAPH_OPERATIONS, GnnDag
 from optiproxy.spaces.graph import NB101_OPERATIONS, Graph
 from optiproxy.spaces.macro import MACRO_BLOCKS, Macro
+from optiproxy.spaces.numbers import Float, Int
 from optiproxy.spaces.pool import Pool
 from optiproxy.spaces.recurrent import Recurrent
 
 __all__ = [
     "DARTS_OPERATIONS", "MACRO_BLOCKS", "NAS_BENCH_GRAPH_OPERATIONS", "NB101_OPERATIONS",
-    "NB201_OPERATIONS", "Architecture", "Cell", "Chain", "Conditional", "Darts", "GnnDag", "Graph",
-    "GraphTemplate", "Macro", "Option", "Pool", "Recurrent", "Space", "check",
+    "NB201_OPERATIONS", "Architecture", "Cell", "Chain", "Conditional", "Darts", "Float", "GnnDag",
+    "Graph", "GraphTemplate", "Int", "Macro", "Option", "Pool", "Recurrent", "Space", "check",
 ]  # fmt: skip

@@ -54,7 +54,7 @@ def _found(part: Callable[[Space], Iterator[str]], space: Space) -> list[str]:
 
 
 def _graph(space: Space) -> Iterator[str]:
-    if space.sizes.max() > WIDE:  # a few of the options: the template is as large as their square
+    if space.widths.max() > WIDE:  # a few of the options: the template is as large as their square
         space = Narrowed(space, _sample(space))
     graph = space.graph
     c, o = space.mask.shape

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import unknown
+from optiproxy.errors import InvalidValueError, unknown
+from optiproxy.spaces.numbers import Number
 
 Option = str | int | float | bool | None
 Indices = NDArray[np.int64]
@@ -118,12 +119,17 @@ class GraphTemplate:
         return GraphTemplate(self.adjacency, self.features, part(self.feature_terms), edges)
 
 
-def option_index(name: str, value: Any, options: tuple[Option, ...]) -> int:
+def option_index(name: str, value: Any, options: tuple[Option, ...] | Number) -> int:
     """The number of an option of choice `name`.
 
     Raises:
         InvalidValueError: It has no such option.
     """
+    if isinstance(options, Number):
+        try:
+            return options.index(value)
+        except InvalidValueError as error:
+            raise InvalidValueError(f"architecture: choice {name!r}: {error}") from None
     if isinstance(value, np.generic):
         value = value.item()
     for i, option in enumerate(options if isinstance(value, str | int | float | None) else ()):

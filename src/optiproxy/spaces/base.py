@@ -5,7 +5,7 @@ Vocabulary of dimensions, used in every docstring of the package:
 ==== =====================================================
 B    architectures in a batch
 C    choices of the space
-O    options of the largest choice (shorter ones are padded)
+O    options of the largest choice (shorter ones are padded); a number has two, its ends
 N    vertices of the graph encoding
 F    features of a vertex
 G    groups of architecture parameters climbed side by side
@@ -23,7 +23,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -35,6 +35,7 @@ from optiproxy.errors import InvalidValueError, OptiProxyError, invalid, unknown
 from optiproxy.spaces._forms import literal, plain
 from optiproxy.spaces._walk import Walk
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices, Option, option_index
+from optiproxy.spaces.numbers import Number
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,7 +58,8 @@ class Space:
     """A search space. A subclass passes `choices` to `__init__` and defines `graph`.
 
     Args:
-        choices: Name → options, in order. Options are different JSON scalars.
+        choices: Name → options, in order. Options are different JSON scalars. A `Float` or an `Int`
+            stands for the numbers of a range.
 
     Raises:
         InvalidValueError: No choice, an empty choice, an option twice or not a JSON scalar (all
@@ -81,11 +83,15 @@ class Space:
         if type(self).graph is Space.graph:
             remedy = "define it as a property that returns a GraphTemplate, or derive from Chain"
             raise invalid(f"{type(self).__name__}: graph", None, remedy)
-        self.choices: Mapping[str, tuple[Option, ...]] = MappingProxyType(
-            {name: tuple(options) for name, options in choices.items()}
+        self.choices: Mapping[str, tuple[Option, ...] | Number] = MappingProxyType(
+            {name: o if isinstance(o, Number) else tuple(o) for name, o in choices.items()}
         )
         self.names = tuple(self.choices)
         self.sizes: Indices = np.array([len(o) for o in self.choices.values()], dtype=np.int64)
+        #: The choices that are numbers of a range, by their places.
+        self.numbers: Mapping[int, Number] = {
+            c: o for c, o in enumerate(self.choices.values()) if isinstance(o, Number)
+        }
 
     # MappingProxyType has no pickle of its own, and caches need not travel to worker processes.
     def __getstate__(self) -> dict[str, Any]:
@@ -105,7 +111,7 @@ class Space:
         raise NotImplementedError
 
     def graph_with(self, kept: Sequence[Indices]) -> GraphTemplate:
-        """The template with some options alone: `kept` numbers of each choice, the first included.
+        """The template with some options alone: `kept` columns of each choice, the first included.
 
         A space of thousands of options gives it without the whole template, which is as large as
         their square.
@@ -196,7 +202,7 @@ class Space:
         """The architecture as graphs to be drawn, without what is inactive; a cell each."""
         from optiproxy.spaces.drawing import template_drawing
 
-        row = self.to_indices([arch])[0]
+        row = self.columns(self.to_indices([arch]))[0]
         graph = self.graph_with([np.unique([0, option]) for option in row])
         zero = self.zero_options[np.arange(len(row)), [row * 0, row]].T
         return (template_drawing(arch, (row > 0).astype(np.int64), graph, zero),)
@@ -223,7 +229,8 @@ class Space:
         return len(self.names)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.names)} choices, {self.count:,} architectures)"
+        count = "infinitely many" if math.isinf(self.count) else f"{self.count:,}"
+        return f"{type(self).__name__}({len(self.names)} choices, {count} architectures)"
 
     def _allowed(self, indices: Indices) -> NDArray[np.bool_]:
         """The answer of `valid`, checked: as an index, integers would select rows by number."""
@@ -238,8 +245,10 @@ class Space:
         return np.asarray(answer)
 
     @cached_property
-    def count(self) -> int:
-        """The number of valid architectures; an upper bound in a large space with a `valid`."""
+    def count(self) -> int | float:
+        """The number of valid architectures; an upper bound in a large space with a `valid`, and
+        infinite where a choice is any number of a range.
+        """
         total = self._combinations
         if type(self).valid is Space.valid or total > ENUMERABLE:
             return total
@@ -248,9 +257,12 @@ class Space:
     @cached_property
     def option_groups(self) -> Indices:
         """(C,), a number for each choice, equal for choices with the same options."""
-        found: dict[tuple[Any, ...], int] = {}
+        found: dict[Any, int] = {}
         # By type too: True equals 1 and is another option.
-        keys = [tuple((type(o), o) for o in options) for options in self.choices.values()]
+        keys = [
+            options if isinstance(options, Number) else tuple((type(o), o) for o in options)
+            for options in self.choices.values()
+        ]
         return np.array([found.setdefault(key, len(found)) for key in keys], dtype=np.int64)
 
     @cached_property
@@ -259,12 +271,15 @@ class Space:
 
         A choice is ordered where its options are three numbers or more: widths, depths, kernel
         sizes. Levels are ranks, so that 16, 32, 64 are as evenly spaced as 1, 2, 3; None beside
-        numbers is halfway. A subclass overrides this where numbers stand for operations, or where
-        names have an order.
+        numbers is halfway. A `Float` or an `Int` has the levels of its two ends. A subclass
+        overrides this where numbers stand for operations, or where names have an order.
         """
         # Two numbers are a category: given their order, models of few networks fit worse.
         levels = np.full(self.mask.shape, np.nan)
         for row, options in zip(levels, self.choices.values(), strict=True):
+            if isinstance(options, Number):
+                row[: options.width] = [0.5, 0.0, 1.0][1 - options.first :]
+                continue
             numbers = sorted(o for o in options if is_number(o))
             if len(numbers) > 2 and all(o is None or is_number(o) for o in options):
                 place: dict[Option, float] = {o: i for i, o in enumerate(numbers)}
@@ -273,9 +288,36 @@ class Space:
         return levels
 
     @cached_property
+    def widths(self) -> Indices:
+        """(C,), the columns of each choice in a relaxed architecture: one for each option; two for
+        a number, which is a point between the ends of its range, and one more where it may be None.
+        """
+        widths = self.sizes.copy()
+        for c, number in self.numbers.items():
+            widths[c] = number.width
+        return widths
+
+    def columns(self, indices: Indices) -> Indices:
+        """The column of each option in rows (B, C); of a number that of its lower end."""
+        return np.minimum(indices, self._last_columns)
+
+    @cached_property
+    def _last_columns(self) -> Indices:
+        last = self.sizes - 1
+        for c, number in self.numbers.items():
+            last[c] = number.first
+        return last
+
+    def check_lists(self, field: str) -> None:
+        """Raises InvalidValueError if a choice is a number of a range, where rows are listed."""
+        for c, number in self.numbers.items():
+            remedy = "rows can be listed only of choices with a list of options"
+            raise invalid(f"{field}: choice {self.names[c]!r}", number, remedy)
+
+    @cached_property
     def mask(self) -> NDArray[np.bool_]:
-        """(C, O), true where the option exists."""
-        return np.arange(self.sizes.max())[None, :] < self.sizes[:, None]
+        """(C, O), true where the option exists, or the column of a number."""
+        return np.arange(self.widths.max())[None, :] < self.widths[:, None]
 
     @cached_property
     def all_indices(self) -> Indices:
@@ -294,7 +336,15 @@ class Space:
         return invalid("space", repr(self), remedy)
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Yields every architecture, also in a space too large for an array."""
+        """Yields every architecture, also in a space too large for an array.
+
+        Raises:
+            InvalidValueError: A choice is any number of a range.
+        """
+        for c, number in self.numbers.items():
+            if math.isinf(number.cardinality):
+                remedy = "any number of a range can't be listed; sample the space, or give a step"
+                raise invalid(f"space: choice {self.names[c]!r}", number, remedy)
         if self.count <= ENUMERABLE:
             yield from self.from_indices(self.all_indices)
             return
@@ -304,7 +354,7 @@ class Space:
                 yield from self.from_indices(indices)
 
     def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
-        """`n` valid rows drawn uniformly, with replacement; (n, C).
+        """`n` valid rows drawn uniformly, numbers on their scale, with replacement; (n, C).
 
         Raises:
             InvalidValueError: Nearly nothing in the space is valid.
@@ -333,9 +383,12 @@ class Space:
     # ---- few valid combinations among many ----
 
     @property
-    def _combinations(self) -> int:
+    def _combinations(self) -> int | float:
         """Of how many rows `valid` is asked when all are listed."""
-        return math.prod(int(size) for size in self.sizes)
+        sizes: list[int | float] = self.sizes.tolist()
+        for c, number in self.numbers.items():
+            sizes[c] = number.first + number.cardinality
+        return math.prod(sizes)
 
     def _grid(self) -> Indices:
         """These rows, in lexicographic order."""
@@ -343,7 +396,10 @@ class Space:
 
     def _draw(self, n: int, rng: np.random.Generator) -> Indices:
         """`n` of these rows, drawn uniformly, (n, C)."""
-        return rng.integers(0, self.sizes, size=(n, len(self.sizes)))
+        rows = rng.integers(0, self.sizes, size=(n, len(self.sizes)))
+        for c, number in self.numbers.items():
+            rows[:, c] = number.nearest(rng.random(n))
+        return rows
 
     @cached_property
     def _walk(self) -> Walk | None:
@@ -360,7 +416,7 @@ class Space:
 
     def _likely_rows(self) -> Indices:
         """Rows of which some are valid under most rules: the same option, or none, everywhere."""
-        return np.arange(self.sizes.max())[:, None].clip(max=self.sizes - 1)
+        return np.arange(self.widths.max())[:, None].clip(max=self.sizes - 1)
 
     def sample(self, n: int, *, seed: int = 0) -> list[Architecture]:
         """`n` architectures drawn uniformly, with replacement.
@@ -372,18 +428,36 @@ class Space:
         return self.from_indices(self.random_indices(n, np.random.default_rng(seed)))
 
     def neighbour_indices(self, rows: Indices) -> Indices:
-        """Every valid row that differs from one of `rows` (B, C) in a single choice."""
+        """Every valid row that differs from one of `rows` (B, C) in a single choice; of a number
+        those at a few distances, from a quarter of its range down to a thousandth.
+        """
         changed, _ = self._single_changes(rows)
         return changed[self._allowed(changed)]
 
     def _single_changes(self, rows: Indices) -> tuple[Indices, Indices]:
         """All rows that differ from one of `rows` in a single choice, (D, C), and that choice."""
-        choice = np.repeat(np.arange(len(self.sizes)), self.sizes - 1)  # (D,)
-        shift = np.concatenate([np.arange(1, size) for size in self.sizes])  # (D,)
+        others = self.sizes - 1
+        others[list(self.numbers)] = 0
+        choice = np.repeat(np.arange(len(self.sizes)), others)  # (D,)
+        shift = np.concatenate([np.arange(1, other + 1) for other in others])  # (D,)
         out = np.repeat(rows[:, None, :], len(choice), axis=1)  # (B, D, C)
         d = np.arange(len(choice))
         out[:, d, choice] = (out[:, d, choice] + shift) % self.sizes[choice]
-        return out.reshape(-1, len(self.sizes)), np.tile(choice, len(rows))
+        changed, which = [out.reshape(-1, len(self.sizes))], [np.tile(choice, len(rows))]
+        for c in self.numbers:
+            changed.append(self._moved(rows, c))
+            which.append(np.full(len(changed[-1]), c))
+        return np.concatenate(changed), np.concatenate(which)
+
+    def _moved(self, rows: Indices, choice: int) -> Indices:
+        """The rows (B, C) with another value of a number near the one they have."""
+        near = np.sort(self.numbers[choice].neighbours(rows[:, choice]), axis=1)  # (B, K)
+        new = near != rows[:, choice, None]
+        new[:, 1:] &= near[:, 1:] != near[:, :-1]
+        row, place = np.nonzero(new)
+        moved = rows[row]
+        moved[:, choice] = near[row, place]
+        return moved
 
     def neighbours(self, arch: Architecture) -> list[Architecture]:
         """Every architecture that differs from `arch` in a single choice."""
@@ -451,11 +525,11 @@ class Space:
         lookup = self._lookup
         archs = list(archs)
         try:
-            rows = [[table[arch[name]] for name, table in lookup] for arch in archs]
-        except (KeyError, TypeError):
+            rows = [[find(arch[name]) for name, find in lookup] for arch in archs]
+        except (KeyError, TypeError, ValueError):
             # Not architectures of this space: the careful way converts them, or says what is wrong.
             checked = self.architectures(archs)
-            rows = [[table[arch[name]] for name, table in lookup] for arch in checked]
+            rows = [[find(arch[name]) for name, find in lookup] for arch in checked]
         return np.array(rows, dtype=np.int64).reshape(-1, len(self.names))
 
     def from_indices(self, indices: Indices) -> list[Architecture]:
@@ -479,8 +553,17 @@ class Space:
         ]
 
     @cached_property
-    def _lookup(self) -> list[tuple[str, dict[Option, int]]]:
-        return [(name, {o: i for i, o in enumerate(opts)}) for name, opts in self.choices.items()]
+    def _lookup(self) -> list[tuple[str, Callable[[Any], int]]]:
+        """For each choice the function from an option to its number."""
+        return [
+            (
+                name,
+                options.index
+                if isinstance(options, Number)
+                else {o: i for i, o in enumerate(options)}.__getitem__,
+            )
+            for name, options in self.choices.items()
+        ]
 
     def _kind(self) -> str:
         """The name of its kind in the fingerprint."""
@@ -491,7 +574,7 @@ class Space:
         """A short hash of the definition, by which stored studies recognise their space."""
         definition = self._definition()
         parts = [self._kind(), dict(self.choices), *([definition] if definition else [])]
-        text = json.dumps(parts)
+        text = json.dumps(parts, default=Number.plain)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -506,6 +589,8 @@ def _problems(choices: Mapping[str, Sequence[Option]]) -> Iterator[str]:
     for name, options in choices.items():
         if not isinstance(name, str) or not name:
             yield f"choice {name!r}: a name must be a non-empty text"
+        elif isinstance(options, Number):
+            continue
         elif isinstance(options, str) or not isinstance(options, Sequence):
             yield f"choice {name!r}: got {options!r}; give a list of options"
         elif not options:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,8 @@ from optiproxy.spaces import _rules
 from optiproxy.spaces._diagram import Diagram
 from optiproxy.spaces._rule_reader import read
 from optiproxy.spaces.architecture import GraphTemplate, Indices, Option
-from optiproxy.spaces.base import Space
+from optiproxy.spaces.base import Space, is_number
+from optiproxy.spaces.numbers import Float
 
 # The weight of the choice that a neighbour has to differ in, more than all others together.
 _KEPT = 1e4
@@ -42,10 +44,12 @@ class Chain(Space):
     9393
 
     Args:
-        choices: Name → options (text, numbers, booleans or None), in the order they are applied.
+        choices: Name → options (text, numbers, booleans or None), or a `Float` or an `Int` for the
+            numbers of a range, in the order they are applied.
         where: Rules that every architecture keeps: comparisons (``<= < >= > == != in``, ``is
-            None``) of choices, numbers, text and ``+ - * / // % **``, ``sum``, ``min``, ``max``,
-            ``abs`` of them, joined by ``and``, ``or``, ``not`` and ``implies(if, then)``. A name
+            None``) of choices with a list of options, numbers, text and ``+ - * / // % **``,
+            ``sum``, ``min``, ``max``, ``abs`` of them, joined by ``and``, ``or``, ``not`` and
+            ``implies(if, then)``. A name
             that is no Python name stands between backquotes. Numbers are decimal and exact. As in
             the CHECK of a database, a comparison with None (an inactive choice) is neither true nor
             false, and a rule is broken only where it is false; ``sum``, ``min`` and ``max`` pass
@@ -59,6 +63,13 @@ class Chain(Space):
         self, choices: Mapping[str, Sequence[Option]], *, where: Sequence[str] = ()
     ) -> None:
         super().__init__(choices)
+        for name, options in choices.items():
+            if isinstance(options, tuple) and _looks_like_a_range(options):
+                warnings.warn(
+                    f"choice {name!r}: {options!r} gives two options; for the numbers between them "
+                    f"write {Float(*options)!r}, for the two options a list, {list(options)!r}",
+                    stacklevel=2,
+                )
         if isinstance(where, str) or not isinstance(where, Sequence):
             raise invalid("where", where, 'give a list of rules, such as ["width2 <= width1"]')
         self.where = tuple(where)
@@ -68,6 +79,12 @@ class Chain(Space):
                 self._rules.append(read(rule, self.names, list(self.choices.values())))
             except InvalidValueError as error:
                 problems.append(str(error))
+                continue
+            for c in sorted(_rules.choices_of(self._rules[-1]).intersection(self.numbers)):
+                problems.append(
+                    f"where: {rule!r}: {self.names[c]!r} is a number of a range; rules need a list "
+                    "of its values"
+                )
         if problems:
             raise InvalidValueError(f"{type(self).__name__}: {'; '.join(problems)}")
 
@@ -83,7 +100,20 @@ class Chain(Space):
 
     @cached_property
     def _values(self) -> list[list[_rules.Value]]:
-        return [[_rules.value_of(o) for o in options] for options in self.choices.values()]
+        """Of each choice; for a number, which no rule names, one value stands for all."""
+        return [
+            [_rules.value_of(options[i]) for i in range(last + 1)]
+            for options, last in zip(
+                self.choices.values(), self._last_columns.tolist(), strict=True
+            )
+        ]
+
+    def _with_numbers(self, rows: Indices, numbers: Indices) -> Indices:
+        """Rows (B, C) in which one value stands for all of a number, with those of other rows."""
+        for c, number in self.numbers.items():
+            active = rows[:, c] >= number.first
+            rows[:, c] = np.where(active, numbers[:, c].clip(min=number.first), 0)
+        return rows
 
     def _diagram_of(
         self, rules: Sequence[_rules.Expression], order: Sequence[int] | None = None
@@ -103,18 +133,20 @@ class Chain(Space):
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
         """Whether each row of (B, C) keeps all rules, (B,)."""
         if self._exact is not None:
-            return self._exact.contains(indices)
+            return self._exact.contains(self.columns(indices))
         found = np.ones(len(indices), dtype=bool)
         for rule in self._rules:
-            found &= _rules.holds(rule, self._values, indices)
+            found &= _rules.holds(rule, self._values, self.columns(indices))
         return found
 
     @cached_property
-    def count(self) -> int:
-        """The number of valid architectures; an upper bound in a large space with a `valid`, or
-        with rules that are too entangled to be counted.
+    def count(self) -> int | float:
+        """The number of valid architectures, infinite with any number of a range; an upper bound in
+        a large space with a `valid`, or with rules that are too entangled to be counted.
         """
         exact = self._exact is not None or not self._rules
+        if self.numbers and self._diagram is not None:
+            exact = False  # in the diagram one value stands for all of a number
         return self._combinations if exact and self._valid_by_rules else super().count
 
     @property
@@ -123,25 +155,34 @@ class Chain(Space):
         return type(self).valid is Chain.valid
 
     @property
-    def _combinations(self) -> int:
-        return super()._combinations if self._exact is None else self._exact.count
+    def _combinations(self) -> int | float:
+        exact = None if self.numbers else self._exact
+        return super()._combinations if exact is None else exact.count
 
     def _grid(self) -> Indices:
-        return super()._grid() if self._exact is None else self._exact.rows()
+        exact = None if self.numbers else self._exact
+        return super()._grid() if exact is None else exact.rows()
 
     def _draw(self, n: int, rng: np.random.Generator) -> Indices:
-        return super()._draw(n, rng) if self._exact is None else self._exact.sample(n, rng)
+        if self._exact is None:
+            return super()._draw(n, rng)
+        rows = self._exact.sample(n, rng)
+        return self._with_numbers(rows, super()._draw(n, rng)) if self.numbers else rows
 
     def _likely_rows(self) -> Indices:
         rows = super()._likely_rows()
         if self._diagram is None or not self._diagram.count:
             return rows
-        return np.concatenate([rows, self._diagram.sample(1000, np.random.default_rng(0))])
+        drawn = self._diagram.sample(1000, np.random.default_rng(0))
+        if self.numbers:
+            drawn = self._with_numbers(drawn, super()._draw(1000, np.random.default_rng(0)))
+        return np.concatenate([rows, drawn])
 
     def repair(self, indices: Indices) -> Indices:
         """Rows that keep the rules, near those of (B, C); (B or fewer, C)."""
         if self._exact is not None:
-            indices = self._exact.nearest(indices)
+            found = self._exact.nearest(self.columns(indices))
+            indices = self._with_numbers(found, indices)
         return super().repair(indices)
 
     def neighbour_indices(self, rows: Indices) -> Indices:
@@ -153,7 +194,8 @@ class Chain(Space):
         changed, choice = self._single_changes(rows)
         weights = np.ones(changed.shape, np.float32)
         weights[np.arange(len(changed)), choice] = _KEPT
-        near = self._exact.nearest(changed, weights)
+        near = self._exact.nearest(self.columns(changed), weights)
+        near = self._with_numbers(near, changed)
         kept = near[np.arange(len(near)), choice] == changed[np.arange(len(near)), choice]
         _, first = np.unique(near[kept], axis=0, return_index=True)
         different: Indices = near[kept][np.sort(first)]
@@ -161,7 +203,7 @@ class Chain(Space):
 
     @cached_property
     def graph(self) -> GraphTemplate:
-        return self._chain(self.sizes)
+        return self._chain(self.widths)
 
     def graph_with(self, kept: Sequence[Indices]) -> GraphTemplate:
         if type(self).graph is not Chain.graph:
@@ -185,3 +227,10 @@ class Chain(Space):
         """Windows of one and two neighbouring choices: the path encoding, truncated at length 2."""
         single = tuple((c,) for c in range(len(self.sizes)))
         return single + tuple(itertools.pairwise(range(len(self.sizes))))
+
+
+def _looks_like_a_range(options: tuple[Option, ...]) -> bool:
+    """Whether two options may have been meant as the ends of a range."""
+    if len(options) != 2 or not all(is_number(option) for option in options):
+        return False
+    return any(isinstance(option, float) for option in options) and options[0] < options[1]  # type: ignore[operator]

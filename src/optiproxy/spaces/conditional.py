@@ -18,6 +18,7 @@ from optiproxy.spaces._refine import row_keys
 from optiproxy.spaces._rules import Call, Choice, Expression, joined
 from optiproxy.spaces.architecture import GraphTemplate, Indices, Option
 from optiproxy.spaces.chain import Chain
+from optiproxy.spaces.numbers import Number
 
 INACTIVE = None
 
@@ -69,7 +70,7 @@ class Conditional(Chain):
         problems = [*_base_problems(choices), *_condition_problems(choices, when)]
         if problems:
             raise InvalidValueError("Conditional: " + "; ".join(problems))
-        options = {n: [INACTIVE, *o] if n in when else o for n, o in choices.items()}
+        options = {n: _options(o, n in when) for n, o in choices.items()}
         super().__init__(options, where=where)
         self.when: dict[str, Any] = {name: _frozen(when[name]) for name in when}
         # Parents before children, whatever order they are named in.
@@ -153,15 +154,23 @@ class Conditional(Chain):
         # Any, and the same whenever this row comes: no generator is at hand here.
         number = (row_keys(rows) >> np.uint64(2)).astype(np.int64)
         for choice, terms in self._conditions:
-            anyone = 1 + number % (self.sizes[choice] - 1)
+            if choice in self.numbers:
+                anyone = self.numbers[choice].nearest(number / 2.0**62)
+            else:
+                anyone = 1 + number % (self.sizes[choice] - 1)
             option = np.where(rows[:, choice] > 0, rows[:, choice], anyone)
             rows[:, choice] = np.where(_holds(terms, rows), option, 0)
         return rows
 
     @cached_property
     def _ways(self) -> list[list[int]]:
-        """For each choice and option the number of ways to choose all that depends on it alone."""
-        ways = [[1] * int(size) for size in self.sizes]
+        """For each choice and option the number of ways to choose all that depends on it alone; any
+        number counts as one option.
+        """
+        return self._ways_of([[1] * (last + 1) for last in self._last_columns.tolist()])
+
+    def _ways_of(self, ways: list[list[Any]]) -> list[list[Any]]:
+        """`_ways`, from what each option counts for."""
         for choice, terms in reversed(self._conditions):
             if len(terms) == 1 == len(terms[0]):
                 ((parent, on),) = terms[0]
@@ -172,19 +181,23 @@ class Conditional(Chain):
         return ways
 
     @property
-    def _combinations(self) -> int:
+    def _combinations(self) -> int | float:
         if self._exact is not None:
-            return self._exact.count
+            return super()._combinations
+        options: list[list[Any]] = [[1] * (last + 1) for last in self._last_columns.tolist()]
+        for c, number in self.numbers.items():
+            options[c][-1] = number.cardinality
         single = {c for c, terms in self._conditions if len(terms) == 1 == len(terms[0])}
-        return math.prod(
+        count: int | float = math.prod(
             sum(ways[int(self.names[c] in self.when) :])
-            for c, ways in enumerate(self._ways)
+            for c, ways in enumerate(self._ways_of(options))
             if c not in single
         )
+        return count
 
     def _grid(self) -> Indices:
         if self._exact is not None:
-            return self._exact.rows()
+            return super()._grid()
         above = dict(self._conditions)
         roots = [choice for choice in range(len(self.names)) if choice not in above]
         rows = np.zeros((1, len(self.names)), dtype=np.int64)
@@ -200,18 +213,20 @@ class Conditional(Chain):
 
     def _draw(self, n: int, rng: np.random.Generator) -> Indices:
         if self._exact is not None:
-            return self._exact.sample(n, rng)
+            return super()._draw(n, rng)
         rows = np.empty((n, len(self.sizes)), np.int64)
         for c, ways in enumerate(self._ways):
             first = int(self.names[c] in self.when)
             total = sum(ways[first:])
             p = [w / total for w in ways[first:]]
             rows[:, c] = first + rng.choice(len(p), size=n, p=p)
+        for c, number in self.numbers.items():
+            rows[:, c] = number.nearest(rng.random(n))
         return self._switched(rows)
 
     def random_indices(self, n: int, rng: np.random.Generator) -> Indices:
         """`n` valid rows with replacement, (n, C): uniform over the architectures wherever `count`
-        is exact.
+        is exact, where any number counts as one option.
         """
         return self._draw(n, rng) if self._is_plain else super().random_indices(n, rng)
 
@@ -221,6 +236,10 @@ class Conditional(Chain):
             return super().neighbour_indices(rows)
         out = [np.empty((0, len(self.sizes)), np.int64)]
         for c, size in enumerate(self.sizes):
+            if c in self.numbers:
+                active = rows[rows[:, c] >= self.numbers[c].first]
+                out.append(self._switched(self._moved(active, c)))
+                continue
             first = int(self.names[c] in self.when)
             for option in range(first, int(size)):
                 active = rows[(rows[:, c] >= first) & (rows[:, c] != option)].copy()
@@ -333,6 +352,12 @@ def _condition_problems(choices: Mapping[str, Sequence[Option]], when: When) -> 
             if parent not in names:
                 yield f"when: {name!r}: its parent {parent!r} is no choice"
                 continue
+            if isinstance(names[parent], Number):
+                yield (
+                    f"when: {name!r}: its parent {parent!r} is a number of a range; give the "
+                    "parent a list of options"
+                )
+                continue
             parents.setdefault(name, []).append(parent)
             yield from _option_problems(name, parent, options, _list(names[parent]))
     for name in parents:
@@ -366,4 +391,13 @@ def _circle(name: str, parents: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _list(options: object) -> Sequence[Any]:
-    return options if isinstance(options, Sequence) and not isinstance(options, str) else ()
+    return (
+        options if isinstance(options, Sequence) and not isinstance(options, str | Number) else ()
+    )
+
+
+def _options(options: Sequence[Option], conditional: bool) -> Sequence[Option]:
+    """The options of a choice; the first of a conditional one is None."""
+    if isinstance(options, Number):
+        return options.as_optional() if conditional else options
+    return [INACTIVE, *options] if conditional else list(options)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
 from optiproxy.spaces.base import Space
+from optiproxy.spaces.numbers import Number
 
 # Choices with more options are narrowed.
 WIDE = 512
@@ -34,14 +35,19 @@ class Narrowed(Space):
     def __init__(self, space: Space, rows: Indices) -> None:
         groups = space.option_groups
         self.kept: list[Indices] = []
-        for group, size in zip(groups, space.sizes, strict=True):
+        for group, size in zip(groups, space.widths, strict=True):
             used = np.arange(size)
             if size > WIDE:
                 # The first option is that of inactive choices.
                 used = np.union1d(rows[:, groups == group], [0])
             self.kept.append(used)
         options = zip(space.choices.items(), self.kept, strict=True)
-        super().__init__({name: [known[i] for i in kept] for (name, known), kept in options})
+        super().__init__(
+            {
+                name: known if isinstance(known, Number) else [known[i] for i in kept]
+                for (name, known), kept in options
+            }
+        )
         self.space = space
         self._number = np.full(space.mask.shape, -1)
         self._whole = np.zeros(self.mask.shape, np.int64)
@@ -56,22 +62,32 @@ class Narrowed(Space):
 
     def widen(self, rows: Indices) -> Indices:
         """Rows (B, C) of this space as rows of the whole one."""
-        return np.asarray(self._whole[np.arange(len(self)), rows])
+        return self._looked_up(self._whole, self.columns(rows), rows)
 
     def narrow(self, rows: Indices) -> Indices:
         """Rows (B, C) of the whole space as rows of this one; without those of other options."""
-        return np.asarray(self._number[np.arange(len(self)), rows[self.keeps(rows)]])
+        rows = rows[self.keeps(rows)]
+        return self._looked_up(self._number, self.space.columns(rows), rows)
 
     def keeps(self, rows: Indices) -> NDArray[np.bool_]:
         """Which rows (B, C) of the whole space are here, (B,)."""
-        return np.asarray(np.all(self._number[np.arange(len(self)), rows] >= 0, axis=1))
+        numbers = self._number[np.arange(len(self)), self.space.columns(rows)]
+        return np.asarray(np.all(numbers >= 0, axis=1))
+
+    def _looked_up(self, table: Indices, columns: Indices, rows: Indices) -> Indices:
+        """Columns (B, C) looked up in a table (C, O); numbers of a range stay as they are."""
+        found: Indices = table[np.arange(len(self)), columns]
+        for c in self.numbers:
+            found[:, c] = rows[:, c]
+        return found
 
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
         return self.space.valid(self.widen(indices))
 
     def canonical(self, indices: Indices) -> Indices:
         """As of the whole space where its options are all here, else the row itself."""
-        rows = self._number[np.arange(len(self)), self.space.canonical(self.widen(indices))]
+        whole = self.space.canonical(self.widen(indices))
+        rows = self._looked_up(self._number, self.space.columns(whole), whole)
         return np.where(np.all(rows >= 0, axis=1, keepdims=True), rows, indices)
 
     def _likely_rows(self) -> Indices:

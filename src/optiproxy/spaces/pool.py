@@ -64,8 +64,8 @@ class Pool(Space):
             Or a `PoolList`.
 
     Raises:
-        InvalidValueError: The list is empty, or has entries that are not in `space`; the message
-            lists the first of these.
+        InvalidValueError: The list is empty, or has entries that are not in `space` (the message
+            lists the first of these), or a choice is a number of a range.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Pool(Space):
     ) -> None:
         if not isinstance(space, Space):
             raise invalid("Pool: space", space, "give the space the architectures are from")
+        space.check_lists("Pool: space")
         listed = architectures
         if not isinstance(listed, PoolList):
             listed = _given(space, listed)

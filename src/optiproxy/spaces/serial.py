@@ -9,20 +9,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
 
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces.base import Space
 from optiproxy.spaces.cell import Cell
 from optiproxy.spaces.chain import Chain
 from optiproxy.spaces.conditional import Conditional
+from optiproxy.spaces.numbers import Float, Int, Number
 
 Option = bool | int | float | str | None
-_Options = Annotated[list[Option], Field(description="Different values, in order.")]
-_Choices = Annotated[dict[str, _Options], Field(description="Name → options, in order.")]
+_List = Annotated[list[Option], Field(description="Different values, in order.")]
 _Rules = Annotated[
     list[str],
     Field(description="Rules that every architecture keeps: 'width2 <= width1', see `Chain`."),
@@ -38,6 +46,51 @@ class Definition(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class FloatDefinition(Definition):
+    """A number of a range: `optiproxy.spaces.Float`."""
+
+    kind: Literal["float"]
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    def options(self) -> Sequence[Any]:
+        return Float(self.low, self.high, log=self.log, step=self.step)
+
+
+class IntDefinition(Definition):
+    """A whole number of a range: `optiproxy.spaces.Int`."""
+
+    kind: Literal["int"]
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1
+
+    def options(self) -> Sequence[Any]:
+        return Int(self.low, self.high, log=self.log, step=self.step)
+
+
+_Range = Annotated[FloatDefinition | IntDefinition, Field(discriminator="kind")]
+# Of two forms only the mistakes of the one that was meant are told.
+_Options = Annotated[
+    Annotated[_List, Tag("list")] | Annotated[_Range, Tag("range")],
+    Discriminator(lambda options: "range" if isinstance(options, Mapping) else "list"),
+]
+_Choices = Annotated[
+    dict[str, _Options],
+    Field(description="Name → options, in order, or the numbers of a range."),
+]
+
+
+def _read_choices(choices: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    return {
+        name: options if isinstance(options, list) else options.options()
+        for name, options in choices.items()
+    }
+
+
 class ChainDefinition(Definition):
     """Independent choices in a row: `optiproxy.spaces.Chain`."""
 
@@ -46,7 +99,7 @@ class ChainDefinition(Definition):
     where: _Rules = []
 
     def space(self) -> Space:
-        return Chain(self.choices, where=self.where)
+        return Chain(_read_choices(self.choices), where=self.where)
 
 
 class ConditionalDefinition(Definition):
@@ -64,7 +117,7 @@ class ConditionalDefinition(Definition):
     where: _Rules = []
 
     def space(self) -> Space:
-        return Conditional(self.choices, self.when, where=self.where)
+        return Conditional(_read_choices(self.choices), self.when, where=self.where)
 
 
 class CellDefinition(Definition):
@@ -109,10 +162,10 @@ def to_json(space: Space) -> dict[str, Any]:
         return {"kind": "cell", "nodes": space.nodes, "operations": list(space.operations)}
     rules = {"where": list(space.where)} if isinstance(space, Chain) and space.where else {}
     if type(space) is Conditional:
-        choices = {n: list(o[n in space.when :]) for n, o in space.choices.items()}
+        choices = {n: _plain(o, n in space.when) for n, o in space.choices.items()}
         return {"kind": "conditional", "choices": choices, "when": _lists(space.when), **rules}
     if type(space) is Chain:
-        choices = {n: list(o) for n, o in space.choices.items()}
+        choices = {n: _plain(o) for n, o in space.choices.items()}
         return {"kind": "chain", "choices": choices, **rules}
     raise invalid("space", repr(space), "only a Chain, a Conditional or a Cell can be JSON")
 
@@ -149,6 +202,11 @@ def _mistakes(error: ValidationError, field: str) -> Iterator[str]:
             yield f"{place}: there is no such field; leave it out"
         else:
             yield f"{place}: got {mistake['input']!r}; {said[:1].lower()}{said[1:]}"
+
+
+def _plain(options: Sequence[Option], conditional: bool = False) -> Any:
+    """The options of a choice as JSON, without the None of a conditional one."""
+    return options.plain() if isinstance(options, Number) else list(options[conditional:])
 
 
 def _lists(value: Any) -> Any:

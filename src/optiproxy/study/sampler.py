@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import warnings
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -21,10 +22,14 @@ from optuna.search_space import intersection_search_space
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.search import Optimizer
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Chain, Conditional, Space
 from optiproxy.spaces.base import is_number
+from optiproxy.spaces.numbers import Number
+from optiproxy.study._storage.distributions import distribution as distribution_of
+from optiproxy.study._storage.distributions import number_of
 from optiproxy.study._storage.stored_trial import PREFIX
 
 #: The whole proposal, written before the objective suggests its first choice, so that other
@@ -34,10 +39,11 @@ PROPOSED = PREFIX + "proposed"
 # Trials in threads (``n_jobs``) see each other's proposals only when those are written.
 _ONE_AT_A_TIME = threading.Lock()
 
-# Numbers of more values than this are drawn at random: a choice has a parameter for each option.
+# Numbers of at most so many evenly spaced values are searched as a list of options.
 MOST_VALUES = 128
 
-_Choices: TypeAlias = Mapping[str, BaseDistribution]
+_Choice: TypeAlias = BaseDistribution | Number
+_Choices: TypeAlias = Mapping[str, _Choice]
 
 
 class OptiProxySampler(BaseSampler):
@@ -58,47 +64,63 @@ class OptiProxySampler(BaseSampler):
     trials: it learns from completed ones and proposes none of them again, nor running and queued
     ones, nor failed and pruned ones, which count as bad. Several directions make a multi-objective
     search. ``trial.set_constraint(name, value)`` is a limit that is met if the value is 0 or less,
-    and is modelled like an objective. Parameters outside of the space are drawn at random.
+    and is modelled like an objective. Parameters outside of the space are left to another sampler,
+    of which a warning tells once for each.
 
     Args:
         space: What is searched. The objective suggests each choice with the space's options, by
-            ``suggest_categorical``; of a `Conditional` space the active ones. None: the parameters
-            that completed trials have in common, categories and numbers of at most 128 values
-            (integers, and floats with a step), whose order is used.
+            ``suggest_categorical``, or with the range of its numbers; of a `Conditional` space the
+            active ones. None: the parameters that completed trials have in common.
         seed: Same seed and same trials give the same proposals, on one machine.
         proxy: The model: ``"auto"``, ``"gp"`` or another registered name.
+        independent_sampler: Draws the parameters outside of the space; by default they are drawn at
+            random, as a function of the seed and the trial's number.
 
     Raises:
         InvalidValueError: An argument can't be used; the message names it.
     """
 
-    def __init__(self, space: Space | None = None, seed: int = 0, *, proxy: str = "auto") -> None:
+    def __init__(
+        self,
+        space: Space | None = None,
+        seed: int = 0,
+        *,
+        proxy: str = "auto",
+        independent_sampler: BaseSampler | None = None,
+    ) -> None:
+        if not isinstance(independent_sampler, BaseSampler | None):
+            remedy = "give one of Optuna's samplers, or None"
+            raise invalid("independent_sampler", independent_sampler, remedy)
         any_space = Chain({"any": [0]}) if space is None else space
         OptiProxy(any_space, {"value": "max"}, seed=seed, proxy=proxy)  # Checks the arguments now.
         self._space = space
         self._seed = seed
         self._proxy = proxy
+        self._independent = independent_sampler
+        self._left: set[str] = set()  # what a warning has told of
 
     def reseed_rng(self) -> None:
-        """Does nothing: there is no random generator."""
+        """Reseeds the independent sampler, if one was given; there is no other generator."""
+        if self._independent is not None:
+            self._independent.reseed_rng()
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         if self._space is not None:
             choices, conditional = self._space.choices, _conditional(self._space)
-            return {n: CategoricalDistribution(choices[n]) for n in choices if n not in conditional}
+            return {n: distribution_of(choices[n]) for n in choices if n not in conditional}
         common = intersection_search_space(study.get_trials(deepcopy=False))
         return {
             name: distribution
             for name, distribution in common.items()
-            if _values(distribution) and not distribution.single()
+            if _choice(distribution) is not None and not distribution.single()
         }
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        choices = {n: d for n, d in search_space.items() if _values(d)}
+        choices = {n: d for n, d in search_space.items() if _choice(d) is not None}
         proposed = self._propose(study, trial, choices) if choices else {}
         return {
             name: proposed[name]
@@ -118,8 +140,13 @@ class OptiProxySampler(BaseSampler):
         # None may also be an option of a parameter that is not proposed.
         if param_name in proposed:
             option = proposed[param_name]
-            if option in getattr(param_distribution, "choices", ()):
+            if _has(param_distribution, option):
                 return option  # A conditional choice, suggested with or without None.
+        self._warn(study, param_name)
+        if self._independent is not None:
+            return self._independent.sample_independent(
+                study, trial, param_name, param_distribution
+            )
         key = [self._seed, trial.number, zlib.crc32(param_name.encode())]
         (seed,) = np.random.SeedSequence(key).generate_state(1)
         drawn = RandomSampler(seed=int(seed))
@@ -127,12 +154,29 @@ class OptiProxySampler(BaseSampler):
 
     # ---- inside ----
 
-    def _propose(self, study: Study, trial: FrozenTrial, wanted: _Choices) -> dict[str, Any]:
+    def _warn(self, study: Study, name: str) -> None:
+        """Tells once that a parameter is left to the independent sampler."""
+        began = any(t.state is TrialState.COMPLETE for t in study.get_trials(deepcopy=False))
+        if not began or name in self._left:
+            return  # Before the first result nothing is known of any parameter.
+        self._left.add(name)
+        drawn = "at random" if self._independent is None else f"by {self._independent!r}"
+        warnings.warn(
+            f"parameter {name!r} is not among those that are proposed together; it is drawn "
+            f"{drawn}. Give `space=`, or suggest it in each trial with the same range",
+            stacklevel=3,
+        )
+
+    def _propose(
+        self, study: Study, trial: FrozenTrial, wanted: Mapping[str, BaseDistribution]
+    ) -> dict[str, Any]:
         """An option for each choice of the space that Optuna wants."""
         with _ONE_AT_A_TIME:
             return self._proposed(study, trial, wanted)
 
-    def _proposed(self, study: Study, trial: FrozenTrial, wanted: _Choices) -> dict[str, Any]:
+    def _proposed(
+        self, study: Study, trial: FrozenTrial, wanted: Mapping[str, BaseDistribution]
+    ) -> dict[str, Any]:
         space, choices = self._searched(wanted)
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         optimizer, results = self._optimizer(study, trials, space)
@@ -159,12 +203,16 @@ class OptiProxySampler(BaseSampler):
         study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, values)
         return {name: value for name, value in values.items() if name in wanted}
 
-    def _searched(self, wanted: _Choices) -> tuple[Space, _Choices]:
+    def _searched(self, wanted: Mapping[str, BaseDistribution]) -> tuple[Space, _Choices]:
         """The space, and Optuna's options of each choice."""
         if self._space is not None:
             ours = self._space.choices.items()
-            return self._space, {name: CategoricalDistribution(o) for name, o in ours}
-        options = {name: _values(d) for name, d in wanted.items()}
+            return self._space, {
+                name: o if isinstance(o, Number) else CategoricalDistribution(o) for name, o in ours
+            }
+        found = {name: _choice(d) or d for name, d in wanted.items()}
+        numbers = {name: c for name, c in found.items() if isinstance(c, Number)}
+        options = {name: _values(c) for name, c in found.items() if name not in numbers}
         kinds = [[(type(value), value) for value in values] for values in options.values()]
         # Numbers as they are, for their order. Optuna's other options may be any objects: each gets
         # a text, and the same options the same text.
@@ -174,7 +222,7 @@ class OptiProxySampler(BaseSampler):
             else [f"{kinds.index(kind)}.{i}" for i in range(len(values))]
             for (name, values), kind in zip(options.items(), kinds, strict=True)
         }
-        return Chain(choices), wanted
+        return Chain({name: numbers.get(name) or choices[name] for name in found}), found
 
     def _optimizer(
         self, study: Study, trials: Sequence[FrozenTrial], space: Space
@@ -204,18 +252,37 @@ class OptiProxySampler(BaseSampler):
         return optimizer, results
 
 
-def _values(distribution: BaseDistribution) -> list[Any]:
-    """The values of a parameter; empty if it can't be a choice of a space."""
+def _choice(distribution: BaseDistribution) -> _Choice | None:
+    """How a parameter is searched: by its values, or as a number; None if as neither."""
+    if isinstance(distribution, IntDistribution | FloatDistribution):
+        step = distribution.step
+        span = (
+            math.inf if step is None or distribution.log else distribution.high - distribution.low
+        )
+        if span >= MOST_VALUES * (step or 1):
+            try:
+                return number_of(distribution)
+            except InvalidValueError:  # ranges that no float resolves
+                return None
+    return distribution
+
+
+def _values(choice: _Choice) -> Sequence[Any]:
+    """The values of a parameter."""
+    if isinstance(choice, Number):
+        return choice
+    if isinstance(choice, CategoricalDistribution):
+        return choice.choices
+    assert isinstance(choice, IntDistribution | FloatDistribution)
+    low, step = choice.low, choice.step or 1
+    return [low + i * step for i in range(round((choice.high - low) / step) + 1)]
+
+
+def _has(distribution: BaseDistribution, option: Any) -> bool:
+    """Whether a proposed option is a value of a parameter."""
     if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    if isinstance(distribution, IntDistribution):
-        values = range(distribution.low, distribution.high + 1, distribution.step)
-        return list(values) if len(values) <= MOST_VALUES else []
-    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
-        low, step = distribution.low, distribution.step
-        count = round((distribution.high - low) / step) + 1
-        return [low + i * step for i in range(count)] if count <= MOST_VALUES else []
-    return []
+        return option in distribution.choices
+    return is_number(option) and distribution._contains(distribution.to_internal_repr(option))
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
@@ -224,8 +291,10 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     return different and all(is_number(value) and math.isfinite(value) for value in values)
 
 
-def _number(distribution: BaseDistribution, value: Any) -> int:
+def _number(distribution: _Choice, value: Any) -> int:
     """The index of a value in `_values`; ValueError if it is not there."""
+    if isinstance(distribution, Number):
+        return distribution.index(value)
     number = distribution.to_internal_repr(value)
     if isinstance(distribution, IntDistribution | FloatDistribution):
         if not distribution._contains(number):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from optiproxy.errors import OptiProxyError
@@ -17,7 +18,8 @@ class CatalogueRow:
     Attributes:
         name: The argument of ``optiproxy search``.
         description: One line.
-        architectures: The size of the space; 0 where only the task's table says it.
+        architectures: The size of the space; 0 where only the task's table says it, and where a
+            choice is any number of a range.
         metrics: The names of all metrics, reported ones included.
         objectives: ``METRIC=max`` or ``METRIC=min``; the first one ranks.
         constraints: ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``.
@@ -74,4 +76,5 @@ def _row(name: str) -> CatalogueRow:
 
 def _count(task: Task) -> int:
     counted = not isinstance(task.space, Pool) or task.space.is_counted
-    return task.space.count if counted else 0
+    count = task.space.count if counted else 0
+    return int(count) if math.isfinite(count) else 0

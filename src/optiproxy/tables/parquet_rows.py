@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -291,7 +291,7 @@ def _from_texts(keys: Keys, column: Any) -> Indices:
             mapping = space.parse_text(text)
             if len(mapping) != len(lookup):
                 raise ValueError("choices that the space does not have")
-            rows.append([table[mapping[name]] for name, table in lookup])
+            rows.append([find(mapping[name]) for name, find in lookup])
         except (ValueError, KeyError, TypeError, AttributeError):
             rows.append(_from_text(keys, len(rows), text))
     return np.array(rows, dtype=np.int64)
@@ -329,9 +329,7 @@ def _from_columns(keys: Keys, table: Any) -> Indices:
     )
 
 
-def _options(
-    keys: Keys, column: Any, name: str, choice: str, options: tuple[Option, ...]
-) -> Indices:
+def _options(keys: Keys, column: Any, name: str, choice: str, options: Sequence[Option]) -> Indices:
     """One choice's column as option numbers, (rows,). Each different value is converted once."""
     numbers, values = _encoded(keys.path, column)
     exact = {_exactly(option): i for i, option in enumerate(options)}

@@ -106,6 +106,7 @@ class Table(Task):
     ) -> None:
         if not isinstance(space, Space):
             raise invalid("Table: space", space, "give a search space, such as spaces.Cell(...)")
+        space.check_lists("Table: space")
         if isinstance(parquet, Rows):
             own: Rows = parquet
         else:

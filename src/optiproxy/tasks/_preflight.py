@@ -62,11 +62,11 @@ def _of_build(space: Space, build: Callable[[Architecture], object]) -> Iterator
 def _with_every_option(space: Space) -> list[Architecture]:
     """A few architectures that have, between them, all options of a sample."""
     rows = space.random_indices(SAMPLE, np.random.default_rng(0))
-    missing = np.zeros((len(space), int(space.sizes.max())), dtype=bool)
-    columns = np.arange(len(space))
-    missing[columns, rows] = True
+    missing = np.zeros((len(space), int(space.widths.max())), dtype=bool)
+    choices, options = np.arange(len(space)), space.columns(rows)
+    missing[choices, options] = True
     chosen: list[int] = []
     while missing.any() and len(chosen) < NETWORKS:
-        chosen.append(int(missing[columns, rows].sum(1).argmax()))
-        missing[columns, rows[chosen[-1]]] = False
+        chosen.append(int(missing[choices, options].sum(1).argmax()))
+        missing[choices, options[chosen[-1]]] = False
     return space.from_indices(rows[chosen])

@@ -128,7 +128,7 @@ class OptimizerCases:
     def test_the_end_of_a_space_with_few_networks_is_found(self, make: Make) -> None:
         opt = make(TWINS, SCORE, seed=0, distinct=True)
         networks = np.unique(TWINS.canonical(TWINS.all_indices), axis=0)
-        assert len(run(opt, TWINS.count)) == len(networks) == 14
+        assert len(run(opt, int(TWINS.count))) == len(networks) == 14
 
     def test_neighbours_may_be_no_architectures(self, make: Make) -> None:
         opt = make(Even({f"c{i}": [0, 1] for i in range(10)}), SCORE, seed=0)

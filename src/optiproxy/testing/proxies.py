@@ -23,7 +23,7 @@ Make = Callable[..., Proxy]
 def data(space: Space, n: int, proxy: Proxy, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Architectures (n, C, O), a metric with additive and pairwise parts, and a second; (n, 2)."""
     rows = space.random_indices(n, np.random.default_rng(seed))
-    values = np.random.default_rng(99).normal(size=(len(space), int(space.sizes.max())))
+    values = np.random.default_rng(99).normal(size=(len(space), int(space.widths.max())))
     single = values[np.arange(len(space)), rows]
     y = np.stack([single.sum(1) + single[:, 0] * single[:, -1], -single[:, 1]], 1)
     y = (y - y.mean(0)) / y.std(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import pickle
 
 import numpy as np
@@ -132,7 +133,9 @@ class SpaceCases:
     def test_graphs_run_from_input_to_output(self, space: Space) -> None:
         adjacency, features = make("adjacency", space).discrete(torch.from_numpy(rows_of(space)))
         assert torch.equal(adjacency, adjacency.triu(1))  # no cycle
-        assert bool(((features == 0) | (features == 1)).all())
+        assert bool(((features >= 0) & (features <= 1)).all())
+        if not space.numbers:
+            assert bool(((features == 0) | (features == 1)).all())
 
     def test_it_can_be_sent_to_another_process(self, space: Space) -> None:
         sent = pickle.dumps(space)
@@ -153,4 +156,4 @@ class SpaceCases:
             picture = space.picture(arch)
             assert picture.strip()
             assert max(map(len, picture.splitlines())) <= 120
-        assert f"{space.count:,}" in repr(space)
+        assert (f"{space.count:,}" if math.isfinite(space.count) else "infinitely") in repr(space)

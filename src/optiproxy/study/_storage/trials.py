@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 from optiproxy.metrics import is_feasible
 from optiproxy.spaces import Architecture
+from optiproxy.study._storage.distributions import distribution
 from optiproxy.study._storage.history import History
 from optiproxy.study._storage.lease import Lease
 from optiproxy.study._storage.stored_trial import LEASE, PREFIX, State, StoredTrial, read_trial
@@ -45,7 +46,7 @@ class Trials:
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self.begin("")
         self._distributions: dict[str, BaseDistribution] = {
-            name: CategoricalDistribution(options) for name, options in task.space.choices.items()
+            name: distribution(options) for name, options in task.space.choices.items()
         }
         self._history = History(storage, self._study_id, task)
 
@@ -117,7 +118,7 @@ class Trials:
     def _batch(
         self, first: int, rows: Sequence[Sequence[int]]
     ) -> Iterable[tuple[int, Architecture]]:
-        options = [list(choice) for choice in self.task.space.choices.values()]
+        options = self.task.space.choices.values()
         names = self.task.space.names
         for shift, row in enumerate(rows):
             picked = tuple(o[i] for o, i in zip(options, row, strict=True))
@@ -179,11 +180,17 @@ class Trials:
 
     def _add(self, query: int, arch: Architecture, seconds: float, **attributes: Any) -> None:
         values = {"query": query, "ask_seconds": seconds, **attributes}
+        # A number has no None: where it is inactive, the trial has no such parameter.
+        known = {
+            name: option
+            for name, option in arch.items()
+            if option is not None or isinstance(self._distributions[name], CategoricalDistribution)
+        }
         self.study.add_trial(
             optuna.trial.create_trial(
                 state=TrialState.WAITING,
-                params=dict(arch),
-                distributions=self._distributions,
+                params=known,
+                distributions={name: self._distributions[name] for name in known},
                 user_attrs={PREFIX + k: v for k, v in values.items() if v is not None},
             )
         )
