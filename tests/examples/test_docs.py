@@ -23,7 +23,9 @@ def _fences(page: Path, language: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if _fences(page, "python")], ids=lambda page: page.stem
+    "page",
+    [page for page in [ROOT / "README.md", *PAGES] if _fences(page, "python")],
+    ids=lambda page: page.stem,
 )
 def test_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
     # In another process, as for a reader: a page writes files and may start workers.
