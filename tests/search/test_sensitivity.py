@@ -43,6 +43,14 @@ def test_few_queries_are_less_certain():
     assert errors[0] > errors[1]
 
 
+def test_thousands_of_queries_are_thinned_out():
+    space = Chain({f"layer{i}": [1, 2, 3] for i in range(6)})
+    archs = space.sample(3000, seed=0)
+    first, *others = sensitivities(space, archs, [float(arch["layer0"]) for arch in archs])
+    assert first.moves > 10 * max(other.moves for other in others)
+    assert sum(option.queries for option in first.options) == 3000
+
+
 def test_too_little_says_nothing():
     archs = SPACE.sample(7, seed=0)
     assert sensitivities(SPACE, archs, range(7)) == []

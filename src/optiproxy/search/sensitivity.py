@@ -23,8 +23,9 @@ from optiproxy.search.transforms import Scale, bounded
 from optiproxy.spaces import Architecture, Option, Pool, Space
 from optiproxy.spaces.architecture import Indices
 
-# Fewer queries teach too little of single choices.
-LEAST = 8
+# Fewer queries teach too little of single choices; of more some are left out, since a Gaussian
+# process takes the cube of their number.
+LEAST, MOST = 8, 500
 # Parts of the jackknife, and changed architectures that are predicted by each fit.
 PARTS, CHANGED = 5, 1000
 LEAST_ROWS, MOST_ROWS = 4, 50
@@ -85,7 +86,7 @@ def sensitivities(
         proxy: The name of the model, of `optiproxy.proxies.PROXIES`.
 
     Returns:
-        Nothing where fewer than eight different values are finite.
+        Nothing where fewer than eight values are finite, or all are equal.
 
     Raises:
         InvalidValueError: There is no such proxy, or an architecture is not in the space.
@@ -93,19 +94,19 @@ def sensitivities(
     y = np.asarray(values, dtype=np.float64)
     rows = space.to_indices(archs)[np.isfinite(y)]
     y = bounded(y[np.isfinite(y)])
-    if len(np.unique(y)) < LEAST:
+    if len(y) < LEAST or np.ptp(y) == 0:
         return []
     while isinstance(space, Pool):  # what is not listed can be predicted too
         space = space.space
     tried = [_tried(space, c) for c in range(len(space.names))]
     count = int(np.clip(CHANGED // sum(map(len, tried)), LEAST_ROWS, MOST_ROWS))
-    # From the best to the worst, in equal steps.
-    order = np.argsort(-sign * y, kind="stable")
-    around = rows[order[np.linspace(0, len(y) - 1, min(count, len(y))).astype(int)]]
+    every = rows
+    kept = np.argsort(-sign * y, kind="stable")[_steps(len(y), MOST)]  # the best one first
+    rows, y = rows[kept], y[kept]
+    around = rows[_steps(len(rows), count)]
     changes = [_changes(space, around, c, wanted) for c, wanted in enumerate(tried)]
     # Parts of equal quality, each as good as the whole.
-    part = np.empty(len(y), dtype=int)
-    part[order] = np.arange(len(y)) % PARTS
+    part = np.arange(len(y)) % PARTS
     fits = [_fit(space, rows[kept], y[kept], sign, proxy, changes, len(around))
             for kept in [part >= 0, *(part != k for k in range(PARTS))]]  # fmt: skip
     found = []
@@ -114,7 +115,7 @@ def sensitivities(
         moves = np.array([_moves(fit[c]) for fit in fits])
         worths = np.array([_worths(fit[c]) for fit in fits])  # (1 + PARTS, O)
         errors = [_jackknife(worths[1:, o]) for o in range(len(options))]
-        used = np.bincount(_nearest(space, c, rows[:, c], tried[c]), minlength=len(options))
+        used = np.bincount(_nearest(space, c, every[:, c], tried[c]), minlength=len(options))
         found.append(
             Sensitivity(
                 name,
@@ -127,6 +128,11 @@ def sensitivities(
             )
         )
     return found
+
+
+def _steps(total: int, most: int) -> NDArray[np.int64]:
+    """Places from the first to the last in equal steps, at most `most`."""
+    return np.linspace(0, total - 1, min(most, total)).astype(np.int64)
 
 
 def _tried(space: Space, choice: int) -> Indices:
