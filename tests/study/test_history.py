@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,9 +16,9 @@ from optiproxy.tasks import Evaluation
 SPACE = op.spaces.Chain({"a": list(range(5)), "b": list(range(4))})
 
 
-def study() -> op.Study:
+def study(storage: Path | None = None) -> op.Study:
     return op.Study("toy", SPACE, lambda arch: float(arch["a"]), objectives={"score": "max"},
-                    method="random")  # fmt: skip
+                    method="random", storage=storage)  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -31,9 +33,9 @@ def test_what_is_read_bit_by_bit_is_what_is_read_at_once(seed: int) -> None:
         what = rng.integers(6)
         if what == 0 or picked is None:
             first = max((t.number for t in queries), default=0) + int(rng.integers(2))
-            trials.propose(
-                max(first, 1), SPACE.sample(1 + what % 3, seed=int(rng.integers(99))), 0.1
-            )
+            first = max(first, 1)
+            archs = SPACE.sample(1 + int(what) % 3, seed=int(rng.integers(99)))
+            trials.propose(range(first, first + len(archs)), archs, 0.1)
         elif picked.state is State.WAITING:
             trials.take(picked)
         elif picked.state is State.FAILED:
@@ -67,3 +69,24 @@ def test_finished_queries_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(history, "read_trial", lambda t, task: read.append(t) or real(t, task))
     made.run(11)
     assert {trial.number for trial in read} == {10}
+
+
+def test_numbers_stay_and_have_no_gaps_when_processes_propose_at_once(
+    tmp_path: Path,
+) -> None:
+    made = study(tmp_path / "s.journal")
+    made.run(3)
+    kept = {record.query: record.architecture for record in made.queries}
+    # Another process proposes while this one does: the same number, and one architecture twice.
+    new = [arch for arch in SPACE.sample(20, seed=1) if arch not in kept.values()]
+    first, second = list(dict.fromkeys(new))[:2]
+    for number, arch in ((4, first), (4, second), (5, first), (7, second)):
+        made._trials.propose([number], [arch], 0.0)
+    seen: dict[int, op.spaces.Architecture] = {}
+    for budget in range(4, 9):
+        made.run(budget)
+        seen |= {record.query: record.architecture for record in made.queries}
+        assert seen == {record.query: record.architecture for record in made.queries}
+    assert sorted(seen) == list(range(1, 9))
+    assert kept.items() <= seen.items()
+    assert len(set(seen.values())) == 8

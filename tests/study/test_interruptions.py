@@ -24,7 +24,7 @@ from optiproxy.hardware import cores
 from optiproxy.study import Study, _runner
 from optiproxy.study._storage import trials as stored
 from optiproxy.study._storage.lease import Lease, _process
-from optiproxy.study._storage.open import OwnedLock
+from optiproxy.study._storage.lock import OwnedLock
 from optiproxy.tasks import Evaluation, Reference
 
 SEARCH = """
@@ -402,7 +402,7 @@ def test_a_running_query_goes_before_a_waiting_duplicate(tmp_path, monkeypatch):
     arch = next(toys.SPACE.enumerate())
     study = Study(task, method="climber", storage=place)
     for number in (1, 2):
-        study._trials.propose(number, [arch], 0.0)
+        study._trials.propose([number], [arch], 0.0)
     elsewhere = Study(task, method="climber", storage=place)._trials
     elsewhere._lease = replace(elsewhere._lease, host="elsewhere")
     waiting, running = elsewhere.read()
@@ -462,7 +462,7 @@ def test_who_is_gone_and_who_is_not(monkeypatch):
 def test_a_killed_holder_of_the_lock_is_not_waited_for(tmp_path):
     place = str(tmp_path / "s.journal")
     script = (
-        "import os, sys; from optiproxy.study._storage.open import OwnedLock; "
+        "import os, sys; from optiproxy.study._storage.lock import OwnedLock; "
         "OwnedLock(sys.argv[1]).acquire(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, place])

@@ -19,6 +19,7 @@ from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.hardware import Measurement
 from optiproxy.methods import METHODS
 from optiproxy.study import Study
+from optiproxy.study._storage import database
 from optiproxy.study._storage import open as opening
 from optiproxy.tasks.loading import load
 
@@ -393,8 +394,8 @@ def test_tables_that_another_process_makes_are_waited_for(tmp_path, monkeypatch,
             raise OperationalError("CREATE TABLE trials", {}, Exception(reason))
         return optuna.storages.RDBStorage(url, **options)
 
-    monkeypatch.setattr(opening, "RDBStorage", busy)
-    monkeypatch.setattr(opening.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(database, "RDBStorage", busy)
+    monkeypatch.setattr(database.time, "sleep", lambda seconds: None)
     url = f"sqlite:///{tmp_path}/s.db"
     if attempts < 4:
         with pytest.raises(StudyError, match=reason):

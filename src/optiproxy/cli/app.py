@@ -90,6 +90,13 @@ Failed queries count in the budget. Retried ones are evaluated in their place, b
 optiproxy resume or by the workers that run.
 """
 
+_REPAIR = """\
+Examples:
+
+  optiproxy repair mnist1d-optiproxy-0
+  optiproxy repair edge --storage runs.journal
+"""
+
 _NEW = """\
 Examples:
 
@@ -219,6 +226,12 @@ def make_app() -> App:
         name="retry",
         help="Has failed queries evaluated again.",
         help_epilogue=_RETRY,
+    )
+    app.command(
+        f"{commands}.repair:repair",
+        name="repair",
+        help="Repairs a damaged journal file.",
+        help_epilogue=_REPAIR,
     )
     app.command(
         f"{commands}.new:new",

@@ -9,6 +9,7 @@ from optiproxy._lazy import lazy
 if TYPE_CHECKING:
     from optiproxy.study._checks import check_cheap_budget, check_confirm, check_evaluation
     from optiproxy.study._storage.identity import default_name
+    from optiproxy.study._storage.repair import repair_storage
     from optiproxy.study.asked import Asked
     from optiproxy.study.comparison.compare import Comparison, SummaryRow, compare
     from optiproxy.study.records import Best, Record, Seconds
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Asked", "Best", "Comparison", "Record", "Seconds", "Study", "SummaryRow", "check_cheap_budget",
-    "check_confirm",
-    "check_evaluation", "compare", "default_name",
+    "check_confirm", "check_evaluation", "compare", "default_name", "repair_storage",
 ]  # fmt: skip
 
 # A worker process needs neither torch nor Optuna.
@@ -26,6 +26,7 @@ __getattr__, __dir__ = lazy(
     {
         f"{__name__}._checks": ["check_cheap_budget", "check_confirm", "check_evaluation"],
         f"{__name__}._storage.identity": ["default_name"],
+        f"{__name__}._storage.repair": ["repair_storage"],
         f"{__name__}.asked": ["Asked"],
         f"{__name__}.comparison.compare": ["Comparison", "SummaryRow", "compare"],
         f"{__name__}.records": ["Best", "Record", "Seconds"],

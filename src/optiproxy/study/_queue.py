@@ -12,7 +12,7 @@ from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
 from optiproxy.study._budget import Budget
 from optiproxy.study._storage.stored_trial import State, StoredTrial
-from optiproxy.study._storage.trials import Trials, duplicates
+from optiproxy.study._storage.trials import Trials, duplicates, free_numbers
 
 
 class Queue:
@@ -91,7 +91,8 @@ class Queue:
         twice = duplicates(trials)
         for trial, other in twice:
             self._trials.drop_duplicate(trial, other)
-        return self._trials.read() if twice else trials
+        trials = self._trials.read() if twice else trials
+        return self._trials.read() if self._trials.renumber(trials) else trials
 
     def _propose(self, trials: list[StoredTrial]) -> None:
         start = time.perf_counter()
@@ -105,9 +106,9 @@ class Queue:
             self._exhausted = True
             self._note(self._nothing_left(trials))
             return
-        # After the greatest number, not the count: two processes may have used a number twice.
-        first = 1 + max((t.number for t in trials), default=0)
-        self._trials.propose(first, archs, seconds, predicted, epochs, cut_from, again)
+        self._trials.propose(
+            free_numbers(trials, len(archs)), archs, seconds, predicted, epochs, cut_from, again
+        )
 
     def _predicted(self, archs: list[Architecture]) -> list[float | None] | None:
         """The model's predictions for the method's own proposals, if it has a model."""

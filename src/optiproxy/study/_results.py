@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +34,27 @@ def recorded(trials: Iterable[StoredTrial], task: Task) -> list[tuple[Record, St
     for trial in every:
         if trial.again and trial.finished:
             repeats.setdefault(trial.architecture, []).append(trial.metrics)
-    proposed = (t for t in every if t.state is not State.DROPPED and not t.again)
     found = []
-    for number, trial in enumerate(proposed, start=1):
+    for number, trial in _numbered(every):
         if trial.counted:
             again = repeats.get(trial.architecture, ()) if trial.epochs is None else ()
             found.append((_repeated(trial.record(number, task), again, task), trial))
     return found
+
+
+def _numbered(every: Sequence[StoredTrial]) -> Iterator[tuple[int, StoredTrial]]:
+    """The queries with their public numbers, which leave out what was dropped, and repeats.
+
+    A number follows from those before it alone, so that it stays when others are missing.
+    """
+    queries = [t for t in every if t.state is not State.DROPPED and not t.again]
+    if len({trial.number for trial in every}) < len(every):
+        # Older studies may have a number twice.
+        yield from enumerate(queries, start=1)
+        return
+    others = sorted(t.number for t in every if t.state is State.DROPPED or t.again)
+    for trial in queries:
+        yield trial.number - bisect_left(others, trial.number), trial
 
 
 def _repeated(record: Record, again: Sequence[Mapping[str, float] | None], task: Task) -> Record:

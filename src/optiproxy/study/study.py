@@ -40,7 +40,14 @@ from optiproxy.study._storage.identity import (
     Identity,
     default_name,
 )
-from optiproxy.study._storage.open import Storage, open_storage, quiet, shown, storage_errors
+from optiproxy.study._storage.open import (
+    Storage,
+    expanded,
+    open_storage,
+    quiet,
+    shown,
+    storage_errors,
+)
 from optiproxy.study._storage.stored_trial import State
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
@@ -160,6 +167,7 @@ class Study:
             raise invalid("study: name", name, "give a short text")
         if storage is not None and not isinstance(storage, str | os.PathLike):
             raise invalid("storage", storage, "give a path, a database's URL, or None for memory")
+        storage = expanded(storage)
         asked = (
             [c.text for c in task.constraints] if any(c.relative for c in task.constraints) else []
         )

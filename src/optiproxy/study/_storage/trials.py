@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -107,28 +109,21 @@ class Trials:
             return  # Another process is writing it; this run's own batches are complete.
         written = {(t.number, t.architecture) for t in self._history.by_id.values()}
         predicted = batch.get("predicted") or [None] * len(batch["rows"])
-        rows = self._batch(first.number, batch["rows"])
-        for (query, arch), value in zip(rows, predicted, strict=True):
+        following = range(first.number, first.number + len(batch["rows"]))
+        numbers = batch.get("numbers") or following
+        archs = self.task.space.from_indices(batch["rows"])
+        for query, arch, value in zip(numbers, archs, predicted, strict=True):
             if (query, arch) not in written:
                 self._add(
                     query, arch, first.optimizer_seconds, epochs=first.epochs, predicted=value
                 )
         self._history.complete(first)
 
-    def _batch(
-        self, first: int, rows: Sequence[Sequence[int]]
-    ) -> Iterable[tuple[int, Architecture]]:
-        options = self.task.space.choices.values()
-        names = self.task.space.names
-        for shift, row in enumerate(rows):
-            picked = tuple(o[i] for o, i in zip(options, row, strict=True))
-            yield first + shift, Architecture(names, picked, self.task.space.to_text)
-
     # ---- writing ----
 
     def propose(
         self,
-        first: int,
+        numbers: Sequence[int],
         archs: Sequence[Architecture],
         seconds: float,
         predicted: Sequence[float | None] | None = None,
@@ -136,10 +131,10 @@ class Trials:
         cut_from: int | None = None,
         again: int = 0,
     ) -> None:
-        """Queues a batch as queries `first`, `first` + 1, ….
+        """Queues a batch.
 
         Args:
-            first: The number of its first query.
+            numbers: Of its queries, see `free_numbers`.
             archs: The batch.
             seconds: How long the method took to propose it.
             predicted: The prediction of its model for each; None for a random one, and without a
@@ -153,11 +148,13 @@ class Trials:
         if len(archs) > 1:
             rows = self.task.space.to_indices(archs).tolist()
             batch = {"rows": rows, "owner": self._lease.renewed().to_json()}
+            if list(numbers) != list(range(numbers[0], numbers[0] + len(archs))):
+                batch["numbers"] = list(numbers)
             if predicted is not None:
                 batch["predicted"] = list(predicted)
         for shift, arch in enumerate(archs):
             self._add(
-                first + shift,
+                numbers[shift],
                 arch,
                 share,
                 epochs=epochs,
@@ -346,6 +343,29 @@ class Trials:
         """Queues a failed query again; from now on the failure does not count."""
         self._repeat(trial)
 
+    def renumber(self, trials: Sequence[StoredTrial]) -> bool:
+        """Gives another number to waiting queries whose number another process has used before.
+
+        Every process does so before it takes a query, so that none has the number of another one.
+
+        Returns:
+            Whether there were any.
+        """
+        if len({trial.number for trial in trials}) == len(trials):
+            return False
+        used: set[int] = set()
+        clashing = []
+        for trial in sorted(trials, key=lambda t: (t.state is State.WAITING, t.id)):
+            if trial.number in used and trial.state is State.WAITING:
+                clashing.append(trial)
+            used.add(trial.number)
+        free = free_numbers(trials, len(clashing))
+        for trial, number in zip(clashing, free, strict=True):
+            with contextlib.suppress(UpdateFinishedTrialError):
+                trial_id = trial.frozen._trial_id
+                self.storage.set_trial_user_attr(trial_id, PREFIX + "query", number)
+        return bool(clashing)
+
     def drop_duplicate(self, trial: StoredTrial, of: StoredTrial) -> None:
         """Ends a waiting query whose architecture `of` evaluates already."""
         if self.take(trial):
@@ -374,6 +394,12 @@ class Trials:
     def session_seconds(self) -> float:
         """The time of all sessions up to their last results."""
         return float(sum(t.attribute("seconds", {}).get("session", 0.0) for t in self.read()))
+
+
+def free_numbers(trials: Iterable[StoredTrial], n: int) -> list[int]:
+    """The `n` smallest numbers that no query has, such as those of duplicates that were dropped."""
+    used = {trial.number for trial in trials}
+    return list(itertools.islice((i for i in itertools.count(1) if i not in used), n))
 
 
 def duplicates(trials: Sequence[StoredTrial]) -> list[tuple[StoredTrial, StoredTrial]]:

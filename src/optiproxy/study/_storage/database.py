@@ -1,0 +1,180 @@
+"""Databases: opened while others make their tables, and waited for when the connection is lost."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, RDBStorage
+
+from optiproxy.errors import StudyError
+
+_logger = logging.getLogger("optiproxy.study")
+
+# Seconds that a SQLite writer waits for another one; its own 5 are short on a shared disk.
+_SQLITE_TIMEOUT = 60
+# Seconds after which it is said what is waited for.
+_QUIET = 2.0
+
+# Attempts, half a second apart, to open a database whose tables another process is creating.
+_ATTEMPTS = 60
+
+#: Seconds that a lost connection is waited for.
+PATIENCE = 600.0
+# Seconds between two attempts.
+_PAUSE = 1.0
+
+_DRIVERS = {
+    "postgresql": "pip install 'optiproxy[postgresql]'",
+    "mysql": "pip install pymysql, and write mysql+pymysql://…",
+}
+
+# What databases say → what it means; the first that fits.
+_MEANINGS = {
+    "the disk is full": ("disk is full", "no space left"),
+    "it can only be read": ("readonly", "read-only", "permission denied"),
+    "another program holds its lock": ("locked",),
+    "the connection is lost": (
+        "connect", "server closed", "starting up", "shutting down", "gone away", "ssl syscall",
+        "recovery mode",
+    ),
+}  # fmt: skip
+_LOST = "the connection is lost"
+
+
+def open_database(url: str, place: str) -> BaseStorage:
+    """The database at a URL.
+
+    Args:
+        url: As SQLAlchemy reads it.
+        place: The same as messages show it, without its password.
+
+    Raises:
+        StudyError: It can't be opened, or its driver is missing.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    sqlite = url.startswith("sqlite")
+    options: dict[str, Any] = (
+        {"connect_args": {"timeout": _QUIET}} if sqlite else {"pool_pre_ping": True}
+    )
+    said = ""
+    for attempt in range(_ATTEMPTS):
+        try:
+            database = RDBStorage(url, engine_kwargs=options)
+            if sqlite:
+                _serialise(database, place)
+            opened = optuna.storages.get_storage(database)
+            return opened if sqlite else patient(opened, place)
+        except ImportError as error:
+            kind = url.partition(":")[0].partition("+")[0]
+            remedy = _DRIVERS.get(kind, "install it first")
+            missing = error.__cause__ or error
+            raise StudyError(f"storage: {place!r} needs a driver ({missing}): {remedy}") from None
+        except SQLAlchemyError as error:
+            said = meaning(error)
+            # Of two processes that create the same tables at once, one gets this error, on a slow
+            # disk repeatedly, until the other has created the last one.
+            known = "already exists" in said or "alembic_version" in said
+            if attempt and not known:
+                break
+            time.sleep(0.5)
+    raise StudyError(f"storage: {place!r} can't be opened: {said}")
+
+
+def meaning(error: BaseException) -> str:
+    """What an error of a database means, with its own words."""
+    while error.__cause__ is not None:  # Optuna's says what it may be.
+        error = error.__cause__
+    words = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    for meant, texts in _MEANINGS.items():
+        if any(text in words.lower() for text in texts):
+            return f"{meant} ({words})"
+    return words
+
+
+def _serialise(database: RDBStorage, place: str) -> None:
+    """Makes each transaction lock the file from its start, as SQLAlchemy's page on SQLite shows.
+
+    SQLite itself locks at the first write, and Optuna checks before it whether a trial still waits:
+    two processes could take the same one.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.exc import OperationalError
+
+    def connect(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # sqlite3 must not begin transactions itself
+
+    def begin(connection: Any) -> None:
+        end, said = time.monotonic() + _SQLITE_TIMEOUT, False
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except OperationalError as error:
+                if "locked" not in str(error.orig) or time.monotonic() > end:
+                    raise
+                if not said:
+                    said = True
+                    _logger.warning("waiting for another program, which writes to %s", place)
+
+    event.listen(database.engine, "connect", connect)
+    event.listen(database.engine, "begin", begin)
+    database.engine.dispose()  # connections from before
+
+
+class _Patience:
+    """Calls a storage on a server, and waits for its lost connection.
+
+    A call is made again when the server is back. Where it had been carried out before the answer
+    was lost, a proposal is there twice, of which one is dropped as any duplicate, a query that was
+    taken looks abandoned and is queued again, and a result is found written.
+
+    Args:
+        inner: The storage.
+        place: As messages name it.
+    """
+
+    def __init__(self, inner: BaseStorage, place: str) -> None:
+        self._inner = inner
+        self._place = place
+
+    def _patiently(self, call: Callable[[], Any]) -> Any:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        end, said = time.monotonic() + PATIENCE, False
+        while True:
+            try:
+                answer = call()
+            except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+                what = meaning(error)
+                if not what.startswith(_LOST) or time.monotonic() > end:
+                    raise
+                if not said:
+                    said = True
+                    minutes = PATIENCE / 60
+                    _logger.warning(
+                        "%s: %s; waiting for it, up to %g minutes", self._place, what, minutes
+                    )
+                time.sleep(_PAUSE)
+            else:
+                if said:
+                    _logger.warning("%s: the connection is there again", self._place)
+                return answer
+
+
+def _passed_on(name: str) -> Callable[..., Any]:
+    def passed_on(self: _Patience, *args: Any, **kwargs: Any) -> Any:
+        return self._patiently(lambda: getattr(self._inner, name)(*args, **kwargs))
+
+    return passed_on
+
+
+def patient(inner: BaseStorage, place: str) -> BaseStorage:
+    """A storage on a server, whose lost connection is waited for."""
+    methods = {name: _passed_on(name) for name in dir(BaseStorage) if not name.startswith("_")}
+    made: BaseStorage = type("Patient", (_Patience, BaseStorage), methods)(inner, place)
+    return made

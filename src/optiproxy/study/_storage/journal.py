@@ -1,0 +1,123 @@
+"""Journal files: Optuna's, which survive a crash, a full disk and a line that can't be read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from optiproxy.errors import StudyError
+from optiproxy.study._storage.lock import BaseLock, held, lock_of
+from optiproxy.study._storage.repair import faults
+
+# How each line begins.
+LINE = b'{"op_code"'
+
+
+def open_journal(path: Path) -> JournalStorage:
+    """The journal file at a path, which is made if it is missing.
+
+    Raises:
+        StudyError: The path is no place for one, or what is there is damaged or something else.
+    """
+    # The lock is a file beside it whose name contains the path, so both must be absolute.
+    path = Path(os.path.abspath(path))
+    if path.is_dir():
+        raise StudyError(f"storage: {str(path)!r} is a folder; give a file, such as runs.journal")
+    if not path.parent.is_dir():
+        raise StudyError(f"storage: there is no folder {str(path.parent)!r}; make it first")
+    if path.exists():
+        _check(path)
+    elif path.suffix in (".db", ".sqlite", ".sqlite3"):
+        raise StudyError(
+            f"storage: {str(path)!r} would be a journal file; write sqlite:///{path} for a "
+            "database, or give another ending, such as runs.journal"
+        )
+    try:
+        return JournalStorage(WholeLines(str(path), lock_of(path)))
+    except (KeyError, ValueError, TypeError, AttributeError, AssertionError):
+        raise damaged(path) from None
+
+
+def damaged(path: Path) -> StudyError:
+    """What is said of a journal file that can't be read."""
+    found = faults(path)
+    first = f"line {found[0].number} ({found[0].reason})" if found else "a line"
+    more = f" and {len(found) - 1} more lines" if len(found) > 1 else ""
+    return StudyError(
+        f"storage: {str(path)!r} is damaged in {first}{more}; optiproxy repair NAME --storage "
+        f"{path} keeps a copy, drops what can't be read and says what is lost"
+    )
+
+
+def _check(path: Path) -> None:
+    """Refuses a file that is not a journal; cuts off a last line that a crash left unfinished."""
+    with path.open("rb") as file:
+        first, second = file.readline(), file.readline()
+    if first.startswith(b"SQLite format 3"):
+        raise StudyError(f"storage: {str(path)!r} is a database; write sqlite:///{path}")
+    if first and not first.startswith(LINE) and not second.startswith(LINE):
+        raise StudyError(
+            f"storage: {str(path)!r} is not a study file; give another path, or a database URL"
+        )
+    if _torn(path):
+        with held(lock_of(path)):
+            _cut(path)  # Checked again, now that no other process is writing.
+
+
+def _torn(path: Path) -> bool:
+    """Whether the last line of a file is unfinished."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def _cut(path: Path) -> None:
+    """Cuts off an unfinished last line; the caller holds the lock."""
+    if _torn(path):
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+
+
+class WholeLines(JournalFileBackend):
+    """Optuna's journal file, in which a failed write does not corrupt the next one.
+
+    A full disk, or a process killed while it writes, leaves a part of a line; what another process
+    then appends would be part of that unreadable line.
+    """
+
+    def __init__(self, path: str, lock: BaseLock) -> None:
+        super().__init__(path, lock_obj=lock)
+        self._path = Path(path)
+        self._lines_lock = lock
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """As Optuna does; a line that can't be read is an error that says which.
+
+        Raises:
+            StudyError: The file is damaged.
+        """
+        try:
+            yield from super().read_logs(log_number_from)
+        except ValueError:
+            raise damaged(self._path) from None
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        # Unbuffered: after an error, a buffer would still be written when the file is closed.
+        with held(self._lines_lock), self._path.open("ab", buffering=0) as file:
+            _cut(self._path)
+            try:
+                rest = memoryview(text.encode())
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except BaseException:
+                _cut(self._path)  # Whole lines stay: another process may have read them.
+                raise
