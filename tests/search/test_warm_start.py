@@ -11,10 +11,12 @@ import torch
 
 from optiproxy.encodings import corners
 from optiproxy.errors import InvalidValueError
+from optiproxy.metrics import parse_objectives
 from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.prior import Earlier, Informed, Prior
 from optiproxy.search.optiproxy import OptiProxy
-from optiproxy.spaces import Cell, Chain
+from optiproxy.search.warm_start import read_earlier
+from optiproxy.spaces import Cell, Chain, Conditional
 
 # Sums of effects, so every edge counts: none of them can be closed and leave others inactive.
 SPACE = Cell(nodes=4, operations=["pool", "skip", "conv1", "conv3"])
@@ -183,3 +185,19 @@ def test_a_value_that_is_no_number_is_a_failure_and_a_constant_one_says_nothing(
     constant = [(arch, 1.0) for arch in space.sample(12, seed=1)]
     assert len(OptiProxy(space, "y=max", warm_start=[constant]).ask(3)) == 3
     assert not recwarn.list
+
+
+def test_a_choice_that_was_added_is_read_with_its_first_option() -> None:
+    old = Conditional({"op": ["conv", "skip"], "k": [3, 5], "w": [16, 32]}, {"k": {"op": ["conv"]}})
+    new = Conditional(
+        {"op": ["conv", "skip"], "k": [3, 5], "w": [16, 32], "act": ["relu", "gelu"], "g": [1, 2]},
+        {"k": {"op": ["conv"]}, "g": {"op": ["conv"]}},
+    )
+    history = [(arch, float(len(str(arch)))) for arch in old.enumerate()]
+    with pytest.warns(UserWarning, match=r"'(act|g)' is new; .* first option, ('relu'|1)"):
+        (study,) = read_earlier(new, [history], parse_objectives("y=max"))
+    read = [dict(arch) for arch, _ in study.pairs(new)]
+    assert {arch["act"] for arch in read} == {"relu"}
+    assert all(arch["g"] == (1 if arch["op"] == "conv" else None) for arch in read)
+    with pytest.raises(InvalidValueError, match=r"another space: .*choice: got 'k'"):
+        read_earlier(Chain({"op": ["conv", "skip"]}), [history], parse_objectives("y=max"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Objective
 from optiproxy.search.problem import number
-from optiproxy.spaces import Architecture, Space
+from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.spaces.architecture import Indices
 
 _Pairs: TypeAlias = list[tuple[Any, Any]]
@@ -90,15 +91,18 @@ def _study(
     field: str, space: Space, pairs: _Pairs, objectives: Sequence[Objective]
 ) -> EarlierStudy:
     archs, results = [], []
+    added: dict[str, Option] = {}
     for arch, metrics in pairs:
         if metrics is None:
             continue
         if not isinstance(metrics, Mapping):
             metrics = {objectives[0].metric: metrics}
         try:
-            known = space.architecture(arch)
+            whole, missing = _completed(space, arch)
+            known = space.architecture(whole)
         except InvalidValueError as error:
             raise InvalidValueError(f"{field}: it is of another space: {error}") from None
+        added.update(missing)
         values = {m: number(f"{field}: {m}", value) for m, value in metrics.items()}
         if any(not math.isfinite(values.get(o.metric, 0.0)) for o in objectives):
             continue  # a failure, as in `Optimizer.tell`
@@ -114,4 +118,21 @@ def _study(
             )
     if len(results) < FEWEST:
         raise invalid(field, f"{len(results)} queries", f"give one of {FEWEST} or more")
+    for name, option in added.items():
+        warnings.warn(
+            f"{field}: choice {name!r} is new; architectures without it are read with its first "
+            f"option, {option!r}",
+            stacklevel=2,
+        )
     return EarlierStudy(space.to_indices(archs), tuple(results))
+
+
+def _completed(space: Space, arch: Any) -> tuple[Any, dict[str, Option]]:
+    """An architecture with the default of choices that its space did not have, and these."""
+    mapping = dict(space._mapping(arch))
+    added: dict[str, Option] = {}
+    # Of an architecture that lacks most choices, they are missing and not new.
+    for name in space.names if 2 * len(mapping) >= len(space) else ():
+        if name not in space.fill_defaults(mapping):
+            mapping[name] = added[name] = space.default_option(name)
+    return mapping, added

@@ -172,6 +172,10 @@ class Space:
         """A one-line name, which `architecture` reads back."""
         return json.dumps(dict(arch), ensure_ascii=False)
 
+    def default_option(self, name: str) -> Option:
+        """What a choice was before it could be chosen, as earlier results lack it: the first."""
+        return self.choices[name][0]
+
     def parse_text(self, text: str) -> Mapping[str, Any]:
         """The choices in a text of `to_text`, in JSON, or as Python prints them.
 
@@ -598,9 +602,16 @@ def _problems(choices: Mapping[str, Sequence[Option]]) -> Iterator[str]:
         else:
             bad = [o for o in options if not isinstance(o, str | int | float | bool | None)]
             if bad or any(isinstance(o, float) and not math.isfinite(o) for o in options):
-                kinds = "text, finite numbers, booleans or None"
+                wrong = bad or [o for o in options if isinstance(o, float) and not math.isfinite(o)]
+                remedy = "write text and build what it stands for in the evaluator"
                 if any(hasattr(option, "tolist") for option in bad):
-                    kinds += "; convert numpy values by .tolist()"
-                yield f"choice {name!r}: options must be {kinds}"
+                    remedy = "convert numpy values by .tolist()"
+                elif isinstance(wrong[0], list | tuple):
+                    written = "x".join(map(str, wrong[0]))
+                    remedy = f"write a pair as text, {written!r}, and split it in the evaluator"
+                yield (
+                    f"choice {name!r}: got the option {wrong[0]!r}; options must be text, finite "
+                    f"numbers, booleans or None: {remedy}"
+                )
             elif len(set(options)) < len(options):
                 yield f"choice {name!r}: an option is listed twice in {list(options)!r}"

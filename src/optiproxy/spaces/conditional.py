@@ -248,6 +248,9 @@ class Conditional(Chain):
         near = np.concatenate(out)
         return near if self._is_plain else near[self._allowed(near)]
 
+    def default_option(self, name: str) -> Option:
+        return self.choices[name][int(name in self.when)]  # where it is active
+
     def fill_defaults(self, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         """Adds the inactive choices that an architecture leaves out."""
         given = dict(mapping)

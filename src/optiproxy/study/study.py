@@ -216,7 +216,7 @@ class Study:
                 sampler=optuna.samplers.RandomSampler(seed=0),
                 pruner=optuna.pruners.NopPruner(),
             )
-            begun = self.identity.claim(self.optuna, self.place)
+            begun = self.identity.claim(self.optuna, self.place, task.space)
             self._changed = begun.code not in (None, self.identity.code)
             earlier = keep_earlier(self.optuna, task, earlier)
         if earlier:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import optuna
 
 from optiproxy import proxies
 from optiproxy.errors import StudyError
+from optiproxy.spaces import Space
 from optiproxy.study._storage.stored_trial import PREFIX
 from optiproxy.tasks import Task
 
@@ -21,6 +22,8 @@ CONFIRM = PREFIX + "confirm"
 ENVIRONMENT = PREFIX + "environment"
 TIME_LIMIT = PREFIX + "time_limit"
 
+# Options of a choice that a message lists.
+_LISTED = 12
 # Fields that do not decide which search it is.
 _INFORMATION = ("measured", "reference", "version", "asked", "code")
 
@@ -107,8 +110,13 @@ class Identity:
         """Whether the other is the same search, with this or another seed."""
         return set(self._different(other)) <= {"seed"}
 
-    def claim(self, study: optuna.Study, place: str) -> Identity:
+    def claim(self, study: optuna.Study, place: str, space: Space | None = None) -> Identity:
         """Writes itself to a new study; of an old one it returns the identity.
+
+        Args:
+            study: The stored study.
+            place: Where it is stored.
+            space: That of this search, for the message where another was stored.
 
         Raises:
             StudyError: The stored study is another search; every field that differs is named.
@@ -126,6 +134,11 @@ class Identity:
             f"{name}: {getattr(found, name)!r} there, {getattr(self, name)!r} here"
             for name in self._different(found)
         ]
+        if "space" in self._different(found) and space is not None:
+            apart = list(_apart(_stored_choices(study), space.choices))
+            if apart:
+                name = self._different(found).index("space")
+                different[name] = "space: " + "; ".join(apart)
         if different:
             raise StudyError(
                 f"study {study.study_name!r} in {place} is another search "
@@ -139,6 +152,37 @@ class Identity:
         if self.features is None or other.features is None:
             names.remove("features")
         return [name for name in names if getattr(self, name) != getattr(other, name)]
+
+
+def _stored_choices(study: optuna.Study) -> dict[str, tuple[Any, ...]]:
+    """The choices of a stored study's space; none before its first trial."""
+    for trial in study.get_trials(deepcopy=False):
+        found = {
+            name: distribution.choices
+            for name, distribution in trial.distributions.items()
+            if isinstance(distribution, optuna.distributions.CategoricalDistribution)
+        }
+        if found:
+            return found
+    return {}
+
+
+def _apart(there: Mapping[str, Sequence[Any]], here: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """What differs between the choices of two spaces."""
+    if not there:
+        return
+    for name in dict.fromkeys([*there, *here]):
+        if name not in here:
+            yield f"choice {name!r} is there alone"
+        elif name not in there:
+            yield f"choice {name!r} is here alone"
+        elif list(map(repr, there[name])) != list(map(repr, here[name])):
+            yield f"choice {name!r} has {_listed(there[name])} there, {_listed(here[name])} here"
+
+
+def _listed(options: Sequence[Any]) -> str:
+    text = ", ".join(map(repr, options[:_LISTED]))
+    return text if len(options) <= _LISTED else f"{text}, … ({len(options)} options)"
 
 
 def default_name(task: Task, method: str, seed: int) -> str:
