@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -38,6 +38,9 @@ class Evaluation:
             exception, for then the code is broken; 0 never stops it.
         keep: Whose folders are kept, where the evaluator keeps checkpoints and networks: all, best
             (with several objectives the Pareto front too), or the best so many.
+        track: Records each query with a tracker: mlflow, tensorboard, trackio or wandb, and after a
+            colon its folder, address or project, such as mlflow:http://10.0.0.1:5000; may be
+            repeated.
     """
 
     workers: Annotated[int | None, HOW] = None
@@ -50,6 +53,7 @@ class Evaluation:
     deaths: Annotated[int, LIMITS] = 2
     max_failures: Annotated[int, LIMITS] = 5
     keep: Annotated[str, WHERE] = "best"
+    track: Annotated[list[str], WHERE] = field(default_factory=list)
 
     @contextmanager
     def arguments(self, task: Task) -> Iterator[dict[str, Any]]:
@@ -63,7 +67,7 @@ class Evaluation:
             StudyError: No cluster answers.
         """
         from optiproxy.cli._executors import dask_cluster
-        from optiproxy.study import check_evaluation
+        from optiproxy.study import check_evaluation, track
 
         given: dict[str, Any] = {
             "workers": self.workers,
@@ -76,17 +80,18 @@ class Evaluation:
             "max_failures": self.max_failures,
             "keep": self.keep,
         }
+        callbacks = [track(text) for text in self.track]
         if self.dask is None:
             if self.workers is None and self.gpus is None:
                 given["workers"] = 1  # In a process of its own, and not in this one.
             check_evaluation(task, **given)
-            yield given
+            yield {**given, "callbacks": callbacks}
             return
         with dask_cluster(self.dask) as (executor, threads):
             given |= {"executor": executor}
             given["workers"] = threads if self.workers is None else self.workers
             check_evaluation(task, **given)
-            yield given
+            yield {**given, "callbacks": callbacks}
 
 
 DEFAULT = Evaluation()

@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from optiproxy.study._storage.identity import default_name
     from optiproxy.study._storage.repair import repair_storage
     from optiproxy.study.asked import Asked
+    from optiproxy.study.callbacks import Callback
     from optiproxy.study.comparison.compare import Comparison, SummaryRow, compare
     from optiproxy.study.records import Best, Record, Seconds
     from optiproxy.study.study import Study
+    from optiproxy.study.tracking import track
 
 __all__ = [
-    "Asked", "Best", "Comparison", "Record", "Seconds", "Study", "SummaryRow", "check_cheap_budget",
-    "check_confirm", "check_evaluation", "compare", "default_name", "repair_storage",
+    "Asked", "Best", "Callback", "Comparison", "Record", "Seconds", "Study", "SummaryRow",
+    "check_cheap_budget", "check_confirm", "check_evaluation", "compare", "default_name",
+    "repair_storage", "track",
 ]  # fmt: skip
 
 # A worker process needs neither torch nor Optuna.
@@ -28,8 +31,10 @@ __getattr__, __dir__ = lazy(
         f"{__name__}._storage.identity": ["default_name"],
         f"{__name__}._storage.repair": ["repair_storage"],
         f"{__name__}.asked": ["Asked"],
+        f"{__name__}.callbacks": ["Callback"],
         f"{__name__}.comparison.compare": ["Comparison", "SummaryRow", "compare"],
         f"{__name__}.records": ["Best", "Record", "Seconds"],
         f"{__name__}.study": ["Study"],
+        f"{__name__}.tracking": ["track"],
     },
 )

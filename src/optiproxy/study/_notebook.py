@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 from optiproxy.study.records import Record
@@ -26,17 +25,15 @@ class Live:
 
     Args:
         shown: It has a ``_repr_html_``.
-        callback: Called with each result before.
     """
 
-    def __init__(self, shown: object, callback: Callable[[Record], None]) -> None:
-        self._shown, self._callback = shown, callback
+    def __init__(self, shown: object) -> None:
+        self._shown = shown
         self._last = time.monotonic()
         display: Any = importlib.import_module("IPython.display")
         self._handle = display.display(shown, display_id=True)
 
     def __call__(self, record: Record) -> None:
-        self._callback(record)
         if time.monotonic() - self._last >= PAUSE:
             self.update()
 

@@ -27,7 +27,7 @@ from optiproxy.study._session import ACTIVE, active
 from optiproxy.study._storage.lease import Lease
 from optiproxy.study._storage.stored_trial import State, StoredTrial
 from optiproxy.study._storage.trials import Trials
-from optiproxy.tasks import Evaluation, evaluation_seed
+from optiproxy.tasks import Evaluation, evaluation_seed, repeated_seed
 from optiproxy.tasks.failures import MISTAKE
 
 # Attempts, some hundredths of a second apart, to finish a query that another program is finishing.
@@ -202,7 +202,7 @@ class Programs:
     # ---- inside ----
 
     def _asked(self, trial: StoredTrial, lease: Lease) -> Asked:
-        seed = evaluation_seed(self._optimizer.seed, trial.architecture)
+        seed = evaluation_seed(repeated_seed(self._optimizer.seed, trial.again), trial.architecture)
         return Asked(trial.id, trial.architecture, seed, trial.epochs, lease.lease)
 
     def _dropped(self, trial: StoredTrial) -> bool:

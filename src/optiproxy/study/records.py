@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,7 @@ class Record:
         device: The accelerator that the worker was given, as ``CUDA_VISIBLE_DEVICES`` names it.
         repeats: What further evaluations of the architecture measured, with other seeds; None for
             one that failed. `metrics` are those of the first one, and `feasible` is of the means.
+        curve: What the evaluator reported: (epoch, value of the first objective), in order.
         again: Of a further evaluation itself, as a callback gets it, 1, 2, …; `query` is then that
             of the first.
     """
@@ -71,6 +72,7 @@ class Record:
     device: str = ""
     repeats: tuple[Mapping[str, float] | None, ...] = ()
     again: int = 0
+    curve: Sequence[tuple[int, float]] = ()
 
     @property
     def results(self) -> tuple[Mapping[str, float] | None, ...]:
@@ -82,7 +84,7 @@ class Record:
 
         A failed query has ``failed``, the reason, and empty metrics; one that was dropped untrained
         has ``reason``. Other fields are left out where they do not
-        apply; a metric that is not finite is None; `measured` is not included.
+        apply; a metric that is not finite is None; `measured` and `curve` are not included.
         """
         optional = {
             "failed": self.reason if self.metrics is None else None,

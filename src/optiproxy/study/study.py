@@ -54,6 +54,7 @@ from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
 from optiproxy.study._storage.warm_start import keep_earlier
 from optiproxy.study._stored import bounded, found_again, stored_identity
 from optiproxy.study.asked import Asked, Programs, read_answers
+from optiproxy.study.callbacks import Callbacks, check_callbacks, following
 from optiproxy.study.records import Best, Record, Seconds
 from optiproxy.tasks import Task
 from optiproxy.tasks.networks import Network
@@ -281,6 +282,7 @@ class Study:
         max_failures: int = 5,
         keep: str | int = "best",
         callback: Callable[[Record], None] | None = None,
+        callbacks: Callbacks = (),
         progress: bool = True,
     ) -> None:
         """Searches until the study has `budget` queries, including earlier runs and failures.
@@ -327,6 +329,8 @@ class Study:
                 ``client.get_executor()`` of ``dask.distributed``, or one of submitit's; it gets
                 `workers` evaluations at once.
             callback: Called in this process with each result of this run.
+            callbacks: More of them; a `Callback` is also told of the begin and the end of the run,
+                such as ``track("mlflow")``, which records each query with a tracker.
             progress: Whether the study is shown in the cell of a Jupyter notebook while it runs.
 
         Raises:
@@ -356,8 +360,8 @@ class Study:
             deaths=deaths,
         )
         folders = Folders(self._folders, keep) if self.task.wants_folder else None
-        if callback is not None and not callable(callback):
-            raise invalid("callback", callback, "give a function of one record")
+        called = [*([] if callback is None else [callback]), *callbacks]
+        check_callbacks(called)
         self.task.prepare()
         self._check_task()
         with storage_errors(self.storage):
@@ -366,24 +370,24 @@ class Study:
                 self.optuna.set_user_attr(CONFIRM, confirm)
             if time_limit is not None:
                 self.optuna.set_user_attr(TIME_LIMIT, how.time_limit)
-            finished = callback or (lambda record: None)
-            live = Live(self, finished) if progress and in_notebook() else None
-            run_session(
-                self._trials,
-                self._optimizer,
-                self.seed,
-                budget=budget,
-                cheap_budget=kept,
-                batch=batch,
-                confirm=repeats,
-                workers=how,
-                hours=hours,
-                max_failures=max_failures,
-                folders=folders,
-                shared=self.storage is not None,
-                finished=live or finished,
-                note=self._note,
-            )
+            live = Live(self) if progress and in_notebook() else None
+            with following(self, [*called, *([live] if live else [])]) as finished:
+                run_session(
+                    self._trials,
+                    self._optimizer,
+                    self.seed,
+                    budget=budget,
+                    cheap_budget=kept,
+                    batch=batch,
+                    confirm=repeats,
+                    workers=how,
+                    hours=hours,
+                    max_failures=max_failures,
+                    folders=folders,
+                    shared=self.storage is not None,
+                    finished=finished,
+                    note=self._note,
+                )
         for text in (*(self._scores.notes if self._scores else ()), *map(str, self.diagnoses)):
             self._note(text)
         if live is not None:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -134,7 +135,8 @@ def evaluated(
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        return _failure(error, time.perf_counter() - start)
+        failure = _failure(error, time.perf_counter() - start)
+        return replace(failure, curve=tuple(curve.points))
     seconds = time.perf_counter() - start
     return Evaluation(
         metrics, seconds, measured=_how(found), curve=tuple(curve.points), left_out=left_out

@@ -199,6 +199,7 @@ class StoredTrial:
             worker=self.attribute("worker", {}).get("number"),
             device=self.attribute("worker", {}).get("device", ""),
             again=self.again,
+            curve=tuple((epoch, value) for epoch, value in self.curve),
         )
 
 
