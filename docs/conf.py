@@ -1,14 +1,19 @@
 """The documentation's site: `make docs`. Pages are Markdown, the API is read from docstrings."""
 
+import json
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as parquet
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx import addnodes
 
+from optiproxy import report
+
 ROOT = Path(__file__).parents[1]
+COMPARISON = ROOT / "benchmarks" / "results" / "2026-11-28-compare"
 project = "OptiProxy"
 author = "The OptiProxy contributors"
 project_copyright = author
@@ -54,6 +59,17 @@ def _as_text(app: Any, doctree: nodes.document) -> None:
             link.replace_self(link.children)
 
 
+def _leaderboard(app: Any, failed: Exception | None) -> None:
+    """The page of the comparison in results.md, from the files of its searches."""
+    if failed is not None or app.builder.format != "html":
+        return
+    table = parquet.read_table(COMPARISON / "results.parquet")
+    run = json.loads((COMPARISON / "run.json").read_text("utf-8"))
+    analysis = report.analyse(table, [25, 50, 100])
+    report.comparison_report(table, analysis, Path(app.outdir) / "leaderboard.html", run=run)
+
+
 def setup(app: Any) -> None:
+    app.connect("build-finished", _leaderboard)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("doctree-read", _as_text)

@@ -206,8 +206,8 @@ def _rank_chart(ranks: Sequence[RankRow], kinds: Mapping[str, str], unit: str) -
         means = [rows[budget].mean_rank for budget in places]
         for place, budget in zip(at, places, strict=True):
             plot.line([place, place], _bar(rows[budget]), kinds[method])
-        plot.line(at, means, kinds[method])
-        plot.points(at, means, kinds[method], method)
+        plot.line(at, means, kinds[method], method)
+        plot.points(at, means, kinds[method])
     return plot.svg()
 
 
