@@ -51,6 +51,31 @@ def test_the_page_follows_the_search(study, server):
     assert 'id="q5"' in text
 
 
+NOISY = """
+import optiproxy as op
+
+space = op.spaces.Chain({"width": [1, 2, 3, 4, 5, 6, 7, 8]})
+values = iter(range(1000))
+task = op.Task(
+    "noisy", space, lambda arch: float(next(values)), objectives="val=max", noise="repeat",
+)
+"""
+
+
+def test_further_evaluations_of_a_query_are_news(folder):
+    (folder / "noisy.py").write_text(NOISY)
+    study = Study(op.tasks.load("noisy.py:task"), method="random", storage="s.journal")
+    page = page_of(Study.load(study.name, "s.journal"))
+    study.run(4)
+    first, changes = page()
+    assert not changes
+    study.run(6, confirm=2)
+    text, changes = page()
+    assert text != first
+    assert "Evaluated" in text
+    assert not changes  # With two repeats there are four queries, and the budget is spent.
+
+
 def test_nobody_else_reads_it(server):
     assert server.url.startswith("http://127.0.0.1:")
     for url, headers, code in (

@@ -38,7 +38,7 @@ class SearchProgress:
         self._low = study.task.low_fidelity
         self._budget = budget
         records = study.queries
-        self._done = _cost(study)
+        self._done = spent(study)
         self._stopped = sum(r.stopped for r in records)
         self._failed = sum(r.metrics is None for r in records) - self._stopped
         best = study.best
@@ -71,7 +71,7 @@ class SearchProgress:
     def __call__(self, record: Record) -> None:
         # Queries of other workers count too, if there can be any.
         alone = self._study.storage is None
-        self._done = self._done + record.cost if alone else _cost(self._study)
+        self._done = self._done + record.cost if alone else spent(self._study)
         if record.stopped:
             self._stopped += 1
         elif record.metrics is None:
@@ -104,7 +104,7 @@ class SearchProgress:
         self._console.print(line, highlight=False, soft_wrap=True)
 
 
-def _cost(study: Study) -> float:
+def spent(study: Study) -> float:
     """The part of the budget that was spent, in full trainings."""
     return sum((record.cost + len(record.repeats) for record in study.queries), 0.0)
 

@@ -41,16 +41,21 @@ def watch(name: str, /, *, storage: str | None = None, port: int = 0) -> int:
 
 
 def page_of(study: Study) -> Callable[[], tuple[str, bool]]:
-    """The study's report, made again when there are more queries, and whether there will be."""
+    """The study's report, made again when there are new results, and whether there will be."""
     import html
 
-    made: tuple[int, str] = (0, _NOTHING.format(name=html.escape(study.name)))
+    from optiproxy.cli._progress import spent
+
+    made: tuple[object, str] = (None, _NOTHING.format(name=html.escape(study.name)))
 
     def page() -> tuple[str, bool]:
         nonlocal made
-        count = len(study.queries)
-        if count != made[0]:
-            made = count, study.html()
-        return made[1], count < study.budget or not count
+        queries = study.queries
+        # Also a failed query that was retried, and one that was evaluated again, are news.
+        state = [(record.metrics is None, len(record.repeats)) for record in queries]
+        if queries and state != made[0]:
+            made = state, study.html()
+        # A sum of fractions of trainings may be a little less than the budget.
+        return made[1], spent(study) < study.budget - 1e-9 or not queries
 
     return page
