@@ -448,3 +448,10 @@ def test_a_study_takes_a_method_of_ones_own():
     other = Study(toys.task(), method="climber", seed=1)
     other.run(6)
     assert [q.architecture for q in study.queries] == [q.architecture for q in other.queries]
+
+
+def test_no_cell_of_a_csv_is_a_formula():
+    from optiproxy.study.comparison import compare
+
+    for value, cell in (("=1+1", "'=1+1"), ("@x", "'@x"), ("-x", "'-x"), (-1.5, -1.5), ("a", "a")):
+        assert compare._cell(value) == cell

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optiproxy._atomic_write import whole
+from optiproxy.cli._say import say
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
 from optiproxy.study import Best, Study
 
@@ -47,7 +48,7 @@ def network(
     if not retrain:
         return found.initial(inputs).cpu(), False
     # The same seed gives the same network.
-    print(f"training the architecture of query {found.query} once more", file=sys.stderr)
+    say(f"training the architecture of query {found.query} once more", file=sys.stderr)
     return found.module(inputs).cpu(), True
 
 

@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from optiproxy.cli._say import escaped
 from optiproxy.study import Record, Study
 
 # Without a bar: at most so many lines in all, at least so many seconds apart.
@@ -101,7 +102,7 @@ class SearchProgress:
         left = (now - began) / max(1, self._done - before) * (self._budget - self._done)
         what = "queries" if self._low is None else "full trainings' worth"
         line = f"{self._done:.4g}/{self._budget} {what}, {self._text()}, {left:.0f} s left"
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(escaped(line), highlight=False, soft_wrap=True)
 
 
 def spent(study: Study) -> float:
@@ -118,4 +119,4 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = escape(record.getMessage())
-        self._console.print(f"note: {text}", highlight=False, soft_wrap=True)
+        self._console.print(escaped(f"note: {text}"), highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from optiproxy.cli._plan import plan
 from optiproxy.cli._progress import SearchProgress
 from optiproxy.cli._quiet_stdout import quiet_stdout
 from optiproxy.cli._result_files import write_files
+from optiproxy.cli._say import say
 from optiproxy.cli._study_command import default_storage, study_command
 from optiproxy.cli._summary import summary
 from optiproxy.cli.app import FAILED, INTERRUPTED
@@ -41,18 +42,21 @@ def run_study(
     if place is not None:
         done = len(study.queries)
         state = f"goes on after {done} queries" if done else "the same command again goes on"
-        print(f"study {study.name} in {place}: {state}", file=sys.stderr)
-    print(plan(study, budget, options), file=sys.stderr)
+        say(f"study {study.name} in {place}: {state}", file=sys.stderr)
+    say(plan(study, budget, options), file=sys.stderr)
     with quiet_stdout():
         try:
             with SearchProgress(study, budget) as progress:
                 study.run(budget, callback=progress, **options)
         except KeyboardInterrupt:
-            print(_stopped(study), file=sys.stderr)
+            say(_stopped(study), file=sys.stderr)
             return INTERRUPTED
         os.chdir(folder)  # An evaluator may have changed it.
     # Before the files: they may take long, or fail.
-    print(json_output(study, budget) if json else summary(study), flush=True)
+    if json:
+        print(json_output(study, budget), flush=True)
+    else:
+        say(summary(study))
     if place is not None and not json:
         _write_files(study, place, retrain=retrain)
     failed = all(record.metrics is None for record in (*study.queries, *study.dropped))
@@ -61,7 +65,7 @@ def run_study(
 
 def _write_files(study: Study, place: str, *, retrain: bool) -> None:
     """Writes report, figures and the best network beside the study; prints the path of each."""
-    print(_file("study", place))
+    say(_file("study", place))
     if not study.queries:
         return
     folder = Path() if "://" in place else Path(place).parent
@@ -72,7 +76,7 @@ def _write_files(study: Study, place: str, *, retrain: bool) -> None:
             written = next(files, None)
         if written is None:
             return
-        print(_file(*written), flush=True)
+        say(_file(*written))
 
 
 def _file(what: str, path: Path | str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from cyclopts import App, CoercionError, Parameter, Token, convert
 from cyclopts.exceptions import CycloptsError
 
 import optiproxy
+from optiproxy.cli._say import say
 from optiproxy.errors import InvalidValueError, OptiProxyError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -192,6 +194,7 @@ def make_app() -> App:
         help_format="plaintext",
         default_parameter=Parameter(negative="", converter=_read),
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     commands = "optiproxy.cli"
     app.command(
@@ -326,6 +329,13 @@ def make_app() -> App:
     return app
 
 
+def _expanded(token: str) -> str:
+    """An argument with the home folder for ``~``, which shells leave in ``--out=~/x``."""
+    option, _, value = token.partition("=") if token.startswith("--") else ("", "", token)
+    home = os.path.expanduser(value) if value == "~" or value.startswith("~/") else value
+    return f"{option}={home}" if option and home != value else token if option else home
+
+
 def _read(kind: Any, tokens: Sequence[Token]) -> Any:
     """An option's value from its text; unlike cyclopts it does not round for a whole number."""
     if kind in (int, int | None) and not re.fullmatch(r"[+-]?\d+", tokens[0].value):
@@ -349,7 +359,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit code; errors become one line on standard error."""
     debug = "--debug" in arguments
-    tokens = [token for token in arguments if token != "--debug"]
+    tokens = [_expanded(token) for token in arguments if token != "--debug"]
     if not tokens:
         print(_START, end="")
         return 0
@@ -361,7 +371,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        say(_stopped(tokens), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader has ended (`optiproxy tasks | head -1`); Python's exit must not write either.
@@ -371,6 +381,13 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             raise
         return _report(error)
+
+
+def _stopped(tokens: Sequence[str]) -> str:
+    """What is said after Ctrl-C or SIGTERM where the command itself said nothing."""
+    if tokens[0] not in ("search", "resume", "worker", "compare"):
+        return "stopped"
+    return f"stopped; go on with: {shlex.join(['optiproxy', *tokens])}"
 
 
 def _tell_plugins(app: App) -> None:
@@ -386,5 +403,5 @@ def _report(error: Exception) -> int:
     text = " ".join(str(error).split()) or type(error).__name__
     if not expected:
         text = f"{type(error).__name__}: {text} (unexpected; run again with --debug)"
-    print(f"error: {text}", file=sys.stderr)
+    say(f"error: {text}", file=sys.stderr)
     return BAD_INPUT if isinstance(error, (InvalidValueError, CycloptsError)) else FAILED

@@ -46,6 +46,7 @@ def export(
         write_onnx,
         write_program,
     )
+    from optiproxy.cli._say import say
     from optiproxy.cli._study_command import default_storage
     from optiproxy.errors import invalid
     from optiproxy.study import Study
@@ -64,7 +65,7 @@ def export(
     if format == "json":
         with whole(out) as unfinished:
             unfinished.write_text(_json(study, found) + "\n", "utf-8")
-        print(f"{out}: {found} (query {found.query})")
+        say(f"{out}: {found} (query {found.query})")
         return 0
     program = format in ("onnx", "python") or out.suffix == ".pt2"
     if study.task.train is None and not study.task.can_build:
@@ -81,7 +82,7 @@ def export(
             (write_onnx if format == "onnx" else write_program)(model, inputs, unfinished)
     again = " (--retrain trains it)" if study.task.train is not None else ""
     state = "trained" if trained else f"with its initial weights: none were kept{again}"
-    print(f"{written}: {found} (query {found.query}), {state}")
+    say(f"{written}: {found} (query {found.query}), {state}")
     return 0
 
 

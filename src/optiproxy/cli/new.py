@@ -39,6 +39,7 @@ def new(
 
     from optiproxy.cli._programs import begun
     from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._say import say
     from optiproxy.errors import InvalidValueError
     from optiproxy.tasks import definition, load
 
@@ -50,5 +51,5 @@ def new(
     with quiet_stdout():  # A task file may print.
         found = load(task).replaced(objective, constraint)
         study = begun(name, found, storage, budget, method=method, proxy=proxy, seed=seed)
-    print(f"{name} in {study.place}: {len(study.queries)} of {study.budget} queries")
+    say(f"{name} in {study.place}: {len(study.queries)} of {study.budget} queries")
     return 0

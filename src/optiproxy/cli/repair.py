@@ -12,15 +12,16 @@ def repair(name: str, /, *, storage: str | None = None) -> int:
         name: The study's name.
         storage: Its journal file; by default ./NAME.journal.
     """
+    from optiproxy.cli._say import say
     from optiproxy.cli._study_command import default_storage
     from optiproxy.study import repair_storage
 
     place = storage or default_storage(name)
     found, copy = repair_storage(place)
     for fault in found:
-        print(f"line {fault.number}: {fault.reason}; lost: {fault.lost}")
+        say(f"line {fault.number}: {fault.reason}; lost: {fault.lost}")
     if copy is None:
-        print(f"{place}: every line can be read; nothing was changed")
+        say(f"{place}: every line can be read; nothing was changed")
     else:
-        print(f"{place}: repaired; as it was: {copy}")
+        say(f"{place}: repaired; as it was: {copy}")
     return 0

@@ -16,8 +16,9 @@ def report(name: str, /, *, out: Path = Path("report.html"), storage: str | None
         out: The file to write.
         storage: Where the study is stored; by default ./NAME.journal.
     """
+    from optiproxy.cli._say import say
     from optiproxy.cli._study_command import default_storage
     from optiproxy.study import Study
 
-    print(Study.load(name, storage or default_storage(name)).report(out))
+    say(Study.load(name, storage or default_storage(name)).report(out))
     return 0

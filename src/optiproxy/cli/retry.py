@@ -16,6 +16,7 @@ def retry(
         storage: Where the study is stored; by default ./NAME.journal.
     """
     from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._say import say
     from optiproxy.cli._study_command import default_storage, study_command
     from optiproxy.study import Study
 
@@ -23,8 +24,8 @@ def retry(
         study = Study.load(name, storage or default_storage(name))
         queued = study.retry(query, kind=kind)
     if not queued:
-        print(f"{name}: no query failed")
+        say(f"{name}: no query failed")
         return 0
     numbers = ", ".join(map(str, queued))
-    print(f"{name}: to be evaluated again: {numbers}; go on with: {study_command('resume', study)}")
+    say(f"{name}: to be evaluated again: {numbers}; go on with: {study_command('resume', study)}")
     return 0

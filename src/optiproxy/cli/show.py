@@ -23,6 +23,7 @@ def show(
         storage: Where the study is stored; by default ./NAME.journal.
     """
     from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._say import say
     from optiproxy.cli._study_command import default_storage
     from optiproxy.errors import invalid, unknown
     from optiproxy.study import Study
@@ -33,14 +34,14 @@ def show(
     if query is not None:
         if query not in records:
             raise invalid("query", query, f"the study has {len(records)} finished queries")
-        print("\n".join(_whole(study, records[query])))
+        say("\n".join(_whole(study, records[query])))
         return 0
     kinds = sorted({record.kind for record in records.values()} - {""})
     if kind is not None and kind not in kinds:
         raise unknown("kind", kind, kinds)
     for record in records.values():
         if kind in (None, record.kind):
-            print(_line(study, record))
+            say(_line(study, record))
     return 0
 
 

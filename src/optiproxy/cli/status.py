@@ -16,6 +16,7 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
     from optiproxy.cli._programs import opened
     from optiproxy.cli._programs import status as plain
     from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._say import say
 
     with quiet_stdout():  # A task file may print.
         study = opened(name, storage)
@@ -25,9 +26,9 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
         return 0
     over = sum(query["ended"] for query in found["asked"])
     ended = f" ({over} of them past the end of their leases)" if over else ""
-    print(f"{name}: {found['queries']} of {found['budget']} queries, {found['failed']} failed")
-    print(f"held by programs: {len(found['asked'])}{ended}")
+    say(f"{name}: {found['queries']} of {found['budget']} queries, {found['failed']} failed")
+    say(f"held by programs: {len(found['asked'])}{ended}")
     if study.best is not None:
-        print(f"best: query {study.best.query}, {study.best}, {dict(study.best.metrics)}")
-    print("done" if found["done"] else "not done")
+        say(f"best: query {study.best.query}, {study.best}, {dict(study.best.metrics)}")
+    say("done" if found["done"] else "not done")
     return 0

@@ -20,6 +20,7 @@ def worker(name: str, /, *, storage: str, how: Evaluation = DEFAULT) -> int:
 
     from optiproxy.cli._progress import SearchProgress
     from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._say import say
     from optiproxy.cli.app import FAILED, INTERRUPTED
     from optiproxy.errors import StudyError, whole_number
     from optiproxy.study import Record, Study
@@ -44,8 +45,8 @@ def worker(name: str, /, *, storage: str, how: Evaluation = DEFAULT) -> int:
 
                 study.run(budget, callback=finished, **evaluation)
         except KeyboardInterrupt:
-            print(f"stopped after {len(mine)} queries by this worker", file=sys.stderr)
+            say(f"stopped after {len(mine)} queries by this worker", file=sys.stderr)
             return INTERRUPTED
-    print(f"{name}: {len(study.queries)} queries, {len(mine)} of them by this worker")
+    say(f"{name}: {len(study.queries)} queries, {len(mine)} of them by this worker")
     nothing = not any(record.metrics for record in study.queries)
     return FAILED if mine and nothing else 0

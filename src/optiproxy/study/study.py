@@ -410,7 +410,7 @@ class Study:
             )
 
     def _begin(self, budget: int, cheap_budget: int | None) -> None:
-        self.optuna.set_user_attr(BUDGET, max(budget, self.budget))
+        self.optuna.set_user_attr(BUDGET, max(budget, len(self.queries)))
         self._trials.name_objectives()
         if self.storage is not None and ENVIRONMENT not in self.optuna.user_attrs:
             self.optuna.set_user_attr(ENVIRONMENT, environment.described())
@@ -575,7 +575,7 @@ class Study:
 
     @property
     def budget(self) -> int:
-        """The largest budget that the study was run with; 0 before the first run."""
+        """The budget of the last run, or the number of queries if that is larger; 0 before."""
         return int(self.optuna.user_attrs.get(BUDGET, 0))
 
     @property

@@ -266,6 +266,10 @@ def _check(
     whole_number("first seed", first_seed, least=0)
 
 
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 def _write_csv(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
     """Writes rows of a dataclass, with the header also if there is no row.
 
@@ -276,8 +280,13 @@ def _write_csv(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
     names += list(dict.fromkeys(name for row in flat for name in row if name not in names))
     with whole(path) as unfinished, unfinished.open("w", newline="") as file:
         writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(flat)
+        writer.writerow({name: _cell(name) for name in names})
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in flat)
+
+
+def _cell(value: Any) -> Any:
+    """A cell of which a spreadsheet makes no formula: a quote stands before a text like one."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _flat(row: Any) -> dict[str, Any]:
