@@ -97,7 +97,11 @@ class Scores(Model):
         self.sample = rows
         self._computed.update(zip(self._keys(rows), raw, strict=True))
         masked = np.where(np.isfinite(raw), raw, np.nan)
-        self._mean, self._spread = np.nanmean(masked, 0), np.nanstd(masked, 0)
+        size = np.nanmax(np.abs(masked), 0)
+        # Parts of the largest, where squares would overflow or vanish.
+        size[(size > 1e-100) & (size < 1e100)] = 1.0
+        self._mean = np.nanmean(masked / size, 0) * size
+        self._spread = np.nanstd(masked / size, 0) * size
         self._relaxed = None if space.widths.max() > WIDE else self._fitted()
 
     def _fitted(self) -> GaussianProcess:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from optiproxy.errors import invalid
 from optiproxy.metrics import SAMPLE, Constraint, Function
 from optiproxy.scalars import to_float
+from optiproxy.search.transforms import LARGEST
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 
@@ -101,8 +102,9 @@ class Exact:
             values = self.values(metric, rows)
             for c in constraints:
                 if c.metric == metric:
-                    excess = c.sign * (values - c.bound)
-                    total += np.maximum(excess, 0.0) / max(abs(c.bound), 1e-12)
+                    with np.errstate(over="ignore"):
+                        excess = c.sign * (values - c.bound) / max(abs(c.bound), 1e-12)
+                    total += excess.clip(0.0, LARGEST)
             total[np.isnan(values)] = np.inf
         return total
 

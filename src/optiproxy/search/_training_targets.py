@@ -115,9 +115,10 @@ def targets_of(
         columns.append(_filled(scale(y), failed, -1.0))
     for constraint in constraints:
         y = bounded(values(constraint.metric))
-        scale = of_limit(y, constraint.sign, constraint.bound)
+        (limit,) = bounded(np.array([constraint.bound])).tolist()
+        scale = of_limit(y, constraint.sign, limit)
         known = np.isfinite(y).any()
-        bound = float(scale(np.array([constraint.bound]))[0]) if known else UNKNOWN
+        bound = float(scale(np.array([limit]))[0]) if known else UNKNOWN
         limits.append((len(columns), bound))
         columns.append(_filled(scale(y), failed, 1.0))
         scales.append(scale)

@@ -22,7 +22,7 @@ from optiproxy.search._climb import climb, start
 from optiproxy.search.base import Optimizer
 from optiproxy.search.problem import Problem
 from optiproxy.search.threads import single_threaded
-from optiproxy.search.transforms import fill, standardise
+from optiproxy.search.transforms import bounded, fill, standardise
 from optiproxy.spaces import Darts, Graph, Pool, Recurrent, Space
 from optiproxy.spaces.architecture import Indices
 
@@ -218,7 +218,7 @@ class Paper(Optimizer):
         m = len(self.objectives)
         rank = mean[:, :m].sum(1)
         for column, constraint in zip(mean[:, m:].T, self.constraints, strict=True):
-            y = fill(-constraint.sign * self.values(constraint.metric))
+            y = bounded(fill(-constraint.sign * self.values(constraint.metric)))
             predicted = -(column * (y.std() or 1.0) + y.mean())  # sign · metric
             allowed = constraint.sign * constraint.bound + SLACK * abs(constraint.bound)
             rank = np.where(predicted <= allowed, rank, rank - 1e6)

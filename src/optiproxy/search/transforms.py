@@ -35,6 +35,10 @@ FAR = 6.0
 
 # Larger magnitudes are read as this one, so that no square of a difference overflows.
 LARGEST = 1e100
+# Units are at least this: a gap divided by it is a float, and so is its square.
+SMALLEST = 1e-200
+# Exponents beyond are read as this one: times a unit the result is a float.
+_EXPONENT = 400.0
 
 
 def bounded(values: Array) -> Array:
@@ -75,9 +79,11 @@ class Scale:
         """Standardised targets → ``sign * value``, in the metric's unit."""
         off = targets * self.deviation + self.mean
         if not math.isinf(self.unit):
-            off = np.sign(off) * np.expm1(np.abs(off)) * self.unit
+            off = np.sign(off) * np.expm1(np.abs(off).clip(max=_EXPONENT)) * self.unit
         off = off + self.centre
-        return np.asarray(self.sign * np.exp(self.sign * off) if self.log else off)
+        if self.log:
+            off = self.sign * np.exp((self.sign * off).clip(-_EXPONENT, _EXPONENT))
+        return bounded(off)
 
     def _curved(self, values: Array) -> Array:
         off = self._off(values)
@@ -147,7 +153,7 @@ def of_objective(values: Array, sign: float, feasible: NDArray[np.bool_]) -> Sca
     gap = best - float(np.median(below))
     if gap <= 0:
         gap = float(np.ptp(y[known])) or 1.0
-    return Scale(sign, False, best, TOP_RESOLUTION * gap).standardised(values)
+    return Scale(sign, False, best, max(TOP_RESOLUTION * gap, SMALLEST)).standardised(values)
 
 
 def of_limit(values: Array, sign: float, bound: float) -> Scale:
@@ -178,7 +184,7 @@ def without_logarithm(values: Array, sign: float, bound: float) -> Scale:
 
 def on_logarithm(values: Array, sign: float, bound: float) -> Scale:
     """The logarithmic scale that `of_limit` may choose; values and bound are positive."""
-    least = LEAST * float(values[np.isfinite(values)].min(initial=bound))
+    least = _least(float(values[np.isfinite(values)].min(initial=bound)))
     return _compressed(Scale(sign, True, sign * math.log(bound), math.inf, least=least), values)
 
 
@@ -186,7 +192,12 @@ def _compressed(scale: Scale, values: Array) -> Scale:
     """The same scale, about linear up to `BULK` median distances from its centre."""
     known = values[np.isfinite(values)]
     unit = BULK * float(np.median(scale.distance(known))) if len(known) else 1.0
-    return replace(scale, unit=unit if unit > 0 else 1.0)
+    return replace(scale, unit=max(unit, SMALLEST) if unit > 0 else 1.0)
+
+
+def _least(value: float) -> float:
+    """What smaller values are read as before the logarithm; above zero."""
+    return max(LEAST * value, math.ulp(0.0))
 
 
 def of_front(values: Array, sign: float) -> Scale:
@@ -196,7 +207,7 @@ def of_front(values: Array, sign: float) -> Scale:
     """
     known = values[np.isfinite(values)]
     if sign < 0 and len(known) and known.min() > 0:
-        return Scale(sign, True, 0.0, math.inf, least=LEAST * known.min()).standardised(values)
+        return Scale(sign, True, 0.0, math.inf, least=_least(known.min())).standardised(values)
     return of_objective(values, sign, np.ones(len(values), dtype=bool))
 
 
