@@ -46,6 +46,8 @@ def compare(
     keep_stale: bool = False,
     format: Literal["text", "markdown", "latex"] = "text",
     workers: int | None = None,
+    workers_simulated: str | None = None,
+    scatter: Literal["constant", "exponential"] = "constant",
 ) -> int:
     """Compares methods on tasks over many seeds.
 
@@ -79,34 +81,41 @@ def compare(
         keep_stale: Keeps searches that other code made, with a warning.
         format: Of the tables that are printed: text, markdown or latex.
         workers: How many searches run at once, each with one thread; by default one for each core.
+        workers_simulated: How methods use so many workers, as 1,16,256, and nothing else: until
+            they are within 0.1 % of the optimum, on a simulated clock of the tables' training
+            seconds (--cost, by default train_seconds) and of the methods' own time. Writes
+            parallel.parquet, parallel.csv, parallel.json, and the figures parallel and regret.
+        scatter: Of the simulated training times: constant, as the table says, or exponential.
     """
     import sys
 
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from optiproxy import report as reports
     from optiproxy import study
-    from optiproxy.cli._quiet_stdout import quiet_stdout
-    from optiproxy.cli.app import INTERRUPTED
+    from optiproxy.cli._searches import searches_shown, stopped
     from optiproxy.hardware import cores
 
     if report is not None:
         reports.check_page(report)  # Before hours of searches.
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    shown = Progress(*columns, console=console, disable=not console.is_terminal)
-    # Standard output is only for the summary; an evaluator may print.
-    with quiet_stdout(), shown as progress:
-        row = progress.add_task("searches", total=None)
+    workers = cores() if workers is None else workers
+    if workers_simulated is not None:
+        from optiproxy.cli._simulated import simulate
 
-        def show(done: int, total: int) -> None:
-            progress.update(row, completed=done, total=total)
-            # Without a terminal there is no bar, but a line for each tenth.
-            if not console.is_terminal and 10 * done // total > 10 * (done - 1) // total:
-                console.print(f"{done}/{total} searches", highlight=False)
-
-        try:
+        return simulate(
+            tasks,
+            _methods(methods),
+            out,
+            workers_simulated,
+            scatter,
+            seeds=seeds,
+            first_seed=first_seed,
+            budget=budget,
+            duration=cost,
+            constraints=constraint,
+            keep_stale=keep_stale,
+            workers=workers,
+        )
+    try:
+        with searches_shown() as show:
             comparison = study.compare(
                 tasks,
                 _methods(methods),
@@ -121,13 +130,11 @@ def compare(
                 objectives=objective,
                 constraints=constraint,
                 keep_stale=keep_stale,
-                workers=cores() if workers is None else workers,
+                workers=workers,
                 callback=show,
             )
-        except KeyboardInterrupt:
-            kept = "finished searches are kept, and the same command again goes on"
-            print(f"stopped; {kept}", file=sys.stderr)
-            return INTERRUPTED
+    except KeyboardInterrupt:
+        return stopped()
     names = ("results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json")
     files = [out / name for name in names]
     over = {"by": comparison.by, "unit": "query" if cost is None else cost}

@@ -7,6 +7,7 @@ from optiproxy.report.convergence import convergence_figure
 from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.report.front import front_figure
 from optiproxy.report.hypervolume import hypervolume_figure, hypervolume_so_far
+from optiproxy.report.parallel import ParallelRow, parallel_figure, parallel_rows
 from optiproxy.report.ranks import rank_figure
 from optiproxy.report.search import search_figure
 from optiproxy.report.statistics import bootstrap_interval
@@ -16,6 +17,7 @@ __all__ = [
     "Analysis",
     "Diagnosis",
     "DifferenceRow",
+    "ParallelRow",
     "RankRow",
     "SummaryRow",
     "analyse",
@@ -27,6 +29,8 @@ __all__ = [
     "front_figure",
     "hypervolume_figure",
     "hypervolume_so_far",
+    "parallel_figure",
+    "parallel_rows",
     "rank_figure",
     "search_figure",
     "summary_table",

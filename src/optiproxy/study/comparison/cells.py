@@ -17,20 +17,20 @@ from optiproxy.study._method import Method
 from optiproxy.study._workers import worker
 from optiproxy.study._workers.threads import thread_limits
 from optiproxy.study.comparison import provenance
-from optiproxy.study.comparison.run import Cell, compute
+from optiproxy.study.comparison.run import Search, compute
 
 _logger = logging.getLogger("optiproxy.study")
 
 
 def searched(
-    cells: Sequence[Cell],
+    cells: Sequence[Search],
     folder: Path,
     *,
     keep_stale: bool,
     workers: int,
     callback: Callable[[int, int], None] | None,
 ) -> list[pa.Table]:
-    """The rows of each cell, as `Cell.run` returns them; those that have no file are computed.
+    """The rows of each cell, as its `run` returns them; those that have no file are computed.
 
     Args:
         cells: In any order.
@@ -55,7 +55,7 @@ def searched(
     return [pq.read_table(path) for path in files]
 
 
-def _stale(files: dict[Path, Cell], keep: bool) -> set[Path]:
+def _stale(files: dict[Path, Search], keep: bool) -> set[Path]:
     """The files whose task or method has changed since; empty if they are kept nevertheless."""
     methods = {name: Method.read(name) for name in {cell.method for cell in files.values()}}
     found: set[Path] = set()
@@ -71,7 +71,7 @@ def _stale(files: dict[Path, Cell], keep: bool) -> set[Path]:
     return set() if keep else found
 
 
-def _computed(missing: dict[Path, Cell], workers: int) -> Iterator[Path]:
+def _computed(missing: dict[Path, Search], workers: int) -> Iterator[Path]:
     """Computes the missing cells and yields the path of each finished one."""
     if not missing:
         return

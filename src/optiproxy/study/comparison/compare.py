@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +18,7 @@ from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.study._method import Method
 from optiproxy.study.comparison import hypervolume, limits, provenance
 from optiproxy.study.comparison.cells import searched
+from optiproxy.study.comparison.csv_files import write_csv
 from optiproxy.study.comparison.run import SECONDS, Cell, Cost, column_of
 from optiproxy.tasks import Task, load
 
@@ -172,9 +171,9 @@ def compare(
     )
     with whole(folder / "results.parquet") as unfinished:
         pq.write_table(results, unfinished)
-    _write_csv(folder / "summary.csv", SummaryRow, analysis.summary)
-    _write_csv(folder / "tests.csv", DifferenceRow, analysis.differences)
-    _write_csv(folder / "ranks.csv", RankRow, analysis.ranks)
+    write_csv(folder / "summary.csv", SummaryRow, analysis.summary)
+    write_csv(folder / "tests.csv", DifferenceRow, analysis.differences)
+    write_csv(folder / "ranks.csv", RankRow, analysis.ranks)
     settings = {
         "seeds": seeds, "first_seed": first_seed, "budget": queries,
         "budgets": None if budgets is None else points, "batch": batch, "cost": cost,
@@ -264,33 +263,3 @@ def _check(
     if batch is not None:
         whole_number("batch", batch)
     whole_number("first seed", first_seed, least=0)
-
-
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def _write_csv(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
-    """Writes rows of a dataclass, with the header also if there is no row.
-
-    A metric that is only reported has two columns, its mean and its deviation over the seeds.
-    """
-    flat = [_flat(row) for row in rows]
-    names = [f.name for f in fields(kind) if f.name != "reported"]
-    names += list(dict.fromkeys(name for row in flat for name in row if name not in names))
-    with whole(path) as unfinished, unfinished.open("w", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writerow({name: _cell(name) for name in names})
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in flat)
-
-
-def _cell(value: Any) -> Any:
-    """A cell of which a spreadsheet makes no formula: a quote stands before a text like one."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def _flat(row: Any) -> dict[str, Any]:
-    plain = asdict(row)
-    for name, (mean, std) in plain.pop("reported", {}).items():
-        plain |= {name: mean, f"{name}_std": std}
-    return plain

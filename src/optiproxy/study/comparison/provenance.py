@@ -110,7 +110,8 @@ def _seconds(tables: Iterable[pa.Table]) -> dict[str, dict[str, dict[str, float 
         task, method, seed = (table[name][0].as_py() for name in ("task", "method", "seed"))
         took = _made(table.schema.metadata).get("seconds")
         of_method = found.setdefault(task, {}).setdefault(method, {})
-        of_method[str(seed)] = None if took is None else round(took, 3)
+        workers = f", {table['workers'][0]} workers" if "workers" in table.column_names else ""
+        of_method[f"{seed}{workers}"] = None if took is None else round(took, 3)
     return found
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -82,15 +82,9 @@ class Cell:
 
     def file(self, folder: Path) -> Path:
         """Its file, named by all that makes it another search; the code is in its metadata."""
-        method, proxy = split(self.method)
-        identity = Identity.of(self.task, method, proxy, self.seed, version="")
-        same = {**asdict(identity), "reference": None}  # The task may be in another folder now.
-        del same["code"]
         cost = None if self.cost is None else asdict(self.cost)
-        text = json.dumps([same, self.budget, self.batch, cost], sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-        stem = re.sub(r"[^A-Za-z0-9_.+-]+", "-", f"{self.task.name}-{self.method}-{self.seed}")
-        return folder / f"{stem}-{digest}.parquet"
+        rest = (self.budget, self.batch, cost)
+        return folder / file_name(self.task, self.method, self.seed, *rest)
 
     def run(self) -> pa.Table:
         """Searches in memory and returns the rows, with what made them in the metadata.
@@ -165,12 +159,33 @@ class Cell:
         return pa.table(columns)
 
 
+def file_name(task: Task, method: str, seed: int, *rest: object) -> str:
+    """The name of a search's file, which changes with whatever makes it another search."""
+    identity = Identity.of(task, *split(method), seed, version="")
+    same = {**asdict(identity), "reference": None}  # The task may be in another folder now.
+    del same["code"]
+    digest = hashlib.sha256(json.dumps([same, *rest], sort_keys=True).encode()).hexdigest()[:10]
+    stem = re.sub(r"[^A-Za-z0-9_.+-]+", "-", f"{task.name}-{method}-{seed}")
+    return f"{stem}-{digest}.parquet"
+
+
 def column_of(metric: str) -> str:
     """The column of a metric, named as in `Study.dataframe`."""
     return f"metric:{metric}" if metric in COLUMNS else metric
 
 
-def compute(cell: Cell, path: Path) -> None:
+class Search(Protocol):
+    """A search of a comparison, which is kept in a file of its own."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def method(self) -> str: ...
+    def file(self, folder: Path) -> Path: ...
+    def run(self) -> pa.Table: ...
+
+
+def compute(cell: Search, path: Path) -> None:
     """Runs a cell and writes its file atomically."""
     table = cell.run()
     with whole(path) as unfinished:
