@@ -451,7 +451,7 @@ def test_a_study_takes_a_method_of_ones_own():
 
 
 def test_no_cell_of_a_csv_is_a_formula():
-    from optiproxy.study.comparison import compare
+    from optiproxy.study.comparison import csv_files
 
     for value, cell in (("=1+1", "'=1+1"), ("@x", "'@x"), ("-x", "'-x"), (-1.5, -1.5), ("a", "a")):
-        assert compare._cell(value) == cell
+        assert csv_files._cell(value) == cell
