@@ -51,6 +51,20 @@ def test_thousands_of_queries_are_thinned_out():
     assert sum(option.queries for option in first.options) == 3000
 
 
+def test_of_thousands_of_options_the_frequent_ones_are_tried():
+    space = Chain({"wide": list(range(3000)), "depth": [1, 2, 3]})
+    rng = np.random.default_rng(0)
+    archs = [
+        space.architecture({"wide": int(w), "depth": int(d)})
+        for w, d in zip(rng.integers(0, 40, 200) * 70, rng.integers(1, 4, 200), strict=True)
+    ]
+    wide, depth = sensitivities(space, archs, [arch["wide"] / 1000 for arch in archs])
+    assert len(wide.options) == 32
+    assert all(option.queries > 0 for option in wide.options)
+    assert wide.moves > 5 * depth.moves
+    assert sum(option.queries for option in depth.options) == 200
+
+
 def test_too_little_says_nothing():
     archs = SPACE.sample(7, seed=0)
     assert sensitivities(SPACE, archs, range(7)) == []

@@ -22,6 +22,7 @@ from optiproxy.search.threads import single_threaded
 from optiproxy.search.transforms import Scale, bounded
 from optiproxy.spaces import Architecture, Option, Pool, Space
 from optiproxy.spaces.architecture import Indices
+from optiproxy.spaces.narrowed import WIDE, Narrowed
 
 # Fewer queries teach too little of single choices; of more some are left out, since a Gaussian
 # process takes the cube of their number.
@@ -31,6 +32,8 @@ PARTS, CHANGED = 5, 1000
 LEAST_ROWS, MOST_ROWS = 4, 50
 # Of a number of a range so many values are tried, evenly spaced on its scale.
 VALUES = 9
+# Of a choice of more options those that most queries had are tried.
+OPTIONS = 32
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Sensitivity:
         moves: The standard deviation of the metric over the choice's options, in its unit, around
             a queried architecture.
         error: Its standard error.
-        options: In the space's order.
+        options: In the space's order; of a choice of many those that most queries had.
     """
 
     choice: str
@@ -98,7 +101,10 @@ def sensitivities(
         return []
     while isinstance(space, Pool):  # what is not listed can be predicted too
         space = space.space
-    tried = [_tried(space, c) for c in range(len(space.names))]
+    if int(space.widths.max()) > WIDE:
+        space = Narrowed(space, rows)
+        rows = space.narrow(rows)
+    tried = [_tried(space, c, rows[:, c]) for c in range(len(space.names))]
     count = int(np.clip(CHANGED // sum(map(len, tried)), LEAST_ROWS, MOST_ROWS))
     every = rows
     kept = np.argsort(-sign * y, kind="stable")[_steps(len(y), MOST)]  # the best one first
@@ -115,7 +121,7 @@ def sensitivities(
         moves = np.array([_moves(fit[c]) for fit in fits])
         worths = np.array([_worths(fit[c]) for fit in fits])  # (1 + PARTS, O)
         errors = [_jackknife(worths[1:, o]) for o in range(len(options))]
-        used = np.bincount(_nearest(space, c, every[:, c], tried[c]), minlength=len(options))
+        used = _queries(space, c, every[:, c], tried[c])
         found.append(
             Sensitivity(
                 name,
@@ -135,23 +141,25 @@ def _steps(total: int, most: int) -> NDArray[np.int64]:
     return np.linspace(0, total - 1, min(most, total)).astype(np.int64)
 
 
-def _tried(space: Space, choice: int) -> Indices:
-    """The options of a choice that are tried, (O,)."""
+def _tried(space: Space, choice: int, indices: Indices) -> Indices:
+    """The options of a choice that are tried, (O,); `indices` (B,) are those that queries had."""
     number = space.numbers.get(choice)
-    if number is None:
-        return np.arange(space.sizes[choice])
-    values = np.unique(number.nearest(np.linspace(0, 1, VALUES)))
-    return np.concatenate([np.arange(number.first), values])
+    if number is not None:
+        values = np.unique(number.nearest(np.linspace(0, 1, VALUES)))
+        return np.concatenate([np.arange(number.first), values])
+    size = int(space.sizes[choice])
+    used = np.bincount(indices, minlength=size)
+    return np.sort(np.argsort(-used, kind="stable")[:OPTIONS])
 
 
-def _nearest(space: Space, choice: int, indices: Indices, tried: Indices) -> Indices:
-    """The place among `tried` (O,) that is nearest to each index (B,)."""
+def _queries(space: Space, choice: int, indices: Indices, tried: Indices) -> Indices:
+    """How many of the indices (B,) are each of those tried, or of a number nearest to it; (O,)."""
     number = space.numbers.get(choice)
     if number is None:
-        return indices
+        return np.asarray((indices[:, None] == tried).sum(0))
     apart = np.abs(number.levels(indices)[:, None] - number.levels(tried))
     inactive = (indices < number.first)[:, None] != (tried < number.first)
-    return np.asarray((apart + inactive).argmin(1))
+    return np.bincount((apart + inactive).argmin(1), minlength=len(tried))
 
 
 def _changes(
