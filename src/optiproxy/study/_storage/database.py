@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -58,6 +59,8 @@ def open_database(url: str, place: str) -> BaseStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     sqlite = url.startswith("sqlite")
+    # Which driver a URL without one means differs between versions of SQLAlchemy.
+    url = re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
     options: dict[str, Any] = (
         {"connect_args": {"timeout": _QUIET}} if sqlite else {"pool_pre_ping": True}
     )

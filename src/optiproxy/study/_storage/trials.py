@@ -295,9 +295,12 @@ class Trials:
                     self.study.tell(trial.id, [evaluation.metrics[o.metric] for o in objectives])
         except (UpdateFinishedTrialError, ValueError):
             # `tell` raises ValueError for a finished trial; any other one is an error.
-            if not self.storage.get_trial(trial_id).state.is_finished():
+            written = self.storage.get_trial(trial_id)
+            if not written.state.is_finished():
                 raise
-            return None
+            if written.user_attrs.get(PREFIX + "seconds") != values["seconds"]:
+                return None
+            # It is this one: the connection was lost between the writing and its answer.
         return read_trial(self.storage.get_trial(trial_id), self.task)
 
     def _write_metrics(self, trial_id: int, metrics: dict[str, float]) -> None:
