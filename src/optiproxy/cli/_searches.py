@@ -11,6 +11,9 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from optiproxy.cli._quiet_stdout import quiet_stdout
 
+#: The formats in which figures are written.
+FIGURES = ("png", "pdf", "svg")
+
 
 def stopped() -> int:
     """Says what is kept after Ctrl-C, and returns the exit code."""

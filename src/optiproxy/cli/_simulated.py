@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optiproxy.cli._searches import FIGURES, searches_shown, stopped
 from optiproxy.errors import invalid
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ def simulate(
         options: Others of `study.comparison.simulated.simulate`.
     """
     from optiproxy import report
-    from optiproxy.cli._searches import searches_shown, stopped
-    from optiproxy.cli.compare import FIGURES
     from optiproxy.study.comparison import simulated
 
     parts = workers_simulated.split(",")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from optiproxy.cli._searches import FIGURES, searches_shown, stopped
 from optiproxy.errors import invalid
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 # With fewer seeds the order of the methods depends on which seeds were drawn.
 FEW = 20
-
-FIGURES = ("png", "pdf", "svg")
 
 # Without a terminal, lines are not wrapped.
 _WIDTH = 1000
@@ -91,7 +90,6 @@ def compare(
 
     from optiproxy import report as reports
     from optiproxy import study
-    from optiproxy.cli._searches import searches_shown, stopped
     from optiproxy.hardware import cores
 
     if report is not None:
