@@ -327,3 +327,21 @@ def test_none_among_the_options_of_another_parameter_is_one_of_several():
     study = optuna.create_study(sampler=op.OptiProxySampler(SPACE, seed=1), direction="maximize")
     study.optimize(other, n_trials=15)
     assert {trial.params["other"] for trial in study.trials} == {None, "batch", "layer"}
+
+
+WIDTH = {"width": [16, 32, 64]}
+
+
+@pytest.mark.parametrize("options", [[16, 32], [16, 32, 64, 128], [16, 32, "64"]])
+def test_options_that_the_space_does_not_have_are_named(options):
+    study = optuna.create_study(sampler=op.OptiProxySampler(op.spaces.Chain(WIDTH)))
+    said = r"parameter 'width': got \[16, 32.*; suggest it with .*, \[16, 32, 64\]"
+    with pytest.raises(InvalidValueError, match=said):
+        study.optimize(lambda trial: trial.suggest_categorical("width", options), n_trials=3)
+
+
+def test_the_order_of_options_is_the_objective_s():
+    space = op.spaces.Chain(WIDTH)
+    study = optuna.create_study(direction="maximize", sampler=op.OptiProxySampler(space))
+    study.optimize(lambda trial: trial.suggest_categorical("width", [64, 16, 32]), n_trials=3)
+    assert sorted(trial.value for trial in study.trials) == [16, 32, 64]

@@ -122,6 +122,8 @@ class OptiProxySampler(BaseSampler):
     ) -> dict[str, Any]:
         choices = {n: d for n, d in search_space.items() if _choice(d) is not None}
         proposed = self._propose(study, trial, choices) if choices else {}
+        if self._space is not None:
+            return {}  # What was proposed is compared first with what the objective suggests.
         return {
             name: proposed[name]
             if name in proposed
@@ -139,6 +141,8 @@ class OptiProxySampler(BaseSampler):
         proposed = trial.system_attrs.get(PROPOSED, {})
         # None may also be an option of a parameter that is not proposed.
         if param_name in proposed:
+            if self._space is not None:
+                self._check_suggested(param_name, param_distribution)
             option = proposed[param_name]
             if _has(param_distribution, option):
                 return option  # A conditional choice, suggested with or without None.
@@ -153,6 +157,22 @@ class OptiProxySampler(BaseSampler):
         return drawn.sample_independent(study, trial, param_name, param_distribution)
 
     # ---- inside ----
+
+    def _check_suggested(self, name: str, distribution: BaseDistribution) -> None:
+        """Raises InvalidValueError unless a choice is suggested with the options of the space."""
+        assert self._space is not None
+        ours = distribution_of(self._space.choices[name])
+        if distribution == ours:
+            return
+        if isinstance(distribution, CategoricalDistribution):
+            # In another order they are the same; a conditional choice may go without None.
+            missing = {*map(repr, _options(ours))} ^ {*map(repr, distribution.choices)}
+            if not missing - ({"None"} if name in _conditional(self._space) else set()):
+                return
+        raise invalid(
+            f"parameter {name!r}", _options(distribution) or distribution,
+            f"suggest it with what the sampler's space has, {_options(ours) or ours!r}",
+        )  # fmt: skip
 
     def _warn(self, study: Study, name: str) -> None:
         """Tells once that a parameter is left to the independent sampler."""
@@ -307,6 +327,10 @@ def _limits(trials: Iterable[FrozenTrial]) -> dict[str, str]:
     """Every constraint's name in the study → ours."""
     names = dict.fromkeys(name for trial in trials for name in trial.constraints)
     return {name: f"constraint:{i}" for i, name in enumerate(names)}
+
+
+def _options(distribution: BaseDistribution) -> list[Any]:
+    return list(getattr(distribution, "choices", ()))
 
 
 def _conditional(space: Space) -> tuple[str, ...]:
