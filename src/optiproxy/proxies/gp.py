@@ -38,6 +38,8 @@ CALIBRATED = 0.2, 1.5
 PRIORS = {
     "amplitudes": (-1.0, 1.5),
     "noise": (-4.0, 1.5),
+    # Of numbers of a range: functions that are smooth enough for a climb to pay.
+    "smooth_noise": (-6.0, 2.0),
     "weights": (-2.0, 1.5),
     "choices": (-1.0, 1.2),
     "ordinal": (0.0, 1.5),
@@ -248,7 +250,8 @@ class _Likelihood:
             name: slice(end - size, end)
             for (name, size), end in zip(sizes.items(), ends, strict=True)
         }
-        priors = np.array([PRIORS[name] for name, size in sizes.items() for _ in range(size)])
+        chosen = {**PRIORS, "noise": PRIORS["smooth_noise" if kernel.has_numbers else "noise"]}
+        priors = np.array([chosen[name] for name, size in sizes.items() for _ in range(size)])
         self._mean, self._deviation = priors.T.copy()
         for name in SHARING:
             if sizes.get(name):

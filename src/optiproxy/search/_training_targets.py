@@ -84,6 +84,7 @@ def targets_of(
     *,
     failed: NDArray[np.bool_] | None = None,
     feasible: NDArray[np.bool_] | None = None,
+    sharp: bool = True,
 ) -> Targets:
     """The targets of a history.
 
@@ -94,6 +95,7 @@ def targets_of(
         constraints: With absolute bounds.
         failed: (T,), by default none.
         feasible: (T,), by default all.
+        sharp: Whether objectives are finest at their best; see `transforms.of_objective`.
     """
     failed = np.zeros(count, dtype=bool) if failed is None else failed
     feasible = ~failed if feasible is None else feasible
@@ -104,13 +106,13 @@ def targets_of(
         y = bounded(values(objective.metric))
         if len(objectives) == 1 and not constraints:
             filled = objective.sign * fill(objective.sign * y)
-            scales.append(of_objective(filled, objective.sign, feasible))
+            scales.append(of_objective(filled, objective.sign, feasible, sharp=sharp))
             columns.append(scales[-1](filled))
             continue
         if len(objectives) == 1:
-            scale = of_objective(y, objective.sign, feasible)
+            scale = of_objective(y, objective.sign, feasible, sharp=sharp)
         else:
-            scale = of_front(y, objective.sign)
+            scale = of_front(y, objective.sign, sharp=sharp)
         scales.append(scale)
         columns.append(_filled(scale(y), failed, -1.0))
     for constraint in constraints:

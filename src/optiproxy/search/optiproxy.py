@@ -400,6 +400,7 @@ class OptiProxy(Optimizer):
             self.constraints,
             failed=np.array([query.metrics is None for query in self._queries], dtype=bool),
             feasible=np.array([query.feasible for query in self._queries], dtype=bool),
+            sharp=not self.space.numbers,
         )
 
     def _evaluations(self, targets: Targets) -> tuple[Indices, Targets]:

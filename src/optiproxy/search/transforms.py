@@ -136,13 +136,16 @@ class Scale:
         return replace(self, mean=mean, deviation=deviation, low=low, high=high)
 
 
-def of_objective(values: Array, sign: float, feasible: NDArray[np.bool_]) -> Scale:
+def of_objective(
+    values: Array, sign: float, feasible: NDArray[np.bool_], *, sharp: bool = True
+) -> Scale:
     """Finest at the best feasible value. Better values break a limit and are compressed likewise.
 
     Args:
         values: (T,), NaN where not measured.
         sign: +1 for a metric to maximise.
         feasible: (T,), which may be the best.
+        sharp: False for a linear scale: a smooth function of numbers would get a cusp at its best.
     """
     y = sign * values
     known = np.isfinite(y)
@@ -153,7 +156,8 @@ def of_objective(values: Array, sign: float, feasible: NDArray[np.bool_]) -> Sca
     gap = best - float(np.median(below))
     if gap <= 0:
         gap = float(np.ptp(y[known])) or 1.0
-    return Scale(sign, False, best, max(TOP_RESOLUTION * gap, SMALLEST)).standardised(values)
+    unit = max(TOP_RESOLUTION * gap, SMALLEST) if sharp else math.inf
+    return Scale(sign, False, best, unit).standardised(values)
 
 
 def of_limit(values: Array, sign: float, bound: float) -> Scale:
@@ -200,7 +204,7 @@ def _least(value: float) -> float:
     return max(LEAST * value, math.ulp(0.0))
 
 
-def of_front(values: Array, sign: float) -> Scale:
+def of_front(values: Array, sign: float, *, sharp: bool = True) -> Scale:
     """The scale of one of several objectives.
 
     Logarithmic for positive metrics to minimise (latencies, sizes), else finest at the best.
@@ -208,7 +212,7 @@ def of_front(values: Array, sign: float) -> Scale:
     known = values[np.isfinite(values)]
     if sign < 0 and len(known) and known.min() > 0:
         return Scale(sign, True, 0.0, math.inf, least=_least(known.min())).standardised(values)
-    return of_objective(values, sign, np.ones(len(values), dtype=bool))
+    return of_objective(values, sign, np.ones(len(values), dtype=bool), sharp=sharp)
 
 
 def fill(y: Array) -> Array:

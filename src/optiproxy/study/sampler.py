@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import warnings
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from optuna import Study
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.search_space import intersection_search_space
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from optiproxy.errors import InvalidValueError, invalid
+from optiproxy.errors import invalid
 from optiproxy.search import Optimizer
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Chain, Conditional, Space
-from optiproxy.spaces.base import is_number
 from optiproxy.spaces.numbers import Number
+from optiproxy.study._parameters import (
+    Choices,
+    choice_of,
+    found_space,
+    has_value,
+    index_of,
+    values_of,
+)
 from optiproxy.study._storage.distributions import distribution as distribution_of
-from optiproxy.study._storage.distributions import number_of
 from optiproxy.study._storage.stored_trial import PREFIX
 
 #: The whole proposal, written before the objective suggests its first choice, so that other
@@ -38,12 +38,6 @@ PROPOSED = PREFIX + "proposed"
 
 # Trials in threads (``n_jobs``) see each other's proposals only when those are written.
 _ONE_AT_A_TIME = threading.Lock()
-
-# Numbers of at most so many evenly spaced values are searched as a list of options.
-MOST_VALUES = 128
-
-_Choice: TypeAlias = BaseDistribution | Number
-_Choices: TypeAlias = Mapping[str, _Choice]
 
 
 class OptiProxySampler(BaseSampler):
@@ -70,7 +64,8 @@ class OptiProxySampler(BaseSampler):
     Args:
         space: What is searched. The objective suggests each choice with the space's options, by
             ``suggest_categorical``, or with the range of its numbers; of a `Conditional` space the
-            active ones. None: the parameters that completed trials have in common.
+            active ones. None: the parameters that completed trials have in common, and those that
+            they have just where another parameter has certain values.
         seed: Same seed and same trials give the same proposals, on one machine.
         proxy: The model: ``"auto"``, ``"gp"`` or another registered name.
         independent_sampler: Draws the parameters outside of the space; by default they are drawn at
@@ -114,13 +109,13 @@ class OptiProxySampler(BaseSampler):
         return {
             name: distribution
             for name, distribution in common.items()
-            if _choice(distribution) is not None and not distribution.single()
+            if choice_of(distribution) is not None and not distribution.single()
         }
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        choices = {n: d for n, d in search_space.items() if _choice(d) is not None}
+        choices = {n: d for n, d in search_space.items() if choice_of(d) is not None}
         proposed = self._propose(study, trial, choices) if choices else {}
         if self._space is not None:
             return {}  # What was proposed is compared first with what the objective suggests.
@@ -144,9 +139,10 @@ class OptiProxySampler(BaseSampler):
             if self._space is not None:
                 self._check_suggested(param_name, param_distribution)
             option = proposed[param_name]
-            if _has(param_distribution, option):
+            if has_value(param_distribution, option):
                 return option  # A conditional choice, suggested with or without None.
-        self._warn(study, param_name)
+        else:
+            self._warn(study, param_name)
         if self._independent is not None:
             return self._independent.sample_independent(
                 study, trial, param_name, param_distribution
@@ -176,9 +172,10 @@ class OptiProxySampler(BaseSampler):
 
     def _warn(self, study: Study, name: str) -> None:
         """Tells once that a parameter is left to the independent sampler."""
-        began = any(t.state is TrialState.COMPLETE for t in study.get_trials(deepcopy=False))
-        if not began or name in self._left:
-            return  # Before the first result nothing is known of any parameter.
+        states = (TrialState.COMPLETE,)
+        known = any(name in t.params for t in study.get_trials(deepcopy=False, states=states))
+        if not known or name in self._left:
+            return  # Before its first result nothing is known of a parameter.
         self._left.add(name)
         drawn = "at random" if self._independent is None else f"by {self._independent!r}"
         warnings.warn(
@@ -197,8 +194,8 @@ class OptiProxySampler(BaseSampler):
     def _proposed(
         self, study: Study, trial: FrozenTrial, wanted: Mapping[str, BaseDistribution]
     ) -> dict[str, Any]:
-        space, choices = self._searched(wanted)
         trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+        space, choices = self._searched(wanted, trials)
         optimizer, results = self._optimizer(study, trials, space)
         finished, pending, silent = [], [], 0
         for other in trials:
@@ -219,30 +216,22 @@ class OptiProxySampler(BaseSampler):
             rng = np.random.default_rng([self._seed, trial.number])
             archs = space.from_indices(space.random_indices(1, rng))
         row = space.to_indices(archs[-1:])[0]
-        values = {n: _values(d)[i] for (n, d), i in zip(choices.items(), row.tolist(), strict=True)}
+        values = {
+            n: values_of(d)[i] for (n, d), i in zip(choices.items(), row.tolist(), strict=True)
+        }
         study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, values)
         return {name: value for name, value in values.items() if name in wanted}
 
-    def _searched(self, wanted: Mapping[str, BaseDistribution]) -> tuple[Space, _Choices]:
+    def _searched(
+        self, wanted: Mapping[str, BaseDistribution], trials: Iterable[FrozenTrial] = ()
+    ) -> tuple[Space, Choices]:
         """The space, and Optuna's options of each choice."""
         if self._space is not None:
             ours = self._space.choices.items()
             return self._space, {
                 name: o if isinstance(o, Number) else CategoricalDistribution(o) for name, o in ours
             }
-        found = {name: _choice(d) or d for name, d in wanted.items()}
-        numbers = {name: c for name, c in found.items() if isinstance(c, Number)}
-        options = {name: _values(c) for name, c in found.items() if name not in numbers}
-        kinds = [[(type(value), value) for value in values] for values in options.values()]
-        # Numbers as they are, for their order. Optuna's other options may be any objects: each gets
-        # a text, and the same options the same text.
-        choices: dict[str, Sequence[Any]] = {
-            name: values
-            if _are_numbers(values)
-            else [f"{kinds.index(kind)}.{i}" for i in range(len(values))]
-            for (name, values), kind in zip(options.items(), kinds, strict=True)
-        }
-        return Chain({name: numbers.get(name) or choices[name] for name in found}), found
+        return found_space(wanted, trials)
 
     def _optimizer(
         self, study: Study, trials: Sequence[FrozenTrial], space: Space
@@ -272,57 +261,6 @@ class OptiProxySampler(BaseSampler):
         return optimizer, results
 
 
-def _choice(distribution: BaseDistribution) -> _Choice | None:
-    """How a parameter is searched: by its values, or as a number; None if as neither."""
-    if isinstance(distribution, IntDistribution | FloatDistribution):
-        step = distribution.step
-        span = (
-            math.inf if step is None or distribution.log else distribution.high - distribution.low
-        )
-        if span >= MOST_VALUES * (step or 1):
-            try:
-                return number_of(distribution)
-            except InvalidValueError:  # ranges that no float resolves
-                return None
-    return distribution
-
-
-def _values(choice: _Choice) -> Sequence[Any]:
-    """The values of a parameter."""
-    if isinstance(choice, Number):
-        return choice
-    if isinstance(choice, CategoricalDistribution):
-        return choice.choices
-    assert isinstance(choice, IntDistribution | FloatDistribution)
-    low, step = choice.low, choice.step or 1
-    return [low + i * step for i in range(round((choice.high - low) / step) + 1)]
-
-
-def _has(distribution: BaseDistribution, option: Any) -> bool:
-    """Whether a proposed option is a value of a parameter."""
-    if isinstance(distribution, CategoricalDistribution):
-        return option in distribution.choices
-    return is_number(option) and distribution._contains(distribution.to_internal_repr(option))
-
-
-def _are_numbers(values: Sequence[Any]) -> bool:
-    """Whether they can be a choice's numeric options: different finite numbers."""
-    different = len(set(values)) == len(values)
-    return different and all(is_number(value) and math.isfinite(value) for value in values)
-
-
-def _number(distribution: _Choice, value: Any) -> int:
-    """The index of a value in `_values`; ValueError if it is not there."""
-    if isinstance(distribution, Number):
-        return distribution.index(value)
-    number = distribution.to_internal_repr(value)
-    if isinstance(distribution, IntDistribution | FloatDistribution):
-        if not distribution._contains(number):
-            raise ValueError(value)
-        return round((number - distribution.low) / (distribution.step or 1))
-    return int(number)
-
-
 def _limits(trials: Iterable[FrozenTrial]) -> dict[str, str]:
     """Every constraint's name in the study → ours."""
     names = dict.fromkeys(name for trial in trials for name in trial.constraints)
@@ -337,7 +275,7 @@ def _conditional(space: Space) -> tuple[str, ...]:
     return tuple(space.when) if isinstance(space, Conditional) else ()
 
 
-def _row(trial: FrozenTrial, choices: _Choices, space: Space) -> Any:
+def _row(trial: FrozenTrial, choices: Choices, space: Space) -> Any:
     """The option indices of a trial, (C,); None if it lacks a choice or has an unknown option."""
     known = {
         **dict.fromkeys(_conditional(space)),  # Inactive by default.
@@ -346,7 +284,7 @@ def _row(trial: FrozenTrial, choices: _Choices, space: Space) -> Any:
         **trial.params,
     }
     try:
-        numbers = [_number(choice, known[name]) for name, choice in choices.items()]
+        numbers = [index_of(choice, known[name]) for name, choice in choices.items()]
     except (KeyError, ValueError):
         return None
     row = np.array(numbers, dtype=np.int64)
