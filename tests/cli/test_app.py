@@ -73,6 +73,11 @@ def test_the_options_of_a_search_are_grouped(capsys):
         assert f"│ {option} " in bodies[titles.index(title)]
 
 
+def test_descriptions_flow_to_the_width_of_the_terminal(capsys):
+    assert run(["search", "--help"]) == 0
+    assert "torch on this machine, or a command for another device" in capsys.readouterr().out
+
+
 def test_help_names_what_plug_ins_add(capsys, monkeypatch):
     point = EntryPoint("climb", "climbing:Climb", "optiproxy.methods")
     monkeypatch.setattr(

@@ -15,6 +15,7 @@ from cyclopts import App, CoercionError, Parameter, Token, convert
 from cyclopts.exceptions import CycloptsError
 
 import optiproxy
+from optiproxy.cli._help import Flowing
 from optiproxy.cli._say import say
 from optiproxy.errors import InvalidValueError, OptiProxyError
 
@@ -192,6 +193,7 @@ def make_app() -> App:
         help_epilogue=_EXAMPLES,
         version=optiproxy.__version__,
         help_format="plaintext",
+        help_formatter=Flowing(),
         default_parameter=Parameter(negative="", converter=_read),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
