@@ -16,22 +16,22 @@ from optiproxy.spaces import Chain, Conditional, _diagram, check
 
 CHOICES: dict[str, list[Any]] = {
     "a": [1, 2, 4], "b": [0.1, 0.3, 2.0], "kind": ["conv", "pool"], "on": [False, True],
-    "stage1.k": [3, 5], "pool size": [2, None],
+    "stage.0.k": [3, 5], "pool size": [2, None],
 }  # fmt: skip
 
 RULES: list[tuple[str, Callable[[Mapping[str, Any]], bool]]] = [
     ("a <= b", lambda x: x["a"] <= x["b"]),
     ("b < a <= 2", lambda x: x["b"] < x["a"] <= 2),
     ("3 * 0.1 != b", lambda x: x["b"] != 0.3),
-    ("a + 10 * b - 2 > `stage1.k`", lambda x: round(x["a"] + 10 * x["b"]) - 2 > x["stage1.k"]),
-    ("a * stage1.k in (3, 10, 20)", lambda x: x["a"] * x["stage1.k"] in (3, 10, 20)),
+    ("a + 10 * b - 2 > `stage.0.k`", lambda x: round(x["a"] + 10 * x["b"]) - 2 > x["stage.0.k"]),
+    ("a * stage.0.k in (3, 10, 20)", lambda x: x["a"] * x["stage.0.k"] in (3, 10, 20)),
     ("kind == 'conv' or not on", lambda x: x["kind"] == "conv" or not x["on"]),
     ("implies(on, a > 1 and b < 1)", lambda x: not x["on"] or (x["a"] > 1 and x["b"] < 1)),
     ("not (a == 1 or kind != 'pool')", lambda x: x["a"] != 1 and x["kind"] == "pool"),
     ("max(a, b) - min(a, b) >= 1.7", lambda x: abs(x["a"] - x["b"]) >= 1.7),
-    ("abs(a - stage1.k) == 1 + on", lambda x: abs(x["a"] - x["stage1.k"]) == 1 + x["on"]),
-    ("a ** 2 % stage1.k == 1", lambda x: x["a"] ** 2 % x["stage1.k"] == 1),
-    ("stage1.k // a == stage1.k / a", lambda x: x["stage1.k"] % x["a"] == 0),
+    ("abs(a - stage.0.k) == 1 + on", lambda x: abs(x["a"] - x["stage.0.k"]) == 1 + x["on"]),
+    ("a ** 2 % stage.0.k == 1", lambda x: x["a"] ** 2 % x["stage.0.k"] == 1),
+    ("stage.0.k // a == stage.0.k / a", lambda x: x["stage.0.k"] % x["a"] == 0),
     # A comparison with None breaks no rule, whether it is negated or not; sums pass over it.
     ("a < `pool size`", lambda x: x["pool size"] is None or x["a"] < 2),
     ("not a < `pool size`", lambda x: x["pool size"] is None or x["a"] >= 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ class ModelSpace(Conditional):
     Args:
         source: As of `space_of`.
         example_input: As of `space_of`.
+        where: As of `space_of`.
 
     Raises:
         InvalidValueError: See `space_of`.
@@ -39,6 +40,7 @@ class ModelSpace(Conditional):
         source: Callable[..., nn.Module] | nn.Module | Source,
         *,
         example_input: Callable[[], Any] | None = None,
+        where: Sequence[str] = (),
     ) -> None:
         self._source = source_of(source)
         choices, when, runs = discover(self._source.ask)
@@ -53,7 +55,7 @@ class ModelSpace(Conditional):
             order = in_order(list(choices), self._edges)
             choices = {name: choices[name] for name in order}
         try:
-            super().__init__(choices, when)
+            super().__init__(choices, when, where=where)
         except InvalidValueError as error:
             raise InvalidValueError(f"space_of: the choices make no space: {error}") from None
 
@@ -139,6 +141,7 @@ def space_of(
     source: Callable[..., nn.Module] | nn.Module,
     *,
     example_input: Callable[[], Any] | None = None,
+    where: Sequence[str] = (),
 ) -> ModelSpace:
     """The search space of a model.
 
@@ -150,6 +153,8 @@ def space_of(
     ...     return nn.Sequential(*layers)
     >>> space_of(network)
     ModelSpace(3 choices, 12 architectures)
+    >>> space_of(network, where=["width2 <= width"])
+    ModelSpace(3 choices, 9 architectures)
     >>> space_of(nn.Sequential(nn.Linear(4, 8), Choice({"relu": nn.ReLU(), "tanh": nn.Tanh()})))
     ModelSpace(1 choices, 2 architectures)
 
@@ -164,10 +169,11 @@ def space_of(
         example_input: ``example_input()`` → an input of the model, or a tuple of several. It is
             needed for the order of choice points where torch.fx can't trace the model; without it
             their order is that of registration.
+        where: Rules between the choices, as of `spaces.Chain`.
 
     Raises:
         InvalidValueError: It has no choices; the function does not build the same network from the
             same answers; options depend on other choices; a name is asked twice with other options.
         OptiProxyError: A model's constructor used `Value`.
     """
-    return ModelSpace(source, example_input=example_input)
+    return ModelSpace(source, example_input=example_input, where=where)

@@ -24,6 +24,8 @@ from optiproxy.spaces._rules import (
 from optiproxy.spaces.architecture import Option
 
 _TEXT = 1_000  # characters of a rule
+# What stands between backquotes, or a name with dots: ``stage.0.width`` is none to Python.
+_NAME = re.compile(r"`([^`]+)`|\b[A-Za-z_]\w*(?:\.\w+)+")
 
 
 def read(rule: str, names: Sequence[str], options: Sequence[Sequence[Option]]) -> Expression:
@@ -63,12 +65,15 @@ class _Reader:
             raise self._wrong(f"give a text of at most {_TEXT} characters")
 
         def quoted(match: re.Match[str]) -> str:
+            name = match[1] or match[0]
+            if match[1] is None and name not in self._names:
+                return name
             key = f"_quoted{len(self._quoted)}_"
-            self._quoted[key] = match[1]
+            self._quoted[key] = name
             return key
 
         try:
-            tree = ast.parse(re.sub("`([^`]+)`", quoted, self._rule).strip(), mode="eval").body
+            tree = ast.parse(_NAME.sub(quoted, self._rule).strip(), mode="eval").body
             found = self._truth(tree)
         except (SyntaxError, RecursionError, MemoryError, OverflowError) as error:
             raise self._wrong(f"it can't be read ({error}); {_HELP}") from None
