@@ -13,7 +13,8 @@ For the real thing:
 - `table`: your columns, numbers standardised, categories as whole numbers;
 - `train_and_test`: more epochs and early stopping; your own for regression (`op.train.classifier`
   is read quickly), with `objectives={"rmse": "min"}`;
-- repeat the best with several seeds before you believe a difference.
+- two trainings of one architecture differ by about 0.05 here, more than the best architectures do:
+  confirm the winner before you believe a difference (`--confirm`, docs/noise.md).
 """
 
 import sys
