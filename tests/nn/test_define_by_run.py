@@ -20,7 +20,7 @@ import optiproxy as op
 from optiproxy.errors import InvalidValueError
 from optiproxy.nn import Choose, ModelSpace, space_of
 from optiproxy.nn._discovery import discover
-from optiproxy.spaces import Conditional, check
+from optiproxy.spaces import Conditional, Float, check
 from optiproxy.testing.spaces import SpaceCases
 
 
@@ -358,6 +358,7 @@ def test_randomness_in_what_is_built_is_shown() -> None:
         (lambda choose: choose("a", [1.0, float("nan")]), "'a': got .*; give finite numbers"),
         (lambda choose: choose.int("a", 3, 3), r"choose.int: 'a': got \(3, 3\); give low < high"),
         (lambda choose: choose.int("a", 3, 5, step=0), "choose.int: 'a': step: got 0"),
+        (lambda choose: choose("a", Float(0, 1)), r"'a': got Float\(0.0, 1.0\); give a list"),
         (lambda choose: choose.float("a", 1, 0), r"choose.float: 'a': got \(1, 0\)"),
         (lambda choose: choose.float("a", 0, 1, log=True), "'a': low: got 0; a log scale"),
         (lambda choose: choose.float("a", 0, 1, steps=1), "'a': steps: got 1"),

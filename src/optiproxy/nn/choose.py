@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from optiproxy.errors import InvalidValueError, invalid, whole_number
-from optiproxy.spaces import Option
+from optiproxy.spaces import Float, Int, Option
 
 # The run that is going on, which `Value` asks; None outside of any.
 _CURRENT: ContextVar[Choose | None] = ContextVar("optiproxy_choose", default=None)
@@ -110,6 +110,9 @@ def _labelled(name: str, options: Any) -> tuple[tuple[Option, ...], list[Any]]:
     """The options' labels, as they are stored, and what each stands for."""
     if not isinstance(name, str) or not name:
         raise invalid("choose: name", name, "give a short text")
+    if isinstance(options, Float | Int):
+        remedy = "give a list of values, or ask by choose.float or choose.int"
+        raise invalid(f"choose: {name!r}", options, remedy)
     if isinstance(options, Mapping):
         labels, values = list(options), list(options.values())
     elif isinstance(options, Sequence) and not isinstance(options, str):

@@ -67,6 +67,8 @@ ENUMERATED = 3000
 # model still sees the slope of the whole space (docs/log.md).
 PATIENCE = 12
 CROWD = 20
+# Numbers of a range differ if they are further apart than this part of it.
+APART = 0.25
 GLOBAL_GROUPS = 10
 GLOBAL_PLACES = (0,)
 # After a warm start half of the design remains, between the model's queries: the first three
@@ -484,7 +486,9 @@ class OptiProxy(Optimizer):
         p = self._corners(rows)
         opinions = []
         if coarse is not None:
-            far = torch.from_numpy(_distance(rows, incumbents.crowd) >= len(self.space) / 2)
+            far = torch.from_numpy(
+                _distance(self.space, rows, incumbents.crowd) >= len(self.space) / 2
+            )
             posterior = coarse.posterior(p.to(coarse.dtype))
             opinions.append(Opinion(posterior, GLOBAL_PLACES, ("optimism",), far))
         if network is not None:
@@ -555,6 +559,10 @@ def _near_in_order(space: Space, rows: Indices) -> Indices:
     return np.concatenate(copies)
 
 
-def _distance(rows: Indices, others: Indices) -> Indices:
+def _distance(space: Space, rows: Indices, others: Indices) -> Indices:
     """The number of choices in which each row differs from the nearest of `others`, (B,)."""
-    return np.asarray((rows[:, None] != others[None]).sum(-1).min(1))
+    differ = rows[:, None] != others[None]
+    for c, number in space.numbers.items():
+        apart = number.levels(rows[:, c])[:, None] - number.levels(others[:, c])
+        differ[..., c] = np.abs(apart) > APART
+    return np.asarray(differ.sum(-1).min(1))

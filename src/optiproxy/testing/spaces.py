@@ -78,7 +78,7 @@ class SpaceCases:
             None,
         ):
             with pytest.raises(InvalidValueError, match=r"architecture|text|write"):
-                space.architectures([arch, wrong])  # type: ignore[list-item]
+                space.architectures([arch, wrong])
 
     def test_the_list_has_every_valid_one_once(self, space: Space) -> None:
         if space.count > ENUMERABLE:
