@@ -13,6 +13,7 @@ import study_toys as toys
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.study import Study
+from optiproxy.study._storage.lease import Lease
 from optiproxy.tasks import evaluation_seed, load
 
 DEFINITION = """{
@@ -198,13 +199,18 @@ def test_a_query_of_a_run_can_not_be_told(place):
     assert study.queries[0].metrics is not None
 
 
+@pytest.fixture(params=["journal", "sqlite"])
+def shared(request, place):
+    return place if request.param == "journal" else f"sqlite:///{place}.db"
+
+
 @pytest.mark.slow
-def test_any_number_of_callers_at_once(place):
+def test_any_number_of_callers_at_once(shared):
     """Each query is handed out once, and of several answers to it one is stored."""
-    opened(place, 40)
+    opened(shared, 40)
 
     def program(number):
-        study, told = Study.load("edge", place), 0
+        study, told = Study.load("edge", shared), 0
         while not study.done:
             for asked in study.ask(2):
                 for _ in range(2):
@@ -217,16 +223,16 @@ def test_any_number_of_callers_at_once(place):
 
     with ThreadPoolExecutor(6) as pool:
         told = list(pool.map(program, range(6)))
-    study = Study.load("edge", place)
+    study = Study.load("edge", shared)
     queries = study.queries
     assert sum(told) == len(queries) == len({r.architecture for r in queries}) == 16  # the space
     assert all(r.metrics["val"] == toys.score(r.architecture) for r in queries)
 
 
 @pytest.mark.slow
-def test_of_answers_told_at_the_same_time_one_is_stored_whole(place):
-    opened(place, 8)
-    studies = [Study.load("edge", place) for _ in range(4)]
+def test_of_answers_told_at_the_same_time_one_is_stored_whole(shared):
+    opened(shared, 8)
+    studies = [Study.load("edge", shared) for _ in range(4)]
     for _ in range(6):
         (asked,) = studies[0].ask()
         barrier, won = threading.Barrier(4), []
@@ -244,6 +250,48 @@ def test_of_answers_told_at_the_same_time_one_is_stored_whole(place):
             list(pool.map(tell, range(4)))
         (value,) = won
         assert studies[0].queries[-1].metrics == {"val": value, "cost": value}
+
+
+def test_what_waits_beyond_the_budget_does_not_keep_it_open(place):
+    """Two programs that ask at once may both propose the last query."""
+    study = opened(place, 2)
+    study.tell([answer(asked) for asked in study.ask(2)])
+    assert study.done
+    beyond = [a for a in study.task.space.enumerate() if a not in
+              {record.architecture for record in study.queries}]  # fmt: skip
+    study._trials.propose([3], beyond[:1], 0.0)
+    assert study.done
+    study.begin(3)
+    assert not study.done
+    assert [asked.architecture for asked in study.ask(5)] == beyond[:1]
+
+
+def test_a_query_that_is_handed_over_just_then_is_not_interrupted(place):
+    study = opened(place)
+    giver, looker = study._trials, Study.load("edge", place)._trials
+    giver.begin("giver")
+    giver.propose([1], study.task.space.sample(1), 0.0)
+    (trial,) = giver.read()
+    assert giver.take(trial)
+
+    class Active:
+        """Read after the leases: by then the giver has handed the query over and ended."""
+
+        def __iter__(self):
+            giver.hand_over(trial, Lease.until(time.time() + 60, "program"))
+            return iter(())
+
+    (seen,) = looker.repair(Active())
+    assert seen.state.value == "running"
+    assert [asked.id for asked in study.asked] == [trial.id]
+
+
+def test_a_study_in_memory_is_asked_too():
+    study = Study(load(DEFINITION), method="optiproxy")
+    study.begin(3)
+    while not study.done:
+        study.tell([answer(asked) for asked in study.ask(2)])
+    assert len(study.queries) == 3
 
 
 def test_a_task_without_an_evaluator_can_not_be_run(place):

@@ -88,10 +88,10 @@ class Queue:
         if not self._shared:
             return self._trials.read()
         trials = self._trials.repair(self._active)
-        twice = duplicates(trials)
-        for trial, other in twice:
-            self._trials.drop_duplicate(trial, other)
-        trials = self._trials.read() if twice else trials
+        while twice := duplicates(trials):  # Again: others may have proposed more by then.
+            for trial, other in twice:
+                self._trials.drop_duplicate(trial, other)
+            trials = self._trials.read()
         return self._trials.read() if self._trials.renumber(trials) else trials
 
     def _propose(self, trials: list[StoredTrial]) -> None:

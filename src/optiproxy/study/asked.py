@@ -127,10 +127,12 @@ class Programs:
         return [self._asked(trial, lease) for trial in taken]
 
     def done(self, budget: Budget) -> bool:
-        """Whether no query runs or waits, and none can be proposed."""
+        """Whether no query runs, and none that the budget affords waits or can be proposed."""
         trials = self._trials.read()
-        left = not self._exhausted and budget.has_room(trials)
-        return all(trial.finished for trial in trials) and not left
+        waiting = [trial for trial in trials if trial.state is State.WAITING]
+        begun = [trial for trial in trials if trial.state is not State.WAITING]
+        left = budget.affordable(begun, waiting) or (not self._exhausted and budget.has_room(begun))
+        return not left and all(trial.finished for trial in begun)
 
     def held(self) -> list[Asked]:
         """The queries that programs hold, also those whose lease has ended."""

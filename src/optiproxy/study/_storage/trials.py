@@ -82,14 +82,18 @@ class Trials:
         Returns:
             What `read` returns; a query that was interrupted is waiting again in it.
         """
-        active = set(active)
         history = self._history
         history.refresh()
+        active = set(active)  # After the leases were read: a run begins before it writes one.
         abandoned = [
             trial
             for trial in history.running()
             if all(_is_over(lease, active) for lease in trial.leases)
         ]
+        if abandoned:  # A run may have handed it over and ended since then.
+            history.refresh()
+            now = {trial.id: trial for trial in history.running()}
+            abandoned = [t for t in abandoned if t.id in now and now[t.id].leases == t.leases]
         for trial in abandoned:
             who = " or ".join(map(str, trial.leases)) or "its process"
             self.interrupt(trial, f"{who} ended while it ran")
