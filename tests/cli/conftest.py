@@ -18,6 +18,7 @@ def folder(tmp_path, monkeypatch):
     shutil.copy(Path(__file__).parent / "mine.py", folder)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("OPTIPROXY_DATA", raising=False)
     return folder
 

@@ -117,6 +117,18 @@ def test_fetched_converted_and_found(
         store.find(name)
 
 
+def test_what_has_no_checksum_is_said_with_the_one_it_has(
+    server: Server, logs: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sha256 = hashlib.sha256(logs).hexdigest()
+    store.fetch("nasbench-nlp")
+    assert f"publish no checksum; the SHA-256 of what was downloaded is {sha256}" in caplog.text
+    caplog.clear()
+    _publish(monkeypatch, sha256=sha256)
+    store.fetch("nasbench-nlp")
+    assert not caplog.text
+
+
 def test_a_broken_download_goes_on(server: Server, logs: bytes) -> None:
     server.stop_after = 100_000
     for _ in range(2):

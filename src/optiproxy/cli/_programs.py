@@ -8,6 +8,7 @@ from typing import Any
 
 from optiproxy.cli._json_output import plain_best
 from optiproxy.cli._study_command import default_storage
+from optiproxy.cli._trust import stored_study
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import Space
 from optiproxy.spaces.serial import to_json
@@ -21,7 +22,7 @@ def opened(name: str, storage: str | None) -> Study:
     Raises:
         StudyError: There is none.
     """
-    return Study.load(name, storage or default_storage(name))
+    return stored_study(name, storage)
 
 
 def begun(

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from optiproxy.cli._study_command import default_storage
+from optiproxy.cli._trust import stored_study
 from optiproxy.errors import OptiProxyError, invalid
-from optiproxy.study import Record, Study
+from optiproxy.study import Record
 
 
 def earlier_searches(names: Iterable[str], storage: str | None) -> list[Any]:
@@ -40,7 +41,7 @@ def _earlier(name: str, storage: str | None) -> Any:
     problem = f"there is no such file and no {default_storage(name)}"
     for place in places:
         try:
-            return Study.load(name, place)
+            return stored_study(name, place)
         except OptiProxyError as error:
             problem = str(error)
     raise invalid("--warm-start", name, f"{problem}; {remedy}")

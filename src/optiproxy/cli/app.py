@@ -15,6 +15,7 @@ from cyclopts import App, CoercionError, Parameter, Token, convert
 from cyclopts.exceptions import CycloptsError
 
 import optiproxy
+from optiproxy.cli import _trust
 from optiproxy.cli._help import Flowing
 from optiproxy.cli._say import say
 from optiproxy.errors import InvalidValueError, OptiProxyError
@@ -41,7 +42,8 @@ Examples:
   optiproxy search my_module:task --workers 2    your own space and training
   optiproxy resume mnist1d-optiproxy-0           continues where it stopped
 
-Every command takes --help, and --debug for the traceback of an error.
+Every command takes --help, and --debug for the traceback of an error. Those that read a stored
+search take --trust, if it names a command or a file outside this folder (docs/trust.md).
 """
 
 _SEARCH = """\
@@ -361,7 +363,8 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit code; errors become one line on standard error."""
     debug = "--debug" in arguments
-    tokens = [_expanded(token) for token in arguments if token != "--debug"]
+    _trust.given = "--trust" in arguments
+    tokens = [_expanded(token) for token in arguments if token not in ("--debug", "--trust")]
     if not tokens:
         print(_START, end="")
         return 0

@@ -47,9 +47,8 @@ def export(
         write_program,
     )
     from optiproxy.cli._say import say
-    from optiproxy.cli._study_command import default_storage
+    from optiproxy.cli._trust import stored_study
     from optiproxy.errors import invalid
-    from optiproxy.study import Study
 
     if not out.parent.is_dir():
         raise invalid("out", str(out), "its folder does not exist; make it first")
@@ -60,7 +59,7 @@ def export(
         format = by_suffix.get(out.suffix.lower(), "pytorch")
     if format == "python" and out.suffix != ".py":
         raise invalid("out", str(out), "give a name that ends in .py")
-    study = Study.load(name, storage or default_storage(name))
+    study = stored_study(name, storage)
     found = _found(study, query)
     if format == "json":
         with whole(out) as unfinished:

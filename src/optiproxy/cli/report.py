@@ -17,8 +17,7 @@ def report(name: str, /, *, out: Path = Path("report.html"), storage: str | None
         storage: Where the study is stored; by default ./NAME.journal.
     """
     from optiproxy.cli._say import say
-    from optiproxy.cli._study_command import default_storage
-    from optiproxy.study import Study
+    from optiproxy.cli._trust import stored_study
 
-    say(Study.load(name, storage or default_storage(name)).report(out))
+    say(stored_study(name, storage).report(out))
     return 0

@@ -35,14 +35,13 @@ def resume(
     """
     from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._run_study import run_study
-    from optiproxy.cli._study_command import default_storage
+    from optiproxy.cli._trust import stored_study
     from optiproxy.errors import whole_number
-    from optiproxy.study import Study
 
     if budget is not None:
         whole_number("budget", budget)
     with quiet_stdout():  # A task file may print.
-        study = Study.load(name, storage or default_storage(name))
+        study = stored_study(name, storage)
     total = budget or study.budget or 100
     with how.arguments(study.task) as evaluation:
         return run_study(

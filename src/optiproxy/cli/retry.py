@@ -17,11 +17,11 @@ def retry(
     """
     from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._say import say
-    from optiproxy.cli._study_command import default_storage, study_command
-    from optiproxy.study import Study
+    from optiproxy.cli._study_command import study_command
+    from optiproxy.cli._trust import stored_study
 
     with quiet_stdout():  # A task file may print.
-        study = Study.load(name, storage or default_storage(name))
+        study = stored_study(name, storage)
         queued = study.retry(query, kind=kind)
     if not queued:
         say(f"{name}: no query failed")

@@ -69,9 +69,12 @@ def search(
         retrain: Trains the best network again in the end, if its evaluator kept none.
         json: Prints exactly one JSON object on standard output.
     """
+    import os
+
     from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._run_study import run_study
     from optiproxy.cli._study_command import default_storage
+    from optiproxy.cli._trust import remember
     from optiproxy.cli._warm_start import earlier_searches
     from optiproxy.errors import whole_number
     from optiproxy.study import Study, check_cheap_budget, check_confirm, default_name
@@ -103,5 +106,7 @@ def search(
                 seed=seed,
                 warm_start=earlier,
             )
+        if study.storage is not None:
+            remember(os.fspath(study.storage), study.code)
         options = {**evaluation, "cheap_budget": cheap_budget, "confirm": confirm}
         return run_study(study, budget, options, retrain=retrain, json=json)

@@ -24,12 +24,11 @@ def show(
     """
     from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._say import say
-    from optiproxy.cli._study_command import default_storage
+    from optiproxy.cli._trust import stored_study
     from optiproxy.errors import invalid, unknown
-    from optiproxy.study import Study
 
     with quiet_stdout():  # A task file may print.
-        study = Study.load(name, storage or default_storage(name))
+        study = stored_study(name, storage)
     records = {record.query: record for record in study.queries}
     if query is not None:
         if query not in records:

@@ -21,14 +21,15 @@ def worker(name: str, /, *, storage: str, how: Evaluation = DEFAULT) -> int:
     from optiproxy.cli._progress import SearchProgress
     from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._say import say
+    from optiproxy.cli._trust import stored_study
     from optiproxy.cli.app import FAILED, INTERRUPTED
     from optiproxy.errors import StudyError, whole_number
-    from optiproxy.study import Record, Study
+    from optiproxy.study import Record
 
     if how.workers is not None:
         whole_number("workers", how.workers)
     with quiet_stdout():  # A task file may print.
-        study = Study.load(name, storage)
+        study = stored_study(name, storage)
     budget = study.budget
     if not budget:
         raise StudyError(

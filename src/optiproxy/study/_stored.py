@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import optuna
 
 from optiproxy.errors import InvalidValueError, StudyError, unknown
+from optiproxy.references import is_file
 from optiproxy.study._storage.identity import Identity
 from optiproxy.study._storage.open import Storage, expanded, open_storage, quiet, shown
 from optiproxy.tasks import Reference, Task, load
@@ -37,6 +39,27 @@ def stored_identity(name: str, storage: Storage) -> Identity:
     if found is None:
         raise StudyError(f"study {name!r} in {shown(storage)} was not made by OptiProxy")
     return found
+
+
+def code_named(found: Identity, *, outside: bool) -> list[str]:
+    """What opening and continuing a stored study runs: a command that measures, a Python file.
+
+    Args:
+        found: Which study.
+        outside: Whether a file is left out that is in the current folder.
+    """
+    named = []
+    if found.measure not in (None, "onnx", "torch"):
+        named.append(f"the command {found.measure!r}")
+    if found.reference is not None:
+        text, folder = found.reference
+        files = [Reference(text, each).file for each in (folder, os.getcwd())]
+        file = next((each for each in files if each is not None and each.is_file()), None)
+        place = text.rpartition(":")[0]
+        here = file is not None and file.is_relative_to(Path.cwd().resolve())
+        if file is not None and is_file(place) and not (outside and here):
+            named.append(f"the file {file}")
+    return named
 
 
 def found_again(text: str, folder: str) -> Task:

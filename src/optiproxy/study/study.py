@@ -52,7 +52,7 @@ from optiproxy.study._storage.stored_trial import State
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
 from optiproxy.study._storage.warm_start import keep_earlier
-from optiproxy.study._stored import bounded, found_again, stored_identity
+from optiproxy.study._stored import bounded, code_named, found_again, stored_identity
 from optiproxy.study.asked import Asked, Programs, read_answers
 from optiproxy.study.callbacks import Callbacks, check_callbacks, following
 from optiproxy.study.records import Best, Record, Seconds
@@ -233,8 +233,23 @@ class Study:
         return cls(task, **options)
 
     @classmethod
-    def load(cls, name: str, storage: Storage) -> Study:
+    def load(
+        cls,
+        name: str,
+        storage: Storage,
+        *,
+        trust: Callable[[Sequence[str]], None] | None = None,
+    ) -> Study:
         """Opens a stored study by its name, with the task that it was made from.
+
+        This imports the Python file that the study names, and a search runs the command that it
+        measures with: who can write the storage chooses what runs here.
+
+        Args:
+            name: The study's name.
+            storage: Where it is stored.
+            trust: Called first with what would be run, where the study names a command or a file
+                outside the current folder; raises an error if that is not wanted.
 
         Raises:
             StudyError: There is no such study, or its task was made in a program and has no name to
@@ -246,6 +261,8 @@ class Study:
                 f"study {name!r}: its task {found.task!r} was made in a program; run that again, "
                 "with the same name and storage, and it goes on"
             )
+        if trust is not None and (named := code_named(found, outside=True)):
+            trust(named)
         task = found_again(*found.reference).replaced(
             found.objectives,
             found.constraints,
@@ -261,6 +278,11 @@ class Study:
             storage=storage,
             seed=found.seed,
         )
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The Python file that `load` imports, and the command that a search measures with."""
+        return tuple(code_named(self.identity, outside=False))
 
     # ---- running ----
 

@@ -11,6 +11,7 @@ Some tables are made on this machine, once, from a benchmark's own file (`tables
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ __all__ = [
     "listing",
     "status",
 ]
+
+_logger = logging.getLogger("optiproxy.tables")
 
 VARIABLE = "OPTIPROXY_DATA"
 
@@ -178,6 +181,12 @@ def fetch(name: str, progress: Progress | None = None) -> list[tuple[str, Path]]
         )
     original = originals.original(table.original if table is not None else name)
     file = download(original, _downloads(), progress)
+    if not original.sha256:
+        _logger.warning(
+            "%s: its authors publish no checksum; the SHA-256 of what was downloaded is %s",
+            original.files[0],
+            checksum(file),
+        )
     try:
         added = _converted(original, file, progress)
     except DataError:
