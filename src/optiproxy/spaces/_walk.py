@@ -1,6 +1,6 @@
 """Valid rows where hardly any combination is valid and `valid` can only be asked about whole rows.
 
-Many walks start from the few valid rows that are known. A step redraws one or two choices and is
+Many walks start from the few valid rows that are known. A step changes one or two choices and is
 taken if the row stays valid: the proposals are symmetric, so that the walks become uniform over all
 rows that they can reach (Metropolis et al., 1953).
 """
@@ -16,7 +16,7 @@ from optiproxy.spaces.architecture import Indices
 
 WALKS = 1000
 # Steps for each choice before a row counts as drawn, and between a walk's end and each draw.
-STEPS, MORE_STEPS = 50, 5
+STEPS, MORE_STEPS = 100, 10
 
 
 class Walk:
@@ -55,12 +55,19 @@ class Walk:
         return found
 
     def _walked(self, rows: Indices, steps: int, rng: np.random.Generator) -> Indices:
-        b = np.arange(len(rows))
+        b, n, sizes = np.arange(len(rows)), len(rows), self._sizes
         for _ in range(steps):
+            one, other = rng.integers(0, len(sizes), size=(2, n))
+            first, second = rows[b, one], rows[b, other]
+            kind = np.where(one == other, 0, rng.integers(0, 4, size=n))
+            # One redrawn, both redrawn, one up and the other down, both exchanged.
+            drawn = rng.integers(0, sizes[one]), rng.integers(0, sizes[other])
+            to_one = np.choose(kind, [drawn[0], drawn[0], first + 1, second])
+            to_other = np.choose(kind, [second, drawn[1], second - 1, first])
             moved = rows.copy()
-            for stays in (np.zeros(len(rows), dtype=bool), rng.random(len(rows)) < 0.5):
-                choice = rng.integers(0, len(self._sizes), size=len(rows))
-                option = rng.integers(0, self._sizes[choice])
-                moved[b, choice] = np.where(stays, moved[b, choice], option)
+            moved[b, one] = to_one
+            moved[b, other] = np.where(one == other, to_one, to_other)
+            inside = ((moved >= 0) & (moved < sizes)).all(1)
+            moved[~inside] = rows[~inside]
             rows = np.where(self._valid(moved)[:, None], moved, rows)
         return rows

@@ -419,8 +419,16 @@ class Space:
         return Walk(self.sizes, self._allowed, starts) if len(starts) else None
 
     def _likely_rows(self) -> Indices:
-        """Rows of which some are valid under most rules: the same option, or none, everywhere."""
-        return np.arange(self.widths.max())[:, None].clip(max=self.sizes - 1)
+        """Rows of which some are valid under most rules: the same option everywhere; options from
+        a part of each list, as a budget asks for; and those in ascending or descending order.
+        """
+        same = np.arange(self.widths.max())[:, None].clip(max=self.sizes - 1)
+        rng = np.random.default_rng(1)
+        low, high = np.sort(rng.random((2, PROBED, 1)), axis=0)
+        places = np.sort(low + (high - low) * rng.random((PROBED, len(self.sizes))), axis=1)
+        places = np.concatenate([rng.permuted(places, axis=1), places, places[:, ::-1]])
+        parts = (places * self.sizes).astype(np.int64)
+        return np.concatenate([same, parts.clip(max=self.sizes - 1)])
 
     def sample(self, n: int, *, seed: int = 0) -> list[Architecture]:
         """`n` architectures drawn uniformly, with replacement.
