@@ -1,7 +1,7 @@
 """The protocol of all methods: `ask` for architectures, `tell` their results.
 
 The history of queries is the only state. A method implements `_propose`, a function of the history,
-of the pending architectures and of a generator seeded by ``(seed, number of queries)``. A search
+of the pending architectures and of a generator seeded by ``(seed, number of results)``. A search
 rebuilt from its history therefore continues exactly like the uninterrupted one.
 """
 
@@ -163,7 +163,7 @@ class Optimizer(ABC):
         of earlier proposals arrive; those are pending and are not proposed again.
         """
         n = whole_number("ask: n", n)
-        rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending)])
+        rng = np.random.default_rng([self.seed, self._results_told, len(self._pending)])
         known = set(self._known)  # a method may add to the set while it chooses
         rows = self._promote(n, rng) if self._low else self._propose(n, rng)
         if self._low and len(rows) < n:  # all low-fidelity queries are evaluated in full
@@ -329,6 +329,11 @@ class Optimizer(ABC):
         return any(query.results for query in self._queries)
 
     @property
+    def _results_told(self) -> int:
+        """How many results were told: as many as queries, and the repeats."""
+        return sum(max(1, len(query.results)) for query in self._queries)
+
+    @property
     def _estimates(self) -> Estimates:
         from optiproxy.search.estimates import estimates
 
@@ -347,8 +352,7 @@ class Optimizer(ABC):
         Returns:
             An evaluated, feasible architecture; None if there is none.
         """
-        evaluations = sum(max(1, len(query.results)) for query in self._queries)
-        rng = np.random.default_rng([self.seed, evaluations, len(waiting), 0x2E9])
+        rng = np.random.default_rng([self.seed, self._results_told, len(waiting), 0x2E9])
         rows = self.space.to_indices(list(waiting))
         places = [self._places[key] for key in self.keys(rows)]
         place = self._estimates.believed(places).top_two(rng)
