@@ -64,7 +64,9 @@ def common_legend(figure: Figure, axes: Iterable[Axes]) -> None:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
-        columns = max(1, min(len(found), int(figure.get_figwidth() / 1.8)))
+        # Inches of a handle, and of the characters of the longest label.
+        width = 0.7 + 0.09 * max(map(len, found))
+        columns = max(1, min(len(found), int(figure.get_figwidth() / width)))
         figure.legend(
             found.values(), found, loc="outside lower center", ncols=columns, frameon=False
         )

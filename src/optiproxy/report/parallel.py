@@ -114,7 +114,7 @@ def parallel_figure(rows: Sequence[ParallelRow], path: str | Path) -> Path:
             axis.text(0.5, 0.5, "no method came within 0.1 %", ha="center")
         axis.set_title(task)
         axis.set_xlabel("workers")
-        axis.set_ylabel("simulated hours to 0.1 % regret, median")
+        axis.set_ylabel("hours to 0.1 % regret, median")
     common_legend(figure, axes)
     return save(figure, path)
 
