@@ -126,6 +126,14 @@ def test_a_tracker_is_found_by_its_name():
 # ---- the trackers' own readers ----
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_out(caplog, request):
+    yield
+    if request.node.get_closest_marker("slow"):
+        said = [r.getMessage() for r in caplog.get_records("call") if r.name == "optiproxy.study"]
+        assert [text for text in said if text.startswith("tracker ")] == []
+
+
 @pytest.mark.slow
 def test_mlflow_has_the_study_and_its_queries(study, tmp_path):
     tracking = pytest.importorskip("mlflow.tracking", reason="needs the extra mlflow")
@@ -215,6 +223,7 @@ def test_trackio_has_the_study_and_its_queries(study, tmp_path):
         "space = op.spaces.Chain({'width': [8, 16], 'kernel': [3, 5]})\n"
         "study = op.Study('edge', space, lambda arch: arch['width'], objectives='val=max',"
         " method='random')\n"
+        "import logging; logging.basicConfig()\n"
         "study.run(3, callbacks=[track('trackio:mine')])\n"
         "runs = trackio.Api().runs('mine')\n"
         "print(json.dumps(sorted(run.name for run in runs)))\n"
@@ -223,6 +232,7 @@ def test_trackio_has_the_study_and_its_queries(study, tmp_path):
     done = subprocess.run([sys.executable, str(program)], env=environment, capture_output=True,
                           text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "left out" not in done.stderr
     (names,) = (line for line in done.stdout.splitlines() if line.startswith("["))
     assert json.loads(names) == ["edge", "query-0001", "query-0002", "query-0003"]
 
