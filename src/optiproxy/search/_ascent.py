@@ -104,7 +104,7 @@ class Ascent:
         self, model: Proxy, groups: int, climbs: Sequence[str], avoid: Indices | None
     ) -> Callable[[Tensor], Tensor]:
         """What is climbed: p (groups, C, O) → (groups,), each with a trade-off of its own."""
-        m, limits = self.targets.objectives, self.targets.limits
+        m, limits = self.targets.objectives, (*self.targets.limits, *self.targets.failure)
         weights = torch.from_numpy(self.rng.dirichlet(np.ones(m), groups)).to(model.dtype)
         needs_spread = bool(limits) or set(climbs) != {"mean"}
         deviates = torch.zeros(groups, m, dtype=model.dtype)

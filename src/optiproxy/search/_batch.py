@@ -76,6 +76,7 @@ def select_batch(
     proxy = opinions[-1].posterior
     for place in places:
         feasible = log_feasible(proxy.mean, proxy.spread, targets.limits)
+        success = log_feasible(proxy.mean, proxy.spread, targets.failure)
         opinion, allowed = next(
             (opinion, allowed)
             for opinion in opinions
@@ -83,6 +84,7 @@ def select_batch(
         )
         turn = opinion.turns[place % len(opinion.turns)]
         value = acquisition_value(turn, place, opinion.posterior, feasible, targets, front, rng)
+        value = value + success
         index = int(value.masked_fill(~allowed, -torch.inf).argmax())
         chosen.append(index)
         free[index] = False

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from optiproxy.metrics import Constraint, Objective
 from optiproxy.proxies.ranks import normal_scores
+from optiproxy.search import _failures
 from optiproxy.search._acquisition import log_probability_below
 from optiproxy.search._outputs import Column
 from optiproxy.search.transforms import (
     Array,
     Scale,
     bounded,
-    fill,
     of_front,
     of_limit,
     of_objective,
@@ -39,13 +39,16 @@ class Targets:
     """What the proxy is fitted to.
 
     Attributes:
-        y: (T, M), objectives first (greater is better), then limited metrics (less is better); NaN
-            where a query was dropped before the metric was measured.
+        y: (T, M), objectives first (greater is better), then limited metrics (less is better), and
+            failure where it can be foreseen; NaN where a query failed, or was dropped before the
+            metric was measured.
         objectives: The number of objectives.
         limits: Output number and standardised upper bound.
         feasible: (T,), which queries may be the best.
-        scales: For each output, the scale from the metric's unit.
-        metrics: For each output.
+        scales: For each output but failure, the scale from the metric's unit.
+        metrics: For each output but failure.
+        failure: The number of the output that is failure, and its bound, as of a limit; none where
+            failures can't be foreseen.
     """
 
     y: Tensor
@@ -54,6 +57,7 @@ class Targets:
     feasible: Tensor
     scales: tuple[Scale, ...] = ()
     metrics: tuple[str, ...] = ()
+    failure: tuple[tuple[int, float], ...] = ()
 
     @property
     def best(self) -> float | None:
@@ -74,6 +78,11 @@ class Targets:
             for output, (metric, scale) in enumerate(zip(self.metrics, self.scales, strict=True))
             if metric in exact
         }
+
+    def with_failures(self, failed: Tensor) -> Targets:
+        """The same with failure (T,) as one limited output more."""
+        y = torch.cat([self.y, _failures.standardised(failed)[:, None]], 1)
+        return replace(self, y=y, failure=((self.y.shape[1], _failures.bound(failed)),))
 
 
 def targets_of(
@@ -104,17 +113,12 @@ def targets_of(
     limits = []
     for objective in objectives:
         y = bounded(values(objective.metric))
-        if len(objectives) == 1 and not constraints:
-            filled = objective.sign * fill(objective.sign * y)
-            scales.append(of_objective(filled, objective.sign, feasible, sharp=sharp))
-            columns.append(scales[-1](filled))
-            continue
         if len(objectives) == 1:
             scale = of_objective(y, objective.sign, feasible, sharp=sharp)
         else:
             scale = of_front(y, objective.sign, sharp=sharp)
         scales.append(scale)
-        columns.append(_filled(scale(y), failed, -1.0))
+        columns.append(scale(y))
     for constraint in constraints:
         y = bounded(values(constraint.metric))
         (limit,) = bounded(np.array([constraint.bound])).tolist()
@@ -122,7 +126,7 @@ def targets_of(
         known = np.isfinite(y).any()
         bound = float(scale(np.array([limit]))[0]) if known else UNKNOWN
         limits.append((len(columns), bound))
-        columns.append(_filled(scale(y), failed, 1.0))
+        columns.append(scale(y))
         scales.append(scale)
     return Targets(
         torch.from_numpy(np.stack(columns, 1)),
@@ -141,10 +145,3 @@ def log_feasible(mean: Tensor, spread: Tensor, limits: Sequence[tuple[int, float
         limit = torch.as_tensor(bound, dtype=mean.dtype)
         total = total + log_probability_below(mean[:, output], spread[:, output], limit)
     return total
-
-
-def _filled(column: Array, failed: NDArray[np.bool_], sign: float) -> Array:
-    """Failed queries get the worst value seen (for `sign` +1 the greatest)."""
-    known = column[np.isfinite(column)]
-    worst = sign * (sign * known).max() if len(known) else 0.0
-    return np.where(failed, worst, column)

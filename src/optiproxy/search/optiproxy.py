@@ -26,6 +26,7 @@ from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, select_batch
 from optiproxy.search._design import balanced
+from optiproxy.search._failures import foreseeable
 from optiproxy.search._favourites import Favourites
 from optiproxy.search._pareto import Front
 from optiproxy.search._surrogates import Surrogates
@@ -286,7 +287,7 @@ class OptiProxy(Optimizer):
         incumbents = self._incumbents(front, rng)
         which, data = self._evaluations(targets)
         known = self._corners(self.rows[which])
-        surrogates = self._surrogates(seed=int(rng.integers(2**31)))
+        surrogates = self._surrogates(int(rng.integers(2**31)), bool(targets.failure))
         proxy = surrogates.fitted(known, data)
         ascent = Ascent(self.space, targets, LENIENT + self._violations(), rng, generator)
         sources = self._sources(proxy, ascent, incumbents)
@@ -380,8 +381,8 @@ class OptiProxy(Optimizer):
         """The training-free scores, some of which are computed now; None where there are none."""
         if not self._features:
             return None
-        metrics = len(self.objectives) + len(self.constraints)
-        scores = Scores(self.space, metrics, self._features)
+        outputs = len(self.objectives) + len(self.constraints) + 1  # and failure
+        scores = Scores(self.space, outputs, self._features)
         return scores if scores.names else None
 
     @cached_property
@@ -394,16 +395,21 @@ class OptiProxy(Optimizer):
         succeeded = sum(query.metrics is not None for query in self._queries)
         return succeeded >= 2 or bool(self._earlier and not self._queries)
 
-    def _targets(self) -> Targets:
-        return targets_of(
+    def _targets(self, foreseen: bool | None = None) -> Targets:
+        """Of the history, with failure if it can be foreseen, or as `foreseen` says."""
+        failed = torch.tensor([query.metrics is None for query in self._queries], dtype=torch.bool)
+        targets = targets_of(
             self.values,
             len(self._queries),
             self.objectives,
             self.constraints,
-            failed=np.array([query.metrics is None for query in self._queries], dtype=bool),
+            failed=failed.numpy(),
             feasible=np.array([query.feasible for query in self._queries], dtype=bool),
             sharp=not self.space.numbers,
         )
+        if foreseen is None:
+            foreseen = foreseeable(self.space, self._corners(self.rows), failed)
+        return targets.with_failures(failed) if foreseen else targets
 
     def _evaluations(self, targets: Targets) -> tuple[Indices, Targets]:
         """The query of each evaluation, (R,), and their targets: a repeated one is in the data as
@@ -435,11 +441,11 @@ class OptiProxy(Optimizer):
             stalled=len(self._queries) - newest > PATIENCE,
         )
 
-    def _surrogates(self, seed: int) -> Surrogates:
+    def _surrogates(self, seed: int, foreseen: bool) -> Surrogates:
         low = None
         if self._low:
             cheap = self.at_low_fidelity()
-            low = self._corners(cheap.rows), cheap._targets().y
+            low = self._corners(cheap.rows), cheap._targets(foreseen=foreseen).y
         models = [*self._earlier, *([self._scores] if self._scores else [])]
         return Surrogates(self.space, self.exact, self._proxy, seed, models, low)
 
@@ -516,6 +522,7 @@ class OptiProxy(Optimizer):
         useful = []
         for study in self._earlier_studies:
             y = targets_of(study.values, len(study.rows), self.objectives, self.constraints).y
+            y = torch.nn.functional.pad(y, (0, 1), value=torch.nan)  # No failures.
             space, rows = self.space, study.rows
             if self._is_wide:
                 space = Narrowed(self.space, rows)

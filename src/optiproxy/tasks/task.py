@@ -423,17 +423,14 @@ class Task:
         """
         if isinstance(self._features, dict):
             return self._features
-        return network_scores(self, self._features) if self._features else {}
+        if not self._features:
+            return {}
+        return network_scores(self._features, self.space, self._build, self.example_input)
 
     @property
     def score_names(self) -> tuple[str, ...] | None:
         """The training-free scores for which networks are built; None if all are functions."""
         return None if isinstance(self._features, dict) else self._features
-
-    @property
-    def has_own_build(self) -> bool:
-        """Whether there is a `build` of the task, rather than of its space alone."""
-        return self._build is not None
 
     @property
     def can_build(self) -> bool:

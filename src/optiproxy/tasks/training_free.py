@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from optiproxy.errors import InvalidValueError, invalid, unknown
 from optiproxy.metrics import Function
 from optiproxy.scores.registry import AUTO, SCORES
+from optiproxy.spaces import Architecture, Space
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from optiproxy.scores import NetworkScores
-    from optiproxy.tasks.task import Task
 
 #: As a user gives them; see `optiproxy.Task`.
 Features = Mapping[str, Function] | str | Iterable[str]
@@ -40,7 +42,12 @@ def checked_features(features: Features) -> dict[str, Function] | tuple[str, ...
     return names
 
 
-def network_scores(task: Task, names: tuple[str, ...]) -> NetworkScores:
+def network_scores(
+    names: tuple[str, ...],
+    space: Space,
+    build: Callable[[Architecture], nn.Module] | None,
+    example_input: Callable[[], Any] | None,
+) -> NetworkScores:
     """The scores of a task's networks.
 
     They are of its own `build`, if there is an example of their input; else of the small network of
@@ -48,25 +55,27 @@ def network_scores(task: Task, names: tuple[str, ...]) -> NetworkScores:
     (docs/scores.md); else of the space's `build`.
 
     Args:
-        task: Whose networks are scored.
         names: Of scores.
+        space: The task's.
+        build: The task's own, if it has one.
+        example_input: Makes one input of its networks.
 
     Raises:
         InvalidValueError: The task has no networks, or no example of their input.
     """
     from optiproxy.scores import NetworkScores, small_network
 
-    example = task.example_input
-    if not task.has_own_build or example is None:
+    if build is None or example_input is None:
         try:
-            small = small_network(task.space)
+            small = small_network(space)
         except InvalidValueError:
             pass  # It is no published space.
         else:
-            return NetworkScores(task.space, small.build, small.example_input, names=names)
-    if not task.can_build or example is None:
+            return NetworkScores(space, small.build, small.example_input, names=names)
+    build = build or (space.build if space.can_build else None)
+    if build is None or example_input is None:
         raise invalid(
             "Task: features", ",".join(names),
             "scores look at networks: give the task `build` and `example_input`, or functions",
         )  # fmt: skip
-    return NetworkScores(task.space, task.build, example(), names=names)
+    return NetworkScores(space, build, example_input(), names=names)
