@@ -22,6 +22,9 @@ CYCLE = 5
 # are reduced only where that probability is below this: the best architectures lie close to a
 # limit, where it is never high.
 FAIR_CHANCE = 0.1
+# A failed query teaches nothing about the objectives: every acquisition is multiplied by this power
+# of the probability of success.
+CAUTION = 2.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def select_batch(
         )
         turn = opinion.turns[place % len(opinion.turns)]
         value = acquisition_value(turn, place, opinion.posterior, feasible, targets, front, rng)
-        value = value + success
+        value = value + CAUTION * success
         index = int(value.masked_fill(~allowed, -torch.inf).argmax())
         chosen.append(index)
         free[index] = False

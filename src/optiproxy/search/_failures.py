@@ -14,10 +14,10 @@ from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.spaces import Space
 
 # Fewer failures, or successes, teach nothing.
-FEWEST = 3
+FEWEST = 2
 # The share of the variance of success and failure that cross-validation must explain: independent
 # failures, whose share is about zero, are nobody's fault.
-EXPLAINED = 0.4
+EXPLAINED = 0.3
 
 
 def foreseeable(space: Space, p: Tensor, failed: Tensor) -> bool:

@@ -91,23 +91,20 @@ def targets_of(
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
     *,
-    failed: NDArray[np.bool_] | None = None,
     feasible: NDArray[np.bool_] | None = None,
     sharp: bool = True,
 ) -> Targets:
     """The targets of a history.
 
     Args:
-        values: Metric → its values, (T,); NaN where it was not measured.
+        values: Metric → its values, (T,); NaN where it was not measured, or the query failed.
         count: T, which may be 0.
         objectives: Of the search.
         constraints: With absolute bounds.
-        failed: (T,), by default none.
         feasible: (T,), by default all.
         sharp: Whether objectives are finest at their best; see `transforms.of_objective`.
     """
-    failed = np.zeros(count, dtype=bool) if failed is None else failed
-    feasible = ~failed if feasible is None else feasible
+    feasible = np.ones(count, dtype=bool) if feasible is None else feasible
     columns: list[Array] = []
     scales: list[Scale] = []
     limits = []

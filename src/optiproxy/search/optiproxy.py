@@ -403,7 +403,6 @@ class OptiProxy(Optimizer):
             len(self._queries),
             self.objectives,
             self.constraints,
-            failed=failed.numpy(),
             feasible=np.array([query.feasible for query in self._queries], dtype=bool),
             sharp=not self.space.numbers,
         )
