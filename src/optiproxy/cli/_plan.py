@@ -31,6 +31,8 @@ def _lines(study: Study, budget: int, options: Mapping[str, Any]) -> Iterator[st
     )
     proxy = "" if study.proxy is None else f" with {study.proxy}"
     yield f"method   {study.method}{proxy}, seed {study.seed}"
+    if study.identity.features:
+        yield f"scores   {', '.join(study.identity.features)}, of untrained networks"
     queries = f"{budget} queries"
     if task.low_fidelity is not None:
         queries = f"{budget} full trainings' worth, {task.low_fidelity} epochs at first"

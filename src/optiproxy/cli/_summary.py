@@ -44,7 +44,8 @@ def _lines(study: Study) -> Iterator[str]:
     seconds = study.seconds
     networks, took = study.scored
     if networks:
-        share = f" ({took / seconds.oracle:.1%} of the evaluations)" if seconds.oracle else ""
+        compared = seconds.oracle > 0 and not study.task.in_memory
+        share = f" ({took / seconds.oracle:.1%} of the evaluations)" if compared else ""
         yield f"scores without training: {networks} networks in {took:.1f} s{share}"
     yield (
         f"time: {seconds.total:.1f} s, of it {seconds.optimizer:.1f} s to propose; "
