@@ -231,6 +231,6 @@ def test_stopped_trainings_are_counted_apart_from_failures(tmp_path: Path) -> No
         SearchProgress(study, 15)._text()
     )
     page = study.report(tmp_path / "report.html").read_text()
-    assert f"<b>{len(stopped)}</b>\n<span>stopped early</span>" in page
-    assert f"<b>{len(failed)}</b>\n<span>failed</span>" in page
+    assert f"<b>{len(stopped)}</b> <span>stopped early</span>" in page
+    assert f"<b>{len(failed)}</b> <span>failed</span>" in page
     assert "failed: stopped" not in page

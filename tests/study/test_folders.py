@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -71,6 +72,7 @@ def test_a_study_in_memory_has_folders_as_long_as_it_lives():
     assert (folder / "log").read_text() == str(study.best.architecture["width"])
     root = folder.parent
     del study
+    gc.collect()  # A study refers to itself.
     assert not root.exists()
 
 
