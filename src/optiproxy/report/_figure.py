@@ -65,10 +65,16 @@ def common_legend(figure: Figure, axes: Iterable[Axes]) -> None:
             found.setdefault(label, handle)
     if found:
         # Inches of a handle, and of the characters of the longest label.
-        width = 0.7 + 0.09 * max(map(len, found))
+        width = 0.6 + 0.075 * max(map(len, found))
         columns = max(1, min(len(found), int(figure.get_figwidth() / width)))
+        figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(found) // columns))
         figure.legend(
-            found.values(), found, loc="outside lower center", ncols=columns, frameon=False
+            found.values(),
+            found,
+            loc="outside lower center",
+            ncols=columns,
+            frameon=False,
+            fontsize="small",
         )
 
 
