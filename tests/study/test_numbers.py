@@ -139,11 +139,11 @@ def test_what_is_left_to_another_sampler_is_told_once():
 
 @pytest.mark.slow
 def test_a_search_finds_the_best_numbers():
-    """Ten seeds had 2.36 or more of 2.4238, which random draws reach in none of a hundred."""
+    """Six seeds came within 0.00001 of the best, a hundred random searches within 0.05."""
     found = []
     for seed in range(3):
         study = op.Study(task(), name=f"search-{seed}", seed=seed)
         study.run(budget=40)
         found.append(study.best.metrics["value"])
     best = 1 + math.log(512) / 10 + 0.5
-    assert min(found) > best - 0.03
+    assert min(found) > best - 0.005

@@ -19,6 +19,7 @@ from optiproxy.metrics import Constraints, Function, Objectives
 from optiproxy.proxies.ensemble import Training
 from optiproxy.proxies.gcn import GCNEnsemble
 from optiproxy.search._climb import climb, start
+from optiproxy.search._numbers import Numbers
 from optiproxy.search.base import Optimizer
 from optiproxy.search.problem import Problem
 from optiproxy.search.threads import single_threaded
@@ -190,7 +191,11 @@ class Paper(Optimizer):
             return gcn.mean(p).sum(1)
 
         rate = self.settings.climb_rate
-        p = climb(alpha.to(gcn.dtype), score, mask, generator, steps=steps, learning_rate=rate)
+        numbers = Numbers(self.space) if self.space.numbers else None
+        p = climb(
+            alpha.to(gcn.dtype), score, mask, generator, numbers=numbers, steps=steps,
+            learning_rate=rate,
+        )  # fmt: skip
         return self._drawn(p, count, mask, generator), gcn
 
     def _drawn(self, p: Tensor, count: int, mask: Tensor, generator: torch.Generator) -> Indices:
@@ -200,7 +205,10 @@ class Paper(Optimizer):
             noise = torch.rand(p.shape, generator=generator, dtype=p.dtype)
             mixed = (p + self.exploration * noise) * mask
             drawn = torch.multinomial(mixed.flatten(0, 1), 1, generator=generator)
-            drawn_rows = self.space.repair(drawn.view(p.shape[:2]).numpy())
+            columns = drawn.view(p.shape[:2]).numpy()
+            if self.space.numbers:
+                columns = Numbers(self.space).drawn(columns, p, self.exploration, generator)
+            drawn_rows = self.space.repair(columns)
             rows = np.concatenate([rows, drawn_rows])
             rows = rows[self.is_new(rows)]
             if len(rows) >= count:
