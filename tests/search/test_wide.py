@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -128,3 +129,17 @@ def test_a_narrowed_space_is_one(space: Any) -> None:
     opt = _searched(space, lambda a: float(len(str(a))), rounds=3)
     assert space.valid(opt.rows).all()
     assert space.drawings(space.sample(1)[0])
+
+
+def test_scores_of_networks_are_predicted_for_a_few_options_at_a_time() -> None:
+    computed: list[Any] = []
+
+    def scores(archs: Any) -> Any:
+        computed.extend(archs)
+        values = np.array([_value(arch) for arch in archs]).reshape(-1, 1)
+        return SimpleNamespace(names=("close",), values=values)
+
+    opt = _searched(PROMPTS, _value, rounds=3, features=scores)
+    assert len(computed) < 400
+    assert opt.best is not None
+    assert opt.best.metrics["s"] > 90  # type: ignore[index]

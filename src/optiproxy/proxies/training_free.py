@@ -182,8 +182,11 @@ class Scores(Model):
 
     def _predicted(self, rows: Indices) -> Tensor:
         if self._relaxed is None:
-            narrow = Narrowed(self._space, np.concatenate([self.sample, rows]))
-            return self.on(narrow)._predicted(narrow.narrow(rows))
+            parts = []
+            for part in np.array_split(rows, -(-len(rows) // SAMPLE)):  # of few options each
+                narrow = Narrowed(self._space, np.concatenate([self.sample, part]))
+                parts.append(self.on(narrow)._predicted(narrow.narrow(part)))
+            return torch.cat(parts)
         return self._relaxed.mean(self._corners(rows))
 
     def _standardised(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
