@@ -70,3 +70,10 @@ def test_table_of_tasks_equals_the_catalogue() -> None:
         [sys.executable, ROOT / "scripts" / "tasks_table.py", "--check"], check=False
     )
     assert done.returncode == 0, "docs/tasks.md: run python scripts/tasks_table.py"
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    index = ROOT / "docs" / "index.md"
+    named = [line for text in _fences(index, "{toctree}") for line in text.splitlines()]
+    pages = sorted(line for line in named if line and not line.startswith((":", "api/")))
+    assert pages == sorted(page.stem for page in PAGES if page != index)
