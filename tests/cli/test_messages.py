@@ -98,6 +98,7 @@ def test_storages_that_would_mislead_are_refused_with_the_remedy(
         study(tmp_path / "runs.db")
     with pytest.raises(StudyError, match="in the memory of one process"):
         Study.load("n", "sqlite://")
+    assert study("sqlite://").storage is None
     assert study("sqlite:///~/runs.db", name="n").queries
     study("~/home.journal").run(1)
     assert (tmp_path / "home.journal").is_file()

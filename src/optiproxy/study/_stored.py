@@ -10,7 +10,7 @@ import optuna
 from optiproxy.errors import InvalidValueError, StudyError, unknown
 from optiproxy.references import is_file
 from optiproxy.study._storage.identity import Identity
-from optiproxy.study._storage.open import Storage, expanded, open_storage, quiet, shown
+from optiproxy.study._storage.open import IN_MEMORY, Storage, expanded, open_storage, quiet, shown
 from optiproxy.tasks import Reference, Task, load
 from optiproxy.tasks.loading import resolve
 
@@ -21,12 +21,12 @@ def stored_identity(name: str, storage: Storage) -> Identity:
     Raises:
         StudyError: There is no such storage or study, or OptiProxy did not make it.
     """
-    storage = expanded(storage)
-    if storage == "sqlite://":
+    if storage in IN_MEMORY:
         raise StudyError(
-            "storage: 'sqlite://' is a database in the memory of one process, and has no stored "
+            f"storage: {storage!r} is a database in the memory of one process, and has no stored "
             "study; give a file, such as sqlite:///runs.db"
         )
+    storage = expanded(storage)
     if not _exists(storage):
         # Opening it would create an empty one.
         raise StudyError(f"storage: there is no file {storage!r}; say where the study is kept")

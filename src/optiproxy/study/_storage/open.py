@@ -21,9 +21,15 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
+# A database in the memory of one process: nothing that memory itself is not.
+IN_MEMORY = ("sqlite://", "sqlite:///:memory:")
+
+
 def expanded(storage: Storage) -> Storage:
     """A storage with the home folder in place of ``~``, also in the URL of a SQLite database."""
     text = "" if storage is None else os.fspath(storage)
+    if text in IN_MEMORY:
+        return None
     for before in ("sqlite:///", ""):
         if text.startswith(f"{before}~"):
             return before + os.path.expanduser(text.removeprefix(before))
