@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    results, values = {}, {}
+    results, values, path = {}, {}, None
     with ProcessPoolExecutor(options.processes) as pool:
         for name in options.tasks:
             for sampler in options.samplers:
@@ -117,7 +117,8 @@ def main() -> None:
                 } | {"cpu_seconds": round(float(np.mean([s for _, s in answers])), 2)}
                 values[f"{name}, {sampler}"] = {n: f.round(6).tolist() for n, f in at.items()}
                 print(name, sampler, results[f"{name}, {sampler}"], flush=True)
-    print(_results.write("ranges", options, results, values))
+            path = _results.write("ranges", options, results, values)
+    print(path)
 
 
 if __name__ == "__main__":
