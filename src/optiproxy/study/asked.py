@@ -98,22 +98,20 @@ class Programs:
     Args:
         trials: The study's history, read here alone.
         optimizer: The study's.
-        note: Called with warnings for the user.
     """
 
-    def __init__(self, trials: Trials, optimizer: Optimizer, note: Callable[[str], None]) -> None:
+    def __init__(self, trials: Trials, optimizer: Optimizer) -> None:
         self._trials = trials
         self._optimizer = optimizer
-        self._note = note
         self._exhausted = False
 
-    def ask(self, n: int, seconds: float, budget: Budget) -> list[Asked]:
-        """Takes up to `n` queries for so many seconds."""
+    def ask(
+        self, n: int, seconds: float, budget: Budget, note: Callable[[str], None]
+    ) -> list[Asked]:
+        """Takes up to `n` queries for so many seconds; `note` is called with warnings."""
         run = uuid.uuid4().hex
         self._trials.begin(run)
-        queue = Queue(
-            self._trials, self._optimizer, budget, active=ACTIVE, shared=True, note=self._note
-        )
+        queue = Queue(self._trials, self._optimizer, budget, active=ACTIVE, shared=True, note=note)
         taken: list[StoredTrial] = []
         with active(run):
             # A process that ends in between holds nothing: its lease ends with it.
@@ -139,8 +137,8 @@ class Programs:
         running = (t for t in self._trials.read() if t.state is State.RUNNING)
         return [self._asked(t, lease) for t in running if (lease := _lease(t)) is not None]
 
-    def tell(self, answers: Sequence[Answer]) -> list[int]:
-        """Stores answers: all, or none where one can't be used.
+    def tell(self, answers: Sequence[Answer], note: Callable[[str], None]) -> list[int]:
+        """Stores answers: all, or none where one can't be used; `note` is called with warnings.
 
         Returns:
             The ids of the queries.
@@ -169,7 +167,7 @@ class Programs:
             these = ", ".join(map(str, late))
             raise StudyError(f"id {these}: another program answered it at the same time")
         for name in sorted({name for _, evaluation in results for name in evaluation.left_out}):
-            self._note(f"{name!r} is no number or no name of a metric; it is left out")
+            note(f"{name!r} is no number or no name of a metric; it is left out")
         return [trial.id for trial, _ in results]
 
     def renew(self, ids: Iterable[int], seconds: float) -> list[Asked]:

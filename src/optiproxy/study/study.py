@@ -224,7 +224,7 @@ class Study:
             self._optimizer = chosen.optimizer(task, seed, earlier, self._scores)
         self._trials = Trials(self.optuna, opened, task)
         own = Trials(self.optuna, opened, task)  # A run may go on beside it.
-        self._programs = Programs(own, self._optimizer, self._note)
+        self._programs = Programs(own, self._optimizer)
         self._one_at_a_time = threading.Lock()  # Threads share the optimiser.
 
     @classmethod
@@ -482,7 +482,7 @@ class Study:
             self.task.prepare()
         self._check_task()
         with self._one_at_a_time, storage_errors(self.storage):
-            return self._programs.ask(n, seconds, self._whole_budget)
+            return self._programs.ask(n, seconds, self._whole_budget, self._note)
 
     def tell(self, answers: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[int]:
         """Stores the answers to queries that programs asked for.
@@ -501,7 +501,7 @@ class Study:
         """
         read = read_answers(answers)
         with self._one_at_a_time, storage_errors(self.storage):
-            return self._programs.tell(read)
+            return self._programs.tell(read, self._note)
 
     def renew(self, ids: Iterable[int], *, lease: float | str = "1h") -> list[Asked]:
         """Lets the leases of queries that programs asked for end so much later from now.
