@@ -6,7 +6,7 @@
     python benchmarks/nb201.py --seeds 30 --features auto --budget 30 --at 10 20 25 30
 
 Needs the published table (``OPTIPROXY_DATA``). Searches run one after another in one process, so
-that CPU seconds and memory are those of one search; scores are computed once for all of them. Regret
+that CPU seconds and memory are those of one search; scores are computed once for all. Regret
 is in percentage points of validation accuracy.
 """
 
