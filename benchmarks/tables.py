@@ -335,6 +335,18 @@ def peaks() -> Lines:
     return table(heads, rows, source.line, one.line)
 
 
+def ranges() -> Lines:
+    source = Source("ranges")
+    tasks = list(dict.fromkeys(name.rpartition(", ")[0] for name in source.results))
+    samplers = list(dict.fromkeys(name.rpartition(", ")[2] for name in source.results))
+    rows = []
+    for task in tasks:
+        for trials in (n for n in source.results[f"{task}, {samplers[0]}"] if n.isdigit()):
+            values = [source.results[f"{task}, {s}"][trials]["mean_regret"] for s in samplers]
+            rows.append([task, trials, *bold(values, min(values))])
+    return table(["task", "trials", *samplers], rows, source.line)
+
+
 def gap() -> Lines:
     source = Source("experiment-gap-auto")
     windows = list(next(iter(source.results.values()))["rank_correlation_on_queries"])
@@ -404,6 +416,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "dead-edges": lambda: models("dead-edges", 100),
     "levels": lambda: models("levels", 30),
     "peaks": peaks,
+    "ranges": ranges,
     "speed": speed,
 }
 
