@@ -10,7 +10,7 @@ import pytest
 import worker_toys as toys
 
 import optiproxy as op
-from optiproxy.errors import InvalidValueError, StudyError
+from optiproxy.errors import EvaluatorMistake, InvalidValueError, StudyError
 from optiproxy.study import Study
 from optiproxy.study._storage.stored_trial import State
 from optiproxy.study._workers import options
@@ -163,7 +163,14 @@ def test_failed_queries_are_evaluated_again():
     assert study.retry() == ()
 
 
-def test_what_a_device_did_is_not_learnt():
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("device", RuntimeError("CUDA error: device-side assert")),
+        ("mistake", EvaluatorMistake("report: value: got None; give the objective's value")),
+    ],
+)
+def test_what_is_no_fault_of_an_architecture_is_not_learnt(kind, error):
     told = []
 
     class Watching(op.search.Optimizer):
@@ -174,11 +181,12 @@ def test_what_a_device_did_is_not_learnt():
         def _propose(self, n, rng):
             return self.random_new(n, rng)
 
-    made = task(raising(RuntimeError("CUDA error: device-side assert")), ["raise"])
+    made = task(raising(error), ["raise"])
     study = Study(made, method="random")
     study._optimizer = Watching(made.space, {"val": "max"})
     study.run(4)
-    assert kinds(study) == ["device"] * 4
+    assert kinds(study) == [kind] * 4
+    assert kind == "device" or study.notes[0] == f"a mistake of the evaluator: {error}"
     queries, pending = told[-1]
     assert queries == []
     assert len(pending) >= 3

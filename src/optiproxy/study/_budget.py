@@ -19,7 +19,7 @@ from optiproxy.spaces import Architecture
 from optiproxy.study._curve_prediction import CurvePrediction
 from optiproxy.study._storage.stored_trial import State, StoredTrial
 from optiproxy.tasks import Task
-from optiproxy.tasks.failures import DEVICE
+from optiproxy.tasks.failures import BLAMELESS
 
 # The fraction of the budget that low-fidelity trainings may cost, and their largest number. On
 # NAS-Bench-201 (ImageNet16-120, a budget of 25, 12 of 200 epochs) 120 low-fidelity and 18 full
@@ -147,9 +147,9 @@ class Budget:
         self, optimizer: Optimizer, trials: Sequence[StoredTrial], epochs: int | None, n: int
     ) -> list[Architecture]:
         same = [trial for trial in trials if trial.epochs == epochs]
-        # What a broken device did says nothing about an architecture, which is not proposed again.
+        # A failure that says nothing about an architecture; it is not proposed again all the same.
         pending = [
-            t.architecture for t in same if not t.again and (not t.finished or t.kind == DEVICE)
+            t.architecture for t in same if not t.again and (not t.finished or t.kind in BLAMELESS)
         ]
         low = self._results([t for t in trials if t.epochs is not None]) if epochs is None else []
         # A method's own `restore` need not know of low fidelity.
@@ -171,7 +171,7 @@ class Budget:
         return [
             (t.architecture, prediction.metrics(t))
             for t in trials
-            if t.finished and t.kind != DEVICE
+            if t.finished and t.kind not in BLAMELESS
         ]
 
     def drawn(self, optimizer: Optimizer) -> int:

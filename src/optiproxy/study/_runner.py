@@ -27,7 +27,7 @@ from optiproxy.study._workers.pool import Answer, Pool, result
 from optiproxy.study._workers.processes import WorkerDied
 from optiproxy.study.records import Record
 from optiproxy.tasks import Evaluation
-from optiproxy.tasks.failures import NOT_FINITE
+from optiproxy.tasks.failures import MISTAKE, NOT_FINITE
 
 # After so many queries without a single result the evaluator is probably broken: early enough that
 # little is spent on it.
@@ -246,6 +246,8 @@ class Runner:
             self._note(f"{name!r} {reason}; it is left out there")
         self._results += not evaluation.stopped  # A stopped training is no failure.
         if evaluation.metrics is None and not evaluation.stopped:
+            if evaluation.kind == MISTAKE:
+                self._note(f"a mistake of the evaluator: {evaluation.reason}")
             self._failures[evaluation.reason] += 1
             self._kinds.add(evaluation.kind)
             if self._results == self._failures.total() == _SUSPICIOUS and not self._succeeded:

@@ -12,6 +12,8 @@ NOT_FINITE = "nan"
 DIED = "died"
 DEVICE = "device"
 MISTAKE = "mistake"
+#: Kinds that say nothing about the architecture: a broken device, a wrong call by the evaluator.
+BLAMELESS = frozenset({DEVICE, MISTAKE})
 
 # Characters of a traceback that are stored; the end of it says most.
 _LONGEST = 10_000
