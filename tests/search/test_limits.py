@@ -331,3 +331,17 @@ def test_earlier_studies_inform_what_is_learnt_beside_exact_metrics() -> None:
     assert opt.best is not None
     assert opt.best.metrics is not None
     assert opt.best.metrics["score"] > 5.0
+
+
+def test_the_design_has_every_option_that_an_exact_limit_leaves() -> None:
+    """Of 486 architectures within the limit 6 have the widest embedding."""
+    space = Chain({"embedding": [1, 2, 3], **{f"layer{i}": [1, 2, 3] for i in range(5)}})
+
+    def size(arch: Architecture) -> float:
+        return float(arch["embedding"] ** 2 * sum(arch[f"layer{i}"] for i in range(5)))
+
+    for seed in range(5):
+        opt = OptiProxy(space, {"y": "max"}, constraints="size<=54", exact={"size": size}, seed=seed)
+        archs = opt.ask(10)
+        assert all(size(arch) <= 54 for arch in archs)
+        assert {arch["embedding"] for arch in archs} == {1, 2, 3}

@@ -31,6 +31,27 @@ def balanced(space: Space, n: int, rng: np.random.Generator) -> Indices:
     return rows[:n]
 
 
+def covering(rows: Indices, n: int, others: Indices) -> Indices:
+    """`rows`, and of `others` those that have most options that no row has, up to `n` in all.
+
+    Exact limits leave out rows of a design: without this, an option that few architectures within
+    the limit have is in none, and no model learns what it is worth.
+    """
+    chosen = list(rows)
+    choices = np.arange(others.shape[1])
+    seen = np.zeros((len(choices), int(max(others.max(initial=0), rows.max(initial=0))) + 1), bool)
+    for row in rows:
+        seen[choices, row] = True
+    while len(chosen) < n and len(others):
+        new = (~seen[choices, others]).sum(1)
+        best = int(new.argmax())
+        if new[best] == 0:
+            break
+        chosen.append(others[best])
+        seen[choices, others[best]] = True
+    return np.array(chosen, dtype=np.int64).reshape(-1, len(choices))
+
+
 def _hypercube(space: Space, n: int, rng: np.random.Generator) -> Indices:
     columns = []
     for c, (size, levels) in enumerate(zip(space.sizes, space.levels, strict=True)):

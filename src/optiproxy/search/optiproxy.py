@@ -25,7 +25,7 @@ from optiproxy.proxies.training_free import Features, Scores, check_features
 from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, select_batch
-from optiproxy.search._design import balanced
+from optiproxy.search._design import balanced, covering
 from optiproxy.search._failures import foreseeable
 from optiproxy.search._favourites import Favourites
 from optiproxy.search._pareto import Front
@@ -49,6 +49,8 @@ RANDOM_CANDIDATES = 200
 # Of so many candidates for each place the scores of networks are computed; they are predicted for
 # the others.
 SHORT_LIST = 8
+# Among so many random architectures the initial design looks for options that exact limits left out.
+COVERED_FROM = 500
 # At most so many neighbours are candidates, in spaces whose choices have hundreds of options.
 NEIGHBOURS = 5000
 # With low-fidelity results: the first full evaluations are the best of them, as a proxy needs a few
@@ -373,7 +375,12 @@ class OptiProxy(Optimizer):
 
     def _design(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""
-        rows = balanced(self.space, self.n_init, np.random.default_rng([self.seed, 0xD0E]))
+        rng = np.random.default_rng([self.seed, 0xD0E])
+        rows = balanced(self.space, self.n_init, rng)
+        allowed = rows[self.allowed(rows)]
+        if len(allowed) < len(rows):
+            others = self.space.random_indices(COVERED_FROM, rng)
+            rows = covering(allowed, self.n_init, others[self.allowed(others)])
         return rows[self.is_new(rows)][:n]
 
     @cached_property
