@@ -341,7 +341,8 @@ def test_the_design_has_every_option_that_an_exact_limit_leaves() -> None:
         return float(arch["embedding"] ** 2 * sum(arch[f"layer{i}"] for i in range(5)))
 
     for seed in range(5):
-        opt = OptiProxy(space, {"y": "max"}, constraints="size<=54", exact={"size": size}, seed=seed)
+        limit = {"constraints": "size<=54", "exact": {"size": size}}
+        opt = OptiProxy(space, {"y": "max"}, seed=seed, **limit)
         archs = opt.ask(10)
         assert all(size(arch) <= 54 for arch in archs)
         assert {arch["embedding"] for arch in archs} == {1, 2, 3}

@@ -49,7 +49,7 @@ RANDOM_CANDIDATES = 200
 # Of so many candidates for each place the scores of networks are computed; they are predicted for
 # the others.
 SHORT_LIST = 8
-# Among so many random architectures the initial design looks for options that exact limits left out.
+# So many random architectures are searched for options that exact limits left out of the design.
 COVERED_FROM = 500
 # At most so many neighbours are candidates, in spaces whose choices have hundreds of options.
 NEIGHBOURS = 5000
