@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from optiproxy.errors import InvalidValueError
-from optiproxy.scores import AUTO, SCORES, NetworkScores, small_network
+from optiproxy.scores import AUTO, SCORES, NetworkScores, evaluate, small_network
 from optiproxy.scores.base import fixed_randomness
 from optiproxy.scores.evaluate import CONSTANT, FAILURES
 from optiproxy.spaces import NB201_OPERATIONS, Architecture, Cell, Chain, Pool
@@ -213,3 +213,12 @@ def test_scores_of_small_networks_agree_with_the_published_ones() -> None:
     for name, values in ours.items():
         reference = [metrics[name] for metrics in published]
         assert float(spearmanr(values, reference).statistic) > 0.94, name
+
+
+def test_it_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(evaluate, "SAID_EVERY", 0.0)
+    caplog.set_level("INFO", "optiproxy.scores")
+    NetworkScores(SPACE, Build(), X, names=["parameters"])(SPACE.sample(3))
+    assert caplog.messages[-1] == "scoring untrained networks: 2 of 3"

@@ -23,6 +23,8 @@ from optiproxy.study import Record, Study
 _LINES = 10
 _PAUSE = 5.0
 
+_SCORES = logging.getLogger("optiproxy.scores")
+
 
 class SearchProgress:
     """Shows a study's progress while it is entered; call it with each record.
@@ -47,6 +49,7 @@ class SearchProgress:
         self._printed = (self._done, time.monotonic())
         self._start = time.monotonic(), self._done
         self._notes = _Notes(self._console)
+        self._scoring = _Scoring(self)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -62,12 +65,16 @@ class SearchProgress:
 
     def __enter__(self) -> SearchProgress:
         logging.getLogger("optiproxy").addHandler(self._notes)
+        _SCORES.setLevel(logging.INFO)
+        _SCORES.addHandler(self._scoring)
         self._bar.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._bar.stop()
         logging.getLogger("optiproxy").removeHandler(self._notes)
+        _SCORES.removeHandler(self._scoring)
+        _SCORES.setLevel(logging.NOTSET)
 
     def __call__(self, record: Record) -> None:
         # Queries of other workers count too, if there can be any.
@@ -84,6 +91,13 @@ class SearchProgress:
         self._bar.update(self._row, completed=self._done, description=self._text())
         if not self._console.is_terminal:
             self._line()
+
+    def say(self, text: str) -> None:
+        """Shows what is done between two queries."""
+        self._bar.update(self._row, description=escape(text))
+        if not self._console.is_terminal and time.monotonic() - self._printed[1] >= _PAUSE:
+            self._printed = self._printed[0], time.monotonic()
+            self._console.print(escaped(text), highlight=False, soft_wrap=True)
 
     def _text(self) -> str:
         best = "–" if self._best is None else f"{self._best:.6g}"
@@ -108,6 +122,17 @@ class SearchProgress:
 def spent(study: Study) -> float:
     """The part of the budget that was spent, in full trainings."""
     return sum((record.cost + len(record.repeats) for record in study.queries), 0.0)
+
+
+class _Scoring(logging.Handler):
+    """Shows how far the scores of untrained networks are."""
+
+    def __init__(self, progress: SearchProgress) -> None:
+        super().__init__(logging.INFO)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.say(record.getMessage())
 
 
 class _Notes(logging.Handler):

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +29,12 @@ from optiproxy.scores.registry import AUTO, SCORES
 from optiproxy.scores.small import small_network
 from optiproxy.spaces import Architecture, Space
 
+_logger = logging.getLogger("optiproxy.scores")
+
 Build = Callable[[Architecture], nn.Module]
 
+# Seconds between two messages of progress.
+SAID_EVERY = 1.0
 # A score is given up once it has failed so often and never worked.
 FAILURES = 3
 # Of as many different networks that all have the same score the score says nothing.
@@ -119,6 +124,8 @@ class NetworkScores:
     ) -> ScoreTable:
         """Scores of `archs`, in their order; what is known costs nothing.
 
+        The logger ``optiproxy.scores`` says each second how far it is.
+
         Args:
             archs: The most important ones first.
             seconds: No further network is begun after so many; all are scored where None.
@@ -126,8 +133,11 @@ class NetworkScores:
         began = time.perf_counter()
         rows = self.space.canonical(self.space.to_indices(archs))
         keys = []
-        missing = 0
-        for arch in self.space.from_indices(rows):
+        missing, said = 0, began
+        for number, arch in enumerate(self.space.from_indices(rows)):
+            if time.perf_counter() - said >= SAID_EVERY:
+                said = time.perf_counter()
+                _logger.info("scoring untrained networks: %d of %d", number, len(rows))
             keys.append(key := arch.to_json())
             if self._complete(key):
                 continue
