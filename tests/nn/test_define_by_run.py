@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import pickle
 import random
@@ -20,7 +21,7 @@ import optiproxy as op
 from optiproxy.errors import InvalidValueError
 from optiproxy.nn import Choose, ModelSpace, space_of
 from optiproxy.nn._discovery import discover
-from optiproxy.spaces import Conditional, Float, check
+from optiproxy.spaces import Conditional, Float, Int, check
 from optiproxy.testing.spaces import SpaceCases
 
 
@@ -344,6 +345,12 @@ def test_randomness_in_what_is_built_is_shown() -> None:
         space_of(function)
 
 
+def on_a_range(choose: Choose) -> nn.Module:
+    if choose.float("rate", 0.0, 1.0) > 0.5:
+        choose("other", [1, 2])
+    return nn.Identity()
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -358,7 +365,9 @@ def test_randomness_in_what_is_built_is_shown() -> None:
         (lambda choose: choose("a", [1.0, float("nan")]), "'a': got .*; give finite numbers"),
         (lambda choose: choose.int("a", 3, 3), r"choose.int: 'a': got \(3, 3\); give low < high"),
         (lambda choose: choose.int("a", 3, 5, step=0), "choose.int: 'a': step: got 0"),
-        (lambda choose: choose("a", Float(0, 1)), r"'a': got Float\(0.0, 1.0\); give a list"),
+        (lambda choose: [choose("a", Float(0, 1)), choose("a", [0, 1])], "'a': got .*, then .0, 1"),
+        (lambda choose: [choose("a", [0.0, 1.0]), choose("a", Float(0, 1))], "'a': got .*, then F"),
+        (on_a_range, "its parent 'rate' is a number of a range"),
         (lambda choose: choose.float("a", 1, 0), r"choose.float: 'a': got \(1, 0\)"),
         (lambda choose: choose.float("a", 0, 1, log=True), "'a': low: got 0; a log scale"),
         (lambda choose: choose.float("a", 0, 1, steps=1), "'a': steps: got 1"),
@@ -398,6 +407,32 @@ def test_ranges_are_lists_of_numbers_with_an_order() -> None:
     assert space.choices["decay"] == (1e-4, 1e-3, 1e-2, 1e-1)
     assert space.choices["width"] == (16, 32, 48, 64)
     assert space.levels[0].tolist()[:6] == [0, 0.2, 0.4, 0.6, 0.8, 1]
+
+
+def test_numbers_of_a_range_are_searched_and_built() -> None:
+    def function(choose: Choose) -> nn.Module:
+        rate = choose.float("rate", 1e-4, 0.5, log=True)
+        layers = [nn.Linear(4, choose.int("width", 1, 1000)), nn.Dropout(rate)]
+        if choose("deep", [False, True]):
+            layers.append(nn.Dropout(choose("rate2", Float(0, 0.5))))
+        return nn.Sequential(*layers)
+
+    space = space_of(function)
+    assert space.choices["rate"] == Float(1e-4, 0.5, log=True)
+    assert space.choices["width"] == Int(1, 1000)
+    arch = space.architecture({"rate": 0.0123, "width": 321, "deep": True, "rate2": 0.25})
+    built = space.build(arch)
+    assert [m.p for m in built if isinstance(m, nn.Dropout)] == [0.0123, 0.25]
+    assert built[0].out_features == 321
+    shallow = space.architecture({"rate": 0.3, "width": 7, "deep": False})
+    assert shallow["rate2"] is None
+    assert len(space.build(shallow)) == 2
+    opt = op.OptiProxy(space, {"y": "max"}, seed=0)
+    for _ in range(6):
+        archs = opt.ask(4)
+        opt.tell(archs, [-abs(math.log(a["rate"] / 0.01)) - abs(a["width"] - 500) for a in archs])
+    assert opt.best is not None
+    assert opt.best.metrics["y"] > -5
 
 
 def test_a_stored_space_needs_no_run_of_the_function() -> None:

@@ -22,7 +22,7 @@ from optiproxy.errors import InvalidValueError, OptiProxyError
 from optiproxy.nn._conditions import Observed
 from optiproxy.nn._order import in_order
 from optiproxy.nn._runs import Network, Run, Runner
-from optiproxy.spaces import Conditional, Option
+from optiproxy.spaces import Conditional, Float, Int, Option
 from optiproxy.spaces.conditional import Condition
 
 # Architectures that the next run is chosen from.
@@ -35,7 +35,9 @@ TRIPLES = 32
 MAX_RUNS = 1000
 
 
-def discover(network: Network) -> tuple[dict[str, list[Option]], dict[str, Condition], list[Run]]:
+def discover(
+    network: Network,
+) -> tuple[dict[str, list[Option] | Float | Int], dict[str, Condition], list[Run]]:
     """The choices of a function, the conditions of those that are not asked always, and the runs.
 
     Raises:
@@ -65,7 +67,8 @@ def discover(network: Network) -> tuple[dict[str, list[Option]], dict[str, Condi
     order = in_order(list(observed.options), {
         pair for run in runner.runs for pair in itertools.pairwise(run.asked)
     })  # fmt: skip
-    choices = {name: list(observed.options[name]) for name in order}
+    ranges = {name: found for run in runner.runs for name, found in run.ranges.items()}
+    choices = {name: ranges.get(name, list(observed.options[name])) for name in order}
     when: dict[str, Condition] = {
         name: terms[0] if len(terms) == 1 else terms
         for name, terms in ((name, observed.terms.get(name, [])) for name in order)

@@ -13,7 +13,7 @@ from torch import nn
 
 from optiproxy.errors import InvalidValueError
 from optiproxy.nn.choose import Choose
-from optiproxy.spaces import Option
+from optiproxy.spaces import Float, Int, Option
 
 Network = Callable[[Choose], nn.Module | None]
 Policy = Callable[[str, int], int]
@@ -26,11 +26,13 @@ class Run:
     Attributes:
         asked: Name → labels.
         picked: Name → label.
+        ranges: Name → range, of the choices that are numbers of one; their labels are its ends.
         shape: The modules and the shapes of the parameters of what it returned, if it did.
     """
 
     asked: Mapping[str, tuple[Option, ...]]
     picked: Mapping[str, Option]
+    ranges: Mapping[str, Float | Int]
     shape: tuple[Any, ...]
 
     def __str__(self) -> str:
@@ -86,7 +88,7 @@ class Runner:
         choose = Choose(answer)
         with quick_layers():
             model = self._network(choose)
-        return Run(dict(choose.asked), dict(choose.picked), _shape(model))
+        return Run(dict(choose.asked), dict(choose.picked), dict(choose.ranges), _shape(model))
 
     def _check_options(self, run: Run) -> None:
         for name, labels in run.asked.items():

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from optiproxy.errors import InvalidValueError, invalid, whole_number
@@ -17,6 +18,9 @@ _CURRENT: ContextVar[Choose | None] = ContextVar("optiproxy_choose", default=Non
 # The methods `int` and `float` of the class hide these in its annotations.
 Integer: TypeAlias = int
 Number: TypeAlias = float
+
+# Whole numbers are a list up to so many, and a range beyond.
+LISTED = 64
 
 #: How None is called among options, since None says that a choice is inactive.
 NONE = "none"
@@ -31,35 +35,63 @@ class Choose:
     ...     return nn.Sequential(*([layer(width, width)] if layer else []), nn.Linear(width, 10))
 
     Args:
-        answer: ``answer(name, labels)`` → the number of the option.
+        answer: ``answer(name, labels)`` → the number of the option; of a range, of its ends.
+        numbers: The answers to ranges, by name.
 
     Attributes:
         asked: The choices of this run, name → labels of its options, in order.
         picked: Name → the label that was answered.
     """
 
-    def __init__(self, answer: Callable[[str, tuple[Option, ...]], Integer]) -> None:
+    def __init__(
+        self,
+        answer: Callable[[str, tuple[Option, ...]], Integer],
+        numbers: Mapping[str, Option] = MappingProxyType({}),
+    ) -> None:
         self._answer = answer
+        self._numbers = numbers
+        self._given: dict[str, object] = {}  # labels, or a range
         self.asked: dict[str, tuple[Option, ...]] = {}
         self.picked: dict[str, Option] = {}
 
-    def __call__(self, name: str, options: Sequence[Any] | Mapping[str, Any]) -> Any:
+    def __call__(self, name: str, options: Sequence[Any] | Mapping[str, Any] | Float | Int) -> Any:
         """One of the options.
 
         Args:
             name: Of the choice. Asked again under the same name, it has the same answer.
-            options: Texts, numbers, booleans or None; anything else by name: ``{name: anything}``.
+            options: Texts, numbers, booleans or None; anything else by name: ``{name: anything}``;
+                or a range, `spaces.Float` or `spaces.Int`, on whose value no other choice depends.
 
         Raises:
             InvalidValueError: The options can't be used, or are others than before.
         """
+        if isinstance(options, Float | Int):
+            return self._number(name, options)
         labels, values = _labelled(name, options)
-        if self.asked.setdefault(name, labels) != labels:
-            remedy = "a name that is asked twice must have the same options; use another name"
-            raise invalid(f"choose: {name!r}", f"{self.asked[name]}, then {labels}", remedy)
+        self._ask(name, labels, labels)
         if name not in self.picked:
             self.picked[name] = labels[self._answer(name, labels)]
         return values[labels.index(self.picked[name])]
+
+    @property
+    def ranges(self) -> dict[str, Float | Int]:
+        """Those of the choices that are numbers of a range; their labels are its ends."""
+        return {n: given for n, given in self._given.items() if isinstance(given, Float | Int)}
+
+    def _number(self, name: str, among: Float | Int) -> Any:
+        labels, _ = _labelled(name, [among.low, among.high])
+        self._ask(name, labels, among)
+        if name not in self.picked:
+            known = self._numbers.get(name)
+            self.picked[name] = labels[self._answer(name, labels)] if known is None else known
+        return self.picked[name]
+
+    def _ask(self, name: str, labels: tuple[Option, ...], given: object) -> None:
+        before = self._given.setdefault(name, given)
+        if before != given:
+            remedy = "a name that is asked twice must have the same options; use another name"
+            raise invalid(f"choose: {name!r}", f"{before}, then {given}", remedy)
+        self.asked[name] = labels
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -76,15 +108,18 @@ class Choose:
         low: Number,
         high: Number,
         *,
-        steps: Integer = 8,
+        steps: Integer | None = None,
         log: bool = False,
     ) -> Any:
-        """A number of a range, by `steps` values from `low` to `high`; evenly on a log scale."""
-        whole_number(f"choose.float: {name!r}: steps", steps, 2)
+        """A number of a range; with `steps`, one of so many values, evenly on its scale."""
+        if steps is not None:
+            whole_number(f"choose.float: {name!r}: steps", steps, 2)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise invalid(f"choose.float: {name!r}", (low, high), "give low < high")
         if log and low <= 0:
             raise invalid(f"choose.float: {name!r}: low", low, "a log scale begins above 0")
+        if steps is None:
+            return self(name, Float(low, high, log=log))
         parts = [i / (steps - 1) for i in range(steps)]
         if log:
             values = [low * (high / low) ** part for part in parts]
@@ -93,12 +128,20 @@ class Choose:
         # Ends as given, between them no more digits than tell them apart.
         return self(name, [low, *(Number(f"{value:.6g}") for value in values[1:-1]), high])
 
-    def int(self, name: str, low: Integer, high: Integer, *, step: Integer = 1) -> Any:
-        """A whole number from `low` to `high` in steps."""
+    def int(
+        self, name: str, low: Integer, high: Integer, *, step: Integer = 1, log: bool = False
+    ) -> Any:
+        """A whole number from `low` to `high` in steps; more than 64, or on a log scale: a range.
+
+        Other choices may depend on a number of a list, and not on one of a range.
+        """
         whole_number(f"choose.int: {name!r}: step", step)
         if low >= high:
             raise invalid(f"choose.int: {name!r}", (low, high), "give low < high")
-        return self(name, list(range(low, high + 1, step)))
+        values = range(low, high + 1, step)
+        if log or len(values) > LISTED:
+            return self(name, Int(low, high, log=log, step=step))
+        return self(name, list(values))
 
 
 def current() -> Choose | None:
@@ -110,9 +153,6 @@ def _labelled(name: str, options: Any) -> tuple[tuple[Option, ...], list[Any]]:
     """The options' labels, as they are stored, and what each stands for."""
     if not isinstance(name, str) or not name:
         raise invalid("choose: name", name, "give a short text")
-    if isinstance(options, Float | Int):
-        remedy = "give a list of values, or ask by choose.float or choose.int"
-        raise invalid(f"choose: {name!r}", options, remedy)
     if isinstance(options, Mapping):
         labels, values = list(options), list(options.values())
     elif isinstance(options, Sequence) and not isinstance(options, str):

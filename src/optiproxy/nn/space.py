@@ -90,7 +90,8 @@ class ModelSpace(Conditional):
                 )
             return labels.index(option)
 
-        return Choose(answer)
+        ranges = (self.names[choice] for choice in self.numbers)
+        return Choose(answer, {name: arch[name] for name in ranges if arch[name] is not None})
 
     def picture(self, arch: Architecture) -> str:
         """The active choices, one a line."""
