@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +167,28 @@ def test_mistakes_are_told(space: Any, evaluate: Any, message: str) -> None:
 def test_objectives_must_come_from_somewhere() -> None:
     with pytest.raises(InvalidValueError, match="objective"):
         op.Task("mine", network, first_weight)
+
+
+def test_the_trained_network_is_kept_in_the_folder(tmp_path: Path) -> None:
+    def train(model: nn.Module, folder: Path) -> float:
+        nn.init.constant_(next(model.parameters()), 3.0)
+        (folder / "log").touch()
+        return 1.0
+
+    task = op.Task("t", network, train, objectives={"y": "max"}, example_input=example_input)
+    arch = task.space.sample(1)[0]
+    assert task.query(arch, folder=tmp_path).metrics["y"] == 1.0  # type: ignore[index]
+    kept = task.build(arch)
+    kept.load_state_dict(torch.load(tmp_path / "network.pt", weights_only=True))
+    assert float(next(kept.parameters()).detach().min()) == 3.0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "network.pt"]
+
+
+def test_a_network_that_was_changed_is_not_kept(tmp_path: Path) -> None:
+    def train(model: nn.Module) -> float:
+        model.register_buffer("more", torch.zeros(1))
+        return 1.0
+
+    task = op.Task("t", network, train, objectives={"y": "max"}, example_input=example_input)
+    assert task.query(task.space.sample(1)[0], folder=tmp_path).metrics is not None
+    assert list(tmp_path.iterdir()) == []

@@ -193,3 +193,23 @@ def test_mistakes_are_told(data: Any, options: dict[str, Any], message: str) -> 
 def test_tensors_are_a_data_set() -> None:
     data = TensorDataset(torch.tensor(X, dtype=torch.float32), torch.tensor(Y))
     assert classifier(data, epochs=1)(mlp())["val_accuracy"] > 20
+
+
+def test_an_interrupted_training_goes_on_from_the_checkpoint_in_its_folder(tmp_path: Path) -> None:
+    class Interrupted(Exception):
+        pass
+
+    def report(epoch: int, value: float) -> None:
+        epochs.append(epoch)
+        if len(epochs) == 3:
+            raise Interrupted
+
+    epochs: list[int] = []
+    trainer = classifier(DATA, epochs=4)
+    with pytest.raises(Interrupted):
+        trainer(_plain(), seed=1, report=report, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    found = trainer(_plain(), seed=1, report=report, folder=tmp_path)
+    assert epochs == [1, 2, 3, 4]
+    assert list(tmp_path.iterdir()) == []
+    assert found == trainer(_plain(), seed=1)

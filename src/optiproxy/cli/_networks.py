@@ -11,6 +11,7 @@ from optiproxy._atomic_write import whole
 from optiproxy.cli._say import say
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
 from optiproxy.study import Best, Study
+from optiproxy.tasks.networks import NETWORK
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +56,7 @@ def network(
 def kept_weights(study: Study, found: Best) -> Path | None:
     """The file in which the evaluator kept its trained weights; None if it kept none."""
     folder = study.folder(found.query)
-    path = None if folder is None else folder / "network.pt"
+    path = None if folder is None else folder / NETWORK
     return path if path is not None and path.is_file() else None
 
 

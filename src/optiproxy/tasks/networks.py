@@ -6,8 +6,10 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
+from optiproxy._atomic_write import whole
 from optiproxy.errors import InvalidValueError
 from optiproxy.metrics import Metric
 from optiproxy.spaces import Architecture, Space
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Network = Callable[..., "nn.Module"]
 
+#: The file of a query's folder that has the weights of its trained network.
+NETWORK = "network.pt"
 #: What is counted of each network, see `hardware.count_costs`; the last three need its input.
 COSTS = ("params", "weights_mb", "flops", "activations", "memory_mb")
 # An evaluator whose first argument is called so is given the architecture alone.
@@ -55,12 +59,12 @@ class OnNetworks:
 
     The generator of torch begins at the evaluation's seed, so that initial weights, and all that a
     training draws without a generator of its own, are the same every time; it is as before
-    afterwards.
+    afterwards. The trained network is kept in the query's folder, in `NETWORK`.
 
     Args:
         space: Whose networks they are.
         function: ``train_and_test(model) → {metric: value}``. Of the keywords ``seed``, ``epochs``,
-            ``report`` and ``arch`` it gets those that it declares.
+            ``report``, ``folder`` and ``arch`` it gets those that it declares.
         fidelities: The task's.
     """
 
@@ -76,16 +80,21 @@ class OnNetworks:
         others = [
             p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for p in self._declared
-            if p.name not in ("arch", "seed") and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            if p.name not in ("arch", "seed", "folder")
+            and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         ]
+        folder = inspect.Parameter("folder", inspect.Parameter.KEYWORD_ONLY, default=None)
         # What a task reads to know which keywords to give.
-        self.__signature__ = inspect.Signature([first, seed, *others])
+        self.__signature__ = inspect.Signature([first, seed, folder, *others])
 
     def __call__(
-        self, arch: Architecture, /, *, seed: int = 0, **keywords: Any
+        self, arch: Architecture, /, *, seed: int = 0, folder: Path | None = None, **keywords: Any
     ) -> Mapping[str, SupportsFloat] | float:
-        returned: Mapping[str, SupportsFloat] | float = self._run(arch, seed, keywords)[1]
-        return returned
+        model, returned, same = self._run(arch, seed, {**keywords, "folder": folder})
+        found: Mapping[str, SupportsFloat] | float = returned
+        if folder is not None and same:
+            _keep(model, folder / NETWORK)
+        return found
 
     def train(self, arch: Architecture, seed: int) -> nn.Module:
         """The network as the evaluation with this seed leaves it."""
@@ -95,19 +104,31 @@ class OnNetworks:
         )
         if "epochs" in names and self._fidelities:
             keywords["epochs"] = self._fidelities[-1]
-        model: nn.Module = self._run(arch, seed, keywords)[0]
-        return model
+        return self._run(arch, seed, keywords)[0]
 
-    def _run(self, arch: Architecture, seed: int, keywords: Mapping[str, Any]) -> tuple[Any, Any]:
+    def _run(
+        self, arch: Architecture, seed: int, keywords: Mapping[str, Any]
+    ) -> tuple[nn.Module, Any, bool]:
+        """The network, what was returned, and whether its parameters are still called the same."""
         import torch
 
-        given: dict[str, Any] = dict(keywords)
         names = [p.name for p in self._declared]
+        given = {n: value for n, value in keywords.items() if n != "folder" or n in names}
         given.update({n: v for n, v in (("arch", arch), ("seed", seed)) if n in names})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = self._space.build(arch)
-            return model, self._function(model, **given)
+            parameters = list(model.state_dict())
+            returned = self._function(model, **given)
+            return model, returned, list(model.state_dict()) == parameters
+
+
+def _keep(model: nn.Module, file: Path) -> None:
+    """Keeps the weights, on the CPU."""
+    import torch
+
+    with whole(file) as unfinished:
+        torch.save({name: value.cpu() for name, value in model.state_dict().items()}, unfinished)
 
 
 class Costs:

@@ -123,6 +123,7 @@ class Classifier:
         epochs: int | None = None,
         report: Callable[[int, float], Any] | None = None,
         arch: Mapping[str, Any] | None = None,
+        folder: Path | None = None,
     ) -> dict[str, float]:
         """Trains `model` in place.
 
@@ -132,6 +133,7 @@ class Classifier:
             epochs: Instead of those of `classifier`.
             report: Called after each epoch with its number and ``val_accuracy``.
             arch: What its checkpoints are named by.
+            folder: Where its checkpoint is kept, if `classifier` was given no `checkpoints`.
 
         Returns:
             ``val_accuracy`` in %, ``val_loss``, and ``test_accuracy`` where there are test data.
@@ -153,6 +155,8 @@ class Classifier:
         scaler = torch.amp.GradScaler(torch.device(self._device).type, enabled=half)
         state = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
         file = self._file(seed, epochs, arch)
+        if file is None and folder is not None:
+            file = folder / "checkpoint.pt"
         for epoch in range(_resumed(state, file, self._device) + 1, epochs + 1):
             model.train()
             for x, y in self._parts.batches("training", seed=seed * 10_007 + epoch):
@@ -175,6 +179,8 @@ class Classifier:
         found = {"val_accuracy": accuracy, "val_loss": mean}
         if self.reported:
             found["test_accuracy"] = self._tested(model, "test")[0]
+        if self._checkpoints is None and file is not None:
+            file.unlink(missing_ok=True)  # It was for a training that is interrupted.
         return found
 
     def _tested(self, model: nn.Module, part: str) -> tuple[float, float]:
