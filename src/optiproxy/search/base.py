@@ -330,7 +330,7 @@ class Optimizer(ABC):
 
     @property
     def _results_told(self) -> int:
-        """How many results were told: as many as queries, and the repeats."""
+        """The number of results: of queries, and of repeated evaluations."""
         return sum(max(1, len(query.results)) for query in self._queries)
 
     @property
