@@ -177,6 +177,17 @@ def test_the_report_and_the_command_tell_how_sure_the_best_is(tmp_path, capfd, m
     assert found["best"]["first"]["val"] == best.record.metrics["val"]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_greater_single_value_is_named(seed):
+    study = Study(toys.task(noisy), method="random", seed=seed)
+    study.run(16, confirm=4)
+    luckiest = max(study.queries, key=lambda record: record.metrics["val"])
+    value = luckiest.metrics["val"]
+    luckier = luckiest.query != study.best.query and value > study.best.metrics["val"]
+    said = f"query {luckiest.query} had val {value:.6g} in one evaluation"
+    assert (said in summary(study)) == luckier
+
+
 def test_what_repeats_do_not_tell_apart_is_tied():
     """The values of two architectures overlap; a third one's do not."""
 

@@ -69,6 +69,7 @@ def _best(study: Study, best: Best, records: Sequence[Record]) -> Iterator[str]:
         how = _how(measured[name]) if name in measured else ""
         yield f"  {name:<{width}}  {number(value)}{only}{how}"
     yield from _confirmation(study, best)
+    yield from _luckier(study, best, records)
     yield from _comparison(study, best, records)
 
 
@@ -89,6 +90,17 @@ def _confirmation(study: Study, best: Best) -> Iterator[str]:
     if tied := study.tied:
         numbers = ", ".join(str(found.query) for found in tied)
         yield f"  by their means not told apart from it: query {numbers}"
+
+
+def _luckier(study: Study, best: Best, records: Sequence[Record]) -> Iterator[str]:
+    """Why the best is not the query with the greatest single value, where evaluations are noisy."""
+    goal = study.task.objectives[0]
+    full = [r for r in records if r.metrics is not None and r.feasible and r.epochs is None]
+    luckiest = max(full, key=lambda r: goal.sign * (r.metrics or {})[goal.metric])
+    value = (luckiest.metrics or {})[goal.metric]
+    if luckiest.query != best.query and goal.sign * (value - best.metrics[goal.metric]) > 0:
+        once = f"query {luckiest.query} had {goal.metric} {number(value)} in one evaluation"
+        yield f"{once}; a model of all evaluations expects less of it (docs/noise.md)"
 
 
 def _how(measured: Mapping[str, Any]) -> str:
