@@ -186,8 +186,8 @@ class Optimizer(ABC):
     def tell(self, archs: Iterable[Mapping[str, object]], results: Iterable[Result]) -> None:
         """Adds evaluated architectures to the history, whether `ask` proposed them or not.
 
-        An architecture that was told before is evaluated again, and no other query: the query keeps
-        all results, and its metrics are their means.
+        A second result of an architecture is a repeated evaluation, and no other query: the query
+        keeps all results, and its metrics are their means.
 
         Args:
             archs: Architectures of the space (mappings are read and checked).
@@ -311,7 +311,7 @@ class Optimizer(ABC):
     def best(self) -> Query | None:
         """The best feasible query by the first objective; None before there is one.
 
-        Of noisy evaluations (`noise`, or an architecture was told more than once) it is the best by
+        Of noisy evaluations (`noise`, or an architecture has several results) it is the best by
         its mean as a Gaussian process of all results shrinks it: the greatest single value is the
         luckiest.
         """

@@ -73,7 +73,7 @@ class IntDefinition(Definition):
 
 
 _Range = Annotated[FloatDefinition | IntDefinition, Field(discriminator="kind")]
-# Of two forms only the mistakes of the one that was meant are told.
+# Of two forms the error names only mistakes in the one that was meant.
 _Options = Annotated[
     Annotated[_List, Tag("list")] | Annotated[_Range, Tag("range")],
     Discriminator(lambda options: "range" if isinstance(options, Mapping) else "list"),

@@ -41,7 +41,7 @@ class Asked:
     """A query that a program evaluates.
 
     Attributes:
-        id: What it is told by; a query that is asked again has another one.
+        id: By which its answer names it; a query that is asked again has another one.
         architecture: What is to be evaluated.
         seed: For the evaluation's random numbers: fixed by the study's seed and the architecture.
         epochs: Of a low-fidelity training; None for a full one.

@@ -92,7 +92,7 @@ class OptiProxySampler(BaseSampler):
         self._seed = seed
         self._proxy = proxy
         self._independent = independent_sampler
-        self._left: set[str] = set()  # what a warning has told of
+        self._left: set[str] = set()  # parameters that a warning named
 
     def reseed_rng(self) -> None:
         """Reseeds the independent sampler, if one was given; there is no other generator."""
