@@ -20,7 +20,7 @@ from optiproxy import OptiProxy
 from optiproxy.errors import InvalidValueError, OptiProxyError
 from optiproxy.spaces import Architecture, Cell, Chain, Space, check
 from optiproxy.spaces.architecture import Indices
-from optiproxy.spaces.base import ENUMERABLE
+from optiproxy.spaces.combinations import ENUMERABLE
 
 CHAIN = Chain({"depth": [1, 2, 3], "width": [16, 32], "kernel": [3, 5, 7], "norm": [None, "batch"]})
 

@@ -38,7 +38,7 @@ from optiproxy.search._exact import Exact
 from optiproxy.search.problem import Problem, number
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
-from optiproxy.spaces.base import ENUMERABLE
+from optiproxy.spaces.combinations import ENUMERABLE
 
 if TYPE_CHECKING:
     from optiproxy.search.estimates import Estimates

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,11 @@ from optiproxy.spaces.numbers import Number
 
 Option = str | int | float | bool | None
 Indices = NDArray[np.int64]
+
+
+def is_number(option: Option) -> TypeGuard[int | float]:
+    """Whether it is a number; a boolean is none."""
+    return isinstance(option, int | float) and not isinstance(option, bool)
 
 
 class Architecture(Mapping[str, Option]):

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from optiproxy.spaces._operations import check_buildable, operation_problems, refuse
 from optiproxy.spaces._refine import mix
 from optiproxy.spaces.architecture import Architecture, GraphTemplate, Indices
-from optiproxy.spaces.base import ENUMERABLE, Space
+from optiproxy.spaces.base import Space
+from optiproxy.spaces.combinations import ENUMERABLE
 from optiproxy.spaces.drawing import Drawing, Vertex, drawing
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces import _rules
 from optiproxy.spaces._diagram import Diagram
 from optiproxy.spaces._rule_reader import read
-from optiproxy.spaces.architecture import GraphTemplate, Indices, Option
-from optiproxy.spaces.base import Space, is_number
+from optiproxy.spaces.architecture import GraphTemplate, Indices, Option, is_number
+from optiproxy.spaces.base import Space
 from optiproxy.spaces.numbers import Float
 
 # The weight of the choice that a neighbour has to differ in, more than all others together.

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import Chain, Conditional, Space
-from optiproxy.spaces.base import is_number
+from optiproxy.spaces.architecture import is_number
 from optiproxy.spaces.numbers import Number
 from optiproxy.study._storage.distributions import number_of
 

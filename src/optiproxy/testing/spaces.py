@@ -15,7 +15,7 @@ from optiproxy.encodings import ENCODINGS, corners, make
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import Architecture, Space, check
 from optiproxy.spaces.architecture import Indices
-from optiproxy.spaces.base import ENUMERABLE
+from optiproxy.spaces.combinations import ENUMERABLE
 
 # Architectures drawn in each case.
 SAMPLE = 24
