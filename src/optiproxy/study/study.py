@@ -57,8 +57,8 @@ from optiproxy.study.asked import Asked, Programs, read_answers
 from optiproxy.study.callbacks import Callbacks, check_callbacks, following
 from optiproxy.study.records import Best, Record, Seconds
 from optiproxy.tasks import Task
+from optiproxy.tasks.evaluation import Evaluator
 from optiproxy.tasks.networks import Network
-from optiproxy.tasks.task import Evaluator
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ from optiproxy.tables.averaged_rows import AveragedRows
 from optiproxy.tables.parquet_rows import ParquetRows
 from optiproxy.tables.rows import Rows
 from optiproxy.tables.table import Table
+from optiproxy.tasks.evaluation import Evaluator
 from optiproxy.tasks.origin import Origin
-from optiproxy.tasks.task import Evaluator
 
 if TYPE_CHECKING:
     from torch import nn

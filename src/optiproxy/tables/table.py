@@ -19,8 +19,9 @@ from optiproxy.tables.fidelity_rows import FidelityRows
 from optiproxy.tables.joined_rows import JoinedRows
 from optiproxy.tables.parquet_rows import ParquetRows
 from optiproxy.tables.rows import ListedRows, Rows
+from optiproxy.tasks.evaluation import Evaluator
 from optiproxy.tasks.origin import Origin
-from optiproxy.tasks.task import Evaluator, Task
+from optiproxy.tasks.task import Task
 from optiproxy.tasks.training_free import Features
 
 if TYPE_CHECKING:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, SupportsFloat
 
 from optiproxy.spaces import Architecture
+
+Evaluator = Callable[..., Mapping[str, SupportsFloat] | float]
 
 
 @dataclass(frozen=True)
