@@ -102,3 +102,70 @@ def test_a_query_alone_gets_a_temporary_folder():
 def test_what_is_kept_is_all_best_or_a_number(keep):
     with pytest.raises(InvalidValueError, match="keep: got"):
         Study(task(written), method="random").run(2, keep=keep)
+
+
+def test_the_best_is_the_network_that_was_measured(tmp_path, caplog):
+    torch = pytest.importorskip("torch")
+    trainings = []
+
+    def network(choose):
+        return torch.nn.Linear(choose("width", [1, 2, 3]), 1)
+
+    def train(model):
+        trainings.append(model)
+        with torch.no_grad():
+            model.weight += len(trainings)  # Never the same again.
+        return {"val": float(model.weight.mean())}
+
+    made = op.Task("nets", network, train, objectives={"val": "max"})
+    for storage in (None, tmp_path / "s.journal"):
+        study = Study(made, method="random", storage=storage)
+        study.run(3)
+        best, count = study.best, len(trainings)
+        assert best.weights == study.folder(best.query) / "network.pt"
+        assert float(best.module().weight.mean()) == best.metrics["val"]
+        assert not best.module().training
+        best.save(tmp_path / "best.pt")
+        saved = torch.load(tmp_path / "best.pt", weights_only=True)
+        assert saved["weights"] == "trained"
+        assert float(saved["state_dict"]["weight"].mean()) == best.metrics["val"]
+        other = study.evaluated(2)
+        assert other.query == 2
+        assert len(trainings) == count
+    assert not caplog.records
+
+
+def test_without_kept_weights_it_is_trained_again_when_asked(tmp_path, caplog):
+    torch = pytest.importorskip("torch")
+
+    def train(arch, seed):
+        return (
+            torch.nn.Linear(arch["width"], 1)
+            .requires_grad_(False)
+            .apply(lambda layer: layer.weight.fill_(7.0))
+        )
+
+    made = task(
+        lambda arch: {"val": 1.0}, train=train, build=lambda arch: torch.nn.Linear(arch["width"], 1)
+    )
+    study = Study(made, method="random")
+    study.run(2)
+    best = study.best
+    assert best.weights is None
+    initial = best.module()
+    (said,) = caplog.messages
+    assert "with its initial weights: none were kept (retrain=True" in said
+    trained = best.module(retrain=True)
+    assert torch.all(trained.weight == 7.0)
+    for given, weights in (
+        ({"model": initial}, "initial"),
+        ({"model": trained}, "trained"),
+        ({"retrain": True}, "trained"),
+        ({}, "initial"),
+    ):
+        best.save(tmp_path / "best.pt", **given)
+        assert torch.load(tmp_path / "best.pt", weights_only=True)["weights"] == weights
+    untrained = Study(task(lambda arch: 1.0), method="random")
+    untrained.run(1)
+    with pytest.raises(InvalidValueError, match="has no `train`"):
+        untrained.best.module(retrain=True)

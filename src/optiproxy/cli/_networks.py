@@ -1,4 +1,4 @@
-"""The network of an architecture: trained again, and written to a file."""
+"""The network of an architecture, written to a file."""
 
 from __future__ import annotations
 
@@ -11,53 +11,18 @@ from optiproxy._atomic_write import whole
 from optiproxy.cli._say import say
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
 from optiproxy.study import Best, Study
-from optiproxy.tasks.networks import NETWORK
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def network(
-    study: Study, found: Best, inputs: tuple[Any, ...] = (), *, retrain: bool
-) -> tuple[nn.Module, bool]:
-    """The network of an architecture, and whether it is trained.
-
-    It is the one that its evaluator kept. If there is none, it is trained again where that is
-    wanted, and has its initial weights otherwise.
-
-    Args:
-        study: Whose architecture it is.
-        found: The architecture.
-        inputs: What lazy layers get their shapes from; none for the task's example input.
-        retrain: Whether it may be trained again.
-
-    Raises:
-        OptiProxyError: Neither the task nor its space can build a network, or the kept weights do
-            not belong to the network that is built; or it can't be trained again.
-    """
-    import torch
-
-    if (path := kept_weights(study, found)) is not None:
-        model = found.initial(inputs)
-        try:
-            model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except Exception as error:
-            raise OptiProxyError(f"export: {path} is not for this network: {error}") from error
-        return model.eval(), True
-    if retrain and study.task.train is None:
-        raise invalid("retrain", retrain, f"task {study.task.name!r} has no `train`")
-    if not retrain:
-        return found.initial(inputs).cpu(), False
-    # The same seed gives the same network.
-    say(f"training the architecture of query {found.query} once more", file=sys.stderr)
-    return found.module(inputs).cpu(), True
-
-
-def kept_weights(study: Study, found: Best) -> Path | None:
-    """The file in which the evaluator kept its trained weights; None if it kept none."""
-    folder = study.folder(found.query)
-    path = None if folder is None else folder / NETWORK
-    return path if path is not None and path.is_file() else None
+def network(found: Best, inputs: tuple[Any, ...], *, retrain: bool) -> nn.Module:
+    """The network of an architecture as `Best.module` gives it; a training is announced."""
+    if retrain and found.weights is None:
+        say(f"training the architecture of query {found.query} once more", file=sys.stderr)
+    elif found.weights is None:
+        return found.initial(inputs).cpu()  # What is printed at the end says so.
+    return found.module(inputs, retrain=retrain)
 
 
 def write_code(model: nn.Module, inputs: tuple[Any, ...], out: Path, found: Best) -> Path:

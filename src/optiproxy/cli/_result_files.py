@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from optiproxy.cli._networks import kept_weights, network
+from optiproxy.cli._networks import network
 from optiproxy.study import Study
 
 
@@ -41,8 +41,7 @@ def write_files(
         report.front_figure(shown, front, objectives=[o.text for o in objectives], title=study.name)
         yield "front", front
     best = study.best
-    if best is not None and (retrain or kept_weights(study, best) is not None):
-        model, trained = network(study, best, retrain=retrain)
+    if best is not None and (retrain or best.weights is not None):
         path = folder / f"{stem}.pt"
-        best.save(path, model, trained=trained)
+        best.save(path, network(best, (), retrain=retrain), trained=True)
         yield "network", path

@@ -70,35 +70,30 @@ def export(
     if study.task.train is None and not study.task.can_build:
         found.build()  # Its error goes before the one about inputs.
     inputs = example_input(study, input_shape) if program else ()  # Checked before any training.
-    model, trained = network(study, found, inputs, retrain=retrain)
+    state = found.weights_text(retrain=retrain)
+    if study.task.train is not None and found.weights is None and not retrain:
+        state += " (--retrain trains it)"
+    model = network(found, inputs, retrain=retrain)
     written = str(out)
     if not program:
-        found.save(out, model, trained=trained)
+        found.save(out, model, trained=found.weights is not None or retrain)
     elif format == "python":
         written = f"{out} and {write_code(model, inputs, out, found)}"
     else:
         with whole(out) as unfinished:
             (write_onnx if format == "onnx" else write_program)(model, inputs, unfinished)
-    again = " (--retrain trains it)" if study.task.train is not None else ""
-    state = "trained" if trained else f"with its initial weights: none were kept{again}"
     say(f"{written}: {found} (query {found.query}), {state}")
     return 0
 
 
 def _found(study: Study, query: int | None) -> Best:
-    from optiproxy.errors import StudyError, invalid
-    from optiproxy.study import Best
+    from optiproxy.errors import StudyError
 
-    if query is None:
-        if study.best is None:
-            raise StudyError(f"study {study.name!r} has found no feasible architecture yet")
-        return study.best
-    for record in study.queries:
-        if record.query == query:
-            if record.metrics is None:
-                raise StudyError(f"query {query} failed: {record.reason}")
-            return Best(record, study.task, study.seed)
-    raise invalid("query", query, f"the study has {len(study.queries)} finished ones")
+    if query is not None:
+        return study.evaluated(query)
+    if study.best is None:
+        raise StudyError(f"study {study.name!r} has found no feasible architecture yet")
+    return study.best
 
 
 def _json(study: Study, found: Best) -> str:

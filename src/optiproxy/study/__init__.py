@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from optiproxy.study._storage.identity import default_name
     from optiproxy.study._storage.repair import repair_storage
     from optiproxy.study.asked import Asked
+    from optiproxy.study.best import Best
     from optiproxy.study.callbacks import Callback
     from optiproxy.study.comparison.compare import Comparison, SummaryRow, compare
-    from optiproxy.study.records import Best, Record, Seconds
+    from optiproxy.study.records import Record, Seconds
     from optiproxy.study.study import Study
     from optiproxy.study.tracking import track
 
@@ -33,7 +34,8 @@ __getattr__, __dir__ = lazy(
         f"{__name__}.asked": ["Asked"],
         f"{__name__}.callbacks": ["Callback"],
         f"{__name__}.comparison.compare": ["Comparison", "SummaryRow", "compare"],
-        f"{__name__}.records": ["Best", "Record", "Seconds"],
+        f"{__name__}.best": ["Best"],
+        f"{__name__}.records": ["Record", "Seconds"],
         f"{__name__}.study": ["Study"],
         f"{__name__}.tracking": ["track"],
     },

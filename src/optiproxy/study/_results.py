@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,11 @@ from optiproxy.errors import OptiProxyError, invalid, unknown
 from optiproxy.metrics import mean_metrics
 from optiproxy.search.estimates import estimates
 from optiproxy.spaces import Architecture
+from optiproxy.study._storage.numbers import numbered
 from optiproxy.study._storage.stored_trial import State, StoredTrial
 from optiproxy.study._storage.trials import Trials
-from optiproxy.study.records import Best, Record, Seconds
+from optiproxy.study.best import Best
+from optiproxy.study.records import Record, Seconds
 from optiproxy.tasks import Task
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def records(trials: Trials) -> list[Record]:
-    """The finished queries; their numbers leave out what was dropped untrained, and repeats."""
+    """The finished queries by their numbers."""
     return [record for record, _ in recorded(trials.read(), trials.task)]
 
 
@@ -35,26 +36,10 @@ def recorded(trials: Iterable[StoredTrial], task: Task) -> list[tuple[Record, St
         if trial.again and trial.finished:
             repeats.setdefault(trial.architecture, []).append(trial.metrics)
     found = []
-    for number, trial in _numbered(every):
-        if trial.counted:
-            again = repeats.get(trial.architecture, ()) if trial.epochs is None else ()
-            found.append((_repeated(trial.record(number, task), again, task), trial))
+    for number, trial in numbered(every).items():
+        again = repeats.get(trial.architecture, ()) if trial.epochs is None else ()
+        found.append((_repeated(trial.record(number, task), again, task), trial))
     return found
-
-
-def _numbered(every: Sequence[StoredTrial]) -> Iterator[tuple[int, StoredTrial]]:
-    """The queries with their public numbers, which leave out what was dropped, and repeats.
-
-    A number follows from those before it alone, so that it stays when others are missing.
-    """
-    queries = [t for t in every if t.state is not State.DROPPED and not t.again]
-    if len({trial.number for trial in every}) < len(every):
-        # Older studies may have a number twice.
-        yield from enumerate(queries, start=1)
-        return
-    others = sorted(t.number for t in every if t.state is State.DROPPED or t.again)
-    for trial in queries:
-        yield trial.number - bisect_left(others, trial.number), trial
 
 
 def _repeated(record: Record, again: Sequence[Mapping[str, float] | None], task: Task) -> Record:

@@ -19,6 +19,7 @@ from optiproxy.study._deadline import Deadline
 from optiproxy.study._folders import Folders
 from optiproxy.study._queue import Queue
 from optiproxy.study._storage.lease import DURATION
+from optiproxy.study._storage.numbers import numbered
 from optiproxy.study._storage.stored_trial import State, StoredTrial
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._workers.interrupts import Interrupts
@@ -256,13 +257,11 @@ class Runner:
         self._finished(written.record(self._number(trial), self._trials.task))
 
     def _number(self, trial: StoredTrial) -> int:
-        """The query's number among those that count; a dropped one takes none, nor a repeat."""
-        trials = self._trials.read()
+        """The query's number; of a repeat that of the query that it repeats."""
+        queries = numbered(self._trials.read()).items()
         if trial.again:
-            return self._number(next(t for t in trials if t.architecture == trial.architecture))
-        return trial.number - sum(
-            (t.state is State.DROPPED or t.again > 0) and t.number < trial.number for t in trials
-        )
+            return next(n for n, t in queries if t.architecture == trial.architecture)
+        return next(n for n, t in queries if t.id == trial.id)
 
     # ---- warnings and leases ----
 

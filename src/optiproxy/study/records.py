@@ -1,25 +1,13 @@
-"""What a study returns: its queries, the best architectures, where the time went."""
+"""What a study returns of its queries, and where the time went."""
 
 from __future__ import annotations
 
 import math
-import os
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from optiproxy._atomic_write import whole
-from optiproxy.metrics import mean_metrics
 from optiproxy.spaces import Architecture
-from optiproxy.tasks import evaluation_seed
-from optiproxy.tasks.networks import as_inputs, checked_network
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from optiproxy.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -27,7 +15,7 @@ class Record:
     """One finished query.
 
     Attributes:
-        query: Its number, from 1, in the order of the proposals.
+        query: Its number, from 1, in the order of the results; it never changes.
         architecture: What was evaluated.
         metrics: All that was measured, reported-only metrics included; None if it failed.
         feasible: Whether the constraints hold; False if it failed.
@@ -136,126 +124,6 @@ def _read(metrics: Mapping[str, float | None]) -> dict[str, float]:
 def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
     """Metrics as JSON can hold them: NaN and infinities become None."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-
-
-@dataclass(frozen=True)
-class Best:
-    """An architecture that a search found: the best one, or one of the Pareto front.
-
-    Attributes:
-        record: Its query.
-        task: What was searched.
-        seed: The study's.
-    """
-
-    record: Record
-    task: Task = field(repr=False, compare=False)
-    seed: int = field(default=0, repr=False, compare=False)
-
-    @property
-    def query(self) -> int:
-        return self.record.query
-
-    @property
-    def architecture(self) -> Architecture:
-        return self.record.architecture
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """Of several evaluations of the architecture the means."""
-        return mean_metrics(self.record.results or (self.record.metrics,)) or {}
-
-    @property
-    def evaluations(self) -> int:
-        """How many evaluations of the architecture succeeded."""
-        results = self.record.results or (self.record.metrics,)
-        return sum(result is not None for result in results)
-
-    @property
-    def deviations(self) -> Mapping[str, float]:
-        """Metric → its sample standard deviation over the evaluations; empty for a single one."""
-        found = {}
-        for name in self.metrics:
-            values = [r[name] for r in self.record.results if r is not None and name in r]
-            if len(values) > 1:
-                found[name] = statistics.stdev(values)
-        return found
-
-    def build(self) -> nn.Module:
-        """The untrained network, a plain ``nn.Module``."""
-        return self.task.build(self.architecture)
-
-    def module(self, inputs: tuple[Any, ...] = ()) -> nn.Module:
-        """The network as it was evaluated: trained again with the same seed, or read from its
-        checkpoint where the training keeps one. Of a task that does not train networks it has its
-        initial weights.
-
-        Args:
-            inputs: What lazy layers get their shapes from; none for the task's example input.
-        """
-        if self.task.train is None:
-            return self.initial(inputs)
-        seed = evaluation_seed(self.seed, self.architecture)
-        return checked_network("train", self.task.train(self.architecture, seed))
-
-    def initial(self, inputs: tuple[Any, ...] = ()) -> nn.Module:
-        """The network with its initial weights, the same every time; `inputs` as for `module`."""
-        import torch
-
-        from optiproxy.hardware import has_lazy_layers, materialise
-
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(evaluation_seed(self.seed, self.architecture))
-            model = self.build()
-            if has_lazy_layers(model) and not inputs and self.task.example_input is not None:
-                inputs = as_inputs(self.task.example_input())
-            # Lazy layers draw their weights here, from the same seed.
-            return materialise(model, inputs) if inputs else model
-
-    def save(
-        self,
-        path: str | os.PathLike[str],
-        model: nn.Module | None = None,
-        *,
-        trained: bool | None = None,
-    ) -> None:
-        """Writes the network's weights and what they belong to.
-
-        ``torch.load(path, weights_only=True)`` gives ``state_dict``, ``weights`` ("trained" or
-        "initial"), ``architecture``, ``task`` and ``metrics``.
-
-        Args:
-            path: The file.
-            model: What `module` returned, if it is at hand.
-            trained: Whether that is trained; by default whether the task trains networks.
-        """
-        import torch
-
-        trained = self.task.train is not None if trained is None else trained
-        with whole(Path(path)) as unfinished:
-            content = {
-                "weights": "trained" if trained else "initial",
-                "state_dict": (self.module() if model is None else model).state_dict(),
-                "architecture": dict(self.architecture),
-                "task": self.task.name,
-                "metrics": dict(self.metrics),
-            }
-            torch.save(content, unfinished)
-
-    def __str__(self) -> str:
-        return self.task.space.to_text(self.architecture)
-
-    def _repr_html_(self) -> str:
-        """The architecture in a notebook."""
-        from optiproxy.report.notebook import best_fragment
-
-        return best_fragment(
-            self.record.plain(),
-            title=self.task.name,
-            text=str(self),
-            drawings=[drawing.plain() for drawing in self.task.space.drawings(self.architecture)],
-            reported=self.task.reported,
-        )
 
 
 @dataclass(frozen=True)

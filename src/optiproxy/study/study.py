@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -54,8 +55,9 @@ from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
 from optiproxy.study._storage.warm_start import keep_earlier
 from optiproxy.study._stored import bounded, code_named, found_again, stored_identity
 from optiproxy.study.asked import Asked, Programs, read_answers
+from optiproxy.study.best import Best
 from optiproxy.study.callbacks import Callbacks, check_callbacks, following
-from optiproxy.study.records import Best, Record, Seconds
+from optiproxy.study.records import Record, Seconds
 from optiproxy.tasks import Task
 from optiproxy.tasks.evaluation import Evaluator
 from optiproxy.tasks.networks import Network
@@ -556,8 +558,10 @@ class Study:
         Args:
             query: The number of a finished query.
         """
+        if not self.task.wants_folder:
+            return None
         found = _results.by_number(self._trials).get(query)
-        if found is None or not self.task.wants_folder:
+        if found is None:
             return None
         folder = Folders(self._folders).of(found[1])
         return folder if folder.is_dir() else None
@@ -657,19 +661,40 @@ class Study:
     @property
     def best(self) -> Best | None:
         """The best feasible architecture by the first objective; None before there is one."""
-        return _results.best(self.queries, self.task, self.seed)
+        found = _results.best(self.queries, self.task, self.seed)
+        return None if found is None else self._with_folder(found)
 
     @property
     def tied(self) -> tuple[Best, ...]:
         """Confirmed architectures whose mean differs from the best one's by less than its standard
         error: which of them is the best is not known.
         """
-        return tuple(_results.tied(self.queries, self.task, self.seed))
+        found = _results.tied(self.queries, self.task, self.seed)
+        return tuple(map(self._with_folder, found))
 
     @property
     def pareto(self) -> tuple[Best, ...]:
         """The feasible architectures that no other one dominates; empty for one objective."""
-        return _results.pareto(self.queries, self.task, self.seed)
+        found = _results.pareto(self.queries, self.task, self.seed)
+        return tuple(map(self._with_folder, found))
+
+    def evaluated(self, query: int) -> Best:
+        """A finished query with its network, as `best` is one.
+
+        Raises:
+            InvalidValueError: There is no finished query of this number.
+            StudyError: It failed.
+        """
+        queries = self.queries
+        record = next((record for record in queries if record.query == query), None)
+        if record is None:
+            raise invalid("query", query, f"the study has {len(queries)} finished ones")
+        if record.metrics is None:
+            raise StudyError(f"query {query} failed: {record.reason}")
+        return self._with_folder(Best(record, self.task, self.seed))
+
+    def _with_folder(self, found: Best) -> Best:
+        return replace(found, folder=self.folder(found.query))
 
     @property
     def diagnoses(self) -> list[Diagnosis]:

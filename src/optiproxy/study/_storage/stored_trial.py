@@ -4,9 +4,12 @@ A trial has its parameters from the start, so that other processes know what is 
 is complete its values, and its metrics as user attributes. Its other attributes:
 
 =========================== ====================================================================
-``optiproxy:query``         the query's number, from 1; a repeated trial keeps it
+``optiproxy:query``         its place among all that were proposed, from 1; a repeated trial keeps
+                            it
+``optiproxy:number``        the query's number, which it gets with its result (see `numbers`); one
+                            that is tried again has it from the start
 ``optiproxy:again``         of a repeated evaluation of an architecture: 1 for its second one; it is
-                            no query, and its number comes after those of all queries before it
+                            no query, and its place comes after those of all queries before it
 ``optiproxy:epochs``        of a low-fidelity training; absent for a full one
 ``optiproxy:curve``         what the evaluator reported: pairs of an epoch and a value
 ``optiproxy:cost``          of a training that was stopped: the part of it that was spent

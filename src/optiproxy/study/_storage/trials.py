@@ -18,6 +18,7 @@ from optiproxy.spaces import Architecture
 from optiproxy.study._storage.distributions import distribution
 from optiproxy.study._storage.history import History
 from optiproxy.study._storage.lease import Lease
+from optiproxy.study._storage.numbers import NUMBER, next_number, numbered
 from optiproxy.study._storage.stored_trial import LEASE, PREFIX, State, StoredTrial, read_trial
 from optiproxy.tasks import Evaluation, Task
 
@@ -168,7 +169,7 @@ class Trials:
                 again=again or None,
             )
 
-    def _repeat(self, trial: StoredTrial) -> None:
+    def _repeat(self, trial: StoredTrial, number: int | None = None) -> None:
         self._add(
             trial.number,
             trial.architecture,
@@ -177,6 +178,7 @@ class Trials:
             predicted=trial.predicted,
             again=trial.again or None,
             repeats=trial.id,
+            number=number or trial.attribute(NUMBER),
         )
 
     def _add(self, query: int, arch: Architecture, seconds: float, **attributes: Any) -> None:
@@ -288,15 +290,18 @@ class Trials:
             for name, value in values.items():
                 if value is not None:
                     self.storage.set_trial_user_attr(trial_id, PREFIX + name, value)
+            if evaluation.metrics is not None:
+                self._write_metrics(trial_id, evaluation.metrics)
+            if not (evaluation.dropped or trial.again or trial.attribute(NUMBER)):
+                number = next_number(self.read())
+                self.storage.set_trial_user_attr(trial_id, PREFIX + NUMBER, number)
             if evaluation.metrics is None:
                 self._end(trial, "failed", evaluation.reason, TrialState.FAIL)
+            elif evaluation.dropped:
+                self.study.tell(trial.id, state=TrialState.PRUNED)
             else:
-                self._write_metrics(trial_id, evaluation.metrics)
-                if evaluation.dropped:
-                    self.study.tell(trial.id, state=TrialState.PRUNED)
-                else:
-                    objectives = self.task.objectives
-                    self.study.tell(trial.id, [evaluation.metrics[o.metric] for o in objectives])
+                objectives = self.task.objectives
+                self.study.tell(trial.id, [evaluation.metrics[o.metric] for o in objectives])
         except (UpdateFinishedTrialError, ValueError):
             # `tell` raises ValueError for a finished trial; any other one is an error.
             written = self.storage.get_trial(trial_id)
@@ -348,7 +353,8 @@ class Trials:
 
     def retry(self, trial: StoredTrial) -> None:
         """Queues a failed query again; from now on the failure does not count."""
-        self._repeat(trial)
+        numbers = {query.id: number for number, query in numbered(self.read()).items()}
+        self._repeat(trial, numbers.get(trial.id))
 
     def renumber(self, trials: Sequence[StoredTrial]) -> bool:
         """Gives another number to waiting queries whose number another process has used before.
