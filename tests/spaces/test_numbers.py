@@ -158,8 +158,60 @@ def test_beside_rules() -> None:
     near = space.neighbour_indices(rows[:3])
     assert space.valid(near).all()
     assert len(np.unique(near[:, 2])) > 30
-    with pytest.raises(InvalidValueError, match="'x' is a number of a range"):
-        Chain(choices, where=["x <= 0.5"])
+
+
+def test_rules_on_numbers() -> None:
+    choices = {
+        "op": ["sgd", "adam"],
+        "rate": Float(1e-4, 1e-1, log=True),
+        "last": Float(1e-4, 1e-1, log=True),
+        "batch": Int(8, 512, log=True),
+        "beta": Float(0.8, 1),
+        "width": [1, 2, 3],
+        "depth": [1, 2, 3],
+    }
+    rules = [
+        "depth <= width",
+        "last <= rate / 2",
+        'implies(op == "sgd", rate * batch <= 1.5)',
+        "beta <= 0.9",
+    ]
+    space = Conditional(choices, when={"beta": {"op": ["adam"]}}, where=rules)
+    assert space.count == float("inf")
+    rng = np.random.default_rng(0)
+    rows = space.random_indices(500, rng)
+    for arch in space.from_indices(rows):
+        assert arch["depth"] <= arch["width"]
+        assert arch["last"] <= arch["rate"] / 2
+        assert arch["op"] == "adam" or arch["rate"] * arch["batch"] <= 1.5
+        assert (arch["beta"] is None) == (arch["op"] == "sgd")
+        assert arch["beta"] is None or arch["beta"] <= 0.9
+    assert {arch["op"] for arch in space.from_indices(rows)} == {"sgd", "adam"}
+    assert (space.repair(rows) == rows).all()
+    near = space.neighbour_indices(rows[:3])
+    assert space.valid(near).all()
+    free = Conditional(choices, when={"beta": {"op": ["adam"]}}).random_indices(500, rng)
+    mended = space.repair(free)
+    assert space.valid(mended).all()
+    assert len(mended) == 500
+    study = op.OptiProxy(space, {"loss": "min"}, seed=0)
+    for _ in range(6):
+        archs = study.ask(3)
+        assert space.valid(space.to_indices(archs)).all()
+        study.tell(archs, [abs(np.log(a["last"] / 1e-3)) + a["width"] for a in archs])
+
+
+def test_rules_on_numbers_are_exact_at_their_ends() -> None:
+    space = Chain(
+        {"a": Float(0, 1, step=0.1), "b": Float(0, 1, step=0.1), "n": Int(1, 9)},
+        where=["a + b == 0.3", "n != 2", "min(n, 5) >= 2"],
+    )
+    assert space.count == len(space.all_indices) == 4 * 7
+    assert Chain({"a": Float(0, 1), "n": [1, 2]}, where=["a <= 0.25 * n"]).valid(
+        Chain({"a": Float(0, 1), "n": [1, 2]}).to_indices(
+            [{"a": 0.25, "n": 1}, {"a": 0.250001, "n": 1}, {"a": 0.5, "n": 2}, {"a": 0.51, "n": 2}]
+        )
+    ).tolist() == [True, False, True, False]
 
 
 def test_where_only_lists_will_do() -> None:

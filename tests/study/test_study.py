@@ -303,6 +303,40 @@ def test_nor_with_another_space_or_objective(tmp_path):
             Study(task, name="one", storage=place, method="climber")
 
 
+def conditional(when=("conv",), where=("width >= 16",), step=1):
+    return op.spaces.Conditional(
+        {
+            "op": ["conv", "pool", "none"],
+            "width": [8, 16, 32],
+            "kernel": [3, 5],
+            "batch": op.spaces.Int(1, 9, step=step),
+        },
+        when={"kernel": {"op": list(when)}},
+        where=where,
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"when": ["conv", "pool"]}, "'kernel' exists where op is conv there, where op is conv or"),
+        ({"where": ["width >= 8 * 2"]}, "the rule 'width >= 16' is there alone; the rule 'width >"),
+        ({"step": 2}, r"'batch' has Int(low=1, high=9) there, Int(low=1, high=9, step=2) here"),
+    ],
+)
+def test_a_space_of_other_rules_is_told_by_what_differs(tmp_path, other, said):
+    def made(space):
+        task = op.Task("toy", space, lambda arch: 1.0, objectives={"val": "max"})
+        return Study(task, name="one", storage=tmp_path / "s.journal", method="random")
+
+    made(conditional())  # Also before its first query.
+    made(conditional())
+    with pytest.raises(StudyError, match="another search") as caught:
+        made(conditional(**other))
+    assert said in str(caught.value)
+    assert "fingerprint" not in str(caught.value)
+
+
 def test_nor_a_study_of_somebody_else(tmp_path):
     url = f"sqlite:///{tmp_path}/theirs.db"
     optuna.create_study(storage=url, study_name="one").optimize(

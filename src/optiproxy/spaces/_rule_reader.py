@@ -22,6 +22,7 @@ from optiproxy.spaces._rules import (
     value_of,
 )
 from optiproxy.spaces.architecture import Option
+from optiproxy.spaces.numbers import Number as Range
 
 _TEXT = 1_000  # characters of a rule
 # What stands between backquotes, or a name with dots: ``stage.0.width`` is none to Python.
@@ -158,7 +159,8 @@ class _Reader:
         if name is None:
             raise self._wrong(f"{self._text(node)!r} is not a number; {_HELP}")
         choice = self._choice(name)
-        text = [o for o in self._options[choice.choice] if isinstance(o, str)]
+        options = self._options[choice.choice]
+        text = [] if isinstance(options, Range) else [o for o in options if isinstance(o, str)]
         if text:
             raise self._wrong(f"choice {name!r} has the option {text[0]!r}, which is no number")
         return choice

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.spaces.architecture import Indices, Option
+from optiproxy.spaces.numbers import Number as Range
 
 Number = int | Fraction
 # Text, a number, True, False, or None: unknown, as a choice that is inactive.
@@ -91,18 +92,23 @@ def put(
     return inside(expression)  # type: ignore[no-any-return]
 
 
-def holds(
-    expression: Expression, options: Sequence[Sequence[Value]], rows: Indices
-) -> NDArray[np.bool_]:
-    """Whether each of rows (B, C) keeps a rule, (B,); the options as of `value_of`."""
+Options = Sequence[Value] | Range  # of a choice, as of `value_of`
+
+
+def holds(expression: Expression, options: Sequence[Options], rows: Indices) -> NDArray[np.bool_]:
+    """Whether each of rows (B, C) keeps a rule, (B,)."""
     kept = np.broadcast_to(_values(expression, options, rows), len(rows))
     return np.array([value is not False for value in kept], dtype=bool)  # what is unknown is kept
 
 
-def _values(part: Any, options: Sequence[Sequence[Value]], rows: Indices) -> Any:
+def _values(part: Any, options: Sequence[Options], rows: Indices) -> Any:
     """The values of an expression in each of rows (B, C), an array of objects (B,) or a value."""
     if isinstance(part, Choice):
-        return np.array([*options[part.choice], None], dtype=object)[:-1][rows[:, part.choice]]
+        among = options[part.choice]
+        if isinstance(among, Range):
+            exact = [value_of(among[i]) for i in rows[:, part.choice]]
+            return np.array([*exact, None], dtype=object)[:-1]
+        return np.array([*among, None], dtype=object)[:-1][rows[:, part.choice]]
     if isinstance(part, Sum):
         total: Any = part.constant
         for term, weight in part.terms:
@@ -128,16 +134,18 @@ def _values(part: Any, options: Sequence[Sequence[Value]], rows: Indices) -> Any
 _Floats = NDArray[np.float64]
 
 
-def _floats(
-    part: Any, options: Sequence[Sequence[Value]], rows: Indices
-) -> tuple[_Floats, _Floats] | None:
+def _floats(part: Any, options: Sequence[Options], rows: Indices) -> tuple[_Floats, _Floats] | None:
     """Numbers (B,), NaN for None, and the sizes of what was added up; None where it is not a sum.
 
     A hundred times faster than exact numbers.
     """
     if isinstance(part, Choice):
-        table = np.array([np.nan if o is None else float(o) for o in options[part.choice]])
-        number = table[rows[:, part.choice]]
+        among = options[part.choice]
+        if isinstance(among, Range):
+            number = among.values(rows[:, part.choice])
+        else:
+            table = np.array([np.nan if o is None else float(o) for o in among])
+            number = table[rows[:, part.choice]]
         return number, np.abs(number)
     if isinstance(part, Sum):
         number = np.full(len(rows), float(part.constant))

@@ -118,7 +118,7 @@ class Space(Combinations):
         return mapping
 
     def _definition(self) -> Mapping[str, Any]:
-        """Arguments that distinguish spaces with equal choices, as JSON, for the fingerprint."""
+        """Arguments that distinguish spaces with equal choices, as JSON; see `definition`."""
         return {}
 
     def to_text(self, arch: Architecture) -> str:
@@ -309,6 +309,13 @@ class Space(Combinations):
     def _kind(self) -> str:
         """The name of its kind in the fingerprint."""
         return type(self).__name__
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What distinguishes it from other spaces, as JSON: its kind, its choices, its rules."""
+        parts = {"kind": self._kind(), "choices": dict(self.choices), **self._definition()}
+        found: dict[str, Any] = json.loads(json.dumps(parts, default=Number.plain))
+        return found
 
     @cached_property
     def fingerprint(self) -> str:

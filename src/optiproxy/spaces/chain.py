@@ -21,6 +21,8 @@ from optiproxy.spaces.numbers import Float
 
 # The weight of the choice that a neighbour has to differ in, more than all others together.
 _KEPT = 1e4
+# Moves of the numbers of a row that are tried where they break a rule.
+_MOVES = 256
 
 
 class Chain(Space):
@@ -47,13 +49,13 @@ class Chain(Space):
         choices: Name → options (text, numbers, booleans or None), or a `Float` or an `Int` for the
             numbers of a range, in the order they are applied.
         where: Rules that every architecture keeps: comparisons (``<= < >= > == != in``, ``is
-            None``) of choices with a list of options, numbers, text and ``+ - * / // % **``,
-            ``sum``, ``min``, ``max``, ``abs`` of them, joined by ``and``, ``or``, ``not`` and
-            ``implies(if, then)``. A name
+            None``) of choices, numbers, text and ``+ - * / // % **``, ``sum``, ``min``, ``max``,
+            ``abs`` of them, joined by ``and``, ``or``, ``not`` and ``implies(if, then)``. A name
             that is no Python name stands between backquotes. Numbers are decimal and exact. As in
             the CHECK of a database, a comparison with None (an inactive choice) is neither true nor
             false, and a rule is broken only where it is false; ``sum``, ``min`` and ``max`` pass
-            over None.
+            over None. Rules that name a `Float` or an `Int` are checked: architectures that break
+            them are drawn again.
 
     Raises:
         InvalidValueError: `choices` or `where` can't be used; all mistakes are in one message.
@@ -73,18 +75,18 @@ class Chain(Space):
         if isinstance(where, str) or not isinstance(where, Sequence):
             raise invalid("where", where, 'give a list of rules, such as ["width2 <= width1"]')
         self.where = tuple(where)
-        self._rules, problems = [], []
+        # Rules on numbers of a range are checked; only those on lists can be counted.
+        self._rules: list[_rules.Expression] = []
+        self._number_rules: list[_rules.Expression] = []
+        problems = []
         for rule in self.where:
             try:
-                self._rules.append(read(rule, self.names, list(self.choices.values())))
+                found = read(rule, self.names, list(self.choices.values()))
             except InvalidValueError as error:
                 problems.append(str(error))
                 continue
-            for c in sorted(_rules.choices_of(self._rules[-1]).intersection(self.numbers)):
-                problems.append(
-                    f"where: {rule!r}: {self.names[c]!r} is a number of a range; rules need a list "
-                    "of its values"
-                )
+            on_numbers = not _rules.choices_of(found).isdisjoint(self.numbers)
+            (self._number_rules if on_numbers else self._rules).append(found)
         if problems:
             raise InvalidValueError(f"{type(self).__name__}: {'; '.join(problems)}")
 
@@ -100,7 +102,7 @@ class Chain(Space):
 
     @cached_property
     def _values(self) -> list[list[_rules.Value]]:
-        """Of each choice; for a number, which no rule names, one value stands for all."""
+        """Of each choice; for a number, which no counted rule names, one value stands for all."""
         return [
             [_rules.value_of(options[i]) for i in range(last + 1)]
             for options, last in zip(
@@ -132,12 +134,44 @@ class Chain(Space):
 
     def valid(self, indices: Indices) -> NDArray[np.bool_]:
         """Whether each row of (B, C) keeps all rules, (B,)."""
-        if self._exact is not None:
-            return self._exact.contains(self.columns(indices))
         found = np.ones(len(indices), dtype=bool)
-        for rule in self._rules:
-            found &= _rules.holds(rule, self._values, self.columns(indices))
+        if self._exact is not None:
+            found &= self._exact.contains(self.columns(indices))
+        else:
+            for rule in self._rules:
+                found &= _rules.holds(rule, self._values, self.columns(indices))
+        found[found] = self._numbers_allowed(indices[found])
         return found
+
+    def _numbers_allowed(self, rows: Indices) -> NDArray[np.bool_]:
+        """Whether each of rows (B, C) keeps the rules on numbers, (B,)."""
+        options = [self.numbers.get(c, values) for c, values in enumerate(self._values)]
+        found = np.ones(len(rows), dtype=bool)
+        for rule in self._number_rules:
+            found[found] = _rules.holds(rule, options, rows[found])
+        return found
+
+    def _with_allowed_numbers(self, rows: Indices) -> Indices:
+        """Rows (B, C) whose numbers are moved where they break rules, as little as is found."""
+        if not self._number_rules:
+            return rows
+        broken = np.flatnonzero(~self._numbers_allowed(rows))
+        rng = np.random.default_rng(0)
+        tried = np.repeat(rows[broken], _MOVES, axis=0)
+        reach = np.tile(np.linspace(0, 1, _MOVES), len(broken))
+        moved = np.zeros(len(tried))
+        for c in sorted(set().union(*map(_rules.choices_of, self._number_rules))):
+            if (number := self.numbers.get(c)) is None:
+                continue
+            level, active = number.levels(tried[:, c]), tried[:, c] >= number.first
+            other = (level + reach * rng.uniform(-1, 1, len(tried))).clip(0, 1)
+            tried[:, c] = np.where(active, number.nearest(other), tried[:, c])
+            moved += np.where(active, (other - level) ** 2, 0)
+        moved[~self._numbers_allowed(tried)] = np.inf
+        nearest = moved.reshape(len(broken), _MOVES).argmin(1) if len(broken) else broken
+        rows = rows.copy()
+        rows[broken] = tried[np.arange(len(broken)) * _MOVES + nearest]
+        return rows
 
     @cached_property
     def count(self) -> int | float:
@@ -145,7 +179,7 @@ class Chain(Space):
         a large space with a `valid`, or with rules that are too entangled to be counted.
         """
         exact = self._exact is not None or not self._rules
-        if self.numbers and self._diagram is not None:
+        if self._number_rules or (self.numbers and self._diagram is not None):
             exact = False  # in the diagram one value stands for all of a number
         return self._combinations if exact and self._valid_by_rules else super().count
 
@@ -183,7 +217,7 @@ class Chain(Space):
         if self._exact is not None:
             found = self._exact.nearest(self.columns(indices))
             indices = self._with_numbers(found, indices)
-        return super().repair(indices)
+        return super().repair(self._with_allowed_numbers(indices))
 
     def neighbour_indices(self, rows: Indices) -> Indices:
         """Every valid row that differs from one of `rows` (B, C) in a single choice, and in as few

@@ -140,7 +140,7 @@ class Conditional(Chain):
     @property
     def _is_plain(self) -> bool:
         """Whether conditions alone say what is valid."""
-        return not self._rules and self._valid_by_rules
+        return not self._rules and not self._number_rules and self._valid_by_rules
 
     def repair(self, indices: Indices) -> Indices:
         """Switches off what is not active; what is, but has no option, gets any of them; (B, C)."""

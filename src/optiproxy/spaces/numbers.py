@@ -125,6 +125,11 @@ class Number(Sequence[Any]):
         )
         return f"{type(self).__name__}({self.low!r}, {self.high!r}{more})"
 
+    def values(self, indices: Cells) -> Array:
+        """The value of each index, up to rounding; NaN for None."""
+        values = self._values(np.maximum(indices - self.first, 0))
+        return np.where(indices < self.first, np.nan, values)
+
     # ---- as a level ----
 
     def levels(self, indices: Cells) -> Array:

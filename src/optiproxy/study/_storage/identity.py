@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import optuna
 from optiproxy import proxies
 from optiproxy.errors import StudyError
 from optiproxy.spaces import Space
+from optiproxy.study._storage.space_difference import difference, stored_definition
 from optiproxy.study._storage.stored_trial import PREFIX
 from optiproxy.tasks import Task
 
@@ -22,19 +23,18 @@ CONFIRM = PREFIX + "confirm"
 ENVIRONMENT = PREFIX + "environment"
 TIME_LIMIT = PREFIX + "time_limit"
 
-# Options of a choice that a message lists.
-_LISTED = 12
 # Fields that do not decide which search it is.
-_INFORMATION = ("measured", "reference", "version", "asked", "code")
+_INFORMATION = ("definition", "measured", "reference", "version", "asked", "code")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Which search a study is. All fields must be equal for it to go on, except the last five.
+    """Which search a study is. All fields must be equal for it to go on, except the last six.
 
     Attributes:
         features: The names of the scores of networks that the method uses; None if they are the
             task's own functions, or where an earlier version stored none.
+        definition: Of the space; None where an earlier version stored none, or it is too long.
         reference: The text and the folder that the task is loaded by; None for a task that was made
             in a program.
         version: The version of OptiProxy that began the study.
@@ -55,6 +55,7 @@ class Identity:
     measure: str | None = None
     low_fidelity: int | None = None
     features: list[str] | None = None
+    definition: dict[str, Any] | None = None
     measured: list[str] | None = None
     reference: tuple[str, str] | None = None
     version: str = ""
@@ -92,6 +93,7 @@ class Identity:
             asked=list(asked),
             features=list(names) if features and names is not None else None,
             code=code_of(task),
+            definition=stored_definition(task.space),
         )
 
     @classmethod
@@ -135,7 +137,7 @@ class Identity:
             for name in self._different(found)
         ]
         if "space" in self._different(found) and space is not None:
-            apart = list(_apart(_stored_choices(study), space.choices))
+            apart = list(difference(study, found.definition, space))
             if apart:
                 name = self._different(found).index("space")
                 different[name] = "space: " + "; ".join(apart)
@@ -152,37 +154,6 @@ class Identity:
         if self.features is None or other.features is None:
             names.remove("features")
         return [name for name in names if getattr(self, name) != getattr(other, name)]
-
-
-def _stored_choices(study: optuna.Study) -> dict[str, tuple[Any, ...]]:
-    """The choices of a stored study's space; none before its first trial."""
-    for trial in study.get_trials(deepcopy=False):
-        found = {
-            name: distribution.choices
-            for name, distribution in trial.distributions.items()
-            if isinstance(distribution, optuna.distributions.CategoricalDistribution)
-        }
-        if found:
-            return found
-    return {}
-
-
-def _apart(there: Mapping[str, Sequence[Any]], here: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """What differs between the choices of two spaces."""
-    if not there:
-        return
-    for name in dict.fromkeys([*there, *here]):
-        if name not in here:
-            yield f"choice {name!r} is there alone"
-        elif name not in there:
-            yield f"choice {name!r} is here alone"
-        elif list(map(repr, there[name])) != list(map(repr, here[name])):
-            yield f"choice {name!r} has {_listed(there[name])} there, {_listed(here[name])} here"
-
-
-def _listed(options: Sequence[Any]) -> str:
-    text = ", ".join(map(repr, options[:_LISTED]))
-    return text if len(options) <= _LISTED else f"{text}, … ({len(options)} options)"
 
 
 def default_name(task: Task, method: str, seed: int) -> str:
