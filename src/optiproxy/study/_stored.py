@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import optuna
@@ -13,6 +14,32 @@ from optiproxy.study._storage.identity import Identity
 from optiproxy.study._storage.open import IN_MEMORY, Storage, expanded, open_storage, quiet, shown
 from optiproxy.tasks import Reference, Task, load
 from optiproxy.tasks.loading import resolve
+
+
+def stored_task(
+    name: str, storage: Storage, trust: Callable[[Sequence[str]], None] | None
+) -> tuple[Task, Identity]:
+    """The task of a stored study, and which search the study is; see `Study.load`.
+
+    Raises:
+        StudyError: There is no such study, or its task was made in a program.
+    """
+    found = stored_identity(name, storage)
+    if found.reference is None:
+        raise StudyError(
+            f"study {name!r}: its task {found.task!r} was made in a program; run that again, "
+            "with the same name and storage, and it goes on"
+        )
+    if trust is not None and (named := code_named(found, outside=True)):
+        trust(named)
+    task = found_again(*found.reference).replaced(
+        found.objectives,
+        found.constraints,
+        found.measure,
+        found.low_fidelity,
+        features=found.features,
+    )
+    return task, found
 
 
 def stored_identity(name: str, storage: Storage) -> Identity:

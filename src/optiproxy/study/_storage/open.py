@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,6 +63,24 @@ def open_storage(storage: Storage) -> BaseStorage:
         raise StudyError(f"storage: {place!r} can't be opened: {_meaning(error)}") from None
     except (ValueError, KeyError) as error:
         raise StudyError(f"storage: {place!r} can't be opened: {error}") from None
+
+
+def open_study(storage: BaseStorage, name: str, maximized: Sequence[bool]) -> optuna.Study:
+    """The study of this name, created if there is none; for each objective, its direction."""
+    if name not in optuna.get_all_study_names(storage):  # An existing one is only read.
+        optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=["maximize" if largest else "minimize" for largest in maximized],
+            load_if_exists=True,  # Another process may have created it in the meantime.
+        )
+    return optuna.load_study(
+        storage=storage,
+        study_name=name,
+        # Not used: whole vectors are written. The default sampler would warn and cost time.
+        sampler=optuna.samplers.RandomSampler(seed=0),
+        pruner=optuna.pruners.NopPruner(),
+    )
 
 
 @contextmanager
