@@ -16,6 +16,7 @@ METHODS = Registry(
         "local": "optiproxy.baselines.local:LocalSearch",
         "bananas": "optiproxy.baselines.bananas:BANANAS",
         "npenas": "optiproxy.baselines.npenas:NPENAS",
+        "nasbowl": "optiproxy.baselines.nasbowl:NASBOWL",
         "tpe": "optiproxy.baselines.optuna_samplers:TPE",
         "gpsampler": "optiproxy.baselines.optuna_samplers:GPSampler",
         "nsga2": "optiproxy.baselines.optuna_samplers:NSGA2",
@@ -23,6 +24,7 @@ METHODS = Registry(
     group="optiproxy.methods",
     # Listed, and tested like the others, where their packages are installed.
     optional={
+        "boosted": ("optiproxy.baselines.boosted:Boosted", "sklearn"),
         "nsga2-pymoo": ("optiproxy.baselines.pymoo_nsga2:PymooNSGA2", "pymoo"),
         "smac": ("optiproxy.baselines.smac3:SMAC", "smac"),
     },

@@ -104,7 +104,9 @@ def test_a_warm_start_and_low_fidelity(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["evolution", "local", "bananas", "npenas", "paper"])
+@pytest.mark.parametrize(
+    "method", ["evolution", "local", "bananas", "boosted", "nasbowl", "npenas", "paper"]
+)
 def test_other_methods(method: str) -> None:
     for name in ("both ends", "tiny", "constant 1e300"):
         opt = METHODS.get(method)(SPACE, {name: "min"}, constraints={"huge": "<= 1e301"}, seed=0)

@@ -13,7 +13,7 @@ from optiproxy.search.paper import PublishedGCN
 from optiproxy.testing import OptimizerCases
 
 # Methods that take seconds for the 20 to 40 queries of a case.
-SLOW = {"bananas", "gpsampler", "npenas", "optiproxy", "paper", "smac", "tpe"}
+SLOW = {"bananas", "boosted", "gpsampler", "npenas", "optiproxy", "paper", "smac", "tpe"}
 
 
 @pytest.mark.parametrize(

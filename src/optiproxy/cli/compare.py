@@ -59,10 +59,11 @@ def compare(
     Args:
         tasks: Names of `optiproxy tasks`, or your own: my_module:task.
         methods: Names separated by commas; the first one is tested against the others. optiproxy,
-            paper, random, evolution, local, bananas, npenas, tpe, gpsampler, nsga2; nsga2-pymoo and
-            smac where they are installed (optiproxy methods lists them). METHOD:PROXY takes another
-            model, as optiproxy:gcn or optiproxy:gp:path; METHOD[n_init=5,acquisition=mean+optimism]
-            other settings; path/to/mine.py:Method or my_module:Method is your own.
+            paper, random, evolution, local, bananas, npenas, nasbowl, tpe, gpsampler, nsga2;
+            boosted, nsga2-pymoo and smac where they are installed (optiproxy methods lists them).
+            METHOD:PROXY takes another model, as optiproxy:gcn or optiproxy:gp:path;
+            METHOD[n_init=5,acquisition=mean+optimism] other settings; path/to/mine.py:Method or
+            my_module:Method is your own.
         seeds: How many searches of each.
         first_seed: The first seed; the others follow.
         budget: Queries of each search; by default the last of the budgets, or 100.

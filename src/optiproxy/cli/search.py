@@ -44,8 +44,8 @@ def search(
             with other seeds: the best is then by its mean. By default 3 where the task says that
             trainings may be repeated and the budget is 20 or more, else 0 (see docs/noise.md).
         method: optiproxy, or a baseline: paper (as its authors published it), random, evolution,
-            local, bananas, npenas, tpe, gpsampler, nsga2; and nsga2-pymoo and smac where pymoo and
-            smac are installed.
+            local, bananas, npenas, nasbowl, tpe, gpsampler, nsga2; and boosted, nsga2-pymoo and
+            smac where scikit-learn, pymoo and smac are installed.
         proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
             gp:onehot, gp:active_path, gp:adjacency, gp:path, and mlp: with the same, read one
             encoding alone.
