@@ -82,3 +82,23 @@ def test_a_method_that_can_not_use_one() -> None:
     earlier.run(6)
     with pytest.raises(InvalidValueError, match="this method can't use one"):
         make("s", None, method="random", warm_start=[earlier])
+
+
+@pytest.mark.slow
+def test_a_study_of_another_space_is_kept_too(tmp_path: Path) -> None:
+    space = Chain({"depth": [1, 2, 4], "width": [8, 16, 128], "kernel": [1, 3]})
+    earlier = Study("earlier", space, evaluate, objectives="score=max", reported=["secret"])
+    earlier.run(15)
+    with pytest.warns(UserWarning, match=r"another space.* in common .*mean of width"):
+        whole = make("s", None, warm_start=[earlier])
+    whole.run(10)
+    storage = tmp_path / "runs.journal"
+    with pytest.warns(UserWarning, match="another space"):
+        make("s", storage, warm_start=[earlier]).run(4)
+    again = make("s", storage)
+    again.run(10)
+    assert [q.architecture for q in again.queries] == [q.architecture for q in whole.queries]
+    assert whole.random_queries == 10  # half of them by the other study
+    cold = make("cold", None)
+    cold.run(4)
+    assert [q.architecture for q in again.queries[:4]] != [q.architecture for q in cold.queries]

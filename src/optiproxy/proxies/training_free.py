@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -243,6 +244,36 @@ class Scores(Model):
 
     def _corners(self, rows: Indices) -> Tensor:
         return corners(self._space, torch.from_numpy(rows), torch.float64)
+
+
+def joined(features: Features, functions: Mapping[str, Function]) -> Features:
+    """Scores and functions of an architecture together."""
+    if isinstance(features, Mapping) or not functions:
+        return {**features, **functions} if isinstance(features, Mapping) else features
+    return _Joined(features, functions)
+
+
+@dataclass(frozen=True)
+class _Table:
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Scores of networks, and functions of the same architectures."""
+
+    scores: NetworkScores
+    functions: Mapping[str, Function]
+
+    def __call__(self, archs: Sequence[Architecture]) -> ScoreTable:
+        table = self.scores(archs)
+        values = np.array([[f(arch) for f in self.functions.values()] for arch in archs])
+        values = np.hstack([table.values, values.reshape(len(archs), len(self.functions))])
+        # An architecture that was not scored stays so, and is predicted.
+        if table.names:
+            values[np.isnan(table.values).all(1)] = np.nan
+        return _Table((*table.names, *self.functions), values)
 
 
 def check_features(features: object) -> None:

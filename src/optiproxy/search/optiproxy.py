@@ -21,7 +21,7 @@ from optiproxy.errors import whole_number
 from optiproxy.metrics import Constraints, Function, Objectives
 from optiproxy.proxies.base import Proxy
 from optiproxy.proxies.prior import Earlier
-from optiproxy.proxies.training_free import Features, Scores, check_features
+from optiproxy.proxies.training_free import Features, Scores, check_features, joined
 from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, select_batch
@@ -34,7 +34,7 @@ from optiproxy.search._training_targets import Targets, targets_of
 from optiproxy.search.base import Optimizer
 from optiproxy.search.problem import Problem
 from optiproxy.search.threads import single_threaded
-from optiproxy.search.warm_start import read_earlier
+from optiproxy.search.warm_start import DescribedStudy, EarlierStudy, lessons, read_earlier
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.spaces.narrowed import WIDE, Narrowed
@@ -136,7 +136,9 @@ class OptiProxy(Optimizer):
         n_init: Queries of the initial design.
         warm_start: Earlier studies of the same space: another data set, another device, fewer
             epochs. Each is a study, or a list of pairs (architecture, metrics), with the metrics
-            named as here. Their weight is learnt from the queries.
+            named as here. Their weight is learnt from the queries. A `Study` or an optimiser
+            of another space teaches which counts of operations and lengths of paths go well: its
+            predictions are one more training-free score.
         features: Training-free scores (NASWOT, parameters, FLOPs). Their direction and weight are
             learnt from the queries. Either name → function of an architecture, which is called for
             every candidate, thousands in a search; or `scores.NetworkScores`, which are computed
@@ -184,10 +186,12 @@ class OptiProxy(Optimizer):
         if features is None:
             features = space.features if isinstance(space, Problem) else {}
         check_features(features)
-        self._features = features
-        if isinstance(features, Mapping):
+        earlier = read_earlier(self.space, warm_start, self.objectives)
+        self._earlier_studies = [s for s in earlier if isinstance(s, EarlierStudy)]
+        others = [s for s in earlier if isinstance(s, DescribedStudy)]
+        self._features = joined(features, lessons(self.space, others, self.objectives))
+        if isinstance(self._features, Mapping):
             _ = self._scores  # So that a function that can't be used is an error at once.
-        self._earlier_studies = read_earlier(self.space, warm_start, self.objectives)
         self._predicted: dict[Architecture, float] = {}
 
     @property
@@ -274,9 +278,9 @@ class OptiProxy(Optimizer):
         other._rows = list(narrow.narrow(self.rows))
         other._pending = list(narrow.narrow(self._pending_rows))
         other._known = set(other.keys(np.concatenate([other.rows, other._pending_rows])))
-        other._earlier_studies = tuple(
+        other._earlier_studies = [
             replace(study, rows=narrow.narrow(study.rows)) for study in self._earlier_studies
-        )
+        ]
         if self._scores is not None:
             other.__dict__["_scores"] = self._scores.on(narrow)
             other.__dict__["_favourites"] = self._favourites.on(narrow)

@@ -13,7 +13,7 @@ from optiproxy.methods import METHODS
 from optiproxy.metrics import Function
 from optiproxy.search import Optimizer
 from optiproxy.search.settings import FEATURES, read_settings
-from optiproxy.search.warm_start import EarlierStudy
+from optiproxy.search.warm_start import Earlier, EarlierStudy
 from optiproxy.study._scores import TimedScores
 from optiproxy.tasks import Task
 
@@ -55,7 +55,7 @@ class Method:
         self,
         task: Task,
         seed: int,
-        earlier: Sequence[EarlierStudy] = (),
+        earlier: Sequence[Earlier] = (),
         scores: TimedScores | None = None,
     ) -> Optimizer:
         """A new optimiser with those options of `task` that the method can use.
@@ -74,7 +74,10 @@ class Method:
         if self.uses_features and (features := scores or task.features):
             options["features"] = features
         if earlier:
-            options["warm_start"] = [study.pairs(task.space) for study in earlier]
+            options["warm_start"] = [
+                study.pairs(task.space) if isinstance(study, EarlierStudy) else study
+                for study in earlier
+            ]
         made = self.make(
             task.space,
             {o.metric: o.direction for o in task.objectives},

@@ -58,7 +58,8 @@ def searched(trials: Trials, identity: Identity, initial: int, place: str | None
         pareto=[found.query for found in _results.pareto(queries, task, identity.seed)],
         optimum=_optimum(task),
         initial=initial,
-        start="initial" if identity.features else "random",  # Scores chose half of those.
+        # Scores, or a study of another space, chose half of those.
+        start="initial" if identity.features or _earlier(trials.study) else "random",
         dropped=[
             {**record.plain(), "text": task.space.to_text(record.architecture)}
             for record in _results.dropped(trials)

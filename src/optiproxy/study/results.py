@@ -31,7 +31,7 @@ from optiproxy.study._storage.identity import (
 from optiproxy.study._storage.open import Storage, quiet, shown
 from optiproxy.study._storage.stored_trial import State
 from optiproxy.study._storage.trials import Trials
-from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
+from optiproxy.study._storage.warm_start import leads_at_once
 from optiproxy.study._stored import code_named
 from optiproxy.study.best import Best
 from optiproxy.study.records import Record, Seconds
@@ -159,11 +159,12 @@ class StudyResults:
     def random_queries(self) -> int:
         """How many of the first queries the method chose before it had learnt from results.
 
-        They are random, but for those of high training-free score.
+        They are random, but for those of high training-free score, and those that a study of
+        another space favours.
         """
         if self.method == "random":
             return len(self.queries)
-        if self.optuna.user_attrs.get(WARM_START):
+        if leads_at_once(self.optuna):
             return 0  # The first ones follow from the earlier studies.
         drawn = self._whole_budget.drawn(self._optimizer)
         if not self.task.has_prefilter:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 from optiproxy._version import __version__
 from optiproxy.errors import invalid, whole_number
-from optiproxy.search.warm_start import EarlierStudy, read_earlier
+from optiproxy.search.warm_start import Earlier, read_earlier
 from optiproxy.spaces import Space
 from optiproxy.study import _results
 from optiproxy.study._checks import check_confirm, check_evaluation
@@ -79,7 +79,7 @@ class Study(StudyForPrograms):
         storage: None for memory, a path for a journal file, or a database's URL;
             ``optuna-dashboard`` opens both.
         seed: Same seed, same search.
-        warm_start: Earlier studies of the same space, as `optiproxy.OptiProxy` takes them; what the
+        warm_start: Earlier studies, as `optiproxy.OptiProxy` takes them; what the
             method learns from them is stored with this study.
         **options: With a name, whatever else `optiproxy.Task` takes: ``objectives`` and so on.
 
@@ -157,7 +157,7 @@ class Study(StudyForPrograms):
         self.storage = storage
         self.notes: list[str] = []
         self.proxy = chosen.proxy
-        earlier: Sequence[EarlierStudy] = read_earlier(task.space, warm_start, task.objectives)
+        earlier: Sequence[Earlier] = read_earlier(task.space, warm_start, task.objectives)
         if earlier:
             chosen.check_warm_start()
         self._scores: TimedScores | None = None

@@ -9,16 +9,14 @@ import numpy as np
 import optuna
 
 from optiproxy.errors import StudyError
-from optiproxy.search.warm_start import EarlierStudy
+from optiproxy.search.warm_start import DescribedStudy, Earlier, EarlierStudy
 from optiproxy.study._storage.stored_trial import PREFIX
 from optiproxy.tasks import Task
 
 ATTRIBUTE = PREFIX + "warm_start"
 
 
-def keep_earlier(
-    study: optuna.Study, task: Task, given: Sequence[EarlierStudy]
-) -> Sequence[EarlierStudy]:
+def keep_earlier(study: optuna.Study, task: Task, given: Sequence[Earlier]) -> Sequence[Earlier]:
     """The earlier studies of `study`: those it was begun with, or `given` if it is new.
 
     Raises:
@@ -37,19 +35,28 @@ def keep_earlier(
     return [_read(earlier) for earlier in stored or []]
 
 
-def _plain(task: Task, earlier: EarlierStudy) -> dict[str, Any]:
+def leads_at_once(study: optuna.Study) -> bool:
+    """Whether an earlier study of the same space was kept, which chooses the first queries."""
+    return any("rows" in earlier for earlier in study.user_attrs.get(ATTRIBUTE) or ())
+
+
+def _plain(task: Task, earlier: Earlier) -> dict[str, Any]:
     metrics = {
         metric: [m[metric] for m in earlier.metrics]
         for metric in task.needed
         # NaN is unequal to itself, so a warm start with it would never equal the stored one.
         if np.isfinite(earlier.values(metric)).all()
     }
+    if isinstance(earlier, DescribedStudy):
+        return {"descriptions": [dict(d) for d in earlier.descriptions], "metrics": metrics}
     return {"rows": earlier.rows.tolist(), "metrics": metrics}
 
 
-def _read(plain: dict[str, Any]) -> EarlierStudy:
-    metrics = [
+def _read(plain: dict[str, Any]) -> Earlier:
+    metrics = tuple(
         dict(zip(plain["metrics"], values, strict=True))
         for values in zip(*plain["metrics"].values(), strict=True)
-    ]
-    return EarlierStudy(np.array(plain["rows"], dtype=np.int64), tuple(metrics))
+    )
+    if "descriptions" in plain:
+        return DescribedStudy(tuple(plain["descriptions"]), metrics)
+    return EarlierStudy(np.array(plain["rows"], dtype=np.int64), metrics)
