@@ -60,8 +60,8 @@ def search(
         low_fidelity: Epochs of low-fidelity trainings, which come first and guide the search, for
             a task that has fidelities; each costs a fraction of a full training, and the most
             promising architectures are then trained in full.
-        warm_start: An earlier search of the same space to learn from: the name of a study in the
-            same storage, or a file that `search --json` wrote; may be repeated.
+        warm_start: An earlier search to learn from: the name of a study, also of another space
+            with similar operations, or a file that `search --json` wrote; may be repeated.
         features: Scores of untrained networks that guide the first queries (see docs/scores.md):
             auto, none, or names such as parameters,naswot. By default auto for a task that trains
             networks, none for a table.
