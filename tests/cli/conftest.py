@@ -29,7 +29,7 @@ def start(folder):
     started = []
 
     def start(*arguments):
-        command = [sys.executable, "-m", "optiproxy.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "optiproxy", *map(str, arguments)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
         )

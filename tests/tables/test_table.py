@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import math
 import pickle
 import time
@@ -267,14 +268,83 @@ def test_folder_is_no_table(tmp_path: Path) -> None:
         _table(tmp_path)
 
 
-def test_csv_is_told_how_it_becomes_a_table(parquet: Path) -> None:
-    csv = parquet.with_suffix(".csv")
-    rows = pd.read_parquet(parquet)
-    rows.to_csv(csv, index=False)
-    with pytest.raises(DataError, match=r"small\.csv: it is no .*read_csv\(FILE\)\.to_parquet\("):
-        _table(csv)
-    pd.read_csv(csv).to_parquet(parquet)
-    assert _table(parquet).optimum == rows["top1"].max()
+def _as_text(columns: dict[str, list[Any]], form: str) -> str:
+    frame = pd.DataFrame(columns)
+    match form:
+        case "csv":
+            return "\ufeff" + frame.to_csv(index=False)
+        case "tsv":
+            return frame.to_csv(index=False, sep="\t")
+        case "json":
+            return json.dumps(frame.to_dict("records"))
+        case "columns.json":
+            return json.dumps(columns)
+        case "pandas.json":
+            return str(frame.to_json())
+        case _:
+            return str(frame.to_json(orient="records", lines=True))
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "json", "columns.json", "pandas.json", "jsonl"])
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_text_files_are_tables(tmp_path: Path, form: str, key: Any) -> None:
+    columns = _columns()
+    columns["top1"] = [f"{value} %" for value in columns["top1"]]
+    columns["ms"][3] = None
+    path = tmp_path / f"measured.{form}"
+    path.write_text(_as_text(columns, form), "utf-8")
+    task = _table(path, key=key, columns=["top1", "ms"])
+    assert task.query(ARCHS[2]).metrics == {"top1": 52.0, "ms": 3.0}
+    assert task.query(ARCHS[3]).metrics == {"top1": 53.0}
+    assert task.optimum == 61.0
+    assert _table(path, key=key, where={"act": "relu"}).optimum == 59.0
+
+
+TEXTS = {
+    "t.csv": [
+        (
+            "depth,top1\n1,50\n2,bad\n",
+            "column 'top1', row 1: 'bad' is no number; choose another",
+        ),
+        ("depth,top1\n1,50%\n2,0.5\n", "row 1: '0.5' where other cells have a %"),
+        ("depth,top1\n1,0.5\n2,50%\n", "row 1: '50%' where other cells have no %"),
+        ("depth,top1\n1,50,3\n", "line 2 has 3 cells, the first line 2"),
+        ("depth,depth\n1,1\n", "two of its columns have the same name"),
+        ("depth;top1\n1;50\n", "column: got 'depth'; did you mean 'depth;top1'"),
+        ("", "it is empty"),
+        ("depth,top1\n", "it has no rows"),
+    ],
+    "t.json": [
+        ("[1, 2]", "a row is no object"),
+        ("3", "give a list of objects"),
+        ('{"depth": [1], "top1": [1, 2]}', r"its columns have \[1, 2\] rows"),
+        ("[{", "no readable table"),
+        ("[" * 100_000, "no readable table"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"), [(name, *each) for name, cases in TEXTS.items() for each in cases]
+)
+def test_text_that_is_no_table(tmp_path: Path, name: str, text: str, told: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(DataError, match=told):
+        _table(path, Chain({"depth": [1, 2]}), key=["depth"])
+
+
+def test_trainings_with_several_seeds_are_averaged(tmp_path: Path) -> None:
+    columns = _columns([*ARCHS[:5], ARCHS[1], ARCHS[3], ARCHS[1]])
+    columns["ms"][5] = None
+    path = _write(tmp_path / "seeds.parquet", columns)
+    with pytest.raises(DataError, match=r"rows 1 and 7 are the same .* averaged=True"):
+        _table(path)
+    task = _table(path, columns=["top1", "ms"], averaged=True)
+    assert task.query(ARCHS[1]).metrics == {"top1": (51 + 55 + 57) / 3, "ms": (2 + 8) / 2}
+    assert task.query(ARCHS[2]).metrics == {"top1": 52.0, "ms": 3.0}
+    assert len(task.values("top1")) == 5
+    assert task.optimum == (53 + 56) / 2
 
 
 @pytest.mark.parametrize("part", [0, 3, 0.5, -1])
@@ -338,7 +408,7 @@ def test_missing_column_names_the_nearest(parquet: Path, where: str) -> None:
 
 
 def test_column_without_numbers(parquet: Path) -> None:
-    with pytest.raises(DataError, match="column 'act' holds string, not numbers"):
+    with pytest.raises(DataError, match="column 'act', row 0: 'relu' is no number; choose another"):
         _table(parquet, columns=["act"])
 
 

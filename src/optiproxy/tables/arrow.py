@@ -1,4 +1,4 @@
-"""Reading columns of Parquet files, with errors in the library's own words."""
+"""Reading columns of tables' files, with errors in the library's own words."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import DataError, unknown
+from optiproxy.tables import text_files
+
+_MISSING = ("", "nan", "na", "n/a", "null", "none")
 
 
 @contextmanager
@@ -23,17 +26,25 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        remedy = "replace it by a whole copy"
-        if path.suffix.lower() == ".csv":
-            remedy = (
-                "convert it with pandas: read_csv(FILE).to_parquet(OTHER_FILE), where an option "
-                "is called None or NA with keep_default_na=False"
-            )
-        raise DataError(f"{path}: it is no readable Parquet file ({reason}); {remedy}") from None
+        raise DataError(
+            f"{path}: it is no readable Parquet file ({reason}); replace it by a whole copy, or "
+            "let its name end in .csv, .tsv, .json or .jsonl if it is one"
+        ) from None
+
+
+def names_and_rows(path: Path) -> tuple[list[str], int]:
+    """The names of a file's columns, and how many rows it has."""
+    if text_files.is_text(path):
+        table = text_files.read(path)
+        return table.column_names, len(table)
+    import pyarrow.parquet as pq
+
+    with readable(path), pq.ParquetFile(path) as file:
+        return file.schema_arrow.names, file.metadata.num_rows
 
 
 def read_columns(path: Path, columns: Iterable[str]) -> Any:
-    """Columns of a Parquet file, each once, as a pyarrow table.
+    """Columns of a file, each once, as a pyarrow table.
 
     Raises:
         DataError: The file can't be read, or lacks a column: another version converted it.
@@ -41,6 +52,8 @@ def read_columns(path: Path, columns: Iterable[str]) -> Any:
     import pyarrow.parquet as pq
 
     wanted = list(dict.fromkeys(columns))
+    if text_files.is_text(path):
+        return text_files.read(path).select(wanted)
     with readable(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         names = file.schema_arrow.names
         for column in wanted:
@@ -53,14 +66,57 @@ def read_columns(path: Path, columns: Iterable[str]) -> Any:
 
 
 def floats(column: Any) -> NDArray[np.float64]:
-    """A column of numbers, (rows,); NaN where a cell is empty."""
+    """A column of numbers, (rows,); NaN where a cell is empty.
+
+    Of texts, ``"72.5 %"`` is 72.5, and what pandas takes for a missing number is an empty cell.
+
+    Raises:
+        ValueError: A text is no number, or some have a % and others none; (row, problem).
+        pyarrow.ArrowException: Its type has no numbers.
+    """
     import pyarrow as pa
 
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return _parsed(column.to_pylist())
     if not pa.types.is_float64(column.type):
         column = column.cast(pa.float64(), safe=False)
     if column.null_count:
         column = column.fill_null(math.nan)
     return buffers(column, np.float64)
+
+
+def _parsed(texts: list[str | None]) -> NDArray[np.float64]:
+    values = np.full(len(texts), math.nan)
+    percent: bool | None = None
+    for row, text in enumerate(texts):
+        plain = (text or "").strip()
+        if plain.lower() in _MISSING:
+            continue
+        number = plain.removesuffix("%")
+        try:
+            values[row] = float(number)
+        except ValueError:
+            raise ValueError(row, f"{text!r} is no number") from None
+        if percent is not None and percent != (number != plain):
+            raise ValueError(row, f"{text!r} where other cells have {'a' if percent else 'no'} %")
+        percent = number != plain
+    return values
+
+
+def means(
+    values: NDArray[np.float64], groups: NDArray[np.int64], count: int
+) -> NDArray[np.float64]:
+    """The mean of each group's finite values, (count,); NaN where it has none."""
+    known = np.isfinite(values)
+    total = np.bincount(groups[known], values[known], count)
+    rows = np.bincount(groups[known], minlength=count)
+    averages = np.full(count, np.nan)
+    np.divide(total, rows, out=averages, where=rows > 0)
+    return averages
 
 
 def buffers(column: Any, kind: type[np.generic]) -> NDArray[Any]:

@@ -20,7 +20,7 @@ from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.tables import store
-from optiproxy.tables.arrow import floats, read_columns
+from optiproxy.tables.arrow import floats, means, read_columns
 
 # Key columns by name → option numbers, (rows, C); -1 in a row that is left out.
 Reader = Callable[[Mapping[str, list[Any]], Space], Indices]
@@ -136,24 +136,12 @@ class AveragedRows:
         if not len(networks):
             raise DataError(f"{path}: it has no rows; add the benchmark again")
         found = {
-            metric: _means(_cells(table, source)[inside], which.reshape(-1), len(networks))
+            metric: means(_cells(table, source)[inside], which.reshape(-1), len(networks))
             * self._scale.get(metric, 1.0)
             for metric, source in self._columns.items()
         }
         row_of = {row.tobytes(): number for number, row in enumerate(networks)}
         return networks, row_of, found
-
-
-def _means(
-    values: NDArray[np.float64], groups: NDArray[np.int64], count: int
-) -> NDArray[np.float64]:
-    """The mean of each group's finite values, (count,); NaN where it has none."""
-    known = np.isfinite(values)
-    total = np.bincount(groups[known], values[known], count)
-    rows = np.bincount(groups[known], minlength=count)
-    means = np.full(count, np.nan)
-    np.divide(total, rows, out=means, where=rows > 0)
-    return means
 
 
 def _cells(table: Any, source: str | At) -> NDArray[np.float64]:

@@ -17,7 +17,14 @@ from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError, unknow
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.tables._checksum import Stamp, checksum, stamp
-from optiproxy.tables.arrow import buffers, floats, read_columns, readable
+from optiproxy.tables.arrow import (
+    buffers,
+    floats,
+    means,
+    names_and_rows,
+    read_columns,
+    readable,
+)
 
 # Tables that stay in memory; the three data sets of NAS-Bench-201 share one index of rows.
 CACHED = 16
@@ -36,6 +43,7 @@ class Keys:
         fingerprint: The space's, since spaces themselves compare by identity.
         space: What the keys are architectures of.
         where: Column and value; only the rows that have all of them are the table's.
+        averaged: Whether several rows of an architecture are averaged, and no error.
     """
 
     file: Stamp
@@ -46,6 +54,7 @@ class Keys:
     fingerprint: str
     space: Space = field(compare=False)
     where: tuple[tuple[str, Option], ...] = ()
+    averaged: bool = False
 
     @property
     def path(self) -> Path:
@@ -53,7 +62,7 @@ class Keys:
 
 
 class ParquetRows:
-    """A Parquet file with one row for each architecture. See `rows.Rows`.
+    """A file with one row for each architecture, or several that are averaged. See `rows.Rows`.
 
     Args:
         space: Whose architectures the rows are.
@@ -65,6 +74,7 @@ class ParquetRows:
         rows: The number of rows that it must have, or None.
         where: Column → value; other rows are not read.
         scale: Metric → the factor from its column's unit to its own; 1 where it is not named.
+        averaged: Whether several rows of an architecture are averaged.
     """
 
     def __init__(
@@ -79,6 +89,7 @@ class ParquetRows:
         rows: int | None,
         where: Mapping[str, Option] = MappingProxyType({}),
         scale: Mapping[str, float] = MappingProxyType({}),
+        averaged: bool = False,
     ) -> None:
         self._space = space
         self._path = path
@@ -89,6 +100,7 @@ class ParquetRows:
         self._rows = rows
         self._where = tuple(where.items())
         self._scale = dict(scale)
+        self._averaged = averaged
         self._loaded: tuple[dict[bytes, int], dict[str, NDArray[np.float64]]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -153,13 +165,16 @@ class ParquetRows:
                 ) from None
             keys = Keys(
                 state, self._key, self._one_per_choice, self._sha256, self._rows,
-                self._space.fingerprint, self._space, self._where,
+                self._space.fingerprint, self._space, self._where, self._averaged,
             )  # fmt: skip
             wanted = tuple(self._columns.values())
             _check(keys, wanted)
             numbers = _numbers(keys, wanted)
+            row_of, groups = _rows_of(keys)
+            if groups is not None:
+                numbers = {c: means(values, groups, len(row_of)) for c, values in numbers.items()}
             self._loaded = (
-                _row_of(keys),
+                row_of,
                 {
                     metric: numbers[column] * self._scale.get(metric, 1.0)
                     for metric, column in self._columns.items()
@@ -170,8 +185,6 @@ class ParquetRows:
 
 def _check(keys: Keys, wanted: tuple[str, ...]) -> None:
     """The checks that need no reading of columns: checksum, format, columns, rows."""
-    import pyarrow.parquet as pq
-
     path = keys.path
     with readable(path):
         if keys.sha256 is not None and checksum(path) != keys.sha256.lower():
@@ -179,8 +192,7 @@ def _check(keys: Keys, wanted: tuple[str, ...]) -> None:
                 f"{path}: its SHA-256 is {checksum(path)}, not {keys.sha256}: it is cut short or "
                 "altered; replace it by a whole copy"
             )
-        with pq.ParquetFile(path) as file:
-            names, rows = file.schema_arrow.names, file.metadata.num_rows
+    names, rows = names_and_rows(path)
     for column in (*keys.columns, *wanted, *(column for column, _ in keys.where)):
         if column not in names:
             raise DataError(f"{path}: {unknown('column', column, names)}")
@@ -239,21 +251,25 @@ def _numbers(keys: Keys, columns: tuple[str, ...]) -> dict[str, NDArray[np.float
     for name in dict.fromkeys(columns):
         column = table[name]
         try:
-            if pa.types.is_dictionary(column.type):
-                column = column.cast(column.type.value_type)
-            if pa.types.is_boolean(column.type):
-                column = column.cast(pa.int8())
             found[name] = floats(column)
         except pa.ArrowException:
             raise DataError(
                 f"{keys.path}: column {name!r} holds {column.type}, not numbers; choose another"
             ) from None
+        except ValueError as error:
+            row, problem = error.args
+            raise DataError(
+                f"{keys.path}: column {name!r}, row {_in_file(keys, row)}: {problem}; choose "
+                "another column, or leave the cell empty where nothing was measured"
+            ) from None
     return found
 
 
 @lru_cache(maxsize=CACHED)
-def _row_of(keys: Keys) -> dict[bytes, int]:
-    """Option numbers of an architecture, as bytes → its row."""
+def _rows_of(keys: Keys) -> tuple[dict[bytes, int], NDArray[np.int64] | None]:
+    """Option numbers of an architecture, as bytes → its row; and, where rows are averaged, to which
+    mean each belongs, (rows,).
+    """
     table = _read(keys, keys.columns)
     if keys.one_per_choice:
         indices = _from_columns(keys, table)
@@ -268,14 +284,18 @@ def _row_of(keys: Keys) -> dict[bytes, int]:
         )
     packed = np.ascontiguousarray(indices).view(f"V{indices.itemsize * indices.shape[1]}")
     row_of = {key: row for row, key in enumerate(packed[:, 0].tolist())}
+    if len(row_of) < len(indices) and keys.averaged:
+        row_of = {key: number for number, key in enumerate(row_of)}
+        return row_of, np.array([row_of[key] for key in packed[:, 0].tolist()])
     if len(row_of) < len(indices):
         row = next(r for r, key in enumerate(packed[:, 0].tolist()) if row_of[key] != r)
         again = row_of[indices[row].tobytes()]
         raise DataError(
             f"{keys.path}: rows {_in_file(keys, row)} and {_in_file(keys, again)} are the same "
-            f"architecture ({_shown(keys, indices[row])}); keep one row for each"
+            f"architecture ({_shown(keys, indices[row])}); keep one row for "
+            "each, or give averaged=True for their means"
         )
-    return row_of
+    return row_of, None
 
 
 def _shown(keys: Keys, row: Indices) -> str:

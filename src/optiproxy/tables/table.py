@@ -43,9 +43,10 @@ class Table(Task):
 
     Args:
         space: Whose architectures the rows are.
-        parquet: The file; or a function that finds it, which is called when the table is first
-            needed (`prepare`); or rows that are read in another way (`tables.rows`), which need no
-            `key`, `columns`, `sha256`, `rows`, `where` or `scale`.
+        parquet: The file: Parquet, CSV, TSV, JSON or JSON lines, by its ending; or a function that
+            finds it, which is called when the table is first needed (`prepare`); or rows that
+            are read in another way (`tables.rows`), which need no `key`, `columns`, `sha256`,
+            `rows`, `where`, `scale` or `averaged`.
         key: The column with the space's own text form of the architecture (`Space.to_text`); or a
             column for each choice, as a list in the choices' order or as a mapping, choice →
             column. There 3, 3.0 and "3" are the same option where the space has only one of them.
@@ -60,6 +61,8 @@ class Table(Task):
             values are read. `rows` counts them all.
         scale: Metric → the factor from its column's unit to its own, such as 100 for an accuracy
             in % where the column holds fractions. Limits and answers are in the metric's unit.
+        averaged: Whether several rows of an architecture, such as trainings with other seeds, are
+            averaged; else they are an error. Empty cells are left out of a mean.
         build: ``build(arch) → nn.Module``, by default the space's.
         example_input: One input of its networks; see `Task`.
         distinct: Whether architectures of the same network are evaluated once; by default where no
@@ -75,7 +78,7 @@ class Table(Task):
 
     Raises:
         InvalidValueError: An argument can't be used.
-        DataError: The file is missing, no readable Parquet, not what `sha256` and `rows` say, lacks
+        DataError: The file is missing, not readable, not what `sha256` and `rows` say, lacks
             a column, has a key that is no architecture of the space, or an architecture twice.
     """
 
@@ -94,6 +97,7 @@ class Table(Task):
         rows: int | None = None,
         where: Mapping[str, Option] | None = None,
         scale: Mapping[str, float] | None = None,
+        averaged: bool = False,
         build: Callable[[Architecture], nn.Module] | None = None,
         example_input: Callable[[], Any] | None = None,
         distinct: bool | None = None,
@@ -124,6 +128,7 @@ class Table(Task):
                 rows=None if rows is None else whole_number("Table: rows", rows),
                 where=_where(where),
                 scale=_scale(scale, _columns(columns)),
+                averaged=averaged,
             )
         if isinstance(exact, str) or not isinstance(exact, Sequence):
             raise invalid("Table: exact", exact, "give a list of metrics")
@@ -245,7 +250,7 @@ def _source(parquet: object) -> Path | Callable[[], Path]:
     if isinstance(parquet, str | os.PathLike):
         # Absolute: a worker process may have another current directory.
         return Path(parquet).expanduser().absolute()
-    raise invalid("Table: parquet", parquet, "give the path of a Parquet file")
+    raise invalid("Table: parquet", parquet, "give the path of a Parquet, CSV or JSON file")
 
 
 def _sha256(digits: object) -> str | None:
