@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,12 @@ from types import ModuleType
 from typing import Any
 
 from optiproxy.errors import DataError, InvalidValueError, OptiProxyError, invalid, unknown
+
+#: The user's modules: name, file, and a hash of its content.
+Files = tuple[tuple[str, str, str], ...]
+
+# Name → file and hash, of those that this process has loaded.
+_loaded: dict[str, tuple[str, str]] = {}
 
 
 def find(kind: str, text: str, folder: str, wanted: type) -> Any:
@@ -47,6 +54,46 @@ def find(kind: str, text: str, folder: str, wanted: type) -> Any:
 def is_file(place: str) -> bool:
     """Whether the part before the colon is a file's path, and not a module's name."""
     return place.endswith(".py") or os.sep in place or "/" in place
+
+
+def files_of(file: Path, folder: Path) -> Files:
+    """The user's code that was just loaded: a file, and the modules that came from a folder."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        # Not by `getattr`: some modules load others then.
+        place = module.__dict__.get("__file__") if isinstance(module, ModuleType) else None
+        stem = os.path.join(folder, *name.split("."))
+        if place in (str(file), f"{stem}.py", os.path.join(stem, "__init__.py")):
+            _loaded[name] = place, _hash(place)
+            found.append((name, *_loaded[name]))
+    return tuple(sorted(found))
+
+
+def renew(kind: str, text: str, files: Files) -> None:
+    """Makes `find` load modules anew if this process has loaded others of the same names.
+
+    Args:
+        kind: As of `find`.
+        text: As of `find`.
+        files: What has to be loaded.
+
+    Raises:
+        InvalidValueError: One has another content on this machine.
+    """
+    for _, place, content in files:
+        if not os.path.isfile(place) or _hash(place) != content:
+            raise InvalidValueError(
+                f"{kind} {text!r}: {place} is not the file that the search has loaded: it was "
+                f"edited since, or {socket.gethostname()} has another one; end the search and run "
+                "it again"
+            )
+    if any(name in sys.modules and _loaded.get(name) != tuple(rest) for name, *rest in files):
+        for name, *_ in files:
+            sys.modules.pop(name, None)
+
+
+def _hash(place: str) -> str:
+    return hashlib.sha256(Path(place).read_bytes()).hexdigest()
 
 
 @contextmanager
@@ -103,8 +150,8 @@ def _from_module(kind: str, text: str, folder: str, place: str) -> ModuleType:
 
 
 def _importable(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    # To the front: other folders may have modules of the same names.
+    sys.path[:] = [str(folder), *(place for place in sys.path if place != str(folder))]
 
 
 def _is(value: object, wanted: type) -> bool:

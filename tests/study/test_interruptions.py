@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import signal
@@ -417,6 +418,32 @@ def test_a_running_query_goes_before_a_waiting_duplicate(tmp_path, monkeypatch):
     assert evaluated == []
     assert [(r.architecture, r.metrics) for r in study.queries] == [(arch, {"val": 2.0})]
     assert elsewhere.read()[0].id == running.id
+
+
+def test_a_duplicate_that_comes_while_numbers_are_mended_is_not_evaluated(tmp_path, monkeypatch):
+    """Another process proposes it just when this one gives clashing queries other numbers."""
+    place = tmp_path / "s.journal"
+    evaluated = []
+    task = toys.task(lambda arch: evaluated.append(arch) or {"val": 1.0})
+    first, second = itertools.islice(toys.SPACE.enumerate(), 2)
+    study = Study(task, method="climber", storage=place)
+    elsewhere = Study(task, method="climber", storage=place)._trials
+    study._trials.propose([1], [first], 0.0)
+    study.run(1)
+    renumber = stored.Trials.renumber
+
+    def late(self, trials):
+        if not proposed:
+            proposed.append(second)
+            elsewhere.propose([1], [first], 0.0)
+        return renumber(self, trials)
+
+    proposed = []
+    study._trials.propose([1], [second], 0.0)
+    monkeypatch.setattr(stored.Trials, "renumber", late)
+    study.run(3)
+    assert evaluated[:2] == [first, second]
+    assert len(set(evaluated)) == len(evaluated) == 3
 
 
 @pytest.mark.slow

@@ -215,3 +215,34 @@ def test_what_was_asked_for_travels_along(folder: Path) -> None:
     assert (sent.objectives, sent.constraints) == (task.objectives, task.constraints)
     loaded = tasks.load("mine_3141.py:task")
     assert [o.metric for o in loaded.objectives] == ["score"]
+
+
+@pytest.mark.parametrize("text", ["mine_3141:task", "mine_3141.py:task"])
+def test_a_worker_that_lives_on_loads_edited_files_anew(
+    folder: Path, executor: object, text: str
+) -> None:
+    def loaded() -> Task:
+        for name in ("mine_3141", "beside"):  # As a new search does.
+            sys.modules.pop(name, None)
+        return tasks.load(text)
+
+    def score(task: Task) -> float:
+        arch = task.space.architecture({"a": 1, "b": "x"})
+        found = executor.submit(task.query, arch).result()  # type: ignore[attr-defined]
+        return float(found.metrics["score"])
+
+    first = loaded()
+    assert score(first) == 11
+    (folder / "beside.py").write_text("OFFSET = 2000\n")
+    second = loaded()
+    assert [score(second), score(first), score(second)] == [2001, 11, 2001]
+    (folder / "mine_3141.py").write_text(MINE.replace('arch["a"] +', "100 *"))
+    third = loaded()
+    assert score(third) == 200_000
+    (folder / "mine_3141.py").write_text(MINE)
+    assert score(third) == 200_000  # What it began with.
+    (folder / "beside.py").write_text("OFFSET = 70000\n")
+    fourth = loaded()
+    (folder / "mine_3141.py").write_text("# edited while it runs\n" + MINE)
+    with pytest.raises(InvalidValueError, match=r"mine_3141.py is not .* run it again"):
+        pickle.loads(pickle.dumps(fourth))

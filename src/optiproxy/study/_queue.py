@@ -88,11 +88,15 @@ class Queue:
         if not self._shared:
             return self._trials.read()
         trials = self._trials.repair(self._active)
-        while twice := duplicates(trials):  # Again: others may have proposed more by then.
+        # Others propose all the time: what is handed out is without duplicates in one and the same
+        # reading.
+        while True:
+            twice = duplicates(trials)
             for trial, other in twice:
                 self._trials.drop_duplicate(trial, other)
+            if not twice and not self._trials.renumber(trials):
+                return trials
             trials = self._trials.read()
-        return self._trials.read() if self._trials.renumber(trials) else trials
 
     def _propose(self, trials: list[StoredTrial]) -> None:
         start = time.perf_counter()

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,19 @@ class Reference:
     Attributes:
         text: The argument of `load`.
         folder: The current directory then, absolute: paths and modules are searched from there.
+        code: The user's own modules as they were loaded, with hashes of their files; empty before.
     """
 
     text: str
     folder: str
+    code: references.Files = ()
 
     def load(self) -> Task:
-        """The task; loaded once in each process."""
+        """The task; loaded once in each process, and again where its code is another one.
+
+        Raises:
+            InvalidValueError: As of `load`; or its files here are not those of `code`.
+        """
         return _loaded(self)
 
     @property
@@ -115,6 +121,7 @@ def evaluate(
 
 @lru_cache(maxsize=64)
 def _loaded(reference: Reference) -> Task:
+    references.renew("task", reference.text, reference.code)
     return resolve(reference)
 
 
@@ -130,7 +137,15 @@ def resolve(reference: Reference) -> Task:
             raise _no_colon(reference)
         found = references.find("task", text, reference.folder, Task)
     task = _called(text, found)
-    return task._again(reference=reference)
+    return task._again(reference=replace(reference, code=_code(reference)))
+
+
+def _code(reference: Reference) -> references.Files:
+    file = reference.file
+    if file is None:
+        return ()
+    by_path = references.is_file(reference.text.rpartition(":")[0])
+    return references.files_of(file, file.parent if by_path else Path(reference.folder))
 
 
 def _parsed(text: str) -> Task:
