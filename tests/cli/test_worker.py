@@ -92,6 +92,19 @@ def test_a_dask_cluster_evaluates(scheduler, folder, capfd):
 
 
 @pytest.mark.slow
+def test_a_cluster_that_lives_on_loads_an_edited_file_anew(scheduler, folder):
+    arguments = ["--method", "random", "--budget", "2", "--storage", "s.journal",
+                 "--dask", scheduler.scheduler_address]  # fmt: skip
+    mine = (folder / "mine.py").read_text()
+    for name, factor in (("first", 1), ("second", 70), ("third", 500)):
+        edited = mine.replace("score(arch, seed)", f"{factor} + score(arch, seed)")
+        (folder / "mine.py").write_text(edited)
+        assert run(["search", "mine.py:task", "--name", name, *arguments]) == 0
+        found = Study.load(name, "s.journal").queries
+        assert [r.metrics["val"] // 1 for r in found] == [factor] * 2
+
+
+@pytest.mark.slow
 def test_a_cluster_tells_its_places(scheduler, folder):
     from distributed import Client
 

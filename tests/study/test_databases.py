@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +90,22 @@ def test_a_connection_that_is_lost_is_waited_for_and_the_result_is_written(
     monkeypatch.setattr(database, "PATIENCE", 0.0)
     with pytest.raises(op.errors.StudyError, match="the connection is lost"):
         made.run(4)
+
+
+def test_a_reader_of_a_sqlite_file_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a process that opens the study; on a busy machine it may take its time."""
+    monkeypatch.setattr(database, "_QUIET", 0.1)
+    made = study(f"sqlite:///{tmp_path}/s.db")
+    made.run(1)
+    reader = sqlite3.connect(tmp_path / "s.db", isolation_level=None, check_same_thread=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM trials").fetchall()
+    threading.Timer(0.5, lambda: reader.execute("COMMIT")).start()
+    made.run(2)
+    _whole(made, 2)
+    reader.close()
 
 
 def test_the_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ from optiproxy.errors import StudyError
 
 _logger = logging.getLogger("optiproxy.study")
 
-# Seconds that a SQLite writer waits for another one; its own 5 are short on a shared disk.
-_SQLITE_TIMEOUT = 60
+# Seconds that a SQLite process waits for others; its own 5 are short on a shared disk.
+_SQLITE_TIMEOUT = 600
 # Seconds after which it is said what is waited for.
 _QUIET = 2.0
 
@@ -62,7 +62,7 @@ def open_database(url: str, place: str) -> BaseStorage:
     # Which driver a URL without one means differs between versions of SQLAlchemy.
     url = re.sub("^postgres(ql)?://", "postgresql+psycopg://", url)
     options: dict[str, Any] = (
-        {"connect_args": {"timeout": _QUIET}} if sqlite else {"pool_pre_ping": True}
+        {"connect_args": {"timeout": _SQLITE_TIMEOUT}} if sqlite else {"pool_pre_ping": True}
     )
     said = ""
     for attempt in range(_ATTEMPTS):
@@ -111,11 +111,17 @@ def _serialise(database: RDBStorage, place: str) -> None:
     def connect(connection: Any, record: object) -> None:
         connection.isolation_level = None  # sqlite3 must not begin transactions itself
 
+    def wait(connection: Any, seconds: float) -> None:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+
     def begin(connection: Any) -> None:
         end, said = time.monotonic() + _SQLITE_TIMEOUT, False
+        wait(connection, _QUIET)
         while True:
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+                # What commits waits for those who read.
+                wait(connection, _SQLITE_TIMEOUT)
                 return
             except OperationalError as error:
                 if "locked" not in str(error.orig) or time.monotonic() > end:
