@@ -202,3 +202,22 @@ def test_what_repeats_do_not_tell_apart_is_tied():
     found = _results.tied(records, toys.task(noisy), 0)
     assert len(found) == 1
     assert found[0].query in (1, 2)
+
+
+def test_a_tie_is_broken_by_the_first_limit():
+    """Of those that repeats do not tell apart, the best has the most room to it."""
+
+    def record(query, values, size):
+        arch = toys.SPACE.from_indices(toys.SPACE.all_indices[[query]])[0]
+        return Record(query, arch, {"val": values[0], "size": size}, True,
+                      repeats=tuple({"val": v, "size": size} for v in values[1:]))  # fmt: skip
+
+    records = [
+        record(1, [5.0, 5.4], 7.0), record(2, [5.1, 5.5], 8.0), record(3, [1.0, 1.1], 2.0)
+    ]  # fmt: skip
+    free, limited = toys.task(noisy), toys.task(noisy).replaced(constraints={"size": "<= 9"})
+    assert _results.best(records, limited, 0).query == 1
+    assert [found.query for found in _results.tied(records, limited, 0)] == [2]
+    other = limited.replaced(constraints={"size": ">= 1"})
+    assert _results.best(records, other, 0).query == 2
+    assert _results.best(records, free, 0).metrics["val"] == pytest.approx(5.3)

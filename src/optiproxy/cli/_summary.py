@@ -89,7 +89,8 @@ def _confirmation(study: Study, best: Best) -> Iterator[str]:
         yield f"  {limit.metric} keeps its limit ({limit}) by {number(margin)}"
     if tied := study.tied:
         numbers = ", ".join(str(found.query) for found in tied)
-        yield f"  by their means not told apart from it: query {numbers}"
+        room = [f"; it has the most room to {limit}" for limit in study.task.constraints[:1]]
+        yield "".join([f"  by their means not told apart from it: query {numbers}", *room])
 
 
 def _luckier(study: Study, best: Best, records: Sequence[Record]) -> Iterator[str]:

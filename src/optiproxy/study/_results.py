@@ -102,27 +102,27 @@ def retry(trials: Trials, query: int | None, kind: str | None) -> tuple[int, ...
 def best(queries: Sequence[Record], task: Task, seed: int) -> Best | None:
     """The best feasible architecture by the first objective, of full trainings.
 
-    Of noisy evaluations it is the one with the best mean, shrunk by a model of all of them.
+    Of noisy evaluations it is the one with the best mean, shrunk by a model of all of them; of
+    those that repeats do not tell apart from it, the one with the most room to the first limit.
     """
-    found = ranked(queries, task, seed)
-    if len(found) > 1 and noisy(task, queries):
-        full = [found.record for found in _feasible(queries, task, seed)]
-        rows = task.space.to_indices([record.architecture for record in full])
-        place = estimates(task.space, rows, full, task.objectives[0]).best()
-        return None if place is None else Best(full[place], task, seed)
-    return next(iter(found), None)
+    return next(iter(_equals(queries, task, seed)), None)
 
 
 def tied(queries: Sequence[Record], task: Task, seed: int) -> list[Best]:
     """What repeats do not tell apart from the best: means less than a standard error away."""
-    first, metric = best(queries, task, seed), task.objectives[0].metric
+    return _equals(queries, task, seed)[1:]
+
+
+def _equals(queries: Sequence[Record], task: Task, seed: int) -> list[Best]:
+    """The best, and those that repeats do not tell apart from the best mean."""
+    first, metric = _best_mean(queries, task, seed), task.objectives[0].metric
     if first is None or metric not in first.deviations:
-        return []
+        return [] if first is None else [first]
 
     def variance(found: Best) -> float:
         return found.deviations[metric] ** 2 / found.evaluations
 
-    return [
+    others = [
         other
         for other in ranked(queries, task, seed)
         if other.query != first.query
@@ -130,6 +130,19 @@ def tied(queries: Sequence[Record], task: Task, seed: int) -> list[Best]:
         and (other.metrics[metric] - first.metrics[metric]) ** 2
         <= variance(first) + variance(other)
     ]
+    limits = task.constraints[:1]
+    equals = [first, *others]
+    return sorted(equals, key=lambda found: [c.violation(found.metrics[c.metric]) for c in limits])
+
+
+def _best_mean(queries: Sequence[Record], task: Task, seed: int) -> Best | None:
+    found = ranked(queries, task, seed)
+    if len(found) > 1 and noisy(task, queries):
+        full = [found.record for found in _feasible(queries, task, seed)]
+        rows = task.space.to_indices([record.architecture for record in full])
+        place = estimates(task.space, rows, full, task.objectives[0]).best()
+        return None if place is None else Best(full[place], task, seed)
+    return next(iter(found), None)
 
 
 def noisy(task: Task, queries: Iterable[Record]) -> bool:
