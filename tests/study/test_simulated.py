@@ -63,6 +63,41 @@ def test_times_may_scatter():
     assert searched(2, scatter="exponential") != searched(2)
 
 
+def test_synchronous_workers_wait_for_the_slowest():
+    rows = searched(4, synchronous=True)
+    depths = {r["proposed"]: toys.SPACE.architecture(r["text"])["depth"] for r in rows}
+    end = 0.0
+    for first in range(1, len(rows) - 2, 4):
+        round_ = [row for row in rows if first <= row["proposed"] < first + 4]
+        for row in round_:
+            assert row["hours"] == pytest.approx(end + depths[row["proposed"]], abs=0.01)
+        end += max(depths[row["proposed"]] for row in round_)
+    assert rows[0]["method"] == "random, synchronous"
+
+
+def test_lost_trainings_are_made_again():
+    for options in ({}, {"synchronous": True}):
+        whole, lost = searched(1, **options), searched(1, worker_failures=0.3, **options)
+        # The same proposals in the same order, later.
+        assert [row["text"] for row in lost] == [row["text"] for row in whole]
+        assert [row["proposed"] for row in lost] == [row["proposed"] for row in whole]
+        later = lost[-1]["hours"] / whole[-1]["hours"]
+        # Of all attempts 30 % are lost, half-way on average: 0.5 * 0.3 / 0.7 more.
+        assert 1.1 < later < 1.35
+    rows = searched(16, worker_failures=0.3)
+    assert len({row["text"] for row in rows}) == len(rows)
+
+
+def test_synchronous_searches_stand_beside_the_others(here, tmp_path):
+    _, rows = simulate([table()], ["random"], tmp_path, [1, 4], seeds=2, budget=96,
+                       synchronous=True, worker_failures=0.1)  # fmt: skip
+    assert [(row.method, row.workers) for row in rows] == [
+        ("random", 1), ("random", 4), ("random, synchronous", 1), ("random, synchronous", 4),
+    ]  # fmt: skip
+    written = json.loads((tmp_path / "parallel.json").read_text())
+    assert (written["synchronous"], written["worker_failures"]) == (True, 0.1)
+
+
 def test_the_table_is_that_of_its_rows(here, tmp_path):
     results, rows = simulate([table()], ["random", "climber"], tmp_path, [1, 4], seeds=3, budget=96)
     with (tmp_path / "parallel.csv").open() as file:
@@ -102,6 +137,7 @@ def test_who_never_comes_near_has_no_time():
         ({"simulated": [0]}, "workers_simulated: got 0"),
         ({"duration": "train_secs"}, "did you mean 'train_seconds'"),
         ({"scatter": "normal"}, "scatter"),
+        ({"worker_failures": 1.0}, "worker_failures: got 1.0"),
     ],
 )
 def test_what_can_not_be_simulated(tmp_path, change, said):
@@ -109,6 +145,12 @@ def test_what_can_not_be_simulated(tmp_path, change, said):
     with pytest.raises(InvalidValueError, match=said):
         simulate([table()], ["random"], tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_options_of_the_clock_need_the_clock(tmp_path):
+    for options in ({"synchronous": True}, {"worker_failures": 0.1}):
+        with pytest.raises(InvalidValueError, match="--workers-simulated"):
+            command.compare(["mnist1d-table"], out=tmp_path, **options)
 
 
 @pytest.mark.slow

@@ -47,6 +47,8 @@ def compare(
     workers: int | None = None,
     workers_simulated: str | None = None,
     scatter: Literal["constant", "exponential"] = "constant",
+    synchronous: bool = False,
+    worker_failures: float = 0.0,
 ) -> int:
     """Compares methods on tasks over many seeds.
 
@@ -86,6 +88,9 @@ def compare(
             seconds (--cost, by default train_seconds) and of the methods' own time. Writes
             parallel.parquet, parallel.csv, parallel.json, and the figures parallel and regret.
         scatter: Of the simulated training times: constant, as the table says, or exponential.
+        synchronous: Adds searches whose simulated workers wait for each other, beside those that
+            get their next architecture when they are free.
+        worker_failures: The chance, as 0.05, that a simulated training is lost and made again.
     """
     import sys
 
@@ -109,10 +114,15 @@ def compare(
             first_seed=first_seed,
             budget=budget,
             duration=cost,
+            synchronous=synchronous,
+            worker_failures=worker_failures,
             constraints=constraint,
             keep_stale=keep_stale,
             workers=workers,
         )
+    for name, given in (("synchronous", synchronous), ("worker_failures", worker_failures)):
+        if given:
+            raise invalid(name, given, "it is of a simulated clock: give --workers-simulated too")
     try:
         with searches_shown() as show:
             comparison = study.compare(

@@ -2,7 +2,8 @@
 
 A query takes the training seconds that the table has, and proposing it takes the processor seconds
 that the method needs here. Workers are asynchronous: each gets its next architecture when it is
-free, and a method learns of a result when its training has ended.
+free, and a method learns of a result when its training has ended. Synchronous ones begin together,
+when the last of them has ended.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Simulation:
         budget: Queries at most.
         duration: The metric that is a training's seconds.
         scatter: One of `SCATTERS`.
+        synchronous: Whether workers wait for each other.
+        worker_failures: The chance that a training is lost on its way, and made again.
     """
 
     task: Task
@@ -60,10 +63,13 @@ class Simulation:
     budget: int
     duration: str
     scatter: str = "constant"
+    synchronous: bool = False
+    worker_failures: float = 0.0
 
     def file(self, folder: Path) -> Path:
         """Its file, named by all that makes it another search."""
-        rest = ("simulated", self.workers, self.budget, self.duration, self.scatter)
+        clock = (self.duration, self.scatter, self.synchronous, self.worker_failures)
+        rest = ("simulated", self.workers, self.budget, *clock)
         return folder / file_name(self.task, self.method, self.seed, *rest)
 
     def run(self) -> pa.Table:
@@ -73,7 +79,7 @@ class Simulation:
         names = ("query", "proposed", "hours", "best", "regret", "cpu_seconds", "text")
         columns: dict[str, Any] = {
             "task": [self.task.name] * len(rows),
-            "method": [self.method] * len(rows),
+            "method": [self.method + ", synchronous" * self.synchronous] * len(rows),
             "seed": pa.array([self.seed] * len(rows), pa.int64()),
             "workers": pa.array([self.workers] * len(rows), pa.int64()),
             **{name: [row[i] for row in rows] for i, name in enumerate(names)},
@@ -92,15 +98,16 @@ class Simulation:
         assert optimum is not None
         optimizer = method.optimizer(task, self.seed)
         rng = np.random.default_rng([self.seed, self.workers])
-        running: list[tuple[float, int, Architecture, dict[str, float] | None]] = []
-        queue: deque[tuple[Architecture, float]] = deque()
+        # Of a training: its end, number, architecture and result, and whether it is lost.
+        running: list[tuple[float, int, Architecture, dict[str, float] | None, bool]] = []
+        queue: deque[tuple[int, Architecture]] = deque()
         proposed, now, best = itertools.count(1), 0.0, math.nan
         rows: list[tuple[Any, ...]] = []
         batches: list[int] = []
         spent: dict[int, float] = {}
         asked = 0
         while True:
-            free = self.workers - len(running)
+            free = 0 if self.synchronous and running else self.workers - len(running)
             wanted = min(max(optimizer.batch_size, free), self.budget - asked)
             if len(queue) < free and wanted > 0:
                 # One proposal of the method serves all workers that are free.
@@ -110,19 +117,24 @@ class Simulation:
                 asked = asked + len(archs) if archs else self.budget  # None left: used up.
                 now += seconds
                 batches += [len(archs)] if archs else []
-                queue.extend((arch, seconds / len(archs)) for arch in archs)
-            while queue and len(running) < self.workers:
-                arch, share = queue.popleft()
-                number = next(proposed)
-                spent[number] = share
+                for arch, number in zip(archs, proposed, strict=False):
+                    queue.append((number, arch))
+                    spent[number] = seconds / len(archs)
+            for _ in range(min(free, len(queue))):
+                number, arch = queue.popleft()
                 metrics = task.query(arch, seed=self.seed).metrics
                 took = 0.0 if metrics is None else metrics[self.duration]
                 took *= rng.exponential() if self.scatter == "exponential" else 1.0
-                heapq.heappush(running, (now + took, number, arch, metrics))
+                lost = rng.random() < self.worker_failures if self.worker_failures else False
+                took *= rng.random() if lost else 1.0
+                heapq.heappush(running, (now + took, number, arch, metrics, lost))
             if not running:
                 return rows, batches
-            ended, number, arch, metrics = heapq.heappop(running)
+            ended, number, arch, metrics, lost = heapq.heappop(running)
             now = max(now, ended)
+            if lost:
+                queue.appendleft((number, arch))
+                continue
             optimizer.tell([arch], [None if metrics is None else task.visible(metrics)])
             if metrics is not None and task.feasible(metrics):
                 value = metrics[goal.metric]
@@ -157,6 +169,8 @@ def simulate(
     budget: int = 500,
     duration: str = "train_seconds",
     scatter: str = "constant",
+    synchronous: bool = False,
+    worker_failures: float = 0.0,
     constraints: Mapping[str, str] | Sequence[str] | str | None = None,
     keep_stale: bool = False,
     workers: int = 1,
@@ -176,6 +190,9 @@ def simulate(
         duration: The metric that is how long a training takes, in seconds.
         scatter: ``constant``, or ``exponential``: the time of each training is drawn from the
             exponential distribution with that mean.
+        synchronous: Whether searches whose workers wait for each other stand beside the others, as
+            methods ``NAME, synchronous``.
+        worker_failures: The chance that a training is lost, at any time of it, and made again.
         constraints: Of all tasks.
         keep_stale: Whether searches of other code are kept.
         workers: How many simulations run at once.
@@ -196,6 +213,8 @@ def simulate(
     whole_number("budget", budget)
     if scatter not in SCATTERS:
         raise unknown("scatter", scatter, SCATTERS)
+    if not 0 <= worker_failures < 1:
+        raise invalid("worker_failures", worker_failures, "give a chance from 0 to below 1")
     for method in methods:
         Method.read(method)
     folder = Path(out)
@@ -209,9 +228,10 @@ def simulate(
             raise invalid("tasks", task.name, "its optimum is unknown; give tables")
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     simulations = [
-        Simulation(task, method, seed, count, budget, duration, scatter)
+        Simulation(task, method, seed, count, budget, duration, scatter, together, worker_failures)
         for task in loaded
         for method in methods
+        for together in ((False, True) if synchronous else (False,))
         for count in counts
         for seed in range(first_seed, first_seed + seeds)
     ]
@@ -225,7 +245,8 @@ def simulate(
     write_csv(folder / "parallel.csv", ParallelRow, rows)
     settings = {
         "workers_simulated": counts, "seeds": seeds, "first_seed": first_seed, "budget": budget,
-        "cost": duration, "scatter": scatter, "workers": workers,
+        "cost": duration, "scatter": scatter, "synchronous": synchronous,
+        "worker_failures": worker_failures, "workers": workers,
     }  # fmt: skip
     options = {"constraint": [c.text for c in parse_constraints(constraints)]}
     content = provenance.run(tasks, loaded, methods, os.fspath(out), settings, options, tables, {})
