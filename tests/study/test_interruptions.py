@@ -22,7 +22,7 @@ import study_toys as toys
 
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.hardware import cores
-from optiproxy.study import Study, _runner
+from optiproxy.study import RayExecutor, Study, _runner
 from optiproxy.study._storage import trials as stored
 from optiproxy.study._storage.lease import Lease, _process
 from optiproxy.study._storage.lock import OwnedLock
@@ -294,6 +294,20 @@ def test_submitit_evaluates(tmp_path):
     study = Study(toys.task(), method="random")
     study.run(3, workers=2, executor=executor)
     assert all(r.metrics == study.task.query(r.architecture).metrics for r in study.queries)
+
+
+@pytest.mark.slow
+def test_ray_evaluates_and_a_death_costs_its_query_alone(tmp_path):
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        study = Study(toys.task(toys.deadly), method="random", storage=tmp_path / "s.journal")
+        study.run(8, executor=RayExecutor())
+    finally:
+        ray.shutdown()
+    dead = {r.architecture["width"] for r in study.queries if r.kind == "died"}
+    assert dead == {32} == {r.architecture["width"] for r in study.queries if r.metrics is None}
+    assert len(study.queries) == 8
 
 
 def test_an_executor_that_gives_up_ends_the_search_and_spends_nothing():

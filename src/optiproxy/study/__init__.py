@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from optiproxy.study.best import Best
     from optiproxy.study.callbacks import Callback
     from optiproxy.study.comparison.compare import Comparison, SummaryRow, compare
+    from optiproxy.study.ray_executor import RayExecutor
     from optiproxy.study.records import Record, Seconds
     from optiproxy.study.study import Study
     from optiproxy.study.tracking import track
 
 __all__ = [
-    "Asked", "Best", "Callback", "Comparison", "Record", "Seconds", "Study", "SummaryRow",
-    "check_cheap_budget", "check_confirm", "check_evaluation", "compare", "default_name",
-    "repair_storage", "track",
+    "Asked", "Best", "Callback", "Comparison", "RayExecutor", "Record", "Seconds", "Study",
+    "SummaryRow", "check_cheap_budget", "check_confirm", "check_evaluation", "compare",
+    "default_name", "repair_storage", "track",
 ]  # fmt: skip
 
 # A worker process needs neither torch nor Optuna.
@@ -35,6 +36,7 @@ __getattr__, __dir__ = lazy(
         f"{__name__}.callbacks": ["Callback"],
         f"{__name__}.comparison.compare": ["Comparison", "SummaryRow", "compare"],
         f"{__name__}.best": ["Best"],
+        f"{__name__}.ray_executor": ["RayExecutor"],
         f"{__name__}.records": ["Record", "Seconds"],
         f"{__name__}.study": ["Study"],
         f"{__name__}.tracking": ["track"],

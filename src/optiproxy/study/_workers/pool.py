@@ -18,6 +18,9 @@ from optiproxy.tasks.failures import DIED, kind_of, traceback_of
 
 Answer = Future[Evaluation | str]
 
+# By these Dask and Ray say that an evaluation ended its process, as often as it was tried.
+_DEATHS = ("KilledWorker", "WorkerCrashedError")
+
 # The median of other trainings' first objective, by epoch; one that is below it is stopped early.
 Medians = Mapping[int, float]
 
@@ -141,9 +144,8 @@ def result(future: Answer) -> Evaluation:
         raise BrokenExecutor("the executor cancelled the evaluation") from None
     except Exception as error:
         # `Task.query` never raises: what comes here happened on the way, such as in pickling.
-        # Dask's `KilledWorker` says that the evaluation ended several of its workers.
         name = type(error).__name__
-        kind = DIED if name == "KilledWorker" else kind_of(error)
+        kind = DIED if name in _DEATHS else kind_of(error)
         return Evaluation(None, 0.0, f"{name}: {error}", kind=kind, traceback=traceback_of(error))
     if isinstance(outcome, str):
         raise StudyError(f"workers: a worker process can't make the task: {outcome}")
