@@ -67,6 +67,26 @@ def test_who_began_a_search_and_files_of_this_folder_are_not_asked(
     assert run(["resume", "n", "--storage", "b.journal"]) == 0
 
 
+@pytest.mark.parametrize("field", ["method", "proxy"])
+def test_a_file_of_a_method_or_proxy_elsewhere_is_asked_for(
+    folder: Path, tmp_path: Path, capsys, field: str
+) -> None:
+    from optiproxy.study import Study
+    from optiproxy.study._storage.identity import ATTRIBUTE
+
+    (tmp_path / "theirs.py").write_text("raise SystemExit('it ran')")
+    assert run(["search", "mine.py:task", *ARGUMENTS, "--storage", "a.journal"]) == 0
+    study = Study.load("n", "a.journal")
+    own = f"{tmp_path / 'theirs.py'}:Own" + ("[n_init=3]" if field == "method" else "")
+    method = {} if field == "method" else {"method": "optiproxy"}
+    identity = {**study.optuna.user_attrs[ATTRIBUTE], **method, field: own}
+    study.optuna.set_user_attr(ATTRIBUTE, identity)
+    assert run(["resume", "n", "--storage", "a.journal"]) == 1
+    said = capsys.readouterr().err
+    assert f"runs the file {tmp_path / 'theirs.py'}, which it names" in said
+    assert "it ran" not in said
+
+
 def test_a_command_that_measures_is_asked_for(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -41,6 +41,35 @@ def test_earlier_names_work_with_one_warning(earlier: str, current: str) -> None
         assert proxies.get(earlier) is proxies.get(current)
 
 
+def test_a_class_of_ones_own_is_a_proxy_by_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(
+        "import torch\n"
+        "import optiproxy as op\n"
+        "class Mean(op.proxies.Proxy):\n"
+        "    def fit(self, p, y):\n"
+        "        self.y = y.mean(0)\n"
+        "    def predict(self, p):\n"
+        "        mean = self.y + 0 * p.sum((1, 2))[:, None]\n"
+        "        return mean, torch.ones_like(mean)\n"
+        "other = 3\n"
+    )
+    assert proxies.get("own.py:Mean") is proxies.get("own.py:Mean")
+    evaluate, goal = (lambda arch: 1.0 * (arch["a"] == "z")), "y=max"
+    study = Study("s", SPACE, evaluate, objectives=goal, proxy="own.py:Mean")
+    study.run(12)
+    assert study.proxy == "own.py:Mean"
+    for name, told in (
+        ("own.py:Men", "did you mean 'Mean'"),
+        ("own.py:other", "name a subclass of optiproxy.proxies.Proxy"),
+        ("nix:Mean", "no module of this name"),
+    ):
+        with pytest.raises(InvalidValueError, match=told):
+            proxies.get(name)
+
+
 @pytest.mark.parametrize("name", ["gp:pth", "gcn:path", "gp:", "mlp-pth", "gp:living"])
 def test_a_wrong_name_is_an_error(name: str) -> None:
     with pytest.raises(InvalidValueError, match=r"proxy: got"):

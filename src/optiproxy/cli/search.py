@@ -48,7 +48,7 @@ def search(
             smac where scikit-learn, pymoo and smac are installed.
         proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
             gp:onehot, gp:active_path, gp:adjacency, gp:path, and mlp: with the same, read one
-            encoding alone.
+            encoding alone. path/to/mine.py:Proxy is your own.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be repeated.
         constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes); may be repeated.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
+from optiproxy import references
 from optiproxy._lazy import lazy
 from optiproxy.encodings import ENCODINGS, RENAMED
-from optiproxy.errors import unknown
+from optiproxy.errors import invalid, unknown
 from optiproxy.registry import Registry
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ FAMILIES = ("gp", "mlp")
 
 
 def get(name: str) -> type[Proxy]:
-    """The proxy with that name: one of `PROXIES`, or ``FAMILY:ENCODING`` such as ``mlp:onehot``.
+    """The proxy with that name: one of `PROXIES`, or ``FAMILY:ENCODING`` such as ``mlp:onehot``, or
+    a class of the user's own, as ``my_module:Proxy`` or ``path/to/file.py:Proxy``.
 
     The earlier names ``gp-path``, ``mlp-living`` and so on still work, with a warning.
 
@@ -49,6 +52,8 @@ def get(name: str) -> type[Proxy]:
     family, colon, encoding = current.partition(":")
     if not colon:
         return cast("type[Proxy]", PROXIES.get(current))
+    if family not in PROXIES.names() and family and encoding:
+        return _own(name, os.getcwd())
     if current not in names():
         raise unknown("proxy", name, names())
     return _variant(family, encoding)
@@ -67,6 +72,16 @@ def canonical(name: str) -> str:
     if dash and family in FAMILIES and encoding in ENCODINGS.names():
         return f"{family}:{encoding}"
     return name
+
+
+@cache  # A file is run once.
+def _own(name: str, folder: str) -> type[Proxy]:
+    from optiproxy.proxies.base import Proxy
+
+    found = references.find("proxy", name, folder, Proxy)
+    if not isinstance(found, type) or not issubclass(found, Proxy):
+        raise invalid("proxy", name, "name a subclass of optiproxy.proxies.Proxy")
+    return found
 
 
 @cache

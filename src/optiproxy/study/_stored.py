@@ -69,7 +69,8 @@ def stored_identity(name: str, storage: Storage) -> Identity:
 
 
 def code_named(found: Identity, *, outside: bool) -> list[str]:
-    """What opening and continuing a stored study runs: a command that measures, a Python file.
+    """What opening and continuing a stored study runs: a command that measures, and the Python files
+    of its task, method and proxy.
 
     Args:
         found: Which study.
@@ -78,15 +79,16 @@ def code_named(found: Identity, *, outside: bool) -> list[str]:
     named = []
     if found.measure not in (None, "onnx", "torch"):
         named.append(f"the command {found.measure!r}")
-    if found.reference is not None:
-        text, folder = found.reference
-        files = [Reference(text, each).file for each in (folder, os.getcwd())]
+    here = os.getcwd()
+    method = found.method.partition("[")[0]
+    for text, folder in (found.reference or ("", here), (method, here), (found.proxy or "", here)):
+        files = [Reference(text, each).file for each in (folder, here)]
         file = next((each for each in files if each is not None and each.is_file()), None)
-        place = text.rpartition(":")[0]
-        here = file is not None and file.is_relative_to(Path.cwd().resolve())
-        if file is not None and is_file(place) and not (outside and here):
+        if file is None or not is_file(text.rpartition(":")[0]):
+            continue
+        if not (outside and file.is_relative_to(Path.cwd().resolve())):
             named.append(f"the file {file}")
-    return named
+    return list(dict.fromkeys(named))
 
 
 def found_again(text: str, folder: str) -> Task:
