@@ -69,8 +69,9 @@ def stored_identity(name: str, storage: Storage) -> Identity:
 
 
 def code_named(found: Identity, *, outside: bool) -> list[str]:
-    """What opening and continuing a stored study runs: a command that measures, and the Python files
-    of its task, method and proxy.
+    """What opening and continuing a stored study runs: a command that measures, and Python files.
+
+    The files are those of its task, method and proxy.
 
     Args:
         found: Which study.
