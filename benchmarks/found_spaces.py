@@ -2,7 +2,7 @@
 
     python benchmarks/found_spaces.py
 
-The embedded table's cell (`mnist1d-table`) and the GPT of HW-GPT-Bench (`hwgpt-s-a40`): the function
+The cell of `mnist1d-table` and the GPT of HW-GPT-Bench (`hwgpt-s-a40`): the function
 asks for the same choices, whose names and options are those of the table, which answers both
 searches. Regret is the distance to the best of the listed architectures.
 """

@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from optiproxy.errors import ScoreFailed, invalid, unknown, whole_number
 from optiproxy.hardware import materialise
 from optiproxy.scores.base import Batch, Input, Score, fixed_randomness
+from optiproxy.scores.identity import network_digest, scores_version
 from optiproxy.scores.inputs import examples
 from optiproxy.scores.registry import AUTO, SCORES
 from optiproxy.scores.small import small_network
@@ -118,6 +120,7 @@ class NetworkScores:
         self._batch = examples(self._example, self.seed)
         self._scores: dict[str, Score] = {name: SCORES.get(name) for name in self.names}
         self._reasons: dict[str, str] = {}
+        self._same: dict[str, str] = {}  # Digest → the key of the first such network.
 
     def __call__(
         self, archs: Iterable[Architecture], *, seconds: float | None = None
@@ -131,14 +134,13 @@ class NetworkScores:
             seconds: No further network is begun after so many; all are scored where None.
         """
         began = time.perf_counter()
-        rows = self.space.canonical(self.space.to_indices(archs))
-        keys = []
+        networks = self._canonical(archs)
+        keys = [arch.to_json() for arch in networks]
         missing, said = 0, began
-        for number, arch in enumerate(self.space.from_indices(rows)):
+        for number, (key, arch) in enumerate(zip(keys, networks, strict=True)):
             if time.perf_counter() - said >= SAID_EVERY:
                 said = time.perf_counter()
-                _logger.info("scoring untrained networks: %d of %d", number, len(rows))
-            keys.append(key := arch.to_json())
+                _logger.info("scoring untrained networks: %d of %d", number, len(keys))
             if self._complete(key):
                 continue
             if seconds is not None and time.perf_counter() - began >= seconds:
@@ -152,6 +154,20 @@ class NetworkScores:
         notes = [f"score {name} is not used: {reason}" for name, reason in self.dropped.items()]
         notes += [reason for name, reason in self._reasons.items() if name not in self.dropped]
         return ScoreTable(names, values, tuple(notes), missing, time.perf_counter() - began)
+
+    def keys(self, archs: Iterable[Architecture]) -> list[str]:
+        """The keys of `archs` in `known`."""
+        return [arch.to_json() for arch in self._canonical(archs)]
+
+    @cached_property
+    def version(self) -> str | None:
+        """What `known` belongs to, as a hash: scores of another version are other scores; None
+        where that can't be said, since the code of the networks is in no file.
+        """
+        return scores_version(self.space, self._build, self._example, self.seed)
+
+    def _canonical(self, archs: Iterable[Architecture]) -> list[Architecture]:
+        return self.space.from_indices(self.space.canonical(self.space.to_indices(archs)))
 
     def _complete(self, key: str) -> bool:
         scores = self.known.get(key)
@@ -172,6 +188,11 @@ class NetworkScores:
             return
         finally:
             self.seconds["build"] += time.perf_counter() - began
+        if self.space.numbers:  # Of which the network may be independent.
+            digest = network_digest(model)
+            same = self.known[self._same.setdefault(digest, key)] if digest else {}
+            scores.update({n: same[n] for n in wanted if n in same})
+            wanted = [n for n in wanted if n not in scores]
         for name in wanted:
             began = time.perf_counter()
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from optiproxy.errors import invalid
 from optiproxy.study._results import noisy, pareto, ranked, recorded
+from optiproxy.study._storage.open import IN_MEMORY, Storage
 from optiproxy.study._storage.stored_trial import StoredTrial
 from optiproxy.tasks import Task
 
@@ -28,6 +30,19 @@ def check_keep(keep: str | int) -> str:
     if text not in ("all", "best") and not (text.isdigit() and int(text)):
         raise invalid("keep", keep, "give all, best, or how many of the best (3)")
     return text
+
+
+def beside(storage: Storage, study: str, ending: str) -> Path | None:
+    """The path of a study's own files: beside a journal file, else in the working folder.
+
+    Returns:
+        None for a study in memory.
+    """
+    if storage in IN_MEMORY or storage is None:
+        return None
+    place = os.fspath(storage)
+    name = re.sub(r"[^\w.+-]+", "-", study)
+    return (Path() if "://" in place else Path(place).parent) / f"{name}-{ending}"
 
 
 class Folders:

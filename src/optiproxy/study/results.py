@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 import weakref
@@ -19,7 +18,7 @@ from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search import Optimizer
 from optiproxy.study import _results
 from optiproxy.study._budget import Budget
-from optiproxy.study._folders import Folders
+from optiproxy.study._folders import Folders, beside
 from optiproxy.study._scores import TimedScores
 from optiproxy.study._storage.identity import (
     BUDGET,
@@ -215,13 +214,12 @@ class StudyResults:
 
         For a study in memory it is a temporary one, which goes with the study.
         """
-        if self.storage is None:
-            folder = tempfile.mkdtemp(prefix="optiproxy-")
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            return Path(folder)
-        place = os.fspath(self.storage)
-        name = re.sub(r"[^\w.+-]+", "-", self.name)
-        return (Path() if "://" in place else Path(place).parent) / f"{name}-queries"
+        stored = beside(self.storage, self.name, "queries")
+        if stored is not None:
+            return stored
+        folder = tempfile.mkdtemp(prefix="optiproxy-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     def folder(self, query: int) -> Path | None:
         """The folder in which a query's evaluator kept its files; None if there is none (any more).

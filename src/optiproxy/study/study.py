@@ -14,7 +14,7 @@ from optiproxy.search.warm_start import Earlier, read_earlier
 from optiproxy.spaces import Space
 from optiproxy.study import _results
 from optiproxy.study._checks import check_confirm, check_evaluation
-from optiproxy.study._folders import Folders
+from optiproxy.study._folders import Folders, beside
 from optiproxy.study._method import Method
 from optiproxy.study._notebook import Live, in_notebook
 from optiproxy.study._programs import StudyForPrograms
@@ -163,7 +163,8 @@ class Study(StudyForPrograms):
         self._scores: TimedScores | None = None
         if chosen.uses_features and task.score_names:
             scores = cast("Callable[[], NetworkScores]", lambda: task.features)
-            self._scores = TimedScores(scores, lambda: self.seconds.oracle)
+            kept = beside(storage, name, "scores.json")
+            self._scores = TimedScores(scores, lambda: self.seconds.oracle, kept)
         # Before a file is created, so that bad arguments leave none.
         self._optimizer = chosen.optimizer(task, seed, scores=self._scores)
         self.seed = seed = self._optimizer.seed

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from optuna.storages.journal._storage import JournalStorageReplayResult
+from optuna.storages.journal._storage import JournalOperation, JournalStorageReplayResult
 from optuna.trial import TrialState
 
 from optiproxy._atomic_write import whole
@@ -22,7 +22,8 @@ from optiproxy.errors import StudyError
 from optiproxy.study._storage.lock import held, lock_of
 from optiproxy.study._storage.stored_trial import PREFIX
 
-_CREATE_TRIAL = 4
+_CREATE_TRIAL = JournalOperation.CREATE_TRIAL.value
+_OPERATIONS = {operation.value for operation in JournalOperation}
 _CODE = re.compile(rb'^{"op_code":(\d+)\D')
 _TRIAL = re.compile(rb'"trial_id":(\d+)')
 # What a study of ours says of itself.
@@ -105,7 +106,7 @@ def _read(path: Path) -> tuple[list[tuple[Fault | None, bytes]], JournalStorageR
 
 def _creates(line: bytes, later: Sequence[bytes], trials: int) -> bool:
     """Whether a line made a trial, the next one after so many: if later ones call it."""
-    if code := _CODE.match(line):
+    if (code := _CODE.match(line)) and int(code[1]) in _OPERATIONS:
         return int(code[1]) == _CREATE_TRIAL
     for each in later:
         code, called = _CODE.match(each), _TRIAL.search(each)
