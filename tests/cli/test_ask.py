@@ -63,7 +63,7 @@ def test_a_search_by_its_commands(edge, answer, printed, monkeypatch):
     assert json.loads(printed("tell", "edge", "--json", "answers.json"))["done"]
     assert answer("ask", "edge") == {"study": "edge", "queries": [], "done": True}
     assert printed("ask", "edge") == ""
-    assert "best: query 3" in printed("status", "edge")
+    assert 'best: query 3, {"depth": 1, "width": 16}: accuracy 0.7' in printed("status", "edge")
     assert "failed, oom" in printed("show", "edge")
 
 
@@ -91,6 +91,7 @@ def test_mistakes_are_told(edge, refused, printed):
     assert "is no JSON" in refused("tell", "edge", "--json", "{half")
     assert "got 99; give one that was asked" in refused("renew", "edge", 99)
     assert "no evaluator: other programs" in refused("search", "space.json")
+    assert "beside it there is edge.journal" in refused("status", "egde", code=1)
     assert "did you mean 'edge'" in refused("ask", "egde", "--storage", "edge.journal", code=1)
     assert "is another search" in refused("new", "edge", "mine.py:task", code=1)
     assert "give a JSON file" in refused("new", "other")

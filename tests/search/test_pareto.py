@@ -12,8 +12,25 @@ from optiproxy.search._pareto import _gains_of_two, chebyshev, non_dominated, re
 from optiproxy.search.base import Optimizer
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Architecture, Chain
+from optiproxy.study import Study
 
 SPACE = Chain({"depth": [1, 2, 3, 4, 5], "width": [8, 16, 32, 64], "kernel": [3, 5, 7, 9]})
+
+
+def test_the_best_is_on_the_front_where_others_are_equal_in_the_first_objective() -> None:
+    goals = {"val": "max", "ms": "min"}
+    archs = list(SPACE.enumerate())[:4]
+    found = [{"val": 3.0, "ms": 2.0}, {"val": 5.0, "ms": 4.0}, {"val": 5.0, "ms": 3.0}, None]
+    optimizer = RandomSearch(SPACE, goals, seed=0)
+    optimizer.tell(archs, found)
+    assert optimizer.best is not None
+    assert optimizer.best.architecture == archs[2]
+
+    small = Chain({"i": [0, 1, 2]})
+    study = Study("s", small, lambda arch: found[arch["i"]], objectives=goals, method="random")
+    study.run(3)
+    assert study.best is not None
+    assert study.best.architecture["i"] == 2
 
 
 def test_gains_of_two_objectives_are_those_of_the_exact_hypervolume() -> None:

@@ -17,6 +17,7 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
     from optiproxy.cli._programs import status as plain
     from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._say import say
+    from optiproxy.cli._summary import number
 
     with quiet_stdout():  # A task file may print.
         study = opened(name, storage)
@@ -27,8 +28,10 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
     over = sum(query["ended"] for query in found["asked"])
     ended = f" ({over} of them past the end of their leases)" if over else ""
     say(f"{name}: {found['queries']} of {found['budget']} queries, {found['failed']} failed")
-    say(f"held by programs: {len(found['asked'])}{ended}")
+    if found["asked"]:
+        say(f"held by programs: {len(found['asked'])}{ended}")
     if study.best is not None:
-        say(f"best: query {study.best.query}, {study.best}, {dict(study.best.metrics)}")
+        metrics = ", ".join(f"{name} {number(v)}" for name, v in study.best.metrics.items())
+        say(f"best: query {study.best.query}, {study.best}: {metrics}")
     say("done" if found["done"] else "not done")
     return 0

@@ -309,17 +309,19 @@ class Optimizer(ABC):
 
     @property
     def best(self) -> Query | None:
-        """The best feasible query by the first objective; None before there is one.
+        """The best feasible query by the first objective, then the next; None before there is one.
 
         Of noisy evaluations (`noise`, or an architecture has several results) it is the best by
         its mean as a Gaussian process of all results shrinks it: the greatest single value is the
         luckiest.
         """
-        sign, metric = self.objectives[0].sign, self.objectives[0].metric
         if self.noisy and (place := self._estimates.best()) is not None:
             return self._queries[place]
-        fit = [q for q in self._queries if q.metrics is not None and q.feasible]
-        return max(fit, key=lambda q: sign * q.metrics[metric], default=None)  # type: ignore[index]
+        fit = [(q, q.metrics) for q in self._queries if q.metrics is not None and q.feasible]
+        found = max(
+            fit, key=lambda f: [o.sign * f[1][o.metric] for o in self.objectives], default=None
+        )
+        return None if found is None else found[0]
 
     @property
     def noisy(self) -> bool:

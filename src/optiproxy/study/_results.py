@@ -153,9 +153,14 @@ def noisy(task: Task, queries: Iterable[Record]) -> bool:
 
 
 def ranked(queries: Iterable[Record], task: Task, seed: int) -> list[Best]:
-    """The feasible architectures of full trainings, the best by the first objective first."""
-    metric, sign = task.objectives[0].metric, task.objectives[0].sign
-    return sorted(_feasible(queries, task, seed), key=lambda f: -sign * f.metrics[metric])
+    """The feasible architectures of full trainings, the best by the first objective first.
+
+    Of those that are equal in it the next objective decides, so that the front has the best one.
+    """
+    goals = task.objectives
+    return sorted(
+        _feasible(queries, task, seed), key=lambda f: [-o.sign * f.metrics[o.metric] for o in goals]
+    )
 
 
 def pareto(queries: Iterable[Record], task: Task, seed: int) -> tuple[Best, ...]:

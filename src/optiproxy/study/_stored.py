@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,7 +57,9 @@ def stored_identity(name: str, storage: Storage) -> Identity:
     storage = expanded(storage)
     if not _exists(storage):
         # Opening it would create an empty one.
-        raise StudyError(f"storage: there is no file {storage!r}; say where the study is kept")
+        raise StudyError(
+            f"storage: there is no file {storage!r}; say where the study is kept{_beside(storage)}"
+        )
     opened = open_storage(storage)
     names = optuna.get_all_study_names(opened)
     if name not in names:
@@ -125,6 +128,15 @@ def bounded(task: Task, asked: list[str], name: str, storage: Storage) -> Task:
                     measured=found.measured if found.measure == task.measure else None,
                 )
     return task.resolved()
+
+
+def _beside(storage: Storage) -> str:
+    """The journals of the folder, those of the most similar names."""
+    if storage is None or "://" in (place := os.fspath(storage)):
+        return ""
+    names = [file.name for file in sorted(Path(place).parent.glob("*.journal"))]
+    near = difflib.get_close_matches(Path(place).name, names, n=5, cutoff=0)
+    return f"; beside it there is {', '.join(near)}" if near else ""
 
 
 def _exists(storage: Storage) -> bool:
