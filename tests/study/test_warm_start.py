@@ -98,7 +98,7 @@ def test_a_study_of_another_space_is_kept_too(tmp_path: Path) -> None:
     again = make("s", storage)
     again.run(10)
     assert [q.architecture for q in again.queries] == [q.architecture for q in whole.queries]
-    assert whole.random_queries == 10  # half of them by the other study
+    assert (whole.random_queries, whole.start) == (10, "initial")  # half by the other study
     cold = make("cold", None)
     cold.run(4)
     assert [q.architecture for q in again.queries[:4]] != [q.architecture for q in cold.queries]

@@ -125,9 +125,8 @@ def _comparison(study: Study, best: Best, records: Sequence[Record]) -> Iterator
     metric = objective.metric
     median = statistics.median(r.metrics[metric] for r in drawn if r.metrics is not None)
     value = best.metrics[metric]
-    kind = "initial" if study.identity.features else "random"  # Scores chose half of those.
     yield (
-        f"the median of the {len(drawn)} {kind} architectures of this run has {metric} "
+        f"the median of the {len(drawn)} {study.start} architectures of this run has {metric} "
         f"{number(median)}: the best one is {_better(objective, value, median)}"
     )
 

@@ -41,7 +41,7 @@ def description(space: Space, arch: Architecture) -> dict[str, float]:
     numbers: dict[str, list[float]] = defaultdict(list)
     for name, option in arch.items():
         if isinstance(option, int | float):
-            numbers[re.sub(r"\d+", "", name)].append(float(option))
+            numbers[re.sub(r"_?\d+", "", name)].append(float(option))
     return {
         **found,
         "longest path": longest,
@@ -51,10 +51,10 @@ def description(space: Space, arch: Architecture) -> dict[str, float]:
     }
 
 
-def _words(lines: Sequence[str]) -> set[str]:
+def _words(lines: Sequence[str]) -> list[str]:
     """The words of a vertex, each once."""
     found = (word for line in lines for word in _WORD.findall(line.lower()))
-    return {_SYNONYMS.get(word, word) for word in found}
+    return list(dict.fromkeys(_SYNONYMS.get(word, word) for word in found))
 
 
 def _path_lengths(drawing: Drawing) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from optiproxy.study import _results, environment
 from optiproxy.study._storage.identity import BUDGET, CHEAP_BUDGET, ENVIRONMENT, Identity
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
+from optiproxy.study._storage.warm_start import first_queries
 from optiproxy.study.records import Record
 from optiproxy.tasks import Task, load
 
@@ -58,8 +59,7 @@ def searched(trials: Trials, identity: Identity, initial: int, place: str | None
         pareto=[found.query for found in _results.pareto(queries, task, identity.seed)],
         optimum=_optimum(task),
         initial=initial,
-        # Scores, or a study of another space, chose half of those.
-        start="initial" if identity.features or _earlier(trials.study) else "random",
+        start=first_queries(trials.study, identity.features),
         dropped=[
             {**record.plain(), "text": task.space.to_text(record.architecture)}
             for record in _results.dropped(trials)

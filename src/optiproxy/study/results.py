@@ -30,7 +30,7 @@ from optiproxy.study._storage.identity import (
 from optiproxy.study._storage.open import Storage, quiet, shown
 from optiproxy.study._storage.stored_trial import State
 from optiproxy.study._storage.trials import Trials
-from optiproxy.study._storage.warm_start import leads_at_once
+from optiproxy.study._storage.warm_start import first_queries, leads_at_once
 from optiproxy.study._stored import code_named
 from optiproxy.study.best import Best
 from optiproxy.study.records import Record, Seconds
@@ -169,6 +169,11 @@ class StudyResults:
         if not self.task.has_prefilter:
             return drawn
         return sum(t.state is not State.DROPPED for t in self._trials.read()[:drawn])
+
+    @property
+    def start(self) -> str:
+        """What those are: ``random``, or ``initial`` where something known before chose half."""
+        return first_queries(self.optuna, self.identity.features)
 
     @property
     def batches(self) -> tuple[int, ...]:

@@ -40,6 +40,13 @@ def leads_at_once(study: optuna.Study) -> bool:
     return any("rows" in earlier for earlier in study.user_attrs.get(ATTRIBUTE) or ())
 
 
+def first_queries(study: optuna.Study, features: Sequence[str] | None) -> str:
+    """What the initial design is: ``random``, or ``initial`` where scores or a study of another
+    space chose half of it.
+    """
+    return "initial" if features or study.user_attrs.get(ATTRIBUTE) else "random"
+
+
 def _plain(task: Task, earlier: Earlier) -> dict[str, Any]:
     metrics = {
         metric: [m[metric] for m in earlier.metrics]
