@@ -39,6 +39,24 @@ def edge(folder, printed):
     assert said == "edge in ./edge.journal: 0 of 4 queries\n"
 
 
+def test_what_fits_no_model_loads_no_torch(folder, printed):
+    (folder / "space.json").write_text(json.dumps(SPACE))
+    printed("new", "edge", "space.json", "--budget", "4")
+    (asked, _) = printed("ask", "edge").split(" ", 1)
+    commands = [
+        ["tell", "edge", "--json", f'{{"id": {asked}, "metrics": 0.5}}'],
+        ["status", "edge"],
+        ["show", "edge"],
+    ]
+    code = f"""
+import sys
+from optiproxy.cli.app import run
+assert [run(command) for command in {commands!r}] == [0, 0, 0]
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 def test_a_search_by_its_commands(edge, answer, printed, monkeypatch):
     lines = printed("ask", "edge", "-n", 2).splitlines()
     (first, arch), (second, _) = (line.split(" ", 1) for line in lines)

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 
 @contextmanager
 def pinned_threads(threads: int) -> Iterator[None]:
     """Runs its block with `threads` threads of torch, and restores the earlier number."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

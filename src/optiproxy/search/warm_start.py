@@ -6,18 +6,20 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.metrics import Objective
-from optiproxy.proxies.another_space import Lesson, in_common, sample_of
 from optiproxy.search.problem import number
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.spaces.description import description
+
+if TYPE_CHECKING:
+    from optiproxy.proxies.another_space import Lesson
 
 _Pairs: TypeAlias = list[tuple[Any, Any]]
 
@@ -103,6 +105,8 @@ def lessons(
     """What studies of other spaces teach of each objective, by a name; those that rank nothing
     are left out.
     """
+    from optiproxy.proxies.another_space import Lesson  # It loads torch.
+
     found = {
         f"{objective.metric} by warm_start: study {i}": Lesson(
             space, study.descriptions, objective.sign * study.values(objective.metric)
@@ -171,6 +175,8 @@ def _descriptions(
     field: str, space: Space, own: Any, archs: Sequence[Any], problem: InvalidValueError
 ) -> tuple[Mapping[str, float], ...]:
     """Of the architectures of another space, by which `space` can learn from them."""
+    from optiproxy.proxies.another_space import in_common, sample_of  # It loads torch.
+
     another = f"{field}: it is of another space: {problem}"
     if not isinstance(own, Space):
         raise InvalidValueError(

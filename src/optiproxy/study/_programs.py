@@ -11,7 +11,6 @@ from optiproxy import durations
 from optiproxy.errors import StudyError, whole_number
 from optiproxy.study import environment
 from optiproxy.study._checks import check_cheap_budget
-from optiproxy.study._method import Method
 from optiproxy.study._storage.identity import BUDGET, CHEAP_BUDGET, ENVIRONMENT
 from optiproxy.study._storage.open import storage_errors
 from optiproxy.study.asked import Asked, Programs, read_answers
@@ -23,7 +22,6 @@ _logger = logging.getLogger("optiproxy.study")
 class StudyForPrograms(StudyResults):
     """Queries are asked for, and their answers stored; `Study` sets the attributes."""
 
-    _method: Method
     _programs: Programs
     _one_at_a_time: threading.Lock
     _changed: bool

@@ -10,7 +10,6 @@ import numpy as np
 
 from optiproxy.errors import OptiProxyError, invalid, unknown
 from optiproxy.metrics import mean_metrics
-from optiproxy.search.estimates import estimates
 from optiproxy.spaces import Architecture
 from optiproxy.study._storage.numbers import numbered
 from optiproxy.study._storage.stored_trial import State, StoredTrial
@@ -138,6 +137,8 @@ def _equals(queries: Sequence[Record], task: Task, seed: int) -> list[Best]:
 def _best_mean(queries: Sequence[Record], task: Task, seed: int) -> Best | None:
     found = ranked(queries, task, seed)
     if len(found) > 1 and noisy(task, queries):
+        from optiproxy.search.estimates import estimates  # It loads torch.
+
         full = [found.record for found in _feasible(queries, task, seed)]
         rows = task.space.to_indices([record.architecture for record in full])
         place = estimates(task.space, rows, full, task.objectives[0]).best()

@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optiproxy._atomic_write import whole
-from optiproxy.scores import NetworkScores, ScoreTable
 from optiproxy.spaces import Architecture
+
+if TYPE_CHECKING:
+    from optiproxy.scores import NetworkScores, ScoreTable
 
 # What scores may take before the first evaluation, in seconds, and for each second of evaluations.
 FIRST, SHARE = 60.0, 0.05

@@ -97,11 +97,13 @@ class Programs:
 
     Args:
         trials: The study's history, read here alone.
-        optimizer: The study's.
+        seed: The study's; the evaluators' seeds derive from it.
+        optimizer: The study's, made when something is asked for.
     """
 
-    def __init__(self, trials: Trials, optimizer: Optimizer) -> None:
+    def __init__(self, trials: Trials, seed: int, optimizer: Callable[[], Optimizer]) -> None:
         self._trials = trials
+        self._seed = seed
         self._optimizer = optimizer
         self._exhausted = False
 
@@ -111,7 +113,9 @@ class Programs:
         """Takes up to `n` queries for so many seconds; `note` is called with warnings."""
         run = uuid.uuid4().hex
         self._trials.begin(run)
-        queue = Queue(self._trials, self._optimizer, budget, active=ACTIVE, shared=True, note=note)
+        queue = Queue(
+            self._trials, self._optimizer(), budget, active=ACTIVE, shared=True, note=note
+        )
         taken: list[StoredTrial] = []
         with active(run):
             # A process that ends in between holds nothing: its lease ends with it.
@@ -202,7 +206,7 @@ class Programs:
     # ---- inside ----
 
     def _asked(self, trial: StoredTrial, lease: Lease) -> Asked:
-        seed = evaluation_seed(repeated_seed(self._optimizer.seed, trial.again), trial.architecture)
+        seed = evaluation_seed(repeated_seed(self._seed, trial.again), trial.architecture)
         return Asked(trial.id, trial.architecture, seed, trial.epochs, lease.lease)
 
     def _dropped(self, trial: StoredTrial) -> bool:

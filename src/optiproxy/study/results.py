@@ -6,19 +6,22 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import optuna
 
 from optiproxy.errors import StudyError, invalid
 from optiproxy.report.diagnostics import Diagnosis, diagnose
 from optiproxy.search import Optimizer
+from optiproxy.search.warm_start import Earlier
 from optiproxy.study import _results
 from optiproxy.study._budget import Budget
 from optiproxy.study._folders import Folders, beside
+from optiproxy.study._method import Method
 from optiproxy.study._scores import TimedScores
 from optiproxy.study._storage.identity import (
     BUDGET,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from optiproxy.report.html import Search
+    from optiproxy.scores import NetworkScores
 
 # How many architectures may be measured for each one that is trained: with a limit that one in ten
 # meets, even a search that never learns from the measurements has enough.
@@ -57,9 +61,9 @@ class StudyResults:
     identity: Identity
     notes: list[str]
     optuna: optuna.Study
+    proxy: str | None
     _trials: Trials
-    _optimizer: Optimizer
-    _scores: TimedScores | None
+    _earlier: Sequence[Earlier]
 
     @property
     def place(self) -> str:
@@ -210,6 +214,26 @@ class StudyResults:
         best = self.best
         found = "" if best is None else f", best {best.metrics}"
         return f"Study({self.name!r} in {self.place}, {len(self.queries)} queries{found})"
+
+    # ---- the method ----
+
+    @cached_property
+    def _method(self) -> Method:
+        return Method(self.method, self.proxy)
+
+    @cached_property
+    def _scores(self) -> TimedScores | None:
+        """The training-free scores of the task's networks, if the method uses them."""
+        if not (self.task.score_names and self._method.uses_features):
+            return None
+        scores = cast("Callable[[], NetworkScores]", lambda: self.task.features)
+        kept = beside(self.storage, self.name, "scores.json")
+        return TimedScores(scores, lambda: self.seconds.oracle, kept)
+
+    # To read a stored study, or to store an answer, needs no method, and mostly not torch.
+    @cached_property
+    def _optimizer(self) -> Optimizer:
+        return self._method.optimizer(self.task, self.seed, self._earlier, self._scores)
 
     # ---- files and pages ----
 

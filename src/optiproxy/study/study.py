@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from optiproxy._version import __version__
 from optiproxy.errors import invalid, whole_number
@@ -14,11 +14,10 @@ from optiproxy.search.warm_start import Earlier, read_earlier
 from optiproxy.spaces import Space
 from optiproxy.study import _results
 from optiproxy.study._checks import check_confirm, check_evaluation
-from optiproxy.study._folders import Folders, beside
+from optiproxy.study._folders import Folders
 from optiproxy.study._method import Method
 from optiproxy.study._notebook import Live, in_notebook
 from optiproxy.study._programs import StudyForPrograms
-from optiproxy.study._scores import TimedScores
 from optiproxy.study._session import run_session
 from optiproxy.study._storage.identity import (
     CONFIRM,
@@ -46,8 +45,6 @@ from optiproxy.tasks.networks import Network
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optiproxy.scores import NetworkScores
 
 
 class Study(StudyForPrograms):
@@ -151,43 +148,51 @@ class Study(StudyForPrograms):
             task = bounded(task, asked, name, storage)
         self._method = chosen = Method(method, proxy)
         task = chosen.with_scores(task)
-        self.name = name
-        self.task = task
-        self.method = method
-        self.storage = storage
-        self.notes: list[str] = []
-        self.proxy = chosen.proxy
-        earlier: Sequence[Earlier] = read_earlier(task.space, warm_start, task.objectives)
+        earlier = read_earlier(task.space, warm_start, task.objectives)
         if earlier:
             chosen.check_warm_start()
-        self._scores: TimedScores | None = None
-        if chosen.uses_features and task.score_names:
-            scores = cast("Callable[[], NetworkScores]", lambda: task.features)
-            kept = beside(storage, name, "scores.json")
-            self._scores = TimedScores(scores, lambda: self.seconds.oracle, kept)
+        self._set(task, name, method, chosen.proxy, storage, seed)
         # Before a file is created, so that bad arguments leave none.
-        self._optimizer = chosen.optimizer(task, seed, scores=self._scores)
-        self.seed = seed = self._optimizer.seed
+        self.seed = self._optimizer.seed
+        self._open(asked, chosen.uses_features, earlier)
+
+    def _set(
+        self, task: Task, name: str, method: str, proxy: str | None, storage: Storage, seed: int
+    ) -> None:
+        self.task, self.name, self.method, self.proxy = task, name, method, proxy
+        self.storage, self.seed = storage, seed
+        self.notes: list[str] = []
+        self._earlier: Sequence[Earlier] = ()
+
+    def _open(self, asked: Sequence[str], features: bool, earlier: Sequence[Earlier] = ()) -> None:
+        """Opens the storage, in which the study is begun if it is new.
+
+        Args:
+            asked: The constraints as they were given, if some are relative.
+            features: Whether the method uses training-free scores.
+            earlier: Of a warm start.
+        """
+        task = self.task
         self.identity = Identity.of(
             task,
-            method,
+            self.method,
             self.proxy,
-            seed,
+            self.seed,
             version=__version__,
             asked=asked,
-            features=chosen.uses_features,
+            features=features,
         )
-        opened = open_storage(storage)
-        with quiet(), storage_errors(storage):
-            self.optuna = open_study(opened, name, [o.sign > 0 for o in task.objectives])
+        opened = open_storage(self.storage)
+        with quiet(), storage_errors(self.storage):
+            self.optuna = open_study(opened, self.name, [o.sign > 0 for o in task.objectives])
             begun = self.identity.claim(self.optuna, self.place, task.space)
             self._changed = begun.code not in (None, self.identity.code)
-            earlier = keep_earlier(self.optuna, task, earlier)
-        if earlier:
-            self._optimizer = chosen.optimizer(task, seed, earlier, self._scores)
+            self._earlier = keep_earlier(self.optuna, task, earlier)
+        if self._earlier:
+            vars(self).pop("_optimizer", None)  # One that learns from them takes its place.
         self._trials = Trials(self.optuna, opened, task)
         own = Trials(self.optuna, opened, task)  # A run may go on beside it.
-        self._programs = Programs(own, self._optimizer)
+        self._programs = Programs(own, self.seed, lambda: self._optimizer)
         self._one_at_a_time = threading.Lock()  # Threads share the optimiser.
 
     @classmethod
@@ -219,14 +224,13 @@ class Study(StudyForPrograms):
                 load it by (make the study there again, with its name and storage).
         """
         task, found = stored_task(name, storage, trust)
-        return cls(
-            task,
-            name=name,
-            method=found.method,
-            proxy=found.proxy,
-            storage=storage,
-            seed=found.seed,
-        )
+        storage = expanded(storage)
+        if task.unresolved:
+            task = bounded(task, [], name, storage)
+        study = cls.__new__(cls)
+        study._set(task, name, found.method, found.proxy, storage, found.seed)
+        study._open((), found.features is not None)
+        return study
 
     # ---- running ----
 
