@@ -83,6 +83,7 @@ def test_a_search_by_its_commands(edge, answer, printed, monkeypatch):
     assert printed("ask", "edge") == ""
     assert 'best: query 3, {"depth": 1, "width": 16}: accuracy 0.7' in printed("status", "edge")
     assert "failed, oom" in printed("show", "edge")
+    assert "go on with: optiproxy ask edge" in printed("retry", "edge")
 
 
 def test_the_file_is_not_needed_again_and_more_budget_goes_on(edge, printed, folder):
@@ -109,6 +110,18 @@ def test_mistakes_are_told(edge, refused, printed):
     assert "is no JSON" in refused("tell", "edge", "--json", "{half")
     assert "got 99; give one that was asked" in refused("renew", "edge", 99)
     assert "no evaluator: other programs" in refused("search", "space.json")
+    cases = {
+        '{"id": 1, "metric": {"accuracy": 1}}': "answer.0.metric: there is no such field; did you "
+        "mean 'metrics'?",
+        '{"id": 1, "metrics": {"accuracy": "high"}}': "answer.0.metrics.accuracy: got 'high'; ",
+        '{"metrics": {"accuracy": 1}}': "answer.0.id: is missing",
+        '{"id": 1, "metrics": [1]}': "answer.0.metrics: got [1]; ",
+        "nowhere.json": "json: got 'nowhere.json', a file",
+    }
+    for given, told in cases.items():
+        said = refused("tell", "edge", "--json", given)
+        assert told in said
+        assert "dict[" not in said
     assert "beside it there is edge.journal" in refused("status", "egde", code=1)
     assert "did you mean 'edge'" in refused("ask", "egde", "--storage", "edge.journal", code=1)
     assert "is another search" in refused("new", "edge", "mine.py:task", code=1)

@@ -27,5 +27,7 @@ def retry(
         say(f"{name}: no query failed")
         return 0
     numbers = ", ".join(map(str, queued))
-    say(f"{name}: to be evaluated again: {numbers}; go on with: {study_command('resume', study)}")
+    reference = study.task.reference
+    command = "ask" if reference is not None and reference.defined else "resume"
+    say(f"{name}: to be evaluated again: {numbers}; go on with: {study_command(command, study)}")
     return 0

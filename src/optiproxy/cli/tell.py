@@ -49,7 +49,11 @@ def _read(given: str) -> Any:
     if given == "-":
         text = sys.stdin.read()
     elif not given.lstrip().startswith(("{", "[")):
-        text = Path(given).read_text("utf-8")
+        try:
+            text = Path(given).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            remedy = "give a file, - for standard input, or the JSON itself"
+            raise InvalidValueError(f"json: got {given!r}, a file ({error}); {remedy}") from None
     try:
         return loads(text)
     except JSONDecodeError as error:

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -28,6 +29,9 @@ from optiproxy.spaces.cell import Cell
 from optiproxy.spaces.chain import Chain
 from optiproxy.spaces.conditional import Conditional
 from optiproxy.spaces.numbers import Float, Int, Number
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Option = bool | int | float | str | None
 _List = Annotated[list[Option], Field(description="Different values, in order.")]
@@ -186,22 +190,51 @@ def read(kind: Any, value: Any, field: str) -> Any:
     Raises:
         InvalidValueError: With all mistakes.
     """
+    adapter = TypeAdapter(kind)
     try:
-        return TypeAdapter(kind).validate_python(value)
+        return adapter.validate_python(value)
     except ValidationError as error:
-        raise InvalidValueError("; ".join(_mistakes(error, field))) from None
+        names = _fields(adapter.json_schema())
+        raise InvalidValueError("; ".join(_mistakes(error, value, field, names))) from None
 
 
-def _mistakes(error: ValidationError, field: str) -> Iterator[str]:
+def _fields(schema: dict[str, Any]) -> list[str]:
+    """The names of all fields of a JSON Schema."""
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return [name for part in parts for name in part.get("properties", {})]
+
+
+def _mistakes(
+    error: ValidationError, value: Any, field: str, names: Sequence[str]
+) -> Iterator[str]:
+    found: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
     for mistake in error.errors(include_url=False):
-        place = ".".join([field, *map(str, mistake["loc"])])
-        said = mistake["msg"]
-        if mistake["type"] == "missing":
-            yield f"{place}: is missing"
-        elif mistake["type"] == "extra_forbidden":
-            yield f"{place}: there is no such field; leave it out"
+        found.setdefault(_place(value, mistake), []).append(mistake)
+    for place, (first, *others) in found.items():
+        if any(len(other) > len(place) and other[: len(place)] == place for other in found):
+            continue  # Of several types that are allowed here, another one fits but for a part.
+        where = ".".join([field, *map(str, place)])
+        if first["type"] == "missing":
+            yield f"{where}: is missing"
+        elif first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(place[-1]), names, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else "leave it out"
+            yield f"{where}: there is no such field; {remedy}"
         else:
-            yield f"{place}: got {mistake['input']!r}; {said[:1].lower()}{said[1:]}"
+            said = [each["msg"][:1].lower() + each["msg"][1:] for each in (first, *others)]
+            yield f"{where}: got {first['input']!r}; {' or '.join(said)}"
+
+
+def _place(value: Any, mistake: ErrorDetails) -> tuple[str | int, ...]:
+    """The keys and numbers that lead to a mistake, without names of the types that were tried."""
+    place: list[str | int] = []
+    for part in mistake["loc"]:
+        inside = part in value if isinstance(value, dict) else isinstance(value, list)
+        if inside and (isinstance(value, dict) or isinstance(part, int)):
+            place.append(part)
+            value = value[part]
+    missing = mistake["loc"][-1:] if mistake["type"] == "missing" else ()
+    return (*place, *missing)
 
 
 def _plain(options: Sequence[Option], conditional: bool = False) -> Any:
