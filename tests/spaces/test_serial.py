@@ -49,7 +49,7 @@ def test_the_schema_describes_what_is_written(space):
         ({"kind": "chain"}, "space.choices: is missing"),
         ({"kind": "cell", "nodes": "4", "operations": ["a"], "edges": 3},
          r"space.nodes: got '4'; .*; space.edges: there is no such field"),
-        ({"kind": "chain", "choices": {"a": [[1]]}}, r"choices.a.0: got \[1\]; .* boolean or input"),
+        ({"kind": "chain", "choices": {"a": [[1]]}}, r"a.0: got \[1\]; .* boolean or input"),
         ({"kind": "chain", "choices": {"a": [1, 1]}}, "listed twice"),
         ([], r"space: got \[\]"),
     ],
