@@ -9,8 +9,9 @@ import pytest
 
 import optiproxy as op
 from optiproxy.study._storage import history
+from optiproxy.study._storage.clashes import duplicates
 from optiproxy.study._storage.stored_trial import State, StoredTrial
-from optiproxy.study._storage.trials import Trials, duplicates
+from optiproxy.study._storage.trials import Trials
 from optiproxy.tasks import Evaluation
 
 SPACE = op.spaces.Chain({"a": list(range(5)), "b": list(range(4))})

@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from optiproxy.search import Optimizer
 from optiproxy.spaces import Architecture
 from optiproxy.study._budget import Budget
+from optiproxy.study._storage.clashes import duplicates, free_numbers
 from optiproxy.study._storage.stored_trial import State, StoredTrial
-from optiproxy.study._storage.trials import Trials, duplicates, free_numbers
+from optiproxy.study._storage.trials import Trials
 
 
 class Queue:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,18 +14,16 @@ from optuna.trial import TrialState
 
 from optiproxy.metrics import is_feasible
 from optiproxy.spaces import Architecture
+from optiproxy.study._storage.clashes import free_numbers
 from optiproxy.study._storage.distributions import distribution
-from optiproxy.study._storage.history import History
+from optiproxy.study._storage.held import HeldTrials, is_over
 from optiproxy.study._storage.lease import Lease
 from optiproxy.study._storage.numbers import NUMBER, next_number, numbered
-from optiproxy.study._storage.stored_trial import LEASE, PREFIX, State, StoredTrial, read_trial
+from optiproxy.study._storage.stored_trial import PREFIX, State, StoredTrial, read_trial
 from optiproxy.tasks import Evaluation, Task
 
-#: The reason of an interruption by Ctrl-C.
-STOPPED = "stopped while it ran"
 
-
-class Trials:
+class Trials(HeldTrials):
     """Reads and writes the queries of one study.
 
     Args:
@@ -43,20 +40,10 @@ class Trials:
     def __init__(
         self, study: optuna.Study, storage: optuna.storages.BaseStorage, task: Task
     ) -> None:
-        self.study = study
-        self.storage = storage
-        self.task = task
-        self._study_id = storage.get_study_id_from_name(study.study_name)
-        self.begin("")
+        super().__init__(study, storage, task)
         self._distributions: dict[str, BaseDistribution] = {
             name: distribution(options) for name, options in task.space.choices.items()
         }
-        self._history = History(storage, self._study_id, task)
-
-    def begin(self, run: str) -> None:
-        """From now on queries are taken in the name of `run`, which no other run has."""
-        self._lease = Lease.of_this_process(run)
-        self._lease_key = LEASE + run
 
     def name_objectives(self) -> None:
         """Names the objectives for dashboards, in a study that does not name them yet."""
@@ -64,13 +51,6 @@ class Trials:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self.study.set_metric_names([o.metric for o in self.task.objectives])
-
-    # ---- reading ----
-
-    def read(self) -> list[StoredTrial]:
-        """Every query that counts, by its number: one trial each, the interrupted ones left out."""
-        self._history.refresh()
-        return list(self._history.counting)
 
     # ---- after a crash ----
 
@@ -89,7 +69,7 @@ class Trials:
         abandoned = [
             trial
             for trial in history.running()
-            if all(_is_over(lease, active) for lease in trial.leases)
+            if all(is_over(lease, active) for lease in trial.leases)
         ]
         if abandoned:  # A run may have handed it over and ended since then.
             history.refresh()
@@ -110,7 +90,7 @@ class Trials:
         """Writes what is missing of a batch whose writer was killed."""
         batch = first.batch or {}
         writer = Lease.read(batch["owner"])
-        if writer is not None and not _is_over(writer, active):
+        if writer is not None and not is_over(writer, active):
             return  # Another process is writing it; this run's own batches are complete.
         written = {(t.number, t.architecture) for t in self._history.by_id.values()}
         predicted = batch.get("predicted") or [None] * len(batch["rows"])
@@ -198,66 +178,6 @@ class Trials:
             )
         )
 
-    def by_id(self) -> dict[int, StoredTrial]:
-        """Every trial by its id, also those that do not count."""
-        self._history.refresh()
-        return dict(self._history.by_id)
-
-    def take(self, trial: StoredTrial) -> bool:
-        """Whether this run got a waiting query; False if another process was faster."""
-        try:
-            # The lease is written first: a running trial without one would look abandoned. Its key
-            # is this run's own, since another process may be trying the same just now.
-            self.renew(trial)
-            if self.storage.set_trial_state_values(trial.frozen._trial_id, TrialState.RUNNING):
-                return True
-            self.let_go(trial)
-        except UpdateFinishedTrialError:
-            pass
-        return False
-
-    def renew(self, trial: StoredTrial) -> None:
-        """Renews this run's lease of a running query."""
-        self.lend(trial, self._lease.renewed())
-
-    def lend(self, trial: StoredTrial, lease: Lease) -> None:
-        """Writes a lease of a query, this run's or another one.
-
-        Raises:
-            UpdateFinishedTrialError: It has ended.
-        """
-        key = LEASE + lease.run
-        self.storage.set_trial_user_attr(trial.frozen._trial_id, key, lease.to_json())
-
-    def hand_over(self, trial: StoredTrial, lease: Lease) -> None:
-        """Gives a query that this run holds to another holder, who may then `claim` it."""
-        self.lend(trial, lease)
-        self.let_go(trial)
-
-    def let_go(self, trial: StoredTrial) -> None:
-        """Removes this run's lease, and leaves the query to its other holders."""
-        self.storage.set_trial_user_attr(trial.frozen._trial_id, self._lease_key, None)
-
-    def claim(self, trial: StoredTrial, active: set[str]) -> bool:
-        """Whether this run alone may finish a running query that no process holds.
-
-        Of two that claim at once, both write before they read, so that at most one succeeds.
-
-        Args:
-            trial: The query.
-            active: The runs of this process that go on.
-
-        Raises:
-            UpdateFinishedTrialError: It has ended.
-        """
-        self.renew(trial)
-        now = read_trial(self.storage.get_trial(trial.frozen._trial_id), self.task)
-        others = [o for o in (now or trial).leases if not o.timed and o.run != self._lease.run]
-        if all(_is_over(other, active) for other in others):
-            return True
-        self.let_go(trial)
-        return False
-
     def finish(
         self, trial: StoredTrial, evaluation: Evaluation, session: float
     ) -> StoredTrial | None:
@@ -330,27 +250,6 @@ class Trials:
         self.storage.set_trial_system_attr(trial_id, "constraints", [*violations.values()])
         trial.set_user_attr(PREFIX + "feasible", is_feasible(metrics, constraints))
 
-    def interrupt(self, trial: StoredTrial, reason: str = STOPPED) -> None:
-        """Ends a running query that has no result; `repair` queues it again."""
-        self._end(trial, "interrupted", reason, TrialState.PRUNED)
-
-    def died(self, trial: StoredTrial, reason: str) -> None:
-        """Ends a running query whose process died; `repair` queues it again."""
-        self.storage.set_trial_user_attr(trial.frozen._trial_id, PREFIX + "died", True)
-        self.interrupt(trial, reason)
-
-    def deaths(self, trial: StoredTrial) -> int:
-        """How often the query ended its process since it was proposed or retried."""
-        self._history.refresh()
-        count, earlier = 0, trial.repeats
-        while earlier is not None:
-            before = self._history.by_id[earlier]
-            if before.state is State.FAILED:
-                break
-            count += bool(before.attribute("died"))
-            earlier = before.repeats
-        return count
-
     def retry(self, trial: StoredTrial) -> None:
         """Queues a failed query again; from now on the failure does not count."""
         numbers = {query.id: number for number, query in numbered(self.read()).items()}
@@ -384,55 +283,6 @@ class Trials:
         if self.take(trial):
             self._end(trial, "duplicate", f"trial {of.id} asks the same", TrialState.PRUNED)
 
-    def _end(self, trial: StoredTrial, kind: str, reason: str, state: TrialState) -> None:
-        try:
-            self.storage.set_trial_user_attr(trial.frozen._trial_id, PREFIX + kind, reason)
-            self.study.tell(trial.id, state=state)
-        except (UpdateFinishedTrialError, ValueError):
-            if not self.storage.get_trial(trial.frozen._trial_id).state.is_finished():
-                raise
-
-    def interruptions(self, trial: StoredTrial) -> int:
-        """How often the search ended while a query ran; Ctrl-C does not count."""
-        self._history.refresh()
-        query = (trial.number, trial.architecture)
-        return sum(
-            t.state is State.INTERRUPTED
-            and (t.number, t.architecture) == query
-            and t.attribute("interrupted") != STOPPED
-            and not t.attribute("died")
-            for t in self._history.by_id.values()
-        )
-
     def session_seconds(self) -> float:
         """The time of all sessions up to their last results."""
         return float(sum(t.attribute("seconds", {}).get("session", 0.0) for t in self.read()))
-
-
-def free_numbers(trials: Iterable[StoredTrial], n: int) -> list[int]:
-    """The `n` smallest numbers that no query has, such as those of duplicates that were dropped."""
-    used = {trial.number for trial in trials}
-    return list(itertools.islice((i for i in itertools.count(1) if i not in used), n))
-
-
-def duplicates(trials: Sequence[StoredTrial]) -> list[tuple[StoredTrial, StoredTrial]]:
-    """Waiting trials, each with the trial that evaluates the same architecture in its place.
-
-    A running or finished trial goes before a waiting one, then the earlier before the later.
-    """
-    waiting = [trial for trial in trials if trial.state is State.WAITING]
-    asked = {_asked(trial) for trial in waiting}
-    same = [t for t in trials if asked and _asked(t) in asked]
-    first: dict[tuple[Architecture, int | None, int], StoredTrial] = {}
-    for trial in sorted(same, key=lambda t: (t.state is State.WAITING, t.id)):
-        first.setdefault(_asked(trial), trial)
-    pairs = [(trial, first[_asked(trial)]) for trial in waiting]
-    return [(trial, other) for trial, other in pairs if other is not trial]
-
-
-def _asked(trial: StoredTrial) -> tuple[Architecture, int | None, int]:
-    return trial.architecture, trial.epochs, trial.again
-
-
-def _is_over(lease: Lease, active: set[str]) -> bool:
-    return lease.run not in active if lease.here else lease.gone
