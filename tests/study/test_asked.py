@@ -68,13 +68,14 @@ def test_a_search_by_asking_is_the_search_of_a_run(place):
 
 def test_what_is_held_is_nobody_elses_until_its_lease_ends(place):
     study = opened(place, 3)
-    first = study.ask(2, lease=0.3)
+    first = study.ask(2)
     other = Study.load("edge", place)
     (third,) = other.ask(2)
     assert third.architecture not in {a.architecture for a in first}
     assert other.ask() == []
     assert not other.done
-    time.sleep(0.35)
+    study.renew([a.id for a in first], lease=0.01)
+    time.sleep(0.02)
     again = other.ask(5)
     assert {a.architecture for a in again} == {a.architecture for a in first}
     assert {a.id for a in again}.isdisjoint(a.id for a in first)
