@@ -1,10 +1,10 @@
-"""Writes the tables of docs/results.md from the stored results.
+"""Writes the tables of the documents from the stored results.
 
     python benchmarks/tables.py [--check]
 
-A table of the page stands between ``<!-- table: NAME -->`` and ``<!-- end -->``, followed by the
-command and the file that it is from: the newest result file of its experiment. With ``--check``
-nothing is written, and the exit status is 1 where the page and the files differ.
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``, mostly followed by the command
+and the file that it is from: the newest result file of its experiment. With ``--check`` nothing is
+written; it names the documents that differ from the files, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import pyarrow.csv
 
 from optiproxy.report.significance import signed_rank
 
-PAGE = _results.ROOT / "docs" / "results.md"
+DOCUMENTS = ("README.md", *(f"docs/{n}.md" for n in ("compare", "noise", "results", "scores")))
+PAGES = [_results.ROOT / name for name in DOCUMENTS]
 
 NB201 = ("cifar10", "cifar100", "imagenet16-120")
 NB201_SHOWN = dict(zip(NB201, ("CIFAR-10", "CIFAR-100", "ImageNet16-120"), strict=True))
@@ -391,7 +392,75 @@ def speed() -> Lines:
     return table(["", "", "from"], rows)
 
 
+def readme() -> Lines:
+    found, scored = Source("nb201-auto").results, Source("nb201-auto-with-scores").results
+    rows = []
+    for name in NB201:
+        ours, first = (each["tasks"][f"nb201-{name}"] for each in (found, scored))
+        last = ours["100"]
+        rows.append([
+            NB201_SHOWN[name],
+            *(regret(each["mean_regret"]) for each in (first["25"], ours["25"], ours["50"])),
+            f"{regret(last['mean_regret'])} ({regret(last['std_regret'])})",
+            share(last["optimum_found"]),
+        ])  # fmt: skip
+    heads = ["25 queries with [scores](docs/scores.md)", "25 queries", "50 queries"]
+    return table(["", *heads, "100 queries (std)", "100 queries: found"], rows)
+
+
+def noise() -> Lines:
+    source = Source("noise")
+    repeats = f"{source.content['settings']['confirm']} repeated"
+    heads = ["", "method", "queries", "greatest value", "without repeats", repeats, "best queried"]
+    rows = []
+    for name, methods in source.results.items():
+        for method, budgets in methods.items():
+            for queries, found in budgets.items():
+                once, again = found["0 repeated"], found[repeats]
+                values = (once["greatest_regret"], once["regret"], again["regret"])
+                high = (f"{v:+.3f}" for v in (once["greatest_too_high"], again["too_high"]))
+                shown = (*map(regret, (*values, once["best_queried"])), *high)
+                rows.append([NB201_SHOWN[name], method, queries, *shown])
+    return table([*heads, "too high: greatest", repeats], rows, source.line)
+
+
+def parallel() -> Lines:
+    folder = newest("parallel")
+    found = pyarrow.csv.read_csv(folder / "parallel.csv").to_pylist()
+    names = ("hours", "speed_up", "queries")
+    rows = [
+        [
+            r["method"],
+            r["workers"],
+            *(f"{r[name]:.{places}f}" for name, places in zip(names, (1, 1, 0), strict=True)),
+            f"{1000 * r['cpu_seconds']:.1f}",
+        ]
+        for r in found
+    ]
+    heads = ["workers", "hours", "times sooner", "trainings", "CPU ms a proposal"]
+    command = json.loads((folder / "parallel.json").read_text())["command"].partition(" --out")[0]
+    return table([f"{found[0]['seeds']} seeds", *heads], rows, _line(command, folder))
+
+
+def scores() -> Lines:
+    source = Source("scores-8-channels-1-cells")
+    rows = []
+    for name, found in source.results.items():
+        accuracy = [found[f"{data}: test_accuracy"] for data in NB201]
+        published = found.get("cifar10: published")
+        beside = "" if published is None else f"{published:.3f}"
+        cells = [f"`{name}`", f"{found['cpu_ms_with_build']:.0f}", beside]
+        rows.append((-sum(accuracy), [*cells, *(f"{v:.2f}" for v in accuracy)]))
+    heads = ["ms with build", "published score", "accuracy on CIFAR-10", "CIFAR-100"]
+    ordered = [row for _, row in sorted(rows)]
+    return table(["score", *heads, "ImageNet16-120"], ordered, source.line)
+
+
 TABLES: dict[str, Callable[[], Lines]] = {
+    "readme": readme,
+    "noise": noise,
+    "parallel": parallel,
+    "scores": scores,
     "nb201": nb201,
     "nb201-scores": lambda: nb201("nb201-auto-with-scores", (10, 20, 25, 30)),
     "warm-start": warm_start,
@@ -434,13 +503,16 @@ def page(text: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; 1 where they differ")
-    parser.add_argument("--out", type=Path, default=PAGE, help="default: docs/results.md")
+    parser.add_argument("--out", type=Path, default=_results.ROOT, help="default: in their place")
     options = parser.parse_args()
-    text = PAGE.read_text("utf-8")
-    if options.check:
-        return int(page(text) != text)
-    options.out.write_text(page(text), "utf-8")
-    return 0
+    differing = [path for path in PAGES if page(path.read_text("utf-8")) != path.read_text("utf-8")]
+    for path in differing:
+        print(path.relative_to(_results.ROOT))
+        if not options.check:
+            target = options.out / path.relative_to(_results.ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(page(path.read_text("utf-8")), "utf-8")
+    return int(options.check and bool(differing))
 
 
 if __name__ == "__main__":

@@ -59,11 +59,52 @@ def test_it_starts(said: dict[str, str], script: str) -> None:
     assert said[script].startswith("usage:"), said[script]
 
 
-def test_tables_of_the_results_are_those_of_the_files() -> None:
-    done = subprocess.run(
-        [sys.executable, "benchmarks/tables.py", "--check"], cwd=ROOT, check=False
-    )
-    assert done.returncode == 0, "docs/results.md: run python benchmarks/tables.py"
+def test_tables_of_the_documents_are_those_of_the_files() -> None:
+    done = _run("benchmarks/tables.py", "--check")
+    assert done.returncode == 0, f"run python benchmarks/tables.py: {done.stdout}"
+
+
+def _run(*words: object) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, *map(str, words)]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_each_result_of_a_document_has_a_quick_command(tmp_path: Path) -> None:
+    done = _run("benchmarks/all.py", "--list", "--quick", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    commands = done.stdout.splitlines()
+    assert len(commands) > 30
+    assert all("--seeds 3" in line for line in commands if "compare" in line or "nb201.py" in line)
+    assert _run("benchmarks/all.py", "--quick").returncode == 2  # it needs a folder of its own
+
+
+def test_results_are_made_again_and_then_kept(tmp_path: Path) -> None:
+    """Of the hardware limits with evolution and of the speed of a function's space: seconds each.
+
+    All of them take about half an hour.
+    """
+    words = ["benchmarks/all.py", "--quick", "--only", "hardware-evolution", "nn-spaces"]
+    done = _run(*words, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    labels = sorted(path.stem[len("2026-11-30-") :] for path in tmp_path.iterdir())
+    assert labels == ["hardware-evolution", "hardware-evolution-known", "nn-spaces"]
+    for path in tmp_path.glob("*hardware*"):
+        (regrets,) = {len(v["regret"]) for v in json.loads(path.read_text())["values"].values()}
+        assert regrets == 3
+    # What the same code has made is kept, unless the code is not committed.
+    changed = any(json.loads(p.read_text())["uncommitted_changes"] for p in tmp_path.iterdir())
+    listed = _run(*words, "--out", tmp_path, "--list").stdout
+    assert listed.count("(kept)") == (0 if changed else 3)
+
+
+def test_the_twelve_published_hardware_tasks(tmp_path: Path) -> None:
+    words = ["--published", "--methods", "random", "--seeds", "2", "--budget", "10"]
+    done = _run("benchmarks/hardware.py", *words, "--processes", "1", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.iterdir()
+    values = json.loads(path.read_text())["values"]
+    assert len(values) == 12
+    assert all(len(found["regret"]) == 2 for found in values.values())
 
 
 def test_a_result_can_be_traced_and_computed_again(tmp_path: Path) -> None:
