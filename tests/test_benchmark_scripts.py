@@ -81,7 +81,7 @@ def test_each_result_of_a_document_has_a_quick_command(tmp_path: Path) -> None:
 def test_results_are_made_again_and_then_kept(tmp_path: Path) -> None:
     """Of the hardware limits with evolution and of the speed of a function's space: seconds each.
 
-    All of them take about half an hour.
+    All of them take more than a minute: over forty commands, each of which loads torch.
     """
     words = ["benchmarks/all.py", "--quick", "--only", "hardware-evolution", "nn-spaces"]
     done = _run(*words, "--out", tmp_path)
