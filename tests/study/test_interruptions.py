@@ -23,7 +23,7 @@ import study_toys as toys
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.hardware import cores
 from optiproxy.study import RayExecutor, Study, _runner
-from optiproxy.study._storage import trials as stored
+from optiproxy.study._storage.clashes import duplicates
 from optiproxy.study._storage.lease import Lease, _process
 from optiproxy.study._storage.lock import OwnedLock
 from optiproxy.tasks import Evaluation, Reference
@@ -422,7 +422,7 @@ def test_a_running_query_goes_before_a_waiting_duplicate(tmp_path, monkeypatch):
     elsewhere._lease = replace(elsewhere._lease, host="elsewhere")
     waiting, running = elsewhere.read()
     assert elsewhere.take(running)
-    assert stored.duplicates(elsewhere.read())[0][0].id == waiting.id
+    assert duplicates(elsewhere.read())[0][0].id == waiting.id
 
     def finish(seconds):
         elsewhere.finish(running, Evaluation({"val": 2.0}, 0.1), 0.1)
