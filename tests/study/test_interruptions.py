@@ -26,6 +26,7 @@ from optiproxy.study import RayExecutor, Study, _runner
 from optiproxy.study._storage.clashes import duplicates
 from optiproxy.study._storage.lease import Lease, _process
 from optiproxy.study._storage.lock import OwnedLock
+from optiproxy.study._storage.trials import Trials
 from optiproxy.tasks import Evaluation, Reference
 
 SEARCH = """
@@ -103,7 +104,7 @@ def test_after_kill_9_the_search_is_the_uninterrupted_one(tmp_path, log):
 
 def test_a_batch_half_written_is_completed_as_it_was(tmp_path, monkeypatch):
     place = tmp_path / "s.journal"
-    add, calls = stored.Trials._add, []
+    add, calls = Trials._add, []
 
     def dying(self, *args, **kwargs):
         calls.append(args)
@@ -111,7 +112,7 @@ def test_a_batch_half_written_is_completed_as_it_was(tmp_path, monkeypatch):
             raise SystemExit
         return add(self, *args, **kwargs)
 
-    monkeypatch.setattr(stored.Trials, "_add", dying)
+    monkeypatch.setattr(Trials, "_add", dying)
     with pytest.raises(SystemExit):
         Study(toys.task(), method="climber", storage=place).run(12)
     monkeypatch.undo()
@@ -185,7 +186,7 @@ def test_nor_does_it_wait_for_what_it_had_no_time_to_mark(monkeypatch):
     stopped = []
     study = Study(toys.task(evaluate), method="climber")
     with monkeypatch.context() as patch:
-        patch.setattr(stored.Trials, "interrupt", lambda self, entry: None)
+        patch.setattr(Trials, "interrupt", lambda self, entry: None)
         with pytest.raises(KeyboardInterrupt):
             study.run(3)
     study.run(3)
@@ -336,7 +337,7 @@ def test_an_executor_that_gives_up_ends_the_search_and_spends_nothing():
 
 def test_what_a_model_predicted_is_kept_also_of_a_batch_half_written(tmp_path, monkeypatch):
     place = tmp_path / "s.journal"
-    add, calls = stored.Trials._add, []
+    add, calls = Trials._add, []
 
     def dying(self, *args, **kwargs):
         calls.append(args)
@@ -344,7 +345,7 @@ def test_what_a_model_predicted_is_kept_also_of_a_batch_half_written(tmp_path, m
             raise SystemExit
         return add(self, *args, **kwargs)
 
-    monkeypatch.setattr(stored.Trials, "_add", dying)
+    monkeypatch.setattr(Trials, "_add", dying)
     with pytest.raises(SystemExit):
         Study(toys.task(), method="modelled", storage=place).run(12)
     monkeypatch.undo()
@@ -444,7 +445,7 @@ def test_a_duplicate_that_comes_while_numbers_are_mended_is_not_evaluated(tmp_pa
     elsewhere = Study(task, method="climber", storage=place)._trials
     study._trials.propose([1], [first], 0.0)
     study.run(1)
-    renumber = stored.Trials.renumber
+    renumber = Trials.renumber
 
     def late(self, trials):
         if not proposed:
@@ -454,7 +455,7 @@ def test_a_duplicate_that_comes_while_numbers_are_mended_is_not_evaluated(tmp_pa
 
     proposed = []
     study._trials.propose([1], [second], 0.0)
-    monkeypatch.setattr(stored.Trials, "renumber", late)
+    monkeypatch.setattr(Trials, "renumber", late)
     study.run(3)
     assert evaluated[:2] == [first, second]
     assert len(set(evaluated)) == len(evaluated) == 3
