@@ -13,21 +13,21 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import _results
+import claims
 import numpy as np
 import pyarrow.csv
+from _pages import NB201, NB201_SHOWN, Lines, Source, cited, newest, regret, share, table
 
 from optiproxy.report.significance import signed_rank
 
 DOCUMENTS = ("README.md", *(f"docs/{n}.md" for n in ("compare", "noise", "results", "scores")))
 PAGES = [_results.ROOT / name for name in DOCUMENTS]
 
-NB201 = ("cifar10", "cifar100", "imagenet16-120")
-NB201_SHOWN = dict(zip(NB201, ("CIFAR-10", "CIFAR-100", "ImageNet16-120"), strict=True))
 TASK = "nb201-imagenet16-120"
 
 #: Variant as stored → as shown.
@@ -64,49 +64,6 @@ SHOWN = {
     "exchanged": "two operations exchanged",
     "whole table": "standardised by the whole table",
 }
-
-Lines = list[str]
-
-
-class Source:
-    """A stored result: its content, and the line that names its command and file."""
-
-    def __init__(self, found: str | Path) -> None:
-        path = newest(found) if isinstance(found, str) else found
-        self.content: dict[str, Any] = json.loads(path.read_text())
-        self.results: dict[str, Any] = self.content["results"]
-        self.line = _line(self.content["command"], path)
-
-
-def newest(label: str) -> Path:
-    """The newest file or folder of an experiment; their names begin with the date."""
-    day = "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]"
-    found = sorted(_results.RESULTS.glob(f"{day}-{label}"))
-    found += sorted(_results.RESULTS.glob(f"{day}-{label}.json"))
-    return found[-1]
-
-
-def _line(command: str, path: Path) -> str:
-    link = path.relative_to(_results.ROOT)
-    return f"`{command}` → [{path.name}](../{link.as_posix()})"
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *sources: str) -> Lines:
-    """Markdown; the sources stand below, each on a line."""
-    lines = [_row(heads), "|---" * len(heads) + "|", *map(_row, rows)]
-    return [*lines, "", "  \n".join(sources)] if sources else lines
-
-
-def _row(cells: Sequence[object]) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def regret(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def share(value: float) -> str:
-    return f"{value:.0%}".replace("%", " %")
 
 
 def bold(values: Sequence[float], best: float) -> list[str]:
@@ -161,7 +118,7 @@ def compared(label: str, queries: int, methods: Sequence[str] = (), cited: bool 
 
 
 def _compare(folder: Path) -> str:
-    return _line(json.loads((folder / "run.json").read_text())["command"], folder)
+    return cited(json.loads((folder / "run.json").read_text())["command"], folder)
 
 
 def ranks() -> Lines:
@@ -439,7 +396,7 @@ def parallel() -> Lines:
     ]
     heads = ["workers", "hours", "times sooner", "trainings", "CPU ms a proposal"]
     command = json.loads((folder / "parallel.json").read_text())["command"].partition(" --out")[0]
-    return table([f"{found[0]['seeds']} seeds", *heads], rows, _line(command, folder))
+    return table([f"{found[0]['seeds']} seeds", *heads], rows, cited(command, folder))
 
 
 def scores() -> Lines:
@@ -458,6 +415,7 @@ def scores() -> Lines:
 
 TABLES: dict[str, Callable[[], Lines]] = {
     "readme": readme,
+    "claims": claims.claims,
     "noise": noise,
     "parallel": parallel,
     "scores": scores,
