@@ -58,6 +58,7 @@ def test_the_limit_is_that_of_the_command(device, answer):
     assert "val" not in dropped["metrics"]
 
 
+@pytest.mark.slow
 def test_a_limit_in_percent_is_of_the_device_s_largest_and_kept(device, answer):
     # The largest of the four is 8: the bound is 4.8.
     answer(*device, "--constraint", "latency_ms<=60%", "--budget", 1)
@@ -66,6 +67,7 @@ def test_a_limit_in_percent_is_of_the_device_s_largest_and_kept(device, answer):
     assert {e["architecture"]["width"] for e in found["dropped"]} == {600, 800}
 
 
+@pytest.mark.slow
 def test_the_device_s_number_goes_before_the_task_s_own(folder, answer):
     own = 'op.Metric("latency_ms", lambda a: 99.0, cheap=True), op.Metric("mb", len, cheap=True)'
     (folder / "device.py").write_text(TASK.replace('metrics=["val"]', f"metrics=[{own}]"))
@@ -78,6 +80,7 @@ def test_the_device_s_number_goes_before_the_task_s_own(folder, answer):
     assert all(entry["metrics"]["mb"] == 1 for entry in found["trajectory"])
 
 
+@pytest.mark.slow
 def test_what_breaks_a_limit_of_the_task_s_own_spares_the_device(folder, answer):
     own = 'op.Metric("mb", lambda a: a["width"] / 100, cheap=True)'
     (folder / "device.py").write_text(TASK.replace('metrics=["val"]', f"metrics=[{own}]"))

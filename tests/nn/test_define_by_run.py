@@ -261,6 +261,7 @@ def test_random_programs_are_found(seed: int) -> None:
     test_the_space_is_the_set_of_all_runs(program)
 
 
+@pytest.mark.slow
 def test_every_process_finds_the_same_space_with_the_same_runs() -> None:
     """A stored study is known by its space, and the order of sets differs between processes."""
     code = (

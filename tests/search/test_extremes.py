@@ -63,7 +63,7 @@ def _results(opt: OptiProxy, arch: Architecture) -> dict[str, float] | None:
     return None if _rank(arch) == 7 else {name: VALUES[name](arch) for name in names}
 
 
-@pytest.mark.parametrize("direction", ["max", "min"])
+@pytest.mark.parametrize("direction", ["max", pytest.param("min", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", VALUES)
 def test_an_objective(name: str, direction: str) -> None:
     _search(OptiProxy(SPACE, {name: direction}, n_init=4))

@@ -103,6 +103,7 @@ def test_what_rules_allow_is_counted_listed_and_drawn_uniformly() -> None:
     assert stats.chisquare(counts).pvalue > 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("space", "count"),
     [(NeverNarrower({f"s{i}": range(6) for i in range(8)}), 1287), (WINDOW, 3432)],
