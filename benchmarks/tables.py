@@ -103,6 +103,22 @@ def warm_start() -> Lines:
     return table(heads, rows, source.line)
 
 
+def warm_start_spaces() -> Lines:
+    source = Source("warm-start-spaces")
+    shown = ("10", "15", "25")
+    heads = ["earlier study → search", "listened to"]
+    heads += [f"after {q}: without, with" for q in shown] + ["p after 25"]
+    rows = []
+    for pair, found in source.results.items():
+        means = found["mean_regret"]
+        cells = [f"{regret(means['cold'][q])}, {regret(means['warm'][q])}" for q in shown]
+        after = [source.content["values"][pair][mode]["25"] for mode in ("cold", "warm")]
+        _, p = signed_rank([np.subtract(*after)])
+        pair = " → ".join(f"`{name}`" for name in pair.split(" → "))
+        rows.append([pair, share(found["listened"]), *cells, _p(p)])
+    return table(heads, rows, source.line)
+
+
 def compared(label: str, queries: int, methods: Sequence[str] = (), cited: bool = True) -> Lines:
     """Mean regrets of a folder that ``optiproxy compare`` wrote; the least of a task is bold."""
     folder = newest(label)
@@ -422,6 +438,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "nb201": nb201,
     "nb201-scores": lambda: nb201("nb201-auto-with-scores", (10, 20, 25, 30)),
     "warm-start": warm_start,
+    "warm-start-spaces": warm_start_spaces,
     "compare-50": lambda: compared("compare", 50, cited=False),
     "compare-100": lambda: compared("compare", 100, cited=False),
     "compare-ranks": ranks,

@@ -20,7 +20,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import _results
 import numpy as np
-from scipy.stats import wilcoxon
 from warm_start import searched
 
 from optiproxy import tasks
@@ -86,18 +85,12 @@ def main() -> None:
             )
         name = f"{source} → {target}"
         found = {mode: np.array(runs) for mode, runs in regrets.items()}
-        differ = found["warm"][:, -1] != found["cold"][:, -1]
         results[name] = {
             "listened": round(float(np.mean(listened)), 3),
             "mean_regret": {
                 mode: {str(b): round(float(runs[:, b - 1].mean()), 4) for b in BUDGETS}
                 for mode, runs in found.items()
             },
-            "p_after_25": (
-                round(float(wilcoxon(found["warm"][:, -1], found["cold"][:, -1]).pvalue), 5)
-                if differ.any()
-                else 1.0
-            ),
         }
         values[name] = {
             mode: {str(b): runs[:, b - 1].round(6).tolist() for b in BUDGETS}
