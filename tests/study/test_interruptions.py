@@ -578,6 +578,14 @@ def test_half_a_line_does_not_spoil_what_another_process_writes(tmp_path):
     assert course(Study(toys.task(), method="climber", storage=place)) == uninterrupted(6)
 
 
+def test_a_first_line_of_a_few_bytes_is_no_other_file(tmp_path):
+    place = tmp_path / "s.journal"
+    place.write_bytes(b'{"op')
+    study = Study(toys.task(), method="climber", storage=place)
+    study.run(3)
+    assert course(study) == uninterrupted(3)
+
+
 def test_a_write_that_fails_leaves_whole_lines(tmp_path, monkeypatch):
     place = tmp_path / "s.journal"
     study = Study(toys.task(), method="climber", storage=place)

@@ -61,7 +61,9 @@ def _check(path: Path) -> None:
         first, second = file.readline(), file.readline()
     if first.startswith(b"SQLite format 3"):
         raise StudyError(f"storage: {str(path)!r} is a database; write sqlite:///{path}")
-    if first and not first.startswith(LINE) and not second.startswith(LINE):
+    # A part of the very first line may be all that there is; the second one is still whole where
+    # the first is damaged.
+    if first[: len(LINE)] != LINE[: len(first)] and not second.startswith(LINE):
         raise StudyError(
             f"storage: {str(path)!r} is not a study file; give another path, or a database URL"
         )
