@@ -321,6 +321,22 @@ def ranges() -> Lines:
     return table(["task", "trials", *samplers], rows, source.line)
 
 
+def found_spaces() -> Lines:
+    source = Source("found-spaces")
+    rows = []
+    for task in dict.fromkeys(name.rpartition(", ")[0] for name in source.results):
+        by_hand, found = (source.results[f"{task}, {kind}"] for kind in ("by hand", "found"))
+        for queries in (n for n in by_hand if n.isdigit()):
+            values = [
+                f"{regret(each[queries]['mean_regret'])} ± {each[queries]['std']:.3f}"
+                for each in (by_hand, found)
+            ]
+            rows.append([f"`{task}`", queries, *values])
+        rows[-1].append(f"{source.results[f'{task}, p']:.2f}")
+    heads = ["task", "queries", "by hand", "found", "p of the difference"]
+    return table(heads, [[*row, ""][:5] for row in rows], source.line)
+
+
 def gap() -> Lines:
     source = Source("experiment-gap-auto")
     windows = list(next(iter(source.results.values()))["rank_correlation_on_queries"])
@@ -462,6 +478,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "levels": lambda: models("levels", 30),
     "peaks": peaks,
     "ranges": ranges,
+    "found-spaces": found_spaces,
     "speed": speed,
 }
 

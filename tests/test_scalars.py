@@ -39,6 +39,9 @@ ONES: dict[str, Any] = {
 ONES["0-d array of an array"][()] = np.array([0.75])
 ONES["tensor in an array"][0, 0] = torch.tensor([0.75])
 
+ONES["masked array"] = np.ma.array([0.75], mask=[False])
+ONES["tensor with a gradient alone"] = torch.tensor(0.75, requires_grad=True)
+
 SEVERAL: dict[str, tuple[Any, str]] = {
     "array": (np.array([0.5, 1.0]), r"ndarray of shape \(2,\)"),
     "matrix": (np.zeros((2, 3)), r"ndarray of shape \(2, 3\)"),
@@ -51,6 +54,7 @@ SEVERAL: dict[str, tuple[Any, str]] = {
 several = pytest.mark.parametrize(("value", "shape"), SEVERAL.values(), ids=SEVERAL)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", ONES.values(), ids=ONES)
 def test_a_container_of_one_is_its_number_wherever_a_metric_is_read(value: Any) -> None:
     def evaluate(arch: Architecture, report: Any) -> dict[str, Any]:
@@ -119,3 +123,17 @@ def test_a_search_of_arrays_is_that_of_numbers() -> None:
         return [record.metrics for record in found.queries]
 
     assert study(lambda v: np.array([[v]])) == study(float)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.ma.masked, np.ma.array([3], mask=[True])])
+def test_what_is_masked_was_not_measured(value: Any) -> None:
+    task = Task("toy", SPACE, lambda arch: {"score": value}, objectives={"score": "max"})
+    assert task.query(ARCH).kind == "nan"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.complex64(1 + 2j), 1j, torch.tensor([1 + 2j])])
+def test_a_complex_number_is_none(value: Any) -> None:
+    task = Task("toy", SPACE, lambda arch: {"score": value}, objectives={"score": "max"})
+    assert "which is no number" in task.query(ARCH).reason

@@ -20,7 +20,10 @@ def to_float(value: Any) -> float:
         ValueError: It is a text that is no number.
         OverflowError: It is a whole number too large for a float.
     """
-    return float(item(value))
+    value = item(value)
+    if "complex" in str(getattr(value, "dtype", "")):
+        raise TypeError(f"{value!r} is complex")  # float() would drop a part of it.
+    return float(value)
 
 
 def item(value: Any) -> Any:
@@ -31,6 +34,10 @@ def item(value: Any) -> Any:
     """
     outer = value
     for _ in range(_DEPTH):
+        if hasattr(value, "detach"):  # torch warns where a gradient is lost.
+            value = value.detach()
+        elif hasattr(value, "filled"):  # numpy: what is masked was not measured.
+            value = value.astype(float).filled(math.nan)
         shape = _shape(value)
         if shape is None:
             return value

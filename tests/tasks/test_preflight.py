@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def _task(space: Any, **keywords: Any) -> Task:
 
 
 def _looking_up(known: dict[str, Callable[[], nn.Module]]) -> Callable[[Architecture], nn.Module]:
-    return lambda arch: nn.ModuleList([known[str(option)]() for option in arch.values()])
+    return lambda arch: nn.Sequential(*[known[str(o)]() for o in arch.values()])
 
 
 def test_a_circle_and_an_output_out_of_reach_are_told_together() -> None:
@@ -101,6 +102,7 @@ def test_a_network_that_fails_for_another_reason_is_left_to_its_evaluation() -> 
         ((nn.Linear(2, 2), 0.1), "build: returned a tuple; return the network, .* alone"),
         ([1], "build: returned a list; return the network, a torch.nn.Module$"),
         (lambda x: x, "build: returned a function; "),
+        (nn.ModuleList([nn.Linear(2, 2)]), "build: returned a ModuleList, which has no `forward`"),
     ],
 )
 def test_what_build_returns_is_a_network(returned: object, message: str) -> None:
@@ -109,6 +111,13 @@ def test_what_build_returns_is_a_network(returned: object, message: str) -> None
         task.validate()
     with pytest.raises(InvalidValueError, match=f"^{message}"):
         task.build(task.space.sample(1)[0])
+
+
+def test_each_architecture_has_a_network_of_its_own() -> None:
+    space, only = Chain({"a": [1, 2, 3]}), nn.Linear(2, 2)
+    with pytest.raises(InvalidValueError, match="returned one network for two architectures"):
+        _task(space, build=lambda arch: only).validate()
+    _task(space, build=lambda arch: copy.deepcopy(only)).validate()
 
 
 def test_what_the_build_of_a_space_returns_is_a_network() -> None:

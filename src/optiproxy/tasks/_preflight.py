@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -37,16 +38,23 @@ def validate(name: str, space: Space, build: Callable[[Architecture], object] | 
 
 
 def _of_build(space: Space, build: Callable[[Architecture], object]) -> Iterator[str]:
-    """Options that `build` does not know: a failed look-up, or one of the library's own errors.
+    """Options that `build` does not know: a failed look-up, or one of the library's own errors; and
+    one network for several architectures, which each training would change.
 
     Other exceptions may be due to one architecture alone, and are recorded when it is evaluated.
     """
     import torch
 
+    before: Callable[[], object] = lambda: None  # noqa: E731
     with torch.random.fork_rng(devices=[]):
         for arch in _with_every_option(space):
             try:
-                build(arch)
+                built = build(arch)
+                if built is not None and built is before():
+                    yield "build: returned one network for two architectures; make a new one"
+                    return
+                before = weakref.ref(built)
+                del built
             except InvalidValueError as error:
                 said = str(error)
                 if said.startswith("build: returned"):  # The same for each architecture.

@@ -195,7 +195,11 @@ def checked_network(function: str, returned: Any) -> nn.Module:
     from torch import nn
 
     if isinstance(returned, nn.Module):
-        return returned
+        if getattr(returned.forward, "__func__", None) is not nn.Module.forward:
+            return returned
+        kind = type(returned).__name__
+        remedy = "define it, or return a nn.Sequential of its parts"
+        raise InvalidValueError(f"{function}: returned a {kind}, which has no `forward`; {remedy}")
     what = f"a {type(returned).__name__}"
     remedy = "return the network, a torch.nn.Module"
     if returned is None:
