@@ -24,7 +24,8 @@ _FRAME = """<!DOCTYPE html><meta charset="utf-8"><body style="margin:0">
 <script>addEventListener("load", () => {{
   const view = frames[0], page = view.document, root = page.documentElement;
   const all = [...page.querySelectorAll("body *")];
-  const out = all.filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1)
+  const wide = (e) => e.getBoundingClientRect().right > root.clientWidth + 1;
+  const out = all.filter((e) => wide(e) && !e.closest(".scroll *"))
     .map((e) => e.tagName + "." + e.getAttribute("class") + " " + e.textContent.slice(0, 40));
   const read = (view, page) => {{ {read} }};
   const found = {{ scroll: root.scrollWidth, client: root.clientWidth, out, ...read(view, page) }};

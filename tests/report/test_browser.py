@@ -20,6 +20,11 @@ const graphs = [...page.querySelectorAll("svg.graph")];
 return {
   charts: charts.map((e) => e.getAttribute("aria-label")),
   empty: charts.filter((e) => !e.querySelector(".line, circle, .band")).length,
+  overlap: [...page.querySelectorAll("#best .columns")].some((e) => {
+    const [left, right] = [...e.children].map((c) => c.getBoundingClientRect());
+    const ends = [...e.children[0].querySelectorAll("td")].map((c) => c.getBoundingClientRect());
+    return right.top < left.bottom && Math.max(...ends.map((c) => c.right)) > right.left;
+  }),
   graphs: graphs.filter((e) => e.getBoundingClientRect().width).map((e) => e.getAttribute("class")),
   paper: view.getComputedStyle(page.body).backgroundColor,
 };"""
@@ -42,6 +47,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         return {
             "val_accuracy": 60 + arch["stem"] / 4 + kernels / 2 + noise.normal(),
             "seconds": 3.0,
+            **{f"a_cost_of_the_network_{i}": 0.000123 * i * arch["stem"] for i in range(7)},
         }
 
     study = op.Study(
@@ -69,6 +75,7 @@ def test_nothing_overflows_and_every_figure_is_there(
         "Rank correlation, 20 queries each", "Variety of 20 queries in a row",
     ]  # fmt: skip
     assert found["empty"] == 0
+    assert not found["overlap"]
     assert found["graphs"] == ["graph wide" if width > 704 else "graph narrow"]
     assert found["paper"] == ("rgb(20, 25, 31)" if dark else "rgb(255, 255, 255)")
 

@@ -19,12 +19,21 @@ from optiproxy.report._plot import Axis, Plot
         (91.2, 91.9, [91.2, 91.4, 91.6, 91.8]),
         (1e6, 4e6, [1e6, 2e6, 3e6, 4e6]),
         (1e-5, 9e-5, [2e-5, 4e-5, 6e-5, 8e-5]),
+        (1e-14, 4.5e-14, [1e-14, 2e-14, 3e-14, 4e-14]),
     ],
 )
 def test_ticks_are_round_and_within(low: float, high: float, ticks: list[float]) -> None:
     found = Axis("x", low, high).ticks()
-    assert found == pytest.approx(ticks)
+    assert found == pytest.approx(ticks, abs=0)
     assert len(found) <= 7
+
+
+@pytest.mark.parametrize("high", [1.0, 3.3e-5, 2e-7, 45_000.0, 3e9])
+def test_each_tick_has_a_label_of_its_own(high: float) -> None:
+    drawn = Plot("chart", Axis("x", 0, 1), Axis("y", high / 4, high)).svg()
+    labels = re.findall(r'<text class="y"[^>]*>([^<]*)<', drawn)
+    assert len(labels) > 2
+    assert len(set(labels)) == len(labels)
 
 
 def test_whole_numbers_and_decades() -> None:

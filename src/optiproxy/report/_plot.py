@@ -76,7 +76,7 @@ class Axis:
             step = max(1.0, float(round(step)))
         first = math.ceil(self.low / step)
         count = math.floor(self.high / step) - first + 1
-        return [round((first + i) * step, 12) for i in range(count)]
+        return [float(f"{(first + i) * step:.12g}") for i in range(count)]
 
 
 class Plot:
@@ -234,7 +234,7 @@ def _tick(value: float) -> str:
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if size >= limit:
             return f"{value / (1e3 if letter == 'k' else limit):g}{letter}"
-    return f"{value:.6g}" if size >= 1e-4 or value == 0 else f"{value:.0e}"
+    return f"{value:.6g}" if size >= 1e-4 or value == 0 else f"{value:.3g}"
 
 
 def _short(label: str) -> str:

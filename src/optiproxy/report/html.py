@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from optiproxy.errors import InvalidValueError
-from optiproxy.metrics import Objective, parse_constraints, parse_objectives
+from optiproxy.metrics import Constraint, Objective, parse_constraints, parse_objectives
 from optiproxy.report import _charts, _findings
 from optiproxy.report._findings import Query, full, value
 from optiproxy.report._graph import draw
 from optiproxy.report._page import check_page, page, write_page
 from optiproxy.report.diagnostics import WINDOW, diagnose, rank_correlation, variety
+
+# Metrics in a table beside the architectures, where no more of them guide the search.
+_COLUMNS = 5
 
 # Queries in the rank correlation that the report shows.
 _LAST = 2 * WINDOW
@@ -135,12 +138,14 @@ def render(search: Search) -> str:
     knee = _findings.knee(front, goals)
     failed = [query for query in search.queries if _findings.failed(query)]
     stopped = [query for query in search.queries if query.get("stopped")]
+    names = list(dict.fromkeys(name for query in measured for name in query["metrics"]))
     return page(
         "report.html",
         search=search,
         goal=goal,
         limits=[str(limit) for limit in limits],
-        metrics=list(dict.fromkeys(name for query in measured for name in query["metrics"])),
+        metrics=names,
+        main=_main(names, goals, limits, search.reported),
         texts={q["query"]: text for q, text in zip(search.queries, search.texts, strict=True)},
         best=best,
         drawings=[{"title": d.get("title", ""), "svg": draw(d)} for d in search.drawings],
@@ -242,6 +247,19 @@ def _confirmation(best: Query | None, goal: Objective) -> tuple[list[float], flo
     if len(values) < 2:
         return None
     return values, statistics.fmean(values), statistics.stdev(values)
+
+
+def _main(
+    names: Sequence[str],
+    goals: Sequence[Objective],
+    limits: Sequence[Constraint],
+    reported: Sequence[str],
+) -> list[str]:
+    """The metrics of short tables: what guided the search, what is reported, a few others."""
+    first = [*(g.metric for g in goals), *(limit.metric for limit in limits), *reported]
+    chosen = [name for name in dict.fromkeys(first) if name in names]
+    others = [name for name in names if name not in chosen]
+    return [*chosen, *others[: max(0, _COLUMNS - len(chosen))]]
 
 
 def _regret(search: Search, goal: Objective, best: Query | None) -> float | None:

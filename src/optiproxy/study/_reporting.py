@@ -118,8 +118,10 @@ def _load(trials: Trials, identity: Identity, place: str | None) -> list[str]:
     if place is None or identity.reference is None:
         return []
     name = trials.study.study_name
-    words = ["optiproxy", "export", name, "--storage", place, "--out", "best.json"]
-    read = "model = best.build()" if trials.task.can_build else "print(best.architecture)"
+    built = trials.task.can_build
+    out = "best.pt" if built else "best.json"
+    words = ["optiproxy", "export", name, "--storage", place, "--out", out]
+    read = "model = best.module()" if built else "print(best.architecture)"
     return [
         shlex.join(words),
         f"import optiproxy as op\nbest = op.Study.load({name!r}, {place!r}).best\n{read}",
