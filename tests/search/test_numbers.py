@@ -106,14 +106,17 @@ def test_refined_numbers_are_between_what_was_tried() -> None:
     model = GaussianProcess(space)
     model.fit(p, ((y - y.mean()) / y.std())[:, None])
     best = Numbers(space).refined(rows, lambda q: model.mean(q)[:, 0], torch.float64)
-    (found,) = {arch["x"] for arch in space.from_indices(best[1:3])}
-    assert found == pytest.approx(0.37, abs=0.03)
+    for arch in space.from_indices(best[1:3]):
+        assert arch["x"] == pytest.approx(0.37, abs=0.03)
 
 
 def test_numbers_alone_need_no_list() -> None:
     space = Chain({"x": Float(-5, 10), "y": Float(0, 15)})
-    opt = OptiProxy(space, {"value": "min"}, seed=0)
-    searched(opt, 21, lambda arch: (arch["x"] - 3) ** 2 + (arch["y"] - 2) ** 2)
-    assert opt.best is not None
-    assert opt.best.metrics is not None
-    assert opt.best.metrics["value"] < 0.05  # half of random searches have above 1.7
+    found = []
+    for seed in range(3):
+        opt = OptiProxy(space, {"value": "min"}, seed=seed)
+        searched(opt, 21, lambda arch: (arch["x"] - 3) ** 2 + (arch["y"] - 2) ** 2)
+        assert opt.best is not None
+        assert opt.best.metrics is not None
+        found.append(opt.best.metrics["value"])
+    assert np.median(found) < 0.05  # half of random searches have above 1.7

@@ -20,7 +20,9 @@ from collections.abc import Collection
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from optiproxy.encodings.active_path import ActivePath
@@ -74,10 +76,12 @@ class Kernel(ABC):
     Attributes:
         choices: How many of the choices have additive effects beside the views.
         views: What is added.
+        ordered: (choices,), whether the options of each have an order.
         has_numbers: Whether some of the choices are numbers of a range.
     """
 
     choices: int
+    ordered: NDArray[np.bool_]
     views: list[View]
     has_numbers: bool = False
 
@@ -179,7 +183,8 @@ class Mixture(Kernel):
         links = sorted({pair for path in long for pair in itertools.pairwise(path)})
         self._active = ActivePath(space) if prune_dead and space.zero_options.any() else None
         ordinal = Ordinal(space)
-        self._ordinal = ordinal if ordinal.ordered.any() else None
+        self.ordered = ordinal.ordered.numpy()
+        self._ordinal = ordinal if self.ordered.any() else None
         self._near = _near(space) if self._ordinal else None
         ordered = ordinal.ordered.nonzero()[:, 0].tolist()
         self._number_levels = [ordered.index(c) for c in space.numbers]

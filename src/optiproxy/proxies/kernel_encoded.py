@@ -29,6 +29,7 @@ class Encoded(Kernel):
     """
 
     choices = 0
+    ordered = np.zeros(0, dtype=bool)
 
     def __init__(self, space: Space, encoding: str) -> None:
         self._encoder = encodings.make(encoding, space)

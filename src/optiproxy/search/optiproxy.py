@@ -40,8 +40,9 @@ from optiproxy.spaces.architecture import Indices
 from optiproxy.spaces.narrowed import WIDE, Narrowed
 
 N_INIT = 10
-# Small batches at first, when each result teaches much (docs/log.md); later those of the paper.
-EARLY_BATCH, EARLY = 3, 100
+# Small batches at first, when each result teaches much (docs/log.md): (until so many queries, so
+# many at once). Later those of the paper.
+EARLY_BATCHES = (30, 1), (100, 3)
 BATCH = 5
 GROUPS = 40
 INCUMBENTS = 5  # the best queries: their neighbours are candidates, and some groups start at them
@@ -196,13 +197,13 @@ class OptiProxy(Optimizer):
 
     @property
     def batch_size(self) -> int:
-        """Few at first, when each result teaches much, then as many as in the paper.
+        """One, then a few while each result teaches much, then as many as in the paper.
 
-        Large from the start with a proxy that is slow to fit, and after low-fidelity results, whose
-        promotion works better in batches of five (docs/log.md).
+        As many from the start with a proxy that is slow to fit, and after low-fidelity results,
+        whose promotion works better in batches of five (docs/log.md).
         """
-        few = self._proxy.quick and len(self._queries) < EARLY and not self._low
-        return EARLY_BATCH if few else BATCH
+        early = EARLY_BATCHES if self._proxy.quick and not self._low else ()
+        return next((size for end, size in early if len(self._queries) < end), BATCH)
 
     def predictions(self, archs: Sequence[Architecture]) -> list[float] | None:
         """The proxy's predictions of the first objective, in its unit, for the last proposals.
