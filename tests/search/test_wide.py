@@ -54,6 +54,7 @@ def _searched(space: Any, value: Any, rounds: int = 8, **arguments: Any) -> op.O
     return opt
 
 
+@pytest.mark.slow
 def test_an_order_among_thousands_is_followed_to_its_best() -> None:
     opt = _searched(NUMBERS, lambda a: a["depth"] - abs(a["width"] - 7_000) / 1e3, rounds=6)
     best = opt.best

@@ -161,6 +161,7 @@ def test_a_search_keeps_to_the_rules(space: Chain) -> None:
     assert space.valid(opt.rows).all()
 
 
+@pytest.mark.slow
 def test_too_many_partial_sums_are_walked() -> None:
     """Twelve random costs a layer: no two partial sums are equal."""
     rng = np.random.default_rng(0)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optiproxy.baselines._order import Order
-from optiproxy.search.base import Optimizer, Query
+from optiproxy.search.base import Optimizer
+from optiproxy.search.history import Query
 from optiproxy.spaces.architecture import Indices
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 import importlib
 from typing import Any
 
-from optiproxy.search.base import Optimizer, Query
+from optiproxy.search.base import Optimizer
+from optiproxy.search.history import Query
 
 __all__ = ["Optimizer", "Query"]
 
