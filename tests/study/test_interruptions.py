@@ -586,6 +586,33 @@ def test_a_first_line_of_a_few_bytes_is_no_other_file(tmp_path):
     assert course(study) == uninterrupted(3)
 
 
+def test_a_query_waits_for_the_disk_three_times(tmp_path, monkeypatch):
+    """When it is proposed, when it is taken, and when its result is written."""
+    study = Study(toys.task(), method="climber", storage=tmp_path / "s.journal")
+    study.run(3)
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    study.run(12)
+    assert len(synced) <= 9 * 3 + 1  # And the budget.
+
+
+def test_a_result_that_comes_too_late_leaves_the_journal_as_it_is(tmp_path):
+    """Its entries are written at once; none of them counts, and what follows does."""
+    place = tmp_path / "s.journal"
+    mine = Study(toys.task(), method="climber", storage=place)._trials
+    other = Study(toys.task(), method="climber", storage=place)._trials
+    mine.propose([1, 2], list(itertools.islice(toys.SPACE.enumerate(), 2)), 0.0)
+    first, second = mine.read()
+    assert mine.take(first)
+    other.interrupt(first, "taken for dead")
+    assert mine.finish(first, Evaluation({"val": 2.0, "test": 1.0}, 0.1), 0.1) is None
+    assert mine.take(second)
+    assert mine.finish(second, Evaluation({"val": 3.0}, 0.1), 0.1).metrics == {"val": 3.0}
+    assert [r.metrics for r in Study(toys.task(), method="climber", storage=place).queries] == [
+        {"val": 3.0}
+    ]
+
+
 def test_a_write_that_fails_leaves_whole_lines(tmp_path, monkeypatch):
     place = tmp_path / "s.journal"
     study = Study(toys.task(), method="climber", storage=place)

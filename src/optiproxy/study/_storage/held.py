@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
@@ -33,6 +36,10 @@ class HeldTrials:
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self.begin("")
         self._history = History(storage, self._study_id, task)
+        # Entries that a journal writes at once, as each write waits for the disk.
+        self._together: Callable[[], AbstractContextManager[None]] = getattr(
+            storage, "together", nullcontext
+        )
 
     def begin(self, run: str) -> None:
         """From now on queries are taken in the name of `run`, which no other run has."""
@@ -54,8 +61,11 @@ class HeldTrials:
         try:
             # The lease is written first: a running trial without one would look abandoned. Its key
             # is this run's own, since another process may be trying the same just now.
-            self.renew(trial)
-            if self.storage.set_trial_state_values(trial.frozen._trial_id, TrialState.RUNNING):
+            with self._together():
+                self.renew(trial)
+                trial_id = trial.frozen._trial_id
+                taken = self.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+            if taken:
                 return True
             self.let_go(trial)
         except UpdateFinishedTrialError:

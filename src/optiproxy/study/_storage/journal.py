@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._storage import JournalOperation
+from optuna.trial import TrialState
 
 from optiproxy.errors import StudyError
 from optiproxy.study._storage.lock import BaseLock, held, lock_of
@@ -19,7 +24,7 @@ from optiproxy.study._storage.repair import faults
 LINE = b'{"op_code"'
 
 
-def open_journal(path: Path) -> JournalStorage:
+def open_journal(path: Path) -> Journal:
     """The journal file at a path, which is made if it is missing.
 
     Raises:
@@ -39,7 +44,7 @@ def open_journal(path: Path) -> JournalStorage:
             "database, or give another ending, such as runs.journal"
         )
     try:
-        return JournalStorage(WholeLines(str(path), lock_of(path)))
+        return Journal(WholeLines(str(path), lock_of(path)))
     except (KeyError, ValueError, TypeError, AttributeError, AssertionError):
         raise damaged(path) from None
 
@@ -98,6 +103,7 @@ class WholeLines(JournalFileBackend):
         super().__init__(path, lock_obj=lock)
         self._path = Path(path)
         self._lines_lock = lock
+        self._kept = threading.local()
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """As Optuna does; a line that can't be read is an error that says which.
@@ -110,7 +116,29 @@ class WholeLines(JournalFileBackend):
         except ValueError:
             raise damaged(self._path) from None
 
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Inside, this thread's lines are kept until the end, or until one takes a trial."""
+        self._kept.logs = []
+        try:
+            yield
+        finally:
+            kept = self._kept.logs
+            del self._kept.logs
+            if kept:
+                self._append(kept)
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        kept: list[dict[str, Any]] | None = getattr(self._kept, "logs", None)
+        if kept is None:
+            self._append(logs)
+            return
+        kept += logs
+        if any(_takes(log) for log in logs):  # Whether it was the first to do so must be known.
+            self._kept.logs = []
+            self._append(kept)
+
+    def _append(self, logs: list[dict[str, Any]]) -> None:
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         # Unbuffered: after an error, a buffer would still be written when the file is closed.
         with held(self._lines_lock), self._path.open("ab", buffering=0) as file:
@@ -123,3 +151,43 @@ class WholeLines(JournalFileBackend):
             except BaseException:
                 _cut(self._path)  # Whole lines stay: another process may have read them.
                 raise
+
+
+def _takes(log: dict[str, Any]) -> bool:
+    state = JournalOperation.SET_TRIAL_STATE_VALUES
+    return bool(log["op_code"] == state and log["state"] == TrialState.RUNNING)
+
+
+class Journal(JournalStorage):
+    """Optuna's storage in a journal file, which may write several entries at once."""
+
+    def __init__(self, lines: WholeLines) -> None:
+        super().__init__(lines)
+        self._lines = lines
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Writes this thread's entries of the block at once: each write waits for the disk.
+
+        Raises:
+            UpdateFinishedTrialError: One is of a trial that has ended; known at the end only.
+        """
+        try:
+            with self._lines.keeping():
+                yield
+        finally:
+            with self._thread_lock:
+                self._sync_with_backend()
+
+    def _sync_with_backend(self) -> None:
+        """Reads all that is new, also beyond an entry of ours that comes too late."""
+        late: UpdateFinishedTrialError | None = None
+        while True:
+            try:
+                super()._sync_with_backend()
+            except UpdateFinishedTrialError as error:
+                late = error
+            else:
+                break
+        if late is not None:
+            raise late

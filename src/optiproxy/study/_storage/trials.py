@@ -207,21 +207,22 @@ class Trials(HeldTrials):
             host = self._lease.host.partition("/")[0]
             values["worker"] = {"number": evaluation.worker, "device": device, "host": host}
         try:
-            for name, value in values.items():
-                if value is not None:
-                    self.storage.set_trial_user_attr(trial_id, PREFIX + name, value)
-            if evaluation.metrics is not None:
-                self._write_metrics(trial_id, evaluation.metrics)
-            if not (evaluation.dropped or trial.again or trial.attribute(NUMBER)):
-                number = next_number(self.read())
-                self.storage.set_trial_user_attr(trial_id, PREFIX + NUMBER, number)
-            if evaluation.metrics is None:
-                self._end(trial, "failed", evaluation.reason, TrialState.FAIL)
-            elif evaluation.dropped:
-                self.study.tell(trial.id, state=TrialState.PRUNED)
-            else:
-                objectives = self.task.objectives
-                self.study.tell(trial.id, [evaluation.metrics[o.metric] for o in objectives])
+            with self._together():
+                for name, value in values.items():
+                    if value is not None:
+                        self.storage.set_trial_user_attr(trial_id, PREFIX + name, value)
+                if evaluation.metrics is not None:
+                    self._write_metrics(trial_id, evaluation.metrics)
+                if not (evaluation.dropped or trial.again or trial.attribute(NUMBER)):
+                    number = next_number(self.read())
+                    self.storage.set_trial_user_attr(trial_id, PREFIX + NUMBER, number)
+                if evaluation.metrics is None:
+                    self._end(trial, "failed", evaluation.reason, TrialState.FAIL)
+                elif evaluation.dropped:
+                    self.study.tell(trial.id, state=TrialState.PRUNED)
+                else:
+                    objectives = self.task.objectives
+                    self.study.tell(trial.id, [evaluation.metrics[o.metric] for o in objectives])
         except (UpdateFinishedTrialError, ValueError):
             # `tell` raises ValueError for a finished trial; any other one is an error.
             written = self.storage.get_trial(trial_id)
