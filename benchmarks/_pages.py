@@ -14,6 +14,9 @@ NB201_SHOWN = dict(zip(NB201, ("CIFAR-10", "CIFAR-100", "ImageNet16-120"), stric
 
 Lines = list[str]
 
+# With which the name of a result begins.
+DAY = "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]"
+
 
 class Source:
     """A stored result: its content, and the line that names its command and file."""
@@ -25,15 +28,18 @@ class Source:
         self.line = cited(self.content["command"], path)
 
 
+def files(label: str, suffix: str = ".json") -> list[Path]:
+    """Results of experiments, the oldest first; ``*`` in a label stands for anything."""
+    return sorted(_results.RESULTS.glob(f"{DAY}-{label}{suffix}"))
+
+
 def newest(label: str) -> Path:
     """The newest file or folder of an experiment; their names begin with the date.
 
     Raises:
         FileNotFoundError: There is none.
     """
-    day = "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]"
-    found = sorted(_results.RESULTS.glob(f"{day}-{label}"))
-    found += sorted(_results.RESULTS.glob(f"{day}-{label}.json"))
+    found = [*files(label, ""), *files(label)]
     if not found:
         raise FileNotFoundError(f"{_results.RESULTS} has no result {label!r}")
     return found[-1]

@@ -36,6 +36,7 @@ RENAMED = {
     r"\b(gp|mlp)-(onehot|living|adjacency|path)\b": r"\1:\2",
     r":living\b": ":active_path",
     r"(hardware\.py.*) --method\b": r"\1 --methods",
+    r"(spaces_speed\.py) --write\b": r"\1",
 }
 
 _SEARCHED = "--seeds 3 --budget 12"

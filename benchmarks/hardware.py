@@ -94,11 +94,16 @@ class Clock:
         return found
 
 
-def search(cell: Cell) -> Outcome:
-    table, limit = tasks.get(cell.setting.task), cell.setting.limit
-    if cell.setting.quantile:
+def limited(setting: Setting) -> tasks.Table:
+    """The task with its limit."""
+    table, limit = tasks.get(setting.task), setting.limit
+    if setting.quantile:
         limit = table.quantile("latency_ms", limit)
-    limited = table.replaced(constraints={"latency_ms": f"<= {limit!r}"})
+    return table.replaced(constraints={"latency_ms": f"<= {limit!r}"})
+
+
+def search(cell: Cell) -> Outcome:
+    task = limited(cell.setting)
     extra: dict[str, Any] = {}
     if cell.method == "optiproxy":
         extra["proxy"] = cell.proxy
@@ -106,28 +111,27 @@ def search(cell: Cell) -> Outcome:
         extra["settings"] = "hw-nas-bench"
     if cell.known:
         latency = {"latency_ms": math.inf}  # of a network that the device can't run
-        extra["exact"] = {"latency_ms": lambda a: (table.query(a).metrics or latency)["latency_ms"]}
+        extra["exact"] = {"latency_ms": lambda a: (task.query(a).metrics or latency)["latency_ms"]}
     opt = METHODS.get(cell.method)(
-        limited.space,
+        task.space,
         {"val_accuracy": "max"},
-        constraints={"latency_ms": f"<= {limit!r}"},
+        constraints=task.constraints,
         seed=cell.seed,
         **extra,
     )
-    accuracy = table.values("val_accuracy")
-    worst = float(accuracy[table.values("latency_ms") <= limit].min())
-    regret = limited.regret({"val_accuracy": worst})
+    worst = float(np.min(task.objective_values()))
+    regret = task.regret({"val_accuracy": worst})
     clock, regrets, feasible = Clock(), [], []
     while len(regrets) < cell.budget:
         archs = clock(opt.ask, min(opt.batch_size, cell.budget - len(regrets)))
-        found = [limited.query(arch).metrics for arch in archs]
-        results = [None if metrics is None else limited.visible(metrics) for metrics in found]
+        found = [task.query(arch).metrics for arch in archs]
+        results = [None if metrics is None else task.visible(metrics) for metrics in found]
         clock(opt.tell, archs, results)
         for result in results:
             # A device may be unable to run a network: a failure.
-            feasible.append(result is not None and limited.feasible(result))
+            feasible.append(result is not None and task.feasible(result))
             if feasible[-1]:
-                regret = min(regret, limited.regret(result))
+                regret = min(regret, task.regret(result))
             regrets.append(regret)
     return Outcome(regrets, feasible, clock.wall, clock.cpu)
 
@@ -170,7 +174,10 @@ def measure(options: argparse.Namespace, method: str, pool: Executor) -> Path:
         groups["all"] += outcomes
         groups.setdefault(setting.group, []).extend(outcomes)
     results: dict[str, Any] = {name: summary(outcomes) for name, outcomes in groups.items()}
-    results["tasks"] = {str(setting): summary(outcomes) for setting, outcomes in found.items()}
+    results["tasks"] = {
+        str(setting): {"optimum": round(limited(setting).optimum, 3), **summary(outcomes)}
+        for setting, outcomes in found.items()
+    }
     values = {
         str(setting): {
             "regret_at_half": [round(o.regrets[len(o.regrets) // 2 - 1], 6) for o in outcomes],

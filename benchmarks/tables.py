@@ -21,7 +21,7 @@ import _results
 import claims
 import numpy as np
 import pyarrow.csv
-from _pages import NB201, NB201_SHOWN, Lines, Source, cited, newest, regret, share, table
+from _pages import NB201, NB201_SHOWN, Lines, Source, cited, files, newest, regret, share, table
 
 from optiproxy.report.significance import signed_rank
 
@@ -159,7 +159,7 @@ def _p(value: float) -> str:
 
 def reach() -> Lines:
     # Later files have some of the tasks again.
-    sources = [Source(path) for path in sorted(_results.RESULTS.glob("*-reach*.json"))]
+    sources = [Source(path) for path in files("reach*")]
     found = {name: row for source in sources for name, row in source.results.items()}
     heads = ["task", "queries", "best found", "regret ± std", "random search", "ratio"]
     rows = [
@@ -187,6 +187,32 @@ def hardware() -> Lines:
         shares = share(row["optimum_found"]), share(row["feasible_queries"])
         rows.append([label, *values, *shares, regret(evolution.results[name]["mean_regret"])])
     return table([*heads, "evolution after 100"], rows, ours.line, evolution.line)
+
+
+def published_hardware() -> Lines:
+    """Each method on the authors' twelve tasks; p of the difference from the default on all."""
+    names = {path.stem.partition("-published-")[2] for path in files("hardware-published-*")}
+    labels = sorted(names, key=lambda name: (name != "auto", name))
+    sources = [Source(f"hardware-published-{label}") for label in labels]
+    budget = sources[0].content["settings"]["budget"]
+    rows = []
+    for task, row in sources[0].results["tasks"].items():
+        values = [source.results["tasks"][task]["mean_regret"] for source in sources]
+        device = task.removeprefix("hwnas-imagenet16-120-").replace(" at ", ", ")
+        rows.append([device, f"{row['optimum']:.3f}", *bold(values, min(values))])
+    every = [source.results["all"] for source in sources]
+    for key, queries in (("mean_regret_at_half", budget // 2), ("mean_regret", budget)):
+        values = [row[key] for row in every]
+        rows.append([f"all, after {queries}", "", *bold(values, min(values))])
+    rows.append(["optimum found", "", *(share(row["optimum_found"]) for row in every)])
+    first, *others = (
+        [np.array(found["regret"]) for found in source.content["values"].values()]
+        for source in sources
+    )
+    p = (signed_rank([b - a for a, b in zip(first, other, strict=True)])[1] for other in others)
+    rows.append(["p", "", "", *map(_p, p)])
+    heads = [f"regret after {budget} queries", "best within", *("optiproxy", *labels[1:])]
+    return table(heads, rows, *(source.line for source in sources))
 
 
 def pareto() -> Lines:
@@ -462,6 +488,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "compare-smac": lambda: compared("compare-smac", 100, ["smac"]),
     "reach": reach,
     "hardware": hardware,
+    "hardware-published": published_hardware,
     "pareto": pareto,
     "low-fidelity": low_fidelity,
     "early-stopping": early_stopping,
