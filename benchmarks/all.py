@@ -50,9 +50,11 @@ QUICK = {
     "dead_edges": "--seeds 3 --proxies gp",
     "early_stopping": "--seeds 3 --budget 6",
     "few_queries": _SEARCHED,
+    "found_spaces": "--seeds 3",
     "gap": "--seeds 3 --budget 30 --processes 1",
     "hardware": "--seeds 3 --budget 12 --processes 1",
     "initial_sample": "--seeds 3 --budget 30",
+    "kills": "--points 3",
     "latency_ceiling": "",
     "latency_prediction": "--seeds 3 --architectures 24 --repeated 4 --measurements 2",
     "levels": "--seeds 3 --proxies gp",
@@ -108,8 +110,9 @@ class Experiment:
         return all(any(map(_current, _dated(out, label))) for label in self.labels)
 
     def quick(self) -> Experiment:
-        words = list(self.words)
-        more = QUICK[self.script].split()
+        if self.script not in QUICK:
+            raise SystemExit(f"{self.script}: say in QUICK of benchmarks/all.py how it is quick")
+        words, more = list(self.words), QUICK[self.script].split()
         if self.words[0] == "optiproxy":  # which takes an option once
             for option in more[::2]:
                 while option in words:

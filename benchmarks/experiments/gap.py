@@ -50,10 +50,10 @@ class Observed(OptiProxy):
             self.proxy = fitted(surrogates, p, targets)
             return self.proxy
 
-        def relaxed(alpha: Tensor, tau: float, mask: Tensor, generator: torch.Generator) -> Tensor:
+        def relaxed(alpha: Tensor, tau: float, mask: Tensor, *others: Any) -> Tensor:
             if len(alpha) == GROUPS:  # the global model ascends with fewer
                 self.entropies.append(entropy(alpha.detach(), mask))
-            return relax(alpha, tau, mask, generator)
+            return relax(alpha, tau, mask, *others)
 
         with patch.object(Surrogates, "fitted", kept), patch.object(climbing, "relax", relaxed):
             return super()._propose(n, rng)
