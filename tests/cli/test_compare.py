@@ -187,6 +187,11 @@ def test_a_model_that_is_none_is_told_before_anything_runs(folder, refused):
     assert not (folder / "comparison").exists()
 
 
+def test_nothing_feasible_is_one_dash():
+    row = dataclasses.replace(_comparison(2).summary[0], seconds=1, mean=math.nan, std=math.nan)
+    assert command._cell(row, known=True) == ("–", "1 s")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.00123, "0.0012 s"), (2.94, "2.9 s"), (123.4, "123 s"), (9.96, "10 s")]
 )

@@ -54,7 +54,7 @@ def test_it_opens_with_who_is_ahead_and_has_everything(tmp_path: Path) -> None:
     for said in (
         "2 methods on 2 tasks", "ours, theirs · 12 seeds · 5, 20 queries", "note: <few> seeds",
         "x=max, ms <= 3", "Regret, the distance of the best from the optimum", "Best value",
-        "theirs 2.00 (2.00 by task)", "better", "optiproxy compare easy hard",
+        "theirs 2.00 (2.00 by task)", "better", "optiproxy compare easy hard", "95.055 ± 0.036",
         "48 searches, 2026-01-01 to 2026-01-02, on Fast CPU, 2 cores", "commit abc123", "torch 2.9",
     ):  # fmt: skip
         assert said in found.text, said

@@ -37,6 +37,9 @@ def test_markdown() -> None:
 
 def test_latex() -> None:
     text = report.summary_table(ROWS, "latex", unit="train_seconds")
+    assert text.startswith(
+        "% my_task: regret, mean ± std over 20 seeds; needs \\usepackage{booktabs}"
+    )
     assert r"method & 10 train\_seconds & 20 train\_seconds & test\_acc \\" in text
     assert r"b & \textbf{0.250 $\pm$ 0.010} & \textbf{0.5 $\pm$ 2.0}" in text
     assert text.count(r"\begin{tabular}{lrrr}") == text.count(r"\end{tabular}") == 1

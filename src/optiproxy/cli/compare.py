@@ -269,6 +269,8 @@ def _medians(row: SummaryRow) -> tuple[str, str]:
 def _cell(row: SummaryRow, known: bool) -> tuple[str, str]:
     # Two digits, without an exponent.
     seconds = f"{row.seconds:.0f} s" if row.seconds >= 10 else f"{_number(row.seconds, 2)} s"
+    if math.isnan(row.mean):  # A seed found nothing feasible.
+        return "–", seconds
     if not known:
         return f"{_number(row.mean, 6)} ± {_number(row.std)}", seconds
     return f"{_number(row.regret)} ± {_number(row.std)}", f"{100 * row.hit_rate:.0f} %, {seconds}"

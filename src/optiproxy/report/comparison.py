@@ -15,6 +15,7 @@ from optiproxy.report._page import check_page, page, short, write_page
 from optiproxy.report._plot import Axis, Plot
 from optiproxy.report.analysis import ALL, Analysis, RankRow, SummaryRow
 from optiproxy.report.statistics import bootstrap_interval, mean_std
+from optiproxy.report.tables import mean_and_std
 
 # Colours that a page has; further methods repeat them with broken lines.
 _COLOURS = 7
@@ -79,6 +80,7 @@ def comparison_report(
         answer=_answer(analysis, methods, unit),
         statements=statements,
         ranks=_by_method(analysis.ranks),
+        mean_and_std=mean_and_std,
         rank_chart=_rank_chart(analysis.ranks, kinds, unit),
         tasks=tasks,
         differences=analysis.differences,

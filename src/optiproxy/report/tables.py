@@ -53,8 +53,8 @@ def _task(rows: Sequence[SummaryRow], write: _Writer, unit: str) -> str:
         line = [(method, False)]
         for row in of:
             value = row.regret if known else row.mean
-            line.append((_cell(value, row.std), known and value == least[row.budget]))
-        line += [(_cell(*of[-1].reported[name]), False) for name in reported]
+            line.append((mean_and_std(value, row.std), known and value == least[row.budget]))
+        line += [(mean_and_std(*of[-1].reported[name]), False) for name in reported]
         body.append(line)
     measure = "regret" if known else "best"
     seeds = min(row.seeds for row in rows)
@@ -67,7 +67,7 @@ def _last(value: float) -> float:
     return math.inf if math.isnan(value) else value
 
 
-def _cell(mean: float, std: float) -> str:
+def mean_and_std(mean: float, std: float) -> str:
     """Both with as many decimals as two digits of the deviation have."""
     if math.isnan(mean):
         return "–"
@@ -89,7 +89,11 @@ def _latex(title: str, heads: list[str], body: list[list[tuple[str, bool]]]) -> 
     def text(cell: str) -> str:
         return cell.translate(_SPECIAL).replace("±", r"$\pm$").replace("–", "--")
 
-    lines = [f"% {title}", rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}", r"\toprule"]
+    lines = [
+        f"% {title}; needs \\usepackage{{booktabs}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+        r"\toprule",
+    ]
     lines += [" & ".join(map(text, heads)) + r" \\", r"\midrule"]
     for row in body:
         cells = (rf"\textbf{{{text(t)}}}" if bold else text(t) for t, bold in row)
