@@ -39,43 +39,26 @@ RENAMED = {
     r"(spaces_speed\.py) --write\b": r"\1",
 }
 
-_SEARCHED = "--seeds 3 --budget 12"
-#: Script → what makes it quick; the last of an option counts.
-QUICK = {
-    "acquisition": _SEARCHED,
+#: What makes a script quick, of the options that it has.
+QUICK = {"--seeds": "3", "--budget": "12", "--budgets": "12", "--points": "3", "--processes": "1"}
+#: Script → more; the last of an option counts.
+QUICK_TOO = {
     "bookkeeping": "--queries 20 40 --more 5",
-    "ceiling": "",
-    "climb": _SEARCHED,
-    "compare": "--seeds 3 --budget 12",
-    "dead_edges": "--seeds 3 --proxies gp",
-    "early_stopping": "--seeds 3 --budget 6",
-    "few_queries": _SEARCHED,
-    "found_spaces": "--seeds 3",
-    "gap": "--seeds 3 --budget 30 --processes 1",
-    "hardware": "--seeds 3 --budget 12 --processes 1",
-    "initial_sample": "--seeds 3 --budget 30",
-    "kills": "--points 3",
-    "latency_ceiling": "",
-    "latency_prediction": "--seeds 3 --architectures 24 --repeated 4 --measurements 2",
-    "levels": "--seeds 3 --proxies gp",
-    "limit_scales": "--seeds 3",
-    "low_fidelity": "--seeds 3 --budget 12 --low-budget 4",
-    "nb201": "--seeds 3 --budget 12 --at 6 12",
+    "dead_edges": "--proxies gp",
+    "early_stopping": "--budget 6",
+    "gap": "--budget 30",
+    "initial_sample": "--budget 30",
+    "latency_prediction": "--architectures 24 --repeated 4 --measurements 2",
+    "levels": "--proxies gp",
+    "low_fidelity": "--low-budget 4",
+    "nb201": "--at 6 12",
     "nn_spaces": "--repetitions 1",
-    "noise": "--seeds 3 --budgets 12",
-    "pareto": _SEARCHED,
-    "peaks": "--seeds 3 --processes 1",
-    "proxies": _SEARCHED,
-    "published": _SEARCHED,
-    "ranges": "--seeds 3",
-    "reach": "--seeds 3 --tasks spikenas-cifar10",
+    "reach": "--tasks spikenas-cifar10",
     "scale": "--queries 20",
     "scores": "--architectures 20",
     "spaces_speed": "--rows 100 --runs 1",
     "storages": "--queries 10",
     "tables_speed": "--rounds 1",
-    "warm_start": "--seeds 3 --budget 12",
-    "warm_start_spaces": "--seeds 3",
 }
 
 
@@ -91,11 +74,6 @@ class Experiment:
     words: list[str]
     labels: list[str] = field(default_factory=list)
 
-    @property
-    def script(self) -> str:
-        """Of ``QUICK``."""
-        return self.words[1] if self.words[0] == "optiproxy" else Path(self.words[1]).stem
-
     def run(self, out: Path) -> None:
         if self.words[0] == "optiproxy":
             today = datetime.datetime.now(datetime.UTC).date().isoformat()
@@ -110,15 +88,21 @@ class Experiment:
         return all(any(map(_current, _dated(out, label))) for label in self.labels)
 
     def quick(self) -> Experiment:
-        if self.script not in QUICK:
-            raise SystemExit(f"{self.script}: say in QUICK of benchmarks/all.py how it is quick")
-        words, more = list(self.words), QUICK[self.script].split()
-        if self.words[0] == "optiproxy":  # which takes an option once
-            for option in more[::2]:
-                while option in words:
-                    at = words.index(option)
-                    del words[at : at + 2]
-        return Experiment([*words, *more], self.labels)
+        """The command with three seeds and small budgets."""
+        words = list(self.words)
+        if words[0] == "optiproxy":  # which takes an option once
+            for option in ("--seeds", "--budget"):
+                if option in words:
+                    words[words.index(option) + 1] = QUICK[option]
+            return Experiment(words, self.labels)
+        script = ROOT / words[1]
+        text = script.read_text("utf-8")
+        # The command line of some experiments is that of a module they share.
+        for module in re.findall(r"^from (_[a-z]\w*) import", text, re.M):
+            text += (script.parent / f"{module}.py").read_text("utf-8")
+        for option, value in QUICK.items():
+            words += [option, value] if f'"{option}"' in text else []
+        return Experiment([*words, *QUICK_TOO.get(script.stem, "").split()], self.labels)
 
 
 def cited() -> Iterator[Path]:
