@@ -124,8 +124,8 @@ space.json:
   echo '[{"id": 8, "failed": "killed", "kind": "oom"}]' | optiproxy tell edge --json -
 """,
     ),
-    "renew": Command("renew:renew", "Keeps queries that were asked for.", _RENEW),
-    "release": Command("release:release", "Gives back queries that were asked for.", _RENEW),
+    "renew": Command("renew:renew", "Renews the leases of queries.", _RENEW),
+    "release": Command("release:release", "Gives queries back.", _RENEW),
     "status": Command("status:status", "How far a stored search is."),
     "mcp": Command("mcp:mcp", "Serves ask and tell to agents (MCP)."),
     "report": Command(

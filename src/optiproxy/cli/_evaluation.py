@@ -34,10 +34,10 @@ class Evaluation:
             ended, with all that it started, and is a failed query; by default the task's own.
         hours: How long this command may take. It stops proposing when no further evaluation fits.
         deaths: How often an evaluation may end its process before it is a failed query.
-        max_failures: The search stops when its first queries, so many, all failed by the same
+        max_failures: The search stops when that many first queries all failed with the same
             exception, for then the code is broken; 0 never stops it.
         keep: Whose folders are kept, where the evaluator keeps checkpoints and networks: all, best
-            (with several objectives the Pareto front too), or the best so many.
+            (with several objectives the Pareto front too), or a number: that many of the best.
         track: Records each query with a tracker: mlflow, tensorboard, trackio or wandb, and after a
             colon its folder, address or project, such as mlflow:http://10.0.0.1:5000; may be
             repeated.

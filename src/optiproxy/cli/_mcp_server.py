@@ -75,14 +75,14 @@ def server(storage: str | None) -> MCPServer[Any]:
     @tool
     @_reported
     def renew(name: str, ids: list[int], lease: str = "1h") -> dict[str, Any]:
-        """Lets the leases of queries that you still evaluate end so much later from now."""
+        """Renews the leases of queries that you still evaluate: they end `lease` from now."""
         study = _programs.opened(name, storage)
         return _programs.asked(study, study.renew(ids, lease=lease))
 
     @tool
     @_reported
     def release(name: str, ids: list[int]) -> dict[str, Any]:
-        """Gives back queries that you will not evaluate: they are asked again."""
+        """Gives back queries that you will not evaluate, for others."""
         study = _programs.opened(name, storage)
         study.release(ids)
         return _programs.status(study)

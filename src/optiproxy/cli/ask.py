@@ -24,7 +24,7 @@ def ask(
     Args:
         name: The study's name; optiproxy new begins it.
         n: How many queries.
-        lease: How long they are yours: 90s, 5m, 2h. What is not told or renewed by then may be
+        lease: How long they are yours: 90s, 5m, 2h. What is not answered or renewed by then may be
             asked again by another program.
         storage: Where the study is stored; by default ./NAME.journal.
         json: Prints one JSON object instead, with seeds and the ends of the leases.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def release(name: str, /, *ids: int, storage: str | None = None) -> int:
-    """Gives back queries that were asked for, so that another program gets them.
+    """Gives back queries, so that another program gets them.
 
     Args:
         name: The study's name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def renew(name: str, /, *ids: int, lease: str = "1h", storage: str | None = None) -> int:
-    """Keeps queries that were asked for, so that no other program gets them.
+    """Renews the leases of queries, so that no other program gets them.
 
     Args:
         name: The study's name.

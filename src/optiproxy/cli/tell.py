@@ -14,11 +14,11 @@ def tell(
     json: Annotated[str, Parameter(allow_leading_hyphen=True)],
     storage: str | None = None,
 ) -> int:
-    """Stores the answers to queries that were asked for, and prints one JSON object.
+    """Stores the answers to queries, and prints one JSON object.
 
     An answer is {"id": 7, "metrics": {"accuracy": 0.93}}, or of an evaluation that failed
     {"id": 7, "failed": "out of memory", "kind": "oom"}. If one of several can't be used, or was
-    told already, nothing is stored.
+    stored already, nothing is stored.
 
     Args:
         name: The study's name.

@@ -45,13 +45,13 @@ class Query:
 
 
 class History:
-    """What a method has been told, and what it makes of repeated and infeasible results.
+    """The queries of a method, and how repeated and infeasible results are read.
 
     Args:
         space: What is searched.
         objectives: The first one ranks.
         constraints: With absolute bounds.
-        exact: The metrics that are computed and need not be told.
+        exact: The metrics that are computed, which results need not contain.
         seed: Of the search.
         distinct: Whether architectures that are the same network count as one.
         noise: As of `Task`; None where it is found out by repeated evaluations.

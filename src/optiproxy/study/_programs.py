@@ -20,7 +20,7 @@ _logger = logging.getLogger("optiproxy.study")
 
 
 class StudyForPrograms(StudyResults):
-    """Queries are asked for, and their answers stored; `Study` sets the attributes."""
+    """Gives out queries and stores their answers; `Study` sets the attributes."""
 
     _programs: Programs
     _one_at_a_time: threading.Lock
@@ -51,7 +51,8 @@ class StudyForPrograms(StudyResults):
         Args:
             n: How many.
             lease: How long they are the program's, in seconds or as ``"90s"``, ``"5m"``, ``"2h"``.
-                After that another one may get them, unless they were told or renewed.
+                After that another program may get them, unless they were answered or
+                renewed.
 
         Returns:
             Fewer than `n` if the budget, or the space, has no more.
@@ -70,7 +71,7 @@ class StudyForPrograms(StudyResults):
             return self._programs.ask(n, seconds, self._whole_budget, self._note)
 
     def tell(self, answers: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[int]:
-        """Stores the answers to queries that programs asked for.
+        """Stores the answers of programs.
 
         Args:
             answers: One or a list of ``{"id": 7, "metrics": {"accuracy": 0.93}}``, or of
@@ -80,16 +81,17 @@ class StudyForPrograms(StudyResults):
             The ids.
 
         Raises:
-            InvalidValueError: An answer can't be used, was told already, or its query was given to
+            InvalidValueError: An answer can't be used, is stored already, or its query was given to
                 another program. Nothing was stored.
-            StudyError: Another program told one of them at the same time; the others are stored.
+            StudyError: Another program answered one of them at the same time; the others are
+                stored.
         """
         read = read_answers(answers)
         with self._one_at_a_time, storage_errors(self.storage):
             return self._programs.tell(read, self._note)
 
     def renew(self, ids: Iterable[int], *, lease: float | str = "1h") -> list[Asked]:
-        """Lets the leases of queries that programs asked for end so much later from now.
+        """Renews the leases of queries that programs hold: they end `lease` from now.
 
         Raises:
             InvalidValueError: One is not open any more, or an argument can't be used.
@@ -99,7 +101,7 @@ class StudyForPrograms(StudyResults):
             return self._programs.renew(ids, seconds)
 
     def release(self, ids: Iterable[int]) -> None:
-        """Gives back queries that programs asked for: they are asked again.
+        """Gives back queries that programs hold: others may get them.
 
         Raises:
             InvalidValueError: One is not open any more.

@@ -231,8 +231,8 @@ class Runner:
         self._mine.pop(trial.id, None)
         if written is None:
             self._note(
-                f"query {trial.number} was given to another process, which took this one for dead; "
-                "its result is not used"
+                f"query {trial.number} was given to another process, since this one seemed "
+                "to have ended; its result is not used"
             )
             return
         self._mark = now

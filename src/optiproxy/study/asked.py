@@ -1,4 +1,4 @@
-"""Queries that other programs evaluate: asked for with a lease, and told.
+"""Queries that other programs evaluate: each is held by a lease until its answer is stored.
 
 A program need not run in between: what it holds is a query's id and a lease that no process holds,
 which it may renew or give back. When the lease has ended, the query is asked again.
@@ -110,7 +110,7 @@ class Programs:
     def ask(
         self, n: int, seconds: float, budget: Budget, note: Callable[[str], None]
     ) -> list[Asked]:
-        """Takes up to `n` queries for so many seconds; `note` is called with warnings."""
+        """Takes up to `n` queries, held for `seconds`; `note` is called with warnings."""
         run = uuid.uuid4().hex
         self._trials.begin(run)
         queue = Queue(
@@ -149,7 +149,8 @@ class Programs:
 
         Raises:
             InvalidValueError: With all that is wrong.
-            StudyError: Another program told one of them at the same time; the others are stored.
+            StudyError: Another program answered one of them at the same time; the others are
+                stored.
         """
         trials = self._trials.by_id()
         problems = [
@@ -175,7 +176,7 @@ class Programs:
         return [trial.id for trial, _ in results]
 
     def renew(self, ids: Iterable[int], seconds: float) -> list[Asked]:
-        """Lets the leases of queries end so many seconds from now.
+        """Renews the leases of queries: they end `seconds` from now.
 
         Raises:
             InvalidValueError: One of them is not held by a program any more.

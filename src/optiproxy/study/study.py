@@ -290,16 +290,17 @@ class Study(StudyForPrograms):
             hours: How long this run may take. It stops proposing when no further evaluation would
                 fit, and what still runs in the end is repeated by the next run.
             deaths: How often an evaluation may end its process before it is a failed query.
-            max_failures: The run stops if its first queries, so many, all failed by the same
+            max_failures: The run stops if its first `max_failures` queries all failed with the same
                 exception, since the evaluator is broken; 0 for never.
             keep: Whose folders are kept if the evaluator declares `folder` (see `Task`): ``"all"``,
-                ``"best"`` (with several objectives the Pareto front too), or the best so many.
+                ``"best"`` (with several objectives the Pareto front too), or a number: that many of
+                the best.
                 Those of unfinished queries always are.
             executor: Any ``concurrent.futures.Executor`` to evaluate on, such as
                 ``client.get_executor()`` of ``dask.distributed``, or one of submitit's; it gets
                 `workers` evaluations at once.
             callback: Called in this process with each result of this run.
-            callbacks: More of them; a `Callback` is also told of the begin and the end of the run,
+            callbacks: More of them; a `Callback` is also called when the run begins and ends,
                 such as ``track("mlflow")``, which records each query with a tracker.
             progress: Whether the study is shown in the cell of a Jupyter notebook while it runs.
 

@@ -26,7 +26,7 @@ class Evaluation:
         traceback: The traceback of the evaluator's exception, as Python prints it.
         dropped: Which limit a metric breaks that is known before the training; then the
             architecture was not trained and `metrics` holds what was measured before.
-        measured: How a metric was measured, where the evaluator told: metric → plain values.
+        measured: How a metric was measured, where the evaluator says so: metric → plain values.
         curve: What it reported, (epoch, value) in order.
         stopped: Whether it was stopped there.
         known: Of a stopped training, the metrics that were known before it.

@@ -263,7 +263,7 @@ class Task(TaskQueries):
             "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
         }  # fmt: skip
 
-    # ---- the same task, asked for something else ----
+    # ---- the same task with other options ----
 
     def replaced(
         self,
@@ -356,7 +356,7 @@ class Task(TaskQueries):
 
         Raises:
             InvalidValueError: With all that was found: see `spaces.check`; and options that `build`
-                does not know; or scores are asked for of a task without networks.
+                does not know; or scores are wanted of a task without networks.
         """
         if not self._validated:
             _ = self.features
@@ -370,7 +370,7 @@ class Task(TaskQueries):
         """The training-free scores: name → function, or scores of networks, which remember them.
 
         Raises:
-            InvalidValueError: Scores were asked for, and the task has no networks.
+            InvalidValueError: Scores are wanted, and the task has no networks.
         """
         if isinstance(self._features, dict):
             return self._features

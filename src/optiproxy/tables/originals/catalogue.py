@@ -112,7 +112,7 @@ def original(name: str) -> Original:
     """What we know of a benchmark's own file.
 
     Raises:
-        InvalidValueError: No file has this name; the nearest names are told.
+        InvalidValueError: No file has this name; the message has the most similar names.
     """
     found = _BY_NAME.get(name)
     if found is None:
