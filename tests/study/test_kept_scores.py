@@ -14,7 +14,9 @@ from optiproxy.study import Study
 torch = pytest.importorskip("torch")
 
 CODE = """
+import optiproxy as op
 import torch
+from sklearn.datasets import load_digits
 from torch import nn
 from widths import head
 

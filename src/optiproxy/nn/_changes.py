@@ -308,7 +308,10 @@ def _projections(
         parts = (*((path, "out", 1) for path, _, _ in linear[:3]), (linear[3][0], "in", 1))
     else:
         shapes = ", ".join(f"{path} {ins} → {outs}" for path, ins, outs in linear) or "none"
-        raise NotAdaptableError(f"its projections are not those of queries, keys, values: {shapes}")
+        raise NotAdaptableError(
+            "name the module that has the projections of queries, keys and values and of the "
+            f"output, and no other layers; this one has {shapes}"
+        )
     if inner % count:
         raise NotAdaptableError(f"{count} heads do not divide its {inner} channels")
     return inner // count, parts

@@ -114,9 +114,10 @@ def _sources(thing: Any) -> Iterator[Path]:
             waiting += [value.func, *value.args, *value.keywords.values()]
         elif (file := _file_of(value)) is None:
             continue
-        elif file.is_relative_to(_OURS):  # An object of ours has the user's.
-            waiting += list(getattr(value, "__dict__", {}).values())
-        elif not any(file.is_relative_to(folder) for folder in _INSTALLED):
+        elif file.is_relative_to(_OURS):
+            if not isinstance(value, _CODE):  # An object of ours has the user's.
+                waiting += list(getattr(value, "__dict__", {}).values())
+        elif not _is_installed(file):
             yield file
             module = value if isinstance(value, ModuleType) else _module_of(value)
             waiting += [v for v in vars(module).values() if isinstance(v, _CODE)] if module else []
@@ -135,14 +136,21 @@ def _file_of(value: Any) -> Path | None:
     if isinstance(value, ModuleType):
         place = getattr(value, "__file__", None)
         return Path(place).resolve() if place else None
-    if isinstance(value, FunctionType):
-        return Path(value.__code__.co_filename).resolve(strict=True)
     if isinstance(value, BuiltinFunctionType):
         return None
     module = _module_of(value)
     place = getattr(module, "__file__", None)
-    if place is None:
-        if module is not None and module.__name__ == "__main__":
-            raise OSError("a class of a shell")
-        return None
-    return Path(place).resolve()
+    file = Path(place).resolve() if place else None
+    if isinstance(value, FunctionType):
+        code = Path(value.__code__.co_filename)
+        if code.is_file():
+            return code.resolve()
+        if file is None or not _is_installed(file):  # Libraries make some as they are imported.
+            raise OSError(f"the code of {value.__qualname__} is in no file")
+    if file is None and getattr(module, "__name__", "") == "__main__":
+        raise OSError("a class of a shell")
+    return file
+
+
+def _is_installed(file: Path) -> bool:
+    return any(file.is_relative_to(folder) for folder in (_OURS, *_INSTALLED))

@@ -54,18 +54,23 @@ class Curve:
         self._last = -1
         self.points: list[tuple[int, float]] = []
 
-    def __call__(self, epoch: Any, value: Any) -> None:
+    def __call__(self, epoch: Any = None, value: Any = None, *more: Any, **others: Any) -> None:
         """Adds a point.
 
         Args:
             epoch: A whole number, also as a float or in a container of one.
             value: The objective's value there, also in a container of one.
+            more: Nothing: a mistake of the evaluator, not of the architecture.
+            others: As `more`.
 
         Raises:
             Stopped: The training is behind. The evaluator must let it pass.
             EvaluatorMistake: The epoch is no whole number above the last one, or the value is no
                 number.
         """
+        if more or others:
+            beside = ", ".join([*map(repr, more), *(f"{k}={v!r}" for k, v in others.items())])
+            raise EvaluatorMistake(f"report: got {beside} too; give an epoch and a value alone")
         epoch, value = self._epoch(epoch), _value(value)
         if math.isfinite(value):
             self.points.append((epoch, value))
