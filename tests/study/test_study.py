@@ -563,7 +563,15 @@ def fails():
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("ends", "code"), [(exits, 3), (sys.exit, 0), (fails, 1), (dict, 0)])
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [
+        (sys.exit, 0),
+        (dict, 0),
+        pytest.param(exits, 3, marks=pytest.mark.slow),
+        pytest.param(fails, 1, marks=pytest.mark.slow),
+    ],
+)
 def test_an_evaluator_s_fork_ends_where_the_evaluator_does(workers, ends, code):
     def evaluate(arch):
         if (child := os.fork()) == 0:
