@@ -38,12 +38,14 @@ def expanded(storage: Storage) -> Storage:
 
 def shown(storage: Storage) -> str:
     """A storage as messages name it; a database's URL without its password."""
+    text = "memory" if storage is None else os.fspath(storage)
+    if "://" not in text:
+        return text
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
-    text = "memory" if storage is None else os.fspath(storage)
     try:
-        return make_url(text).render_as_string() if "://" in text else text
+        return make_url(text).render_as_string()
     except ArgumentError:
         return text
 
