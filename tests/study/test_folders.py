@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,18 @@ def test_the_best_is_the_network_that_was_measured(tmp_path, caplog):
         other = study.evaluated(2)
         assert other.query == 2
         assert len(trainings) == count
+    # Also when the study in memory is gone.
+    study = Study(made, method="random")
+    study.run(2)
+    best = study.best
+    del study
+    gc.collect()
+    assert float(best.module().weight.mean()) == best.metrics["val"]
+    assert pickle.loads(pickle.dumps(replace(best, task=None))).folder == best.folder
+    root = best.folder.parent
+    del best, other
+    gc.collect()
+    assert not root.exists()
     assert not caplog.records
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,6 +45,17 @@ def beside(storage: Storage, study: str, ending: str) -> Path | None:
     place = os.fspath(storage)
     name = re.sub(r"[^\w.+-]+", "-", study)
     return (Path() if "://" in place else Path(place).parent) / f"{name}-{ending}"
+
+
+class TemporaryFolder:
+    """A folder that is removed when nothing in this process refers to it any more."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="optiproxy-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()  # Another process does not hold it.
 
 
 class Folders:

@@ -35,12 +35,14 @@ class Best:
         task: What was searched.
         seed: The study's.
         folder: In which its evaluator kept files; None for none.
+        held: What `folder` goes with, if it is a temporary one.
     """
 
     record: Record
     task: Task = field(repr=False, compare=False)
     seed: int = field(default=0, repr=False, compare=False)
     folder: Path | None = field(default=None, repr=False, compare=False)
+    held: object = field(default=None, repr=False, compare=False)
 
     @property
     def query(self) -> int:

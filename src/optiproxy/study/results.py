@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -20,7 +17,7 @@ from optiproxy.search import Optimizer
 from optiproxy.search.warm_start import Earlier
 from optiproxy.study import _results
 from optiproxy.study._budget import Budget
-from optiproxy.study._folders import Folders, beside
+from optiproxy.study._folders import Folders, TemporaryFolder, beside
 from optiproxy.study._method import Method
 from optiproxy.study._scores import TimedScores
 from optiproxy.study._storage.identity import (
@@ -156,7 +153,9 @@ class StudyResults:
         return self._with_folder(Best(record, self.task, self.seed))
 
     def _with_folder(self, found: Best) -> Best:
-        return replace(found, folder=self.folder(found.query))
+        folder = self.folder(found.query)
+        held = self._temporary if folder is not None and self.storage is None else None
+        return replace(found, folder=folder, held=held)
 
     @property
     def random_queries(self) -> int:
@@ -241,14 +240,14 @@ class StudyResults:
     def _folders(self) -> Path:
         """The folder of the queries' folders: beside a journal file, else in the working folder.
 
-        For a study in memory it is a temporary one, which goes with the study.
+        For a study in memory it is a temporary one, which goes with the study and what was found.
         """
         stored = beside(self.storage, self.name, "queries")
-        if stored is not None:
-            return stored
-        folder = tempfile.mkdtemp(prefix="optiproxy-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return Path(folder)
+        return self._temporary.path if stored is None else stored
+
+    @cached_property
+    def _temporary(self) -> TemporaryFolder:
+        return TemporaryFolder()
 
     def folder(self, query: int) -> Path | None:
         """The folder in which a query's evaluator kept its files; None if there is none (any more).
