@@ -56,7 +56,9 @@ def test_failures_are_listed_shown_and_retried(failed, folder, capsys):
     assert {w: r.kind for w, r in records.items()} == {
         1: "oom", 2: "KeyError", 3: "died", 4: "time-limit",
     }  # fmt: skip
-    assert "failed: 4 of 4 evaluations" in said
+    line = next(line for line in said.splitlines() if line.startswith("failed: "))
+    assert line.startswith("failed: 4 of 4 evaluations: 1 ")
+    assert all(f"1 {kind}" in line for kind in ("oom", "KeyError", "died", "time-limit"))
     assert re.search(r"^  optiproxy show f --query \d$", said, re.M)
     assert run(["show", "f"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -208,14 +208,22 @@ def test_the_long_form_takes_what_a_task_takes(tmp_path):
     [
         (("one",), {}),
         ((), {"name": "one"}),
-        ((toys.task(),), {"objectives": "val=max"}),
-        ((toys.task(), toys.SPACE), {}),
         ((3,), {}),
     ],
 )
 def test_a_study_of_no_task_names_the_two_forms(arguments, options):
     with pytest.raises(InvalidValueError, match=r"give a Task.* or a name, a space and an eval"):
         Study(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "name"),
+    [((), {"sed": 3}, "sed: got 3"), ((), {"objectives": "val=max"}, "objectives: got 'val=max'"),
+     ((toys.SPACE,), {}, "space")],
+)  # fmt: skip
+def test_what_a_task_has_is_not_given_beside_it(arguments, options, name):
+    with pytest.raises(InvalidValueError, match=f"Study: {name}.* beside a Task .* seed and"):
+        Study(toys.task(), *arguments, **options)
 
 
 def test_a_name_must_be_a_text():

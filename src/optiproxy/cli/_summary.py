@@ -184,8 +184,14 @@ def _failures(study: Study, records: Sequence[Record]) -> Iterator[str]:
     if reasons:
         reason, count = reasons.most_common(1)[0]
         reason = " ".join(reason.split())  # Errors of torch have several lines.
-        most = "" if len(reasons) == 1 else f" ({count} of them)"
-        yield f"failed: {reasons.total()} of {len(records)} evaluations{most}: {reason}"
+        kinds = Counter(r.kind for r in records if r.metrics is None and not r.stopped)
+        total = f"failed: {reasons.total()} of {len(records)} evaluations"
+        if len(kinds) > 1:
+            yield f"{total}: {', '.join(f'{n} {kind}' for kind, n in kinds.most_common())}"
+            yield f"  {count} of them: {reason}"
+        else:
+            most = "" if len(reasons) == 1 else f" ({count} of them)"
+            yield f"{total}{most}: {reason}"
         failed = next((r for r in records if r.traceback), None)
         if study.storage is not None and failed is not None:
             yield f"  {study_command('show', study, '--query', str(failed.query))}"

@@ -130,8 +130,12 @@ class Study(StudyForPrograms):
     ) -> None:
         if space is not None or evaluate is not None or options:
             if isinstance(task, Task):
-                remedy = "give a Task with all of its options, or a name, a space and an evaluator"
-                raise invalid("Study: task", task, remedy)
+                other = next(iter(options), "space" if space is not None else "evaluate")
+                remedy = (
+                    "beside a Task there are name, method, proxy, storage, seed and warm_start; "
+                    "what else a task has is given to the Task, or to task.replaced(…)"
+                )
+                raise invalid(f"Study: {other}", options.get(other, "a value"), remedy)
             name = name if task is None else task
             task = Task(name, space, evaluate, **options)  # type: ignore[arg-type]
         if not isinstance(task, Task):
