@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import optiproxy as op
 from optiproxy.study import Study
-from optiproxy.study._storage.numbers import NUMBER
-from optiproxy.study._storage.stored_trial import PREFIX
+from optiproxy.study._storage.stored_trial import NUMBER, PREFIX
 
 SPACE = op.spaces.Chain({"width": list(range(8))})
 

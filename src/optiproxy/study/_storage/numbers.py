@@ -8,9 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from optiproxy.study._storage.stored_trial import State, StoredTrial
 
-#: The attribute of a query that has its number, which it gets with its result.
-NUMBER = "number"
-
 
 def numbered(trials: Sequence[StoredTrial]) -> dict[int, StoredTrial]:
     """The finished queries by their numbers: 1, 2, … in the order of their results.
@@ -21,10 +18,12 @@ def numbered(trials: Sequence[StoredTrial]) -> dict[int, StoredTrial]:
         trials: All that count, by their places.
     """
     counted = [trial for trial in trials if trial.counted and not trial.again]
-    found: dict[int, StoredTrial] = {}
-    left = []
+    found = {trial.own_number: trial for trial in counted if trial.own_number is not None}
+    if len(found) == len(counted):  # Nearly always, and each result needs it.
+        return dict(sorted(found.items()))
+    found, left = {}, []
     for trial in sorted(counted, key=_by_result):
-        number = trial.attribute(NUMBER)
+        number = trial.own_number
         if number is None or number in found:  # Two processes may have written one at once.
             left.append(trial)
         else:
@@ -45,7 +44,7 @@ def next_number(trials: Sequence[StoredTrial]) -> int:
 
 def _by_result(trial: StoredTrial) -> tuple[int, float, int]:
     completed = trial.frozen.datetime_complete
-    number = trial.attribute(NUMBER)
+    number = trial.own_number
     if number is None or completed is None:
         return 0, float(trial.number), trial.id
     return int(number), completed.timestamp(), trial.id
@@ -53,7 +52,7 @@ def _by_result(trial: StoredTrial) -> tuple[int, float, int]:
 
 def _reserved(trials: Iterable[StoredTrial]) -> set[int]:
     """Numbers of failed queries that are tried again."""
-    return {n for t in trials if not t.finished and (n := t.attribute(NUMBER)) is not None}
+    return {n for t in trials if not t.finished and (n := t.own_number) is not None}
 
 
 def _earlier(trials: Iterable[StoredTrial], left: Iterable[StoredTrial]) -> list[int]:

@@ -58,6 +58,8 @@ from optiproxy.tasks import Task
 PREFIX = RESERVED
 #: The lease of each run that tried a trial has an attribute of its own: this and the run's name.
 LEASE = PREFIX + "owner:"
+#: The attribute of a query that has its number, which it gets with its result.
+NUMBER = "number"
 
 
 class State(Enum):
@@ -100,6 +102,12 @@ class StoredTrial:
     def id(self) -> int:
         """Optuna's number of it in the study: a repeated trial has another one."""
         return int(self.frozen.number)
+
+    @cached_property
+    def own_number(self) -> int | None:
+        """The number that was written with its result; see `numbers`."""
+        number: int | None = self.attribute(NUMBER)
+        return number
 
     @cached_property
     def finished(self) -> bool:

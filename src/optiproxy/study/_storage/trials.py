@@ -18,8 +18,8 @@ from optiproxy.study._storage.clashes import free_numbers
 from optiproxy.study._storage.distributions import distribution
 from optiproxy.study._storage.held import HeldTrials, is_over
 from optiproxy.study._storage.lease import Lease
-from optiproxy.study._storage.numbers import NUMBER, next_number, numbered
-from optiproxy.study._storage.stored_trial import PREFIX, State, StoredTrial, read_trial
+from optiproxy.study._storage.numbers import next_number, numbered
+from optiproxy.study._storage.stored_trial import NUMBER, PREFIX, State, StoredTrial, read_trial
 from optiproxy.tasks import Evaluation, Task
 
 
@@ -158,7 +158,7 @@ class Trials(HeldTrials):
             predicted=trial.predicted,
             again=trial.again or None,
             repeats=trial.id,
-            number=number or trial.attribute(NUMBER),
+            number=number or trial.own_number,
         )
 
     def _add(self, query: int, arch: Architecture, seconds: float, **attributes: Any) -> None:
@@ -213,7 +213,7 @@ class Trials(HeldTrials):
                         self.storage.set_trial_user_attr(trial_id, PREFIX + name, value)
                 if evaluation.metrics is not None:
                     self._write_metrics(trial_id, evaluation.metrics)
-                if not (evaluation.dropped or trial.again or trial.attribute(NUMBER)):
+                if not (evaluation.dropped or trial.again or trial.own_number):
                     number = next_number(self.read())
                     self.storage.set_trial_user_attr(trial_id, PREFIX + NUMBER, number)
                 if evaluation.metrics is None:
