@@ -31,7 +31,6 @@ PAIRS = (
     ("nb201-cifar10", "spikenas-cifar10"),
     ("nb201-cifar10", "nasbench-graph-cora"),
     ("nb201-cifar10", "nasbench-graph-computers"),
-    ("nb101-sample", "nb201-cifar100"),
 )
 BUDGETS = (5, 10, 15, 20, 25)
 
