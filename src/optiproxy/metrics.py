@@ -289,9 +289,9 @@ def sampled(
     if function is None:
         raise invalid(
             "constraint",
-            f"a share of {metric}",
-            "give a number: this metric is known after training alone (or make it "
-            f"Metric({metric!r}, function, cheap=True))",
+            f"{metric} in percent",
+            "give a number, for it is known after a training alone; or have it known before: "
+            f"Metric({metric!r}, function, cheap=True), or --measure where a device measures it",
         )
     values: list[float] = []
     problem = ""
@@ -315,7 +315,7 @@ def sampled(
     if not any(map(math.isfinite, values)):
         raise invalid(
             "constraint",
-            f"a share of {metric}",
+            f"{metric} in percent",
             f"no value could be measured ({problem}); repair the measurement, or give a number",
         )
     return values

@@ -248,7 +248,7 @@ def test_a_share_of_an_exact_metric() -> None:
     ]
     assert limits[0] == limits[1]
     assert limits[0][0].bound == 0.5 * 5 * 64 * 9
-    with pytest.raises(InvalidValueError, match="a share of ms"):
+    with pytest.raises(InvalidValueError, match="ms in percent"):
         OptiProxy(SPACE, "score=max", constraints="ms<=50%")
 
 

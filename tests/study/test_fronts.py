@@ -167,7 +167,7 @@ def test_a_limit_in_percent_is_found_once_for_all_searches(tmp_path):
 
 def test_a_limit_that_is_known_by_training_alone_is_told_before_any_search(tmp_path, table):
     tasks = [table, toys.task()]
-    with pytest.raises(InvalidValueError, match="a share of cost"):
+    with pytest.raises(InvalidValueError, match="cost in percent"):
         compare(tasks, ["random"], tmp_path / "out", seeds=1, budget=2, constraints="cost<=60%")
     assert not (tmp_path / "out").exists()
 

@@ -221,7 +221,7 @@ def test_a_share_is_resolved_once_and_kept(tmp_path):
 
 
 def test_a_share_of_what_only_training_tells_is_no_limit():
-    with pytest.raises(InvalidValueError, match="a share of val"):
+    with pytest.raises(InvalidValueError, match="val in percent"):
         study(limit="val<=50%")
 
 
