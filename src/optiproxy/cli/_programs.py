@@ -8,21 +8,11 @@ from typing import Any
 
 from optiproxy.cli._json_output import plain_best
 from optiproxy.cli._study_command import default_storage
-from optiproxy.cli._trust import stored_study
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces import Space
 from optiproxy.spaces.serial import to_json
 from optiproxy.study import Asked, Study
 from optiproxy.tasks import Task
-
-
-def opened(name: str, storage: str | None) -> Study:
-    """A stored study; by default in ``./NAME.journal``.
-
-    Raises:
-        StudyError: There is none.
-    """
-    return stored_study(name, storage)
 
 
 def begun(

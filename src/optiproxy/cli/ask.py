@@ -31,11 +31,12 @@ def ask(
     """
     from json import dumps
 
-    from optiproxy.cli._programs import asked, opened
+    from optiproxy.cli._programs import asked
     from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._trust import stored_study
 
     with quiet_stdout():  # A task file may print.
-        study = opened(name, storage)
+        study = stored_study(name, storage)
         queries = study.ask(n, lease=lease)
     if json:
         print(dumps(asked(study, queries), ensure_ascii=False))

@@ -12,11 +12,11 @@ def renew(name: str, /, *ids: int, lease: str = "1h", storage: str | None = None
         lease: How long they are yours, from now on: 90s, 5m, 2h.
         storage: Where the study is stored; by default ./NAME.journal.
     """
-    from optiproxy.cli._programs import opened
     from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._trust import stored_study
 
     with quiet_stdout():  # A task file may print.
-        renewed = opened(name, storage).renew(ids, lease=lease)
+        renewed = stored_study(name, storage).renew(ids, lease=lease)
     for query in renewed:
         print(query.id, query.plain()["until"])
     return 0

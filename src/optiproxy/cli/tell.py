@@ -27,12 +27,13 @@ def tell(
     """
     from json import dumps
 
-    from optiproxy.cli._programs import opened, told
+    from optiproxy.cli._programs import told
     from optiproxy.cli._quiet_stdout import quiet_stdout
+    from optiproxy.cli._trust import stored_study
 
     answers = _read(json)
     with quiet_stdout():  # A task file may print.
-        study = opened(name, storage)
+        study = stored_study(name, storage)
         ids = study.tell(answers)
     print(dumps(told(study, ids), ensure_ascii=False))
     return 0
