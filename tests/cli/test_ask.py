@@ -89,6 +89,8 @@ def test_a_search_by_its_commands(edge, answer, printed, monkeypatch):
 def test_the_file_is_not_needed_again_and_more_budget_goes_on(edge, printed, folder):
     printed("new", "edge", "space.json", "--budget", "6", "--method", "random")
     assert Study.load("edge", "edge.journal").budget == 6
+    again = ("--budget", "5", "--method", "random")
+    assert "of 6 queries" in printed("new", "edge", "space.json", *again)
     (folder / "space.json").unlink()
     assert len(printed("ask", "edge", "-n", 6).splitlines()) == 6
 

@@ -27,7 +27,7 @@ class StudyForPrograms(StudyResults):
     _changed: bool
 
     def begin(self, budget: int = 100, *, cheap_budget: int | None = None) -> None:
-        """Gives the study a budget, so that programs may `ask`; a larger one than before raises it.
+        """Gives the study a budget, so that programs may `ask`; a smaller one changes nothing.
 
         Args:
             budget: How many queries the study has in the end, as of `run`.
@@ -43,7 +43,7 @@ class StudyForPrograms(StudyResults):
             self.task.prepare()
         self._check_task()
         with storage_errors(self.storage):
-            self._begin(budget, cheap_budget)
+            self._begin(max(budget, self.budget), cheap_budget)
 
     def ask(self, n: int = 1, *, lease: float | str = "1h") -> list[Asked]:
         """Takes queries for another program to evaluate; any number of programs may ask at once.
