@@ -117,7 +117,7 @@ def test_the_best_is_the_network_that_was_measured(tmp_path, caplog):
         trainings.append(model)
         with torch.no_grad():
             model.weight += len(trainings)  # Never the same again.
-        return {"val": float(model.weight.mean())}
+        return {"val": float(model.weight.detach().mean())}
 
     made = op.Task("nets", network, train, objectives={"val": "max"})
     for storage in (None, tmp_path / "s.journal"):
