@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import _long_tables
 import _results
 import claims
 import numpy as np
@@ -25,7 +26,10 @@ from _pages import NB201, NB201_SHOWN, Lines, Source, cited, files, newest, regr
 
 from optiproxy.report.significance import signed_rank
 
-DOCUMENTS = ("README.md", *(f"docs/{n}.md" for n in ("compare", "noise", "results", "scores")))
+DOCUMENTS = (
+    "README.md",
+    *(f"docs/{n}.md" for n in ("compare", "long-searches", "noise", "results", "scores")),
+)
 PAGES = [_results.ROOT / name for name in DOCUMENTS]
 
 TASK = "nb201-imagenet16-120"
@@ -507,6 +511,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "ranges": ranges,
     "found-spaces": found_spaces,
     "speed": speed,
+    **_long_tables.TABLES,
 }
 
 

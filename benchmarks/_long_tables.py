@@ -1,0 +1,67 @@
+"""Tables of what long searches withstand and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from _pages import Lines, Source, table
+
+KILLS = {
+    "torn": "the journal ends in the middle of a line or a batch",
+    "disk": "the disk is full",
+    "write": "SIGKILL inside a write",
+    "runner": "SIGKILL at a random time",
+    "shared": "SIGKILL of one of three processes that search together",
+    "worker": "SIGKILL of a worker process in its evaluation",
+}
+
+
+def kills() -> Lines:
+    parts = ("torn-disk", "runner-write", "shared-worker")
+    sources = [Source(f"kills-{part}") for part in parts]
+    found = {part: row for source in sources for part, row in source.results.items()}
+    rows = []
+    for part, shown in KILLS.items():
+        row = found[part]
+        effective = row["points"] - row.get("finished_before", 0)
+        counts = [row["lost"] + row["missing"], row["doubled"], row["wrong"]]
+        rows.append([shown, effective, *counts, row["repeated_too_often"]])
+    heads = ["", "points", "results lost", "doubled", "wrong", "evaluations too many"]
+    return table(heads, rows, *(source.line for source in sources))
+
+
+def storages() -> Lines:
+    sources = [Source(f"storages-{kind}") for kind in ("journal", "sqlite", "postgresql")]
+    rows = [
+        [what, row["queries"], row["missing"], row["doubled"], row["wrong"], row["evaluations"]]
+        for source in sources
+        for what, row in source.results.items()
+    ]
+    heads = ["", "queries", "missing", "doubled", "wrong", "evaluations"]
+    return table(heads, rows, *(source.line for source in sources))
+
+
+def costs() -> Lines:
+    own, asks, stored = (
+        Source(name) for name in ("bookkeeping", "long-searches-asks", "long-searches-stored")
+    )
+    rows: list[list[Any]] = [
+        [f"a query's own bookkeeping, {int(n):,} finished ones in a journal",
+         f"{row['cpu_ms']:.0f} ms of CPU", own.line]
+        for n, row in own.results["journal"].items()
+    ]  # fmt: skip
+    rows += [
+        [f"a proposal of {row['batch']} after {int(n):,} answers, DARTS",
+         f"{max(row['cpu_seconds']):.1f} s of CPU", asks.line]
+        for n, row in asks.results["asks"].items()
+    ]  # fmt: skip
+    opened = stored.results["stored"]["journal"]
+    cost = f"{opened['cpu_seconds']:.1f} s of CPU, {opened['peak_memory_mb']} MB"
+    rows.append([f"opening {opened['queries']:,} queries in a journal", cost, stored.line])
+    return table(["", "", "from"], rows)
+
+
+TABLES: dict[str, Callable[[], Lines]] = {
+    "kills": kills, "storages": storages, "long-searches": costs,
+}  # fmt: skip
