@@ -59,6 +59,19 @@ def costs() -> Lines:
     opened = stored.results["stored"]["journal"]
     cost = f"{opened['cpu_seconds']:.1f} s of CPU, {opened['peak_memory_mb']} MB"
     rows.append([f"opening {opened['queries']:,} queries in a journal", cost, stored.line])
+    threads, hours = Source("long-searches-threads"), Source("long-searches-hours")
+    count = threads.content["settings"]["threads"]
+    rows += [
+        [f"{count} threads of an executor against one, evaluations of 1 s, in {kind}",
+         f"{row['times_as_fast']:.0f} times as fast, {row['cpu_ms_per_query']:.0f} ms of CPU each",
+         threads.line]
+        for kind, row in threads.results["threads"].items()
+    ]  # fmt: skip
+    rows += [
+        [f"`hours` of {row['allowed']:g} s, {what.partition(',')[0]}",
+         f"ended after {row['took']:.1f} s", hours.line]
+        for what, row in hours.results["hours"].items()
+    ]  # fmt: skip
     return table(["", "", "from"], rows)
 
 
