@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 
 # Hypercubes; enough where one row in ten is valid.
 MAX_DRAWS = 20
+# So many random architectures are searched for options that exact limits left out of the design.
+COVERED_FROM = 500
+
+
+def design(
+    space: Space, n: int, allowed: Callable[[Indices], NDArray[np.bool_]], rng: np.random.Generator
+) -> Indices:
+    """Up to `n` balanced rows; those that are not `allowed`, (B, C) → (B,), are replaced."""
+    rows = balanced(space, n, rng)
+    kept = rows[allowed(rows)]
+    if len(kept) == len(rows):
+        return rows
+    others = space.random_indices(COVERED_FROM, rng)
+    return covering(kept, n, others[allowed(others)])
 
 
 def balanced(space: Space, n: int, rng: np.random.Generator) -> Indices:

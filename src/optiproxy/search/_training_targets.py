@@ -21,6 +21,7 @@ from optiproxy.proxies.ranks import normal_scores
 from optiproxy.search import _failures
 from optiproxy.search._acquisition import log_probability_below
 from optiproxy.search._outputs import Column
+from optiproxy.search.history import Query
 from optiproxy.search.transforms import (
     Array,
     Scale,
@@ -142,3 +143,29 @@ def log_feasible(mean: Tensor, spread: Tensor, limits: Sequence[tuple[int, float
         limit = torch.as_tensor(bound, dtype=mean.dtype)
         total = total + log_probability_below(mean[:, output], spread[:, output], limit)
     return total
+
+
+def repeated(targets: Targets, queries: Sequence[Query]) -> tuple[NDArray[np.int64], Targets]:
+    """The query of each evaluation, (R,), and the targets of each.
+
+    A repeated query is there as often as it succeeded, so that a model learns the noise.
+
+    Args:
+        targets: Of T queries.
+        queries: The same, (T,).
+    """
+    several = {
+        place: [result for result in query.results if result is not None]
+        for place, query in enumerate(queries)
+        if query.metrics is not None and query.results
+    }
+    places = range(len(queries))
+    if not several:
+        return np.array(places, dtype=np.int64), targets
+    which = np.repeat(places, [len(several.get(place, ("one",))) for place in places])
+    y = targets.y[which].clone()
+    for output, (metric, scale) in enumerate(zip(targets.metrics, targets.scales, strict=True)):
+        for place, results in several.items():
+            values = np.array([result.get(metric, np.nan) for result in results])
+            y[which == place, output] = torch.from_numpy(scale(values))
+    return which, replace(targets, y=y)

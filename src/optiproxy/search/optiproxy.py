@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -25,12 +25,20 @@ from optiproxy.proxies.training_free import Features, Scores, check_features, jo
 from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, select_batch
-from optiproxy.search._design import balanced, covering
+from optiproxy.search._design import design
 from optiproxy.search._failures import foreseeable
 from optiproxy.search._favourites import Favourites
+from optiproxy.search._incumbents import (
+    CROWD,
+    INCUMBENTS,
+    PATIENCE,
+    Incumbents,
+    distance,
+    near_in_order,
+)
 from optiproxy.search._pareto import Front
 from optiproxy.search._surrogates import Surrogates
-from optiproxy.search._training_targets import Targets, targets_of
+from optiproxy.search._training_targets import Targets, repeated, targets_of
 from optiproxy.search.base import Optimizer
 from optiproxy.search.problem import Problem
 from optiproxy.search.threads import single_threaded
@@ -45,13 +53,10 @@ N_INIT = 10
 EARLY_BATCHES = (30, 1), (100, 3)
 BATCH = 5
 GROUPS = 40
-INCUMBENTS = 5  # the best queries: their neighbours are candidates, and some groups start at them
 RANDOM_CANDIDATES = 200
 # Of so many candidates for each place the scores of networks are computed; they are predicted for
 # the others.
 SHORT_LIST = 8
-# So many random architectures are searched for options that exact limits left out of the design.
-COVERED_FROM = 500
 # At most so many neighbours are candidates, in spaces whose choices have hundreds of options.
 NEIGHBOURS = 5000
 # With low-fidelity results: the first full evaluations are the best of them, as a proxy needs a few
@@ -61,40 +66,16 @@ PROMOTED, PROMOTED_CANDIDATES = 5, 50
 # five results that broke one. (The paper adapts its penalty, too.)
 LENIENT = 0.5
 # Of choices with thousands of options a round looks at those of the queries, of so many random
-# architectures, and of so many places in order on either side of the best.
-TRIED_OPTIONS, NEAR_OPTIONS = 256, 4
+# architectures, and of those near the best.
+TRIED_OPTIONS = 256
 # In a space of at most this size every architecture is a candidate.
 ENUMERATED = 3000
-# After so many queries without a new best the search has stalled, and one place in five goes to the
-# favourite of a coarse global model that differs from each of the `CROWD` best queries in half of
-# the choices. The proxy, with most of its data from one basin, is blind to the others; the global
-# model still sees the slope of the whole space (docs/log.md).
-PATIENCE = 12
-CROWD = 20
-# Numbers of a range differ if they are further apart than this part of it.
-APART = 0.25
+# Of the global model of a stalled search.
 GLOBAL_GROUPS = 10
 GLOBAL_PLACES = (0,)
 # After a warm start half of the design remains, between the model's queries: the first three
 # queries follow the earlier studies, and these places reveal whether those mislead.
 WARM_DESIGN_PLACES = (3, 5, 7, 9, 11)
-
-
-@dataclass(frozen=True)
-class _Incumbents:
-    """The best queries, from which a round starts.
-
-    Attributes:
-        best: (<= INCUMBENTS, C).
-        crowd: (<= CROWD, C), the best and more of them.
-        front: (F, C), the Pareto front of several objectives, else none.
-        stalled: Whether there was no new best for a while.
-    """
-
-    best: Indices
-    crowd: Indices
-    front: Indices
-    stalled: bool
 
 
 class OptiProxy(Optimizer):
@@ -268,7 +249,7 @@ class OptiProxy(Optimizer):
         if self._scores is not None:
             known += [self._scores.sample, self._favourites.candidates(len(self._known))]
         best = self.rows[np.argsort(-self.scores(), kind="stable")[:INCUMBENTS]]
-        known += [_near_in_order(self.space, best), self.space.random_indices(TRIED_OPTIONS, rng)]
+        known += [near_in_order(self.space, best), self.space.random_indices(TRIED_OPTIONS, rng)]
         return np.concatenate(known)
 
     def _on(self, narrow: Narrowed) -> OptiProxy:
@@ -292,7 +273,7 @@ class OptiProxy(Optimizer):
         targets = self._targets()
         front = Front(targets) if len(self.objectives) > 1 else None
         incumbents = self._incumbents(front, rng)
-        which, data = self._evaluations(targets)
+        which, data = repeated(targets, self._queries)
         known = self._corners(self.rows[which])
         surrogates = self._surrogates(int(rng.integers(2**31)), bool(targets.failure))
         proxy = surrogates.fitted(known, data)
@@ -381,11 +362,7 @@ class OptiProxy(Optimizer):
     def _design(self, n: int) -> Indices:
         """The next `n` new rows of the design, which depends on the seed alone."""
         rng = np.random.default_rng([self.seed, 0xD0E])
-        rows = balanced(self.space, self.n_init, rng)
-        allowed = rows[self.allowed(rows)]
-        if len(allowed) < len(rows):
-            others = self.space.random_indices(COVERED_FROM, rng)
-            rows = covering(allowed, self.n_init, others[self.allowed(others)])
+        rows = design(self.space, self.n_init, self.allowed, rng)
         return rows[self.is_new(rows)][:n]
 
     @cached_property
@@ -422,30 +399,10 @@ class OptiProxy(Optimizer):
             foreseen = foreseeable(self.space, self._corners(self.rows), failed)
         return targets.with_failures(failed) if foreseen else targets
 
-    def _evaluations(self, targets: Targets) -> tuple[Indices, Targets]:
-        """The query of each evaluation, (R,), and their targets: a repeated one is in the data as
-        often as it succeeded, so that a model learns the noise.
-        """
-        repeated = {
-            place: [result for result in query.results if result is not None]
-            for place, query in enumerate(self._queries)
-            if query.metrics is not None and query.results
-        }
-        places = range(len(self._queries))
-        if not repeated:
-            return np.array(places, dtype=np.int64), targets
-        which = np.repeat(places, [len(repeated.get(place, ("one",))) for place in places])
-        y = targets.y[which].clone()
-        for output, (metric, scale) in enumerate(zip(targets.metrics, targets.scales, strict=True)):
-            for place, results in repeated.items():
-                values = np.array([result.get(metric, np.nan) for result in results])
-                y[which == place, output] = torch.from_numpy(scale(values))
-        return which, replace(targets, y=y)
-
-    def _incumbents(self, front: Front | None, rng: np.random.Generator) -> _Incumbents:
+    def _incumbents(self, front: Front | None, rng: np.random.Generator) -> Incumbents:
         order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)
         newest = (order[0] if len(order) else 0) if front is None else front.newest
-        return _Incumbents(
+        return Incumbents(
             best=self.rows[order[:INCUMBENTS]],
             crowd=self.rows[order[:CROWD]],
             front=self.rows[:0] if front is None else self.rows[front.members],
@@ -460,7 +417,7 @@ class OptiProxy(Optimizer):
         models = [*self._earlier, *([self._scores] if self._scores else [])]
         return Surrogates(self.space, self.exact, self._proxy, seed, models, low)
 
-    def _sources(self, proxy: Proxy, ascent: Ascent, incumbents: _Incumbents) -> list[Indices]:
+    def _sources(self, proxy: Proxy, ascent: Ascent, incumbents: Incumbents) -> list[Indices]:
         """Candidates by gradient ascent, near the best queries, and at random."""
         leads = np.concatenate([incumbents.best, *self._earlier_best()])
         neighbours = self.space.neighbour_indices(np.concatenate([leads, incumbents.front]))
@@ -477,7 +434,7 @@ class OptiProxy(Optimizer):
             sources.append(super()._promote(PROMOTED_CANDIDATES, ascent.rng))
         return sources
 
-    def _elsewhere(self, coarse: Proxy, ascent: Ascent, incumbents: _Incumbents) -> Indices:
+    def _elsewhere(self, coarse: Proxy, ascent: Ascent, incumbents: Incumbents) -> Indices:
         """Candidates by gradient ascent on the global model, away from the best queries."""
         return ascent.candidates(coarse, GLOBAL_GROUPS, incumbents.best[:0], avoid=incumbents.crowd)
 
@@ -497,14 +454,14 @@ class OptiProxy(Optimizer):
         proxy: Proxy,
         network: tuple[Proxy, Sequence[int]] | None,
         coarse: Proxy | None,
-        incumbents: _Incumbents,
+        incumbents: Incumbents,
     ) -> list[Opinion]:
         """The models that fill the batch, in the order of precedence."""
         p = self._corners(rows)
         opinions = []
         if coarse is not None:
             far = torch.from_numpy(
-                _distance(self.space, rows, incumbents.crowd) >= len(self.space) / 2
+                distance(self.space, rows, incumbents.crowd) >= len(self.space) / 2
             )
             posterior = coarse.posterior(p.to(coarse.dtype))
             opinions.append(Opinion(posterior, GLOBAL_PLACES, ("optimism",), far))
@@ -561,26 +518,3 @@ class OptiProxy(Optimizer):
 
     def _corners(self, rows: Indices) -> Tensor:
         return corners(self.space, torch.from_numpy(rows), torch.float64)
-
-
-def _near_in_order(space: Space, rows: Indices) -> Indices:
-    """Copies of rows (B, C) with the next options of all ordered choices on either side."""
-    copies = []
-    for step in range(-NEAR_OPTIONS, NEAR_OPTIONS + 1):
-        near = rows.copy()
-        for choice, (size, levels) in enumerate(zip(space.sizes, space.levels, strict=True)):
-            if choice not in space.numbers and not np.isnan(levels[0]):
-                order = levels[:size].argsort(kind="stable")
-                place = order.argsort()[rows[:, choice]] + step
-                near[:, choice] = order[place.clip(0, size - 1)]
-        copies.append(near)
-    return np.concatenate(copies)
-
-
-def _distance(space: Space, rows: Indices, others: Indices) -> Indices:
-    """The number of choices in which each row differs from the nearest of `others`, (B,)."""
-    differ = rows[:, None] != others[None]
-    for c, number in space.numbers.items():
-        apart = number.levels(rows[:, c])[:, None] - number.levels(others[:, c])
-        differ[..., c] = np.abs(apart) > APART
-    return np.asarray(differ.sum(-1).min(1))
