@@ -104,6 +104,13 @@ def test_storages_that_would_mislead_are_refused_with_the_remedy(
     assert (tmp_path / "home.journal").is_file()
 
 
+@pytest.mark.parametrize("text", ["sqlite:/x.db", "sqlite:x.db", "postgresql:/user@host/x"])
+def test_a_url_without_its_slashes_is_no_path(text: str) -> None:
+    scheme, _, rest = text.partition(":")
+    with pytest.raises(StudyError, match=f"write {scheme}:///{rest.lstrip('/')}"):
+        Study.load("name", text)
+
+
 def test_a_mistyped_budget_is_corrected_by_the_next_run(tmp_path: Path) -> None:
     made = study(tmp_path / "s.journal")
     made.run(100_000)  # The space has six.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 # A database in the memory of one process: nothing that memory itself is not.
 IN_MEMORY = ("sqlite://", "sqlite:///:memory:")
+
+
+_DATABASE_WITHOUT_SLASHES = re.compile(r"(sqlite|postgres\w*|mysql\w*)(\+\w+)?:(?!//)")
 
 
 def expanded(storage: Storage) -> Storage:
@@ -59,6 +63,9 @@ def open_storage(storage: Storage) -> BaseStorage:
     if storage is None:
         return InMemoryStorage()
     text, place = os.fspath(storage), shown(storage)
+    if slips := _DATABASE_WITHOUT_SLASHES.match(text):
+        remedy = f"{slips[1]}:///{text[slips.end() :].lstrip('/')}"
+        raise StudyError(f"storage: {text!r} is no URL of a database; write {remedy}")
     try:
         return open_database(text, place) if "://" in text else open_journal(Path(text))
     except OSError as error:
