@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -18,13 +19,16 @@ KILLS = {
 
 
 def kills() -> Lines:
-    parts = ("torn-disk", "runner-write", "shared-worker")
+    parts = ("torn-disk", "torn", "write", "runner-write", "shared-worker")
     sources = [Source(f"kills-{part}") for part in parts]
-    found = {part: row for source in sources for part, row in source.results.items()}
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for source in sources:
+        for part, row in source.results.items():
+            found[part].update(row)
     rows = []
     for part, shown in KILLS.items():
         row = found[part]
-        effective = row["points"] - row.get("finished_before", 0)
+        effective = row["points"] - row["finished_before"]
         counts = [row["lost"] + row["missing"], row["doubled"], row["wrong"]]
         rows.append([shown, effective, *counts, row["repeated_too_often"]])
     heads = ["", "points", "results lost", "doubled", "wrong", "evaluations too many"]
