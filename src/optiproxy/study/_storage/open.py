@@ -30,10 +30,17 @@ _DATABASE_WITHOUT_SLASHES = re.compile(r"(sqlite|postgres\w*|mysql\w*)(\+\w+)?:(
 
 
 def expanded(storage: Storage) -> Storage:
-    """A storage with the home folder in place of ``~``, also in the URL of a SQLite database."""
+    """A storage with the home folder in place of ``~``, also in the URL of a SQLite database.
+
+    Raises:
+        StudyError: It is the URL of a database but for its slashes.
+    """
     text = "" if storage is None else os.fspath(storage)
     if text in IN_MEMORY:
         return None
+    if slips := _DATABASE_WITHOUT_SLASHES.match(text):
+        remedy = f"{slips[1]}:///{text[slips.end() :].lstrip('/')}"
+        raise StudyError(f"storage: {text!r} is no URL of a database; write {remedy}")
     for before in ("sqlite:///", ""):
         if text.startswith(f"{before}~"):
             return before + os.path.expanduser(text.removeprefix(before))
@@ -63,9 +70,6 @@ def open_storage(storage: Storage) -> BaseStorage:
     if storage is None:
         return InMemoryStorage()
     text, place = os.fspath(storage), shown(storage)
-    if slips := _DATABASE_WITHOUT_SLASHES.match(text):
-        remedy = f"{slips[1]}:///{text[slips.end() :].lstrip('/')}"
-        raise StudyError(f"storage: {text!r} is no URL of a database; write {remedy}")
     try:
         return open_database(text, place) if "://" in text else open_journal(Path(text))
     except OSError as error:
