@@ -76,6 +76,13 @@ def costs() -> Lines:
          f"ended after {row['took']:.1f} s", hours.line]
         for what, row in hours.results["hours"].items()
     ]  # fmt: skip
+    deaths = Source("workers")
+    killed, settings = deaths.results["deaths"], deaths.content["settings"]
+    rows.append([
+        f"{settings['workers']} workers, of which one was killed every {settings['every']:g} s "
+        f"({killed['killed']} deaths): evaluations of others that were lost",
+        killed["healthy_ones_lost"], deaths.line,
+    ])  # fmt: skip
     return table(["", "", "from"], rows)
 
 
