@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
@@ -27,8 +28,8 @@ from optiproxy.spaces import Space
 T = TypeVar("T")
 
 ITERATIONS = 30  # of L-BFGS; more hardly change the penalised likelihood
-# With more queries, so many, evenly spaced, determine the hyper-parameters; all enter the
-# posterior.
+# With more queries, so many, evenly spaced, determine the hyper-parameters and the calibration; all
+# enter the posterior.
 LEARNT_FROM = 200
 JITTER = 1e-6
 # The prior of the calibration: so many queries with errors as large as predicted. Beyond these
@@ -135,7 +136,7 @@ class GaussianProcess(Proxy):
     def fit(self, p: Tensor, y: Tensor) -> None:
         features = self._kernel.features(p)
         self._train = self._kernel.known(features)
-        some = np.linspace(0, len(p) - 1, min(len(p), LEARNT_FROM)).round().astype(int)
+        some = _evenly(len(p))
         views, agreements = self._kernel.compared(p[some])
         evidence, fitted = [], []
         for metric in y[some].numpy().T:
@@ -242,10 +243,20 @@ def _calibration(factor: Tensor, alpha: Tensor) -> Tensor:
         factor: (M, T, T), lower Cholesky factors of the covariance.
         alpha: (M, T), the inverse covariance times the targets.
     """
-    precision = torch.cholesky_inverse(factor).diagonal(dim1=1, dim2=2)
-    squares = (alpha**2 / precision).sum(1) + CALIBRATION_QUERIES
+    some = torch.from_numpy(_evenly(alpha.shape[1]))
+    columns = torch.eye(alpha.shape[1], dtype=alpha.dtype)[:, some]
+    whitened = torch.linalg.solve_triangular(
+        factor, columns.expand(len(alpha), -1, -1), upper=False
+    )
+    precision = (whitened**2).sum(1)  # of those queries alone: the diagonal of the inverse
+    squares: Tensor = (alpha[:, some] ** 2 / precision).sum(1) + CALIBRATION_QUERIES
     least, most = CALIBRATED
-    return (squares / (alpha.shape[1] + CALIBRATION_QUERIES)).clamp(least**2, most**2)
+    return (squares / (len(some) + CALIBRATION_QUERIES)).clamp(least**2, most**2)
+
+
+def _evenly(n: int) -> NDArray[np.int64]:
+    """Up to `LEARNT_FROM` of `n` queries, evenly spaced."""
+    return np.linspace(0, n - 1, min(n, LEARNT_FROM)).round().astype(np.int64)
 
 
 class _Likelihood:

@@ -201,6 +201,7 @@ class OptiProxy(Optimizer):
         proposed = len(self._queries) + len(self._pending)
         self._predicted = {}
         if self._scores is not None:
+            _ = self._favourites  # Before others are looked at: the same in each process.
             self._scores.look_at(self.rows)
         with single_threaded():
             design = self._first_rows(range(proposed, proposed + n))
