@@ -141,9 +141,9 @@ def _compare(folder: Path) -> str:
     return cited(json.loads((folder / "run.json").read_text())["command"], folder)
 
 
-def ranks() -> Lines:
+def ranks(label: str) -> Lines:
     """Mean ranks over tasks and seeds; in brackets p of the difference from the default."""
-    folder = newest("compare")
+    folder = newest(label)
     ranked = pyarrow.csv.read_csv(folder / "ranks.csv").to_pylist()
     tests = pyarrow.csv.read_csv(folder / "tests.csv").to_pylist()
     p = {(r["method_b"], r["budget"]): r["p_holm"] for r in tests if r["task"] == "all"}
@@ -487,7 +487,10 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "warm-start-spaces": warm_start_spaces,
     "compare-50": lambda: compared("compare", 50, cited=False),
     "compare-100": lambda: compared("compare", 100, cited=False),
-    "compare-ranks": ranks,
+    "compare-ranks": lambda: ranks("compare"),
+    "left-out-25": lambda: compared("compare-left-out", 25, cited=False),
+    "left-out-100": lambda: compared("compare-left-out", 100, cited=False),
+    "left-out-ranks": lambda: ranks("compare-left-out"),
     "compare-numbers": lambda: compared("compare-numbers", 50),
     "compare-smac": lambda: compared("compare-smac", 100, ["smac"]),
     "reach": reach,
