@@ -170,7 +170,7 @@ def compare(
         by=by,
     )
     with whole(folder / "results.parquet") as unfinished:
-        pq.write_table(results, unfinished)
+        pq.write_table(results, unfinished, compression="zstd")
     write_csv(folder / "summary.csv", SummaryRow, analysis.summary)
     write_csv(folder / "tests.csv", DifferenceRow, analysis.differences)
     write_csv(folder / "ranks.csv", RankRow, analysis.ranks)

@@ -189,7 +189,7 @@ def compute(cell: Search, path: Path) -> None:
     """Runs a cell and writes its file atomically."""
     table = cell.run()
     with whole(path) as unfinished:
-        pq.write_table(table, unfinished)
+        pq.write_table(table, unfinished, compression="zstd")
 
 
 class _Spent(Exception):

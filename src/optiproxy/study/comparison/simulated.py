@@ -241,7 +241,7 @@ def simulate(
     results = pa.concat_tables(map(provenance.unmarked, tables), promote_options="default")
     rows = parallel_rows(results, {task.name: float(task.optimum or 0.0) for task in loaded})
     with whole(folder / "parallel.parquet") as unfinished:
-        pq.write_table(results, unfinished)
+        pq.write_table(results, unfinished, compression="zstd")
     write_csv(folder / "parallel.csv", ParallelRow, rows)
     settings = {
         "workers_simulated": counts, "seeds": seeds, "first_seed": first_seed, "budget": budget,
