@@ -106,8 +106,8 @@ def test_a_proxy_is_better_for_knowing_the_order(proxy: str) -> None:
     with single_threaded():
         ordered = [_correlation(NETWORK, proxy, seed) for seed in range(3)]
         without = [_correlation(unordered, proxy, seed) for seed in range(3)]
-    # Means of three other seeds differ by 0.05 to 0.45.
-    assert np.mean(ordered) > np.mean(without) + 0.02
+    # What is missing to 1, of the Gaussian process: 0.001 of 0.018; of the networks: half or less.
+    assert 1 - np.mean(ordered) < 0.7 * (1 - np.mean(without))
     assert np.mean(ordered) > 0.75
 
 

@@ -62,7 +62,8 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
     targets = re.findall(r"\]\(([^)]+)\)", text)
     files = [target for target in targets if not target.startswith(("https://", "#"))]
-    assert [target for target in files if not (page.parent / target).exists()] == []
+    paths = [target.partition("#")[0] for target in files]
+    assert [path for path in paths if not (page.parent / path).exists()] == []
 
 
 def test_table_of_tasks_equals_the_catalogue() -> None:

@@ -62,8 +62,13 @@ def size(model):
 def searched(module, storage, scored):
     """A search of three queries, and how many networks it scored."""
     task = op.Task(
-        "scored", module.network, size, objectives="val=max", example_input=lambda: torch.zeros(1, 4), features=["naswot", "parameters"],
-    )  # fmt: skip
+        "scored",
+        module.network,
+        size,
+        objectives="val=max",
+        example_input=lambda: torch.zeros(1, 4),
+        features=["naswot", "parameters"],
+    )
     before = len(scored)
     study = Study(task, storage=storage)
     study.run(len(study.queries) + 3)
