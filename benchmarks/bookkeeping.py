@@ -45,7 +45,11 @@ def filled(storage: str | None, queries: int) -> op.Study:
             values=first.values,
             params=dict(zip(SPACE.choices, options, strict=True)),
             distributions=first.distributions,
-            user_attrs={**first.user_attrs, "optiproxy:query": number},
+            user_attrs={
+                **first.user_attrs,
+                "optiproxy:query": number,
+                "optiproxy:number": number,
+            },
         )
         for number, options in enumerate(rest, start=2)
     )

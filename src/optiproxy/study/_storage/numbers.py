@@ -20,7 +20,7 @@ def numbered(trials: Sequence[StoredTrial]) -> dict[int, StoredTrial]:
     counted = [trial for trial in trials if trial.counted and not trial.again]
     found = {trial.own_number: trial for trial in counted if trial.own_number is not None}
     if len(found) == len(counted):  # Nearly always, and each result needs it.
-        return dict(sorted(found.items()))
+        return _in_order(found)
     found, left = {}, []
     for trial in sorted(counted, key=_by_result):
         number = trial.own_number
@@ -34,12 +34,16 @@ def numbered(trials: Sequence[StoredTrial]) -> dict[int, StoredTrial]:
             number = _free(held)
         found[number] = trial
         held.add(number)
-    return dict(sorted(found.items()))
+    return _in_order(found)
 
 
 def next_number(trials: Sequence[StoredTrial]) -> int:
     """The number of the next result; `trials` as for `numbered`."""
     return _free(numbered(trials).keys() | _reserved(trials))
+
+
+def _in_order(found: dict[int, StoredTrial]) -> dict[int, StoredTrial]:
+    return {number: found[number] for number in sorted(found)}
 
 
 def _by_result(trial: StoredTrial) -> tuple[int, float, int]:
