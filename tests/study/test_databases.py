@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from benchmarks import _shared
 from benchmarks._shared import Outcome, Server, study
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 
 import optiproxy as op
+from optiproxy.errors import StudyError
 from optiproxy.study import Study
 from optiproxy.study._storage import database
 
@@ -114,3 +117,25 @@ def test_the_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) ->
         op.errors.StudyError, match=r"needs a driver .*pip install 'optiproxy\[post"
     ):
         study("postgresql://me@host/db")
+
+
+def test_a_server_that_starts_again_is_waited_for_by_who_opens_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, attempts = database.RDBStorage, []
+
+    def starting(url: str, **options: object) -> object:
+        attempts.append(url)
+        if len(attempts) < 4:
+            closed = OperationalError("", {}, Exception("server closed the connection"))
+            raise StorageInternalError("exceeding max length?") from closed
+        return real(f"sqlite:///{tmp_path}/s.db")
+
+    monkeypatch.setattr(database, "RDBStorage", starting)
+    monkeypatch.setattr(database.time, "sleep", lambda seconds: None)
+    assert database.open_database("postgresql://me@host/x", "there").get_all_studies() == []
+    assert len(attempts) == 4
+    monkeypatch.setattr(database, "_ATTEMPTS_TO_REACH", 2)
+    attempts.clear()
+    with pytest.raises(StudyError, match="can't be opened: the connection is lost"):
+        database.open_database("postgresql://me@host/x", "there")

@@ -20,8 +20,9 @@ _SQLITE_TIMEOUT = 600
 # Seconds after which it is said what is waited for.
 _QUIET = 2.0
 
-# Attempts, half a second apart, to open a database whose tables another process is creating.
-_ATTEMPTS = 60
+# Attempts, half a second apart, to open a database whose tables another process is creating, and
+# one that can't be reached: its server may be starting again.
+_ATTEMPTS, _ATTEMPTS_TO_REACH = 60, 20
 
 #: Seconds that a lost connection is waited for.
 PATIENCE = 600.0
@@ -77,13 +78,16 @@ def open_database(url: str, place: str) -> BaseStorage:
             remedy = _DRIVERS.get(kind, "install it first")
             missing = error.__cause__ or error
             raise StudyError(f"storage: {place!r} needs a driver ({missing}): {remedy}") from None
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             said = meaning(error)
             # Of two processes that create the same tables at once, one gets this error, on a slow
             # disk repeatedly, until the other has created the last one.
-            known = "already exists" in said or "alembic_version" in said
-            if attempt and not known:
+            clash = "already exists" in said or "alembic_version" in said
+            lost = said.startswith(_LOST) and attempt < _ATTEMPTS_TO_REACH
+            if attempt and not clash and not lost:
                 break
+            if lost and not attempt:
+                _logger.warning("%s: %s; trying again for some seconds", place, said)
             time.sleep(0.5)
     raise StudyError(f"storage: {place!r} can't be opened: {said}")
 
