@@ -6,7 +6,9 @@
 A sample of 10, 18 or 30 architectures (the second half among the best tenth of the table, as in a
 search) predicts 200 others. A set of priors is judged by the mean negative log density of the
 standardised values, less their rank correlation, which counts families of tables alike.
-`FITTED` had a say in the fit, `LEFT_OUT` had none.
+`FITTED` had a say in the fit, `LEFT_OUT` had none. The present means come from several such fits, one
+after the other with more families; how additive effects depend on the number of choices, and the
+amplitude for numbers of a range, were set by hand.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ LEFT_OUT = {
 }
 SIZES = 10, 18, 30
 SHOWN = 100  # of the table at random, and as many of its best
-# What the priors were before 2026-11-30: means of the amplitudes and of the other parameters.
+# What the priors were before 2026-11-30: means of the amplitudes and of the other parameters. Here
+# they are compared with today's dependence on the number of choices.
 EARLIER_AMPLITUDE = -1.0
 EARLIER = {
     "weights": -2.0, "choices": -1.0, "ordinal": 0.0, "trends": 0.0, "paths": -1.0,

@@ -53,7 +53,7 @@ class TimedScores:
         scores = self._scores()
         keys = scores.keys(archs)
         kept = self._kept(scores)
-        # Only what is asked for: which scores are in use does not depend on earlier processes.
+        # Only those asked for, so that a search is the same whatever other processes computed.
         scores.known.update({k: kept[k] for k in keys if k in kept and k not in scores.known})
         table = scores(archs, seconds=max(0.0, left))
         self._keep(scores, kept, keys)
