@@ -6,9 +6,9 @@
 A sample of 10, 18 or 30 architectures (the second half among the best tenth of the table, as in a
 search) predicts 200 others. A set of priors is judged by the mean negative log density of the
 standardised values, less their rank correlation, which counts families of tables alike.
-`FITTED` had a say in the fit, `LEFT_OUT` had none. The present means come from several such fits, one
-after the other with more families; how additive effects depend on the number of choices, and the
-amplitude for numbers of a range, were set by hand.
+`FITTED` had a say in the fit, `LEFT_OUT` had none. The present means come from several such fits,
+one after the other with more families; how additive effects depend on the number of choices, and
+the amplitude for numbers of a range, were set by hand.
 """
 
 from __future__ import annotations

@@ -52,9 +52,11 @@ AMPLITUDES = {
     "active_counts": 1.0,
     "pairs": -0.5,
     "routes": -0.5,
+    "encoding": -1.0,
+    "linear": -1.0,
 }
 PRIORS = {
-    "amplitudes": (-1.0, 1.5),  # of a view that is not named in `AMPLITUDES`
+    "amplitudes": (-1.0, 1.5),  # the means are those of `AMPLITUDES`
     "noise": (-4.0, 1.5),
     "smooth_noise": (-6.0, 2.0),
     "weights": (-4.25, 1.5),
@@ -284,8 +286,7 @@ class _Likelihood:
         )
         self._mean, self._deviation = priors.T.copy()
         amplitudes = self._mean[self._slices["amplitudes"]]
-        for i, view in enumerate(kernel.views):
-            amplitudes[i] = _prior({view.name: amplitudes[i], **AMPLITUDES}, kernel, view.name)
+        amplitudes[:] = [_prior(AMPLITUDES, kernel, view.name) for view in kernel.views]
         for name in SHARING:
             if sizes.get(name):
                 self._mean[self._slices[name]] -= np.log(sizes[name] / UNIT)
