@@ -5,7 +5,8 @@
 
 Scaling: evaluations that sleep for a second, by one worker and by eight. Deaths: eight workers, of
 which one is killed every 20 seconds; evaluations sleep for 30 seconds, so that each healthy one
-sees several deaths. Counted are the evaluations that were begun and neither finished nor killed.
+sees several deaths. Counted are the evaluations that were begun and neither finished nor killed,
+and in the end the queries that are missing, doubled or have another one's result.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def _write(log: Path, what: str) -> None:
         file.write(f"{what} {os.getpid()}\n")
 
 
-def search(seconds: float, workers: int, budget: int, folder: Path, **options: Any) -> float:
+def search(
+    seconds: float, workers: int, budget: int, folder: Path, **options: Any
+) -> tuple[float, op.Study]:
     """Runs a random search; how long it took, without the time that its workers take to start."""
     log = folder / "log"
     log.unlink(missing_ok=True)
@@ -55,13 +58,14 @@ def search(seconds: float, workers: int, budget: int, folder: Path, **options: A
         first.append(time.perf_counter() - record.seconds)
 
     study.run(budget, workers=workers, callback=started, **options)
-    return time.perf_counter() - min(first)
+    return time.perf_counter() - min(first), study
 
 
 def scaling(evaluations: int, workers: int, folder: Path) -> dict[str, Any]:
     """Evaluations of one second: `evaluations` by one worker, as many by each of several."""
-    one = search(1.0, 1, evaluations, folder)
-    many = search(1.0, workers, evaluations * workers, folder)
+    search(0.0, 1, 1, folder)  # What it imports is not to be measured.
+    one, _ = search(1.0, 1, evaluations, folder)
+    many, _ = search(1.0, workers, evaluations * workers, folder)
     return {
         "seconds_of_one": round(one, 2),
         "seconds_of_many": round(many, 2),
@@ -70,7 +74,7 @@ def scaling(evaluations: int, workers: int, folder: Path) -> dict[str, Any]:
 
 
 def deaths(workers: int, minutes: float, every: float, folder: Path) -> dict[str, Any]:
-    """One worker is killed every `every` seconds; how many evaluations were lost to that."""
+    """One worker is killed every `every` seconds; how much was lost to that."""
     killed: list[int] = []
     log = folder / "log"
     over = threading.Event()
@@ -89,16 +93,22 @@ def deaths(workers: int, minutes: float, every: float, folder: Path) -> dict[str
     thread.start()
     length = 1.5 * every
     budget = int(workers * minutes * 60 / length)
-    seconds = search(length, workers, budget, folder, deaths=100)
+    seconds, study = search(length, workers, budget, folder, deaths=100)
     over.set()
     thread.join()
     began, ended = _pids(log)
+    records = study.queries
+    numbers, different = {r.query for r in records}, {r.architecture for r in records}
     return {
         "killed": len(killed),
         "begun": len(began),
         "finished": len(ended),
         "healthy_ones_lost": len(began) - len(ended) - len(killed),
         "processes": len(set(began)),
+        "queries": len(records),
+        "missing": len(set(range(1, budget + 1)) - numbers),
+        "doubled": 2 * len(records) - len(numbers) - len(different),
+        "wrong": sum(r.metrics != {"sum": float(sum(r.architecture.values()))} for r in records),
         "seconds": round(seconds, 1),
     }
 
