@@ -56,6 +56,27 @@ def is_file(place: str) -> bool:
     return place.endswith(".py") or os.sep in place or "/" in place
 
 
+def placed(text: str, begun: str | None) -> str:
+    """`text` with the absolute path of its file, as of a stored study.
+
+    The folder where the study was begun goes first, since the current one may have another file of
+    the same name; on another machine it does not exist.
+
+    Args:
+        text: Unchanged where neither folder has its file, or where it names no file.
+        begun: That folder; None for the current one.
+    """
+    place, colon, attribute = text.rpartition(":")
+    here = os.getcwd()
+    if colon and is_file(place):
+        for path in (
+            Path(folder, place).expanduser().resolve() for folder in (begun or here, here)
+        ):
+            if path.is_file():
+                return f"{path}:{attribute}"
+    return text
+
+
 def files_of(file: Path, folder: Path) -> Files:
     """The user's code that was just loaded: a file, and the modules that came from a folder."""
     found = []

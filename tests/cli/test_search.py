@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import time
 
@@ -11,6 +12,7 @@ import pytest
 
 from optiproxy.cli._run_study import default_storage
 from optiproxy.cli.app import run
+from optiproxy.study import Study
 
 
 def course(answer):
@@ -278,3 +280,24 @@ def test_what_was_found_is_told_although_the_network_can_not_be_trained_again(fo
     assert 'best: {"a": 2}' in out
     assert "loud-random-0.png" in out
     assert "error: RuntimeError: out of memory" in err
+
+
+@pytest.mark.parametrize("named", ["--method=own.py:Own", "--proxy=own.py:Model"])
+def test_a_method_or_proxy_in_a_file_is_found_from_another_folder(
+    folder, tmp_path, monkeypatch, named
+):
+    (folder / "own.py").write_text(
+        "from optiproxy.baselines import RandomSearch as Own\n"
+        "from optiproxy.proxies import GaussianProcess as Model\n"
+    )
+    where = ["--storage", str(folder / "s.journal")]
+    command = ["search", "mine.py:table", named, "--name", "n", "--budget"]
+    assert run([*command, "2", *where]) == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert run(["resume", "n", "--budget", "4", *where]) == 0
+    shutil.copytree(folder, elsewhere, dirs_exist_ok=True)  # As on another machine.
+    shutil.rmtree(folder)
+    assert run(["resume", "n", "--budget", "6", "--storage", "s.journal"]) == 0
+    assert len(Study.load("n", "s.journal").queries) == 6

@@ -29,6 +29,7 @@ class Method:
             ``optiproxy[n_init=5,acquisition=mean+optimism]``. ``features=auto``, or names of scores
             with plus signs between them, has the task's networks scored.
         proxy: Its model; None for the method's own default.
+        begun: The folder where a stored study was begun, see `references.placed`.
 
     Attributes:
         make: The class, or a function that makes an optimiser.
@@ -38,10 +39,11 @@ class Method:
         InvalidValueError: There is no such method, setting or proxy, or the method has no proxy.
     """
 
-    def __init__(self, text: str, proxy: str | None = None) -> None:
+    def __init__(self, text: str, proxy: str | None = None, begun: str | None = None) -> None:
         name, settings = _parsed(text)
         self.name = text
-        self.make: Callable[..., Optimizer] = _found(name)
+        self._begun = begun
+        self.make: Callable[..., Optimizer] = _found(references.placed(name, begun))
         self._settings = read_settings(self.make, name, settings)
         self._features: tuple[str, ...] | None = self._settings.pop(FEATURES, None)
         self.proxy = self._proxy(proxy)
@@ -66,7 +68,7 @@ class Method:
             earlier: Of a warm start (see `check_warm_start`).
             scores: Those of the task's networks, within a time limit.
         """
-        options: dict[str, Any] = {"proxy": self.proxy} if self.proxy is not None else {}
+        options: dict[str, Any] = {} if self.proxy is None else {"proxy": self._placed(self.proxy)}
         if self._declares("uses_exact") and (exact := _exact(task)):
             options["exact"] = exact
         if self.knows_networks:
@@ -123,8 +125,11 @@ class Method:
             return None
         if proxy is None:
             return default
-        proxies.get(proxy)
+        proxies.get(self._placed(proxy))
         return proxies.canonical(proxy)
+
+    def _placed(self, proxy: str) -> str:
+        return references.placed(proxy, self._begun)
 
 
 def split(text: str) -> tuple[str, str | None]:

@@ -12,6 +12,7 @@ import optuna
 from optiproxy import proxies
 from optiproxy.errors import OptiProxyError
 from optiproxy.metrics import mean_metrics
+from optiproxy.references import placed
 from optiproxy.report.html import Search
 from optiproxy.report.notebook import study_fragment
 from optiproxy.search.sensitivity import sensitivities
@@ -21,11 +22,18 @@ from optiproxy.study._storage.identity import BUDGET, CHEAP_BUDGET, ENVIRONMENT,
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._storage.warm_start import ATTRIBUTE as WARM_START
 from optiproxy.study._storage.warm_start import first_queries
+from optiproxy.study._stored import found_again
 from optiproxy.study.records import Record
-from optiproxy.tasks import Task, load
+from optiproxy.tasks import Task
 
 
-def searched(trials: Trials, identity: Identity, initial: int, place: str | None = None) -> Search:
+def searched(
+    trials: Trials,
+    identity: Identity,
+    initial: int,
+    place: str | None = None,
+    begun: str | None = None,
+) -> Search:
     """The content of the report.
 
     Args:
@@ -33,12 +41,13 @@ def searched(trials: Trials, identity: Identity, initial: int, place: str | None
         identity: Which search it is.
         initial: How many of its first queries were drawn at random.
         place: Where the study is stored; None for memory.
+        begun: The folder where it was begun, see `placed`.
     """
     task, queries = trials.task, _results.records(trials)
     best = _results.best(queries, task, identity.seed)
     # A model that is slow to fit, or none, is replaced: the report is made while a reader waits.
     judge = identity.proxy or "gp"
-    judge = judge if proxies.get(judge).quick else "gp"
+    judge = judge if proxies.get(placed(judge, begun)).quick else "gp"
     return Search(
         name=trials.study.study_name,
         task=task.name,
@@ -64,7 +73,7 @@ def searched(trials: Trials, identity: Identity, initial: int, place: str | None
             {**record.plain(), "text": task.space.to_text(record.architecture)}
             for record in _results.dropped(trials)
         ],
-        sensitivities=_sensitivities(task, queries, judge),
+        sensitivities=_sensitivities(task, queries, placed(judge, begun)),
         judge=judge,
         seconds=vars(_results.seconds(trials)),
         seeds=_seeds(trials, identity),
@@ -139,10 +148,13 @@ def _command(trials: Trials, identity: Identity) -> str:
         ("seed", identity.seed),
         ("proxy", identity.proxy),
     ]
-    own = load(task.reference.text)
-    if task.objectives != own.objectives:
+    try:
+        own = found_again(task.reference.text, task.reference.folder)
+    except OptiProxyError:  # Its file has been moved or is being edited.
+        own = None
+    if own is None or task.objectives != own.objectives:
         options += [("objective", text) for text in identity.objectives]
-    if task.constraints != own.constraints:
+    if own is None or task.constraints != own.constraints:
         options += [("constraint", text) for text in identity.constraints]
     options += [
         ("measure", task.measure),

@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 
 from optiproxy.errors import InvalidValueError, StudyError, unknown
-from optiproxy.references import is_file
+from optiproxy.references import placed
 from optiproxy.study._storage.identity import Identity
 from optiproxy.study._storage.open import IN_MEMORY, Storage, expanded, open_storage, quiet, shown
 from optiproxy.tasks import Reference, Task, load
@@ -83,12 +83,10 @@ def code_named(found: Identity, *, outside: bool) -> list[str]:
     named = []
     if found.measure not in (None, "onnx", "torch"):
         named.append(f"the command {found.measure!r}")
-    here = os.getcwd()
-    method = found.method.partition("[")[0]
-    for text, folder in (found.reference or ("", here), (method, here), (found.proxy or "", here)):
-        files = [Reference(text, each).file for each in (folder, here)]
-        file = next((each for each in files if each is not None and each.is_file()), None)
-        if file is None or not is_file(text.rpartition(":")[0]):
+    task = "" if found.reference is None else found.reference[0]
+    for text in (task, found.method.partition("[")[0], found.proxy or ""):
+        file = Path(placed(text, found.folder).rpartition(":")[0])
+        if not (file.is_absolute() and file.is_file()):
             continue
         if not (outside and file.is_relative_to(Path.cwd().resolve())):
             named.append(f"the file {file}")

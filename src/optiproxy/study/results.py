@@ -61,6 +61,7 @@ class StudyResults:
     proxy: str | None
     _trials: Trials
     _earlier: Sequence[Earlier]
+    _begun: str | None = None
 
     @property
     def place(self) -> str:
@@ -218,7 +219,7 @@ class StudyResults:
 
     @cached_property
     def _method(self) -> Method:
-        return Method(self.method, self.proxy)
+        return Method(self.method, self.proxy, self._begun)
 
     @cached_property
     def _scores(self) -> TimedScores | None:
@@ -293,7 +294,7 @@ class StudyResults:
 
         place = None if self.storage is None else self.place
         with quiet():
-            return searched(self._trials, self.identity, self.random_queries, place)
+            return searched(self._trials, self.identity, self.random_queries, place, self._begun)
 
     def _repr_html_(self) -> str:
         """The study in a notebook."""

@@ -233,6 +233,7 @@ class Study(StudyForPrograms):
             task = bounded(task, [], name, storage)
         study = cls.__new__(cls)
         study._set(task, name, found.method, found.proxy, storage, found.seed)
+        study._begun = found.folder
         study._open((), found.features is not None)
         return study
 

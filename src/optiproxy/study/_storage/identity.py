@@ -108,6 +108,11 @@ class Identity:
             found = replace(found, proxy=proxies.canonical(found.proxy))
         return found
 
+    @property
+    def folder(self) -> str | None:
+        """Where the study was begun, if its task can be loaded: files are named from there."""
+        return None if self.reference is None else self.reference[1]
+
     def same_but_seed(self, other: Identity) -> bool:
         """Whether the other is the same search, with this or another seed."""
         return set(self._different(other)) <= {"seed"}
