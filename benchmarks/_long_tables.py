@@ -80,8 +80,14 @@ def costs() -> Lines:
     killed, settings = deaths.results["deaths"], deaths.content["settings"]
     rows.append([
         f"{settings['workers']} workers, of which one was killed every {settings['every']:g} s "
-        f"({killed['killed']} deaths): evaluations of others that were lost",
-        killed["healthy_ones_lost"], deaths.line,
+        f"for {settings['minutes']:g} minutes ({killed['killed']} deaths): evaluations of others "
+        "that were lost, and queries that were lost or doubled",
+        f"{killed['healthy_ones_lost']} and {killed['missing'] + killed['doubled']}", deaths.line,
+    ])  # fmt: skip
+    speed = deaths.results["scaling"]
+    rows.append([
+        f"{settings['workers']} workers against one, evaluations of 1 s",
+        f"{speed['times_as_fast']:.1f} times as fast", deaths.line,
     ])  # fmt: skip
     return table(["", "", "from"], rows)
 
