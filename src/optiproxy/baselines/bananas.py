@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from optiproxy.baselines._model_based import ModelBased
 from optiproxy.encodings.path import Path
-from optiproxy.search.base import Optimizer
 from optiproxy.search.threads import single_threaded
 from optiproxy.search.transforms import fill, standardise
 from optiproxy.spaces import Space
@@ -28,7 +28,7 @@ EPOCHS, MINIBATCH = 150, 32
 LEARNING_RATE, BETAS = 0.01, (0.9, 0.99)
 
 
-class BANANAS(Optimizer):
+class BANANAS(ModelBased):
     """Fits five networks, mutates the best architectures, and proposes the best Thompson draws.
 
     Reference: White, Neiswanger and Savani, BANANAS, AAAI 2021, https://arxiv.org/abs/1910.11858;
@@ -44,27 +44,19 @@ class BANANAS(Optimizer):
     """
 
     batch_size = 10
-    n_init = 10
 
-    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        missing = self.n_init - len(self._queries) - len(self._pending)
-        if missing > 0 or not any(query.metrics is not None for query in self._queries):
-            return self.random_new(n, rng)
+    def _promising(self, n: int, rng: np.random.Generator) -> Indices:
         candidates = self._candidates(max(CANDIDATES, 2 * n), rng)
         if len(candidates) > n:
             mean, deviation = self._predict(candidates, rng)
             draws = rng.normal(mean, deviation)
-            candidates = candidates[np.argsort(-draws)[:n]]
-        if len(candidates) < n:  # all mutations of the best are known
-            candidates = np.concatenate([candidates, self.random_new(2 * n, rng)])
-            candidates = candidates[self.is_new(candidates)][:n]
-        return candidates
+            candidates = candidates[np.argsort(-draws)]
+        return self._filled(candidates, n, rng)
 
     def _candidates(self, number: int, rng: np.random.Generator) -> Indices:
         """Up to `number` new mutations of one choice, of the best architectures in turn."""
-        best = self.rows[np.argsort(-self.scores(), kind="stable")[:PARENTS]]
         mutations = []
-        for parent in best:
+        for parent in self._best_rows(PARENTS):
             neighbours = self.space.neighbour_indices(parent[None])
             if len(neighbours):
                 mutations.append(neighbours[rng.integers(0, len(neighbours), number)])

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from optiproxy import encodings
+from optiproxy.baselines._model_based import ModelBased
 from optiproxy.encodings.ordinal import Ordinal
-from optiproxy.search.base import Optimizer
 from optiproxy.search.threads import single_threaded
 from optiproxy.search.transforms import fill, sharpen
 from optiproxy.spaces import Space
@@ -24,7 +24,7 @@ WIDTH, ROUNDS, NEIGHBOURS = 10, 20, 1000
 TOP = 30  # of which the batch is drawn
 
 
-class Boosted(Optimizer):
+class Boosted(ModelBased):
     """Draws from the architectures that boosted trees rate highest, found by a local search.
 
     References: Wu, Dai, Chen, Chen, Liu, Yu, Wang and Liu, Stronger NAS with weaker predictors,
@@ -43,12 +43,8 @@ class Boosted(Optimizer):
     """
 
     batch_size = 10
-    n_init = 10
 
-    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        known = len(self._queries) + len(self._pending)
-        if known < self.n_init or not any(query.metrics is not None for query in self._queries):
-            return self.random_new(n, rng)
+    def _promising(self, n: int, rng: np.random.Generator) -> Indices:
         with single_threaded():
             top = self._climbed(rng)[: max(TOP, n)]
         return rng.permutation(top)[:n]
@@ -56,8 +52,7 @@ class Boosted(Optimizer):
     def _climbed(self, rng: np.random.Generator) -> Indices:
         """New rows, those with the highest predictions first; (B, C)."""
         predict = self._fitted(rng)
-        best = self.rows[np.argsort(-self.scores(), kind="stable")[:WIDTH]]
-        rows = np.concatenate([best, self.random_new(TOP, rng)])
+        rows = np.concatenate([self._best_rows(WIDTH), self.random_new(TOP, rng)])
         values, seen = predict(rows), set(self.keys(rows))
         expanded: set[int] = set()
         for _ in range(ROUNDS):

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from optiproxy import encodings
-from optiproxy.search.base import Optimizer
+from optiproxy.baselines._model_based import ModelBased
 from optiproxy.search.threads import single_threaded
 from optiproxy.search.transforms import fill, sharpen
 from optiproxy.spaces import Space
@@ -27,7 +27,7 @@ NOISES = np.geomspace(1e-5, 1e-2, 8)  # as a share of the signal's variance
 LEVELS = 8
 
 
-class NASBOWL(Optimizer):
+class NASBOWL(ModelBased):
     """Proposes mutations and random architectures of the greatest expected improvement.
 
     Reference: Ru, Wan, Dong and Osborne, Interpretable neural architecture search via Bayesian
@@ -48,12 +48,8 @@ class NASBOWL(Optimizer):
     """
 
     batch_size = 5
-    n_init = 10
 
-    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        known = len(self._queries) + len(self._pending)
-        if known < self.n_init or not any(query.metrics is not None for query in self._queries):
-            return self.random_new(n, rng)
+    def _promising(self, n: int, rng: np.random.Generator) -> Indices:
         half = max(POOL // 2, n)
         candidates = np.concatenate([self._mutations(half, rng), self.random_new(half, rng)])
         candidates = candidates[self.is_new(candidates)]
@@ -65,8 +61,7 @@ class NASBOWL(Optimizer):
 
     def _mutations(self, number: int, rng: np.random.Generator) -> Indices:
         """Up to `number` new mutations of one choice, of the best architectures."""
-        best = self.rows[np.argsort(-self.scores(), kind="stable")[:PARENTS]]
-        rows = rng.permutation(self.space.neighbour_indices(best))
+        rows = rng.permutation(self.space.neighbour_indices(self._best_rows(PARENTS)))
         return rows[self.is_new(rows)][:number]
 
     def _expected_improvement(self, candidates: Indices) -> Array:

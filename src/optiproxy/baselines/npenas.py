@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from optiproxy import encodings
-from optiproxy.search.base import Optimizer
+from optiproxy.baselines._model_based import ModelBased
 from optiproxy.search.threads import single_threaded
 from optiproxy.search.transforms import fill, sharpen
 from optiproxy.spaces import Space
@@ -28,7 +28,7 @@ DROPOUT = 0.1
 Weights = dict[str, Tensor]
 
 
-class NPENAS(Optimizer):
+class NPENAS(ModelBased):
     """Mutates the best architectures and proposes the children that a graph network rates highest.
 
     Reference: Wei, Niu, Tang, Wang, Hu and Liang, NPENAS: neural predictor guided evolution for
@@ -46,24 +46,17 @@ class NPENAS(Optimizer):
     """
 
     batch_size = 10
-    n_init = 10
 
-    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        known = len(self._queries) + len(self._pending)
-        if known < self.n_init or not any(query.metrics is not None for query in self._queries):
-            return self.random_new(n, rng)
+    def _promising(self, n: int, rng: np.random.Generator) -> Indices:
         candidates = self._candidates(max(CANDIDATES, 2 * n), rng)
         if len(candidates) > n:
-            candidates = candidates[np.argsort(-self._predict(candidates, rng))[:n]]
-        if len(candidates) < n:  # all children are known
-            candidates = np.concatenate([candidates, self.random_new(2 * n, rng)])
-            candidates = candidates[self.is_new(candidates)][:n]
-        return candidates
+            candidates = candidates[np.argsort(-self._predict(candidates, rng))]
+        return self._filled(candidates, n, rng)
 
     def _candidates(self, number: int, rng: np.random.Generator) -> Indices:
         """Up to `number` new mutations of one choice, a few of each parent, the best first."""
         mutations = []
-        for parent in self.rows[np.argsort(-self.scores(), kind="stable")[:PARENTS]]:
+        for parent in self._best_rows(PARENTS):
             neighbours = self.space.neighbour_indices(parent[None])
             mutations.append(rng.permutation(neighbours)[:CHILDREN])
         rows = np.concatenate(mutations)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy.baselines._model_based import ModelBased
 from optiproxy.baselines._order import Order
-from optiproxy.search.base import Optimizer
 from optiproxy.search.transforms import fill
 from optiproxy.spaces.architecture import Indices
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 RANDOM_SHARE = 0.2  # as in SMAC's facade for hyper-parameters
 
 
-class SMAC(Optimizer):
+class SMAC(ModelBased):
     """SMAC3's random forest, expected improvement and local search, put together as it does.
 
     Reference: Lindauer et al., SMAC3: a versatile Bayesian optimization package for hyperparameter
@@ -32,12 +32,8 @@ class SMAC(Optimizer):
     """
 
     batch_size = 8
-    n_init = 10
 
-    def _propose(self, n: int, rng: np.random.Generator) -> Indices:
-        known = len(self._queries) + len(self._pending)
-        if known < self.n_init or not any(query.metrics is not None for query in self._queries):
-            return self.random_new(n, rng)
+    def _promising(self, n: int, rng: np.random.Generator) -> Indices:
         from joblib import parallel_config  # what scikit-learn, and so SMAC, grows its trees with
 
         spare = self.random_new(2 * n, rng)
