@@ -49,7 +49,10 @@ def test_scores_are_named() -> None:
     assert isinstance(scores, NetworkScores)
     assert scores.names == ("naswot", "parameters")
     own = {"width": lambda arch: arch["width"]}
-    assert task(features=own).features == own
+    named = task(features=own)
+    assert named.features == own
+    other = {"depth": lambda arch: arch["depth"]}
+    assert named.replaced(features=other).features == other
 
 
 def test_a_published_space_has_small_networks() -> None:

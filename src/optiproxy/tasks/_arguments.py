@@ -8,6 +8,8 @@ from typing import Any
 
 from optiproxy.errors import invalid, unknown
 from optiproxy.metrics import NOISE, Metric, Noise
+from optiproxy.spaces import Space
+from optiproxy.tasks.evaluation import Evaluator
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -16,6 +18,28 @@ def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
         return tuple(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return ()
+
+
+def check_kinds(name: object, space: object, reported: object) -> None:
+    """Raises InvalidValueError for an argument that is of another kind than it has to be."""
+    if not isinstance(name, str) or not name:
+        raise invalid("Task: name", name, "give a short text")
+    if not isinstance(space, Space) and not callable(space):
+        remedy = "give a search space, such as spaces.Chain({...}), or a model"
+        raise invalid("Task: space", space, remedy)
+    if isinstance(reported, str) or not isinstance(reported, Iterable):
+        raise invalid("Task: reported", reported, "give a list of names")
+
+
+def checked_evaluator(evaluator: Evaluator | None) -> Evaluator:
+    """`evaluator` itself.
+
+    Raises:
+        InvalidValueError: It is no function.
+    """
+    if not callable(evaluator):
+        raise invalid("Task: evaluate", evaluator, "give a function of one architecture")
+    return evaluator
 
 
 def check_evaluator(function: Callable[..., Any], fidelities: Sequence[int]) -> None:

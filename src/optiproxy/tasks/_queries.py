@@ -1,48 +1,39 @@
-"""The queries of a task, and what is measured before each of them."""
+"""The queries of a task: what its evaluator is given, and what becomes of its answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, SupportsFloat
 
 from optiproxy.errors import DataError, OptiProxyError
-from optiproxy.metrics import (
-    SAMPLE,
-    SAMPLE_MEASURED,
-    Constraint,
-    Function,
-    Objective,
-    is_feasible,
-    sampled,
-)
-from optiproxy.spaces import Architecture, Space
-from optiproxy.tasks import _arguments, _evaluate
-from optiproxy.tasks._device import Device
-from optiproxy.tasks._early_stopping import Curve
-from optiproxy.tasks.evaluation import Evaluation, Evaluator
+from optiproxy.metrics import Constraint, Objective, is_feasible
+from optiproxy.spaces import Architecture
+from optiproxy.tasks import _answers
+from optiproxy.tasks._arguments import parameters_of
+from optiproxy.tasks._early_stopping import Curve, Stopped
+from optiproxy.tasks._prefilter import Prefilter
+from optiproxy.tasks.evaluation import Evaluation, Evaluator, evaluation_seed
 from optiproxy.tasks.rows import Rows
-
-# Networks that a command is tried on, for the names of its metrics.
-_TRIED = 5
 
 
 class TaskQueries:
     """What answers the queries of a task; see `Task` for the attributes, which it sets."""
 
     name: str
-    space: Space
     evaluator: Evaluator
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...]
     reported: tuple[str, ...]
-    exact: dict[str, Function]
-    cheap: dict[str, Function]
-    device: Device | None
-    measured: tuple[str, ...] | None
     fidelities: tuple[int, ...]
     low_fidelity: int | None
     rows: Rows | None
+    _prefilter: Prefilter
     _prepare: Callable[[], object] | None
 
     def prepare(self) -> None:
@@ -62,7 +53,7 @@ class TaskQueries:
             except OptiProxyError:
                 raise
             except Exception as error:
-                reason = f"{type(error).__name__}: {_evaluate.said(error)}"
+                reason = f"{type(error).__name__}: {_answers.said(error)}"
                 raise DataError(f"task {self.name!r} can't be prepared: {reason}") from error
 
     def query(
@@ -90,10 +81,16 @@ class TaskQueries:
             DataError: See `prepare`; missing data are no failure of the architecture.
         """
         self.prepare()
-        self._device_metrics()
+        self._prefilter.ask_device()
         curve = Curve(medians or {}, self.objectives[0].sign)
-        with _evaluate.folder_of(self, folder) as place:
-            return _evaluate.answer(self, arch, seed, epochs, curve, place)
+        with self._folder(folder) as place:
+            given = self._keywords(arch, seed, epochs, curve, place)
+
+            def evaluate() -> object:
+                with _forks_end():
+                    return self.evaluator(arch, **given)
+
+            return self._evaluated(arch, evaluate, curve, given.get("epochs"))
 
     def evaluate(self, arch: Architecture, **keywords: Any) -> Mapping[str, SupportsFloat] | float:
         """What the evaluator itself returns, or raises, for one architecture.
@@ -105,9 +102,8 @@ class TaskQueries:
                 ``folder``.
         """
         self.prepare()
-        curve = self._no_curve
-        with _evaluate.folder_of(self) as place:
-            defaults = _evaluate.keywords(self, arch, 0, None, curve, place)
+        with self._folder() as place:
+            defaults = self._keywords(arch, 0, None, self._no_curve, place)
             return self.evaluator(arch, **{**defaults, **keywords})
 
     def prefiltered(self, arch: Architecture) -> Evaluation | None:
@@ -118,8 +114,8 @@ class TaskQueries:
         """
         if not self.has_prefilter:
             return None
-        self._device_metrics()
-        found = _evaluate.evaluated(self, arch, None, self._no_curve)
+        self._prefilter.ask_device()
+        found = self._evaluated(arch, None, self._no_curve)
         return found if found.dropped or found.metrics is None else None
 
     def answered(self, arch: Architecture, metrics: object) -> Evaluation:
@@ -129,66 +125,27 @@ class TaskQueries:
             arch: An architecture of the space.
             metrics: What an evaluator might have returned.
         """
-        self._device_metrics()
-        return _evaluate.evaluated(self, arch, lambda: metrics, self._no_curve)
-
-    @property
-    def _no_curve(self) -> Curve:
-        return Curve({}, self.objectives[0].sign)
+        self._prefilter.ask_device()
+        return self._evaluated(arch, lambda: metrics, self._no_curve)
 
     @property
     def reports_curve(self) -> bool:
         """Whether the evaluator reports its learning curve."""
-        return "report" in _arguments.parameters_of(self.evaluator)
+        return "report" in parameters_of(self.evaluator)
 
     @property
     def wants_folder(self) -> bool:
         """Whether the evaluator declares a ``folder`` for its checkpoint and its network."""
-        return "folder" in _arguments.parameters_of(self.evaluator)
+        return "folder" in parameters_of(self.evaluator)
 
     def cost(self, epochs: int | None) -> float:
         """Cost of `epochs` epochs as a fraction of full training; None means full training."""
         return 1.0 if epochs is None else epochs / self.fidelities[-1]
 
-    # ---- before a training ----
-
-    def training_free(self, metric: str) -> Function | None:
-        """The function of a metric that is known without training; None where there is none."""
-        rows = self.rows
-        if rows is not None and metric in rows.metrics:
-            return lambda arch: rows(arch)[metric]
-        return self.exact.get(metric) or self.cheap.get(metric)
-
     @property
     def has_prefilter(self) -> bool:
         """Whether a limit may be found broken before a training, which is then spared."""
-        return any(
-            c.metric in self.exact
-            or c.metric in self.cheap
-            or (self.device is not None and self.device.may_measure(c.metric))
-            for c in self.constraints
-        )
-
-    @property
-    def _asks_device(self) -> bool:
-        """Whether the order of cheap measurements depends on which metrics a command prints."""
-        return self.device is not None and self.device.metrics is None and bool(self.cheap)
-
-    def _device_metrics(self) -> tuple[str, ...] | None:
-        """The metrics that a command prints, where cheap measurements may wait for it."""
-        if self._asks_device and self.device is not None:
-            self.device.learn_metrics(self.space.sample(_TRIED, seed=0))
-            return self.device.metrics
-        return self.measured
-
-    def _sampled(self, metric: str) -> list[float]:
-        function = self.training_free(metric)
-        if metric in self.exact or self.device is None or not self.device.may_measure(metric):
-            return sampled(self.space, metric, function, SAMPLE)
-        device = self.device
-        return sampled(
-            self.space, metric, lambda a: device.metric(metric, function, a), SAMPLE_MEASURED
-        )
+        return self._prefilter.may_drop
 
     # ---- metrics ----
 
@@ -206,3 +163,105 @@ class TaskQueries:
         objectives = (objective.metric for objective in self.objectives)
         constraints = (constraint.metric for constraint in self.constraints)
         return tuple(dict.fromkeys((*objectives, *constraints)))
+
+    # ---- one evaluation ----
+
+    @property
+    def _no_curve(self) -> Curve:
+        return Curve({}, self.objectives[0].sign)
+
+    def _keywords(
+        self, arch: Architecture, seed: int, epochs: int | None, curve: Curve, folder: Path | None
+    ) -> dict[str, Any]:
+        """The evaluator's keywords, of those that it declares."""
+        parameters = parameters_of(self.evaluator)
+        found: dict[str, Any] = {}
+        if "seed" in parameters:
+            found["seed"] = evaluation_seed(seed, arch)
+        if self.fidelities:
+            found["epochs"] = self.fidelities[-1] if epochs is None else epochs
+        if "report" in parameters:
+            found["report"] = curve
+        if "folder" in parameters:
+            found["folder"] = folder
+        return found
+
+    @contextmanager
+    def _folder(self, folder: Path | None = None) -> Iterator[Path | None]:
+        """The evaluator's folder, by default a temporary one; None if it takes none."""
+        if not self.wants_folder or folder is not None:
+            yield folder
+            return
+        with tempfile.TemporaryDirectory(prefix="optiproxy-") as temporary:
+            yield Path(temporary)
+
+    def _evaluated(
+        self,
+        arch: Architecture,
+        evaluate: Callable[[], object] | None,
+        curve: Curve,
+        epochs: int | None = None,
+    ) -> Evaluation:
+        """An architecture's evaluation; whatever goes wrong in it is a failure.
+
+        Args:
+            arch: An architecture of the space.
+            evaluate: The rest of the evaluation, if no limit is broken by what is measured before;
+                None for those measurements alone.
+            curve: What `evaluate` reports to.
+            epochs: How many it trains for, if that is known.
+        """
+        known: dict[str, Any] = {}
+        start = time.perf_counter()
+        try:
+            # Measured first: a network that can't be measured is not trained.
+            known, broken = self._prefilter.measured(arch)
+            if broken or evaluate is None:
+                return Evaluation(
+                    _answers.finite(known),
+                    time.perf_counter() - start,
+                    dropped=broken,
+                    measured=_answers.how_measured(known),
+                )
+            # Training-free values override the evaluator's: by them it was decided to train.
+            found = {**_answers.mapping(evaluate(), self.objectives, known), **known}
+            metrics, left_out = _answers.checked(found, self.needed)
+        except Stopped as error:
+            # Without fidelities, a full training is as long as the longest one so far.
+            length = epochs or curve.longest
+            return Evaluation(
+                None,
+                time.perf_counter() - start,
+                str(error),
+                curve=tuple(curve.points),
+                stopped=True,
+                known=_answers.finite(known),
+                cost=min(1.0, error.trained / length),
+            )
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            failure = _answers.failure(error, time.perf_counter() - start)
+            return replace(failure, curve=tuple(curve.points))
+        return Evaluation(
+            metrics,
+            time.perf_counter() - start,
+            measured=_answers.how_measured(found),
+            curve=tuple(curve.points),
+            left_out=left_out,
+        )
+
+
+@contextmanager
+def _forks_end() -> Iterator[None]:
+    """Ends a process that the evaluator forked, however it leaves: it is no second search."""
+    process, code = os.getpid(), 1
+    try:
+        yield
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        raise
+    finally:
+        if os.getpid() != process:
+            os._exit(code)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsIndex
 
 from optiproxy import durations
-from optiproxy.errors import DataError, invalid, truth, unknown
+from optiproxy.errors import DataError, truth, unknown
 from optiproxy.metrics import (
     Constraint,
     Constraints,
@@ -21,11 +21,11 @@ from optiproxy.metrics import (
     check_known,
     parse_constraints,
     parse_objectives,
-    resolved,
 )
 from optiproxy.spaces import Architecture, Space
 from optiproxy.tasks import _arguments, _preflight, networks
 from optiproxy.tasks._device import Device, device_of, is_command
+from optiproxy.tasks._prefilter import Prefilter
 from optiproxy.tasks._queries import TaskQueries
 from optiproxy.tasks.evaluation import Evaluator
 from optiproxy.tasks.networks import Network, checked_network
@@ -178,20 +178,12 @@ class Task(TaskQueries):
         low_fidelity: int | None = None,
         reference: TaskReference | None = None,
     ) -> None:
-        evaluator = rows if evaluate is None else evaluate
-        if not isinstance(name, str) or not name:
-            raise invalid("Task: name", name, "give a short text")
-        if not isinstance(space, Space) and not callable(space):
-            remedy = "give a search space, such as spaces.Chain({...}), or a model"
-            raise invalid("Task: space", space, remedy)
-        if evaluator is None or not callable(evaluator):
-            raise invalid("Task: evaluate", evaluator, "give a function of one architecture")
+        _arguments.check_kinds(name, space, reported)
+        evaluator = _arguments.checked_evaluator(rows if evaluate is None else evaluate)
         objectives = objectives or getattr(evaluator, "objectives", ())
         reported = reported or getattr(evaluator, "reported", ())
         example_input = example_input or getattr(evaluator, "example_input", None)
         noise = noise or getattr(evaluator, "noise", None)
-        if isinstance(reported, str) or not isinstance(reported, Iterable):
-            raise invalid("Task: reported", reported, "give a list of names")
         _arguments.check_functions(
             build=build, train=train, example_input=example_input, prepare=prepare
         )
@@ -206,10 +198,9 @@ class Task(TaskQueries):
         self.fidelities = _arguments.checked_fidelities(fidelities)
         self.train, self.example_input = train, example_input
         self.rows, self.files = rows, tuple(files)
-        limit = (
-            durations.seconds("Task: time_limit", time_limit) if time_limit is not None else None
+        self.time_limit = (
+            None if time_limit is None else durations.seconds("Task: time_limit", time_limit)
         )
-        self.time_limit = limit
         look_up = rows is not None
         self.noise: Noise | None = _arguments.checked_noise("none" if look_up else noise)
         self.in_memory = look_up if in_memory is None else truth("Task: in_memory", in_memory)
@@ -225,7 +216,6 @@ class Task(TaskQueries):
             features = "auto" if networks_known and not self.in_memory else ()
         self._features = checked_features(features)
         self._validated = False
-        self._best: tuple[float | None, ...] = ()
 
         known = _arguments.metrics_by_name(metrics)
         # Objects alone add to what `evaluate` returns; a name says that the list is complete.
@@ -249,6 +239,9 @@ class Task(TaskQueries):
             found = None if is_command(measure) else self.device.metrics
             self.metrics = tuple(dict.fromkeys((*self.metrics, *found))) if found else ()
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
+        self._prefilter = Prefilter(
+            self.space, self.exact, self.cheap, self.device, rows, self.constraints, self.needed
+        )
         _arguments.check_evaluator(evaluator, self.fidelities)
         if low_fidelity is not None:
             _arguments.check_low_fidelity(name, low_fidelity, self.fidelities)
@@ -258,7 +251,7 @@ class Task(TaskQueries):
             "build": build, "train": train, "example_input": example_input, "prepare": prepare,
             "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
             "features": self._features, "noise": noise, "noiseless": noiseless,
-            "time_limit": limit, "rows": rows, "files": self.files,
+            "time_limit": self.time_limit, "rows": rows, "files": self.files,
             "description": description, "origin": origin, "measure": measure,
             "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
         }  # fmt: skip
@@ -313,7 +306,7 @@ class Task(TaskQueries):
         other = type(self).__new__(type(self))
         Task.__init__(other, **{**self._arguments, **changes})
         for name, value in vars(self).items():
-            if name not in vars(other):
+            if name not in vars(other) and not hasattr(Task, name):  # Not what is computed once.
                 setattr(other, name, value)
         return other
 
@@ -321,7 +314,7 @@ class Task(TaskQueries):
     def unresolved(self) -> bool:
         """Whether `resolved` has to measure: for a limit in percent, or what a command prints."""
         relative = any(constraint.relative for constraint in self.constraints)
-        return relative or self._asks_device
+        return relative or self._prefilter.asks_device
 
     def resolved(self) -> Self:
         """The same task with absolute limits alone, and with the names of what a command prints.
@@ -335,9 +328,8 @@ class Task(TaskQueries):
         if not self.unresolved:
             return self
         self.prepare()
-        measured = self._device_metrics()
-        limits = resolved(self.constraints, self._sampled)
-        return self._again(constraints=limits, measured=measured)
+        measured = self._prefilter.ask_device() or self.measured
+        return self._again(constraints=self._prefilter.limits(), measured=measured)
 
     # A task that `tasks.load` found is found again in another process: its functions may live in a
     # file that can't be imported there by a name, and its data need not travel.
@@ -426,24 +418,21 @@ class Task(TaskQueries):
             return None
         return feasible_values(self.rows, self.objectives, self.resolved().constraints)
 
-    @property
+    @cached_property
     def optimum(self) -> float | None:
         """The best feasible value of the first objective; None if it is unknown or there is none.
 
         Raises:
             DataError: The rows can't be read.
         """
-        if not self._best:
-            values = self.objective_values()
-            sign = self.objectives[0].sign
-            if self.noiseless is not None:
-                self.prepare()
-                self._best = (float(getattr(self.evaluator, "optimum")()),)  # noqa: B009
-            elif values is None or not len(values):
-                self._best = (None,)
-            else:
-                self._best = (float(sign * (sign * values[:, 0]).max()),)
-        return self._best[0]
+        if self.noiseless is not None:
+            self.prepare()
+            return float(getattr(self.evaluator, "optimum")())  # noqa: B009
+        values = self.objective_values()
+        if values is None or not len(values):
+            return None
+        sign = self.objectives[0].sign
+        return float(sign * (sign * values[:, 0]).max())
 
     def regret(self, metrics: Mapping[str, float]) -> float:
         """How far the first objective, or its true value, is from the optimum, >= 0 in its unit;
