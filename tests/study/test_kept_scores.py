@@ -26,7 +26,7 @@ BUILT = []
 def network(choose):
     BUILT.append(1)
     layers, width = [], 4
-    for i in range(5):
+    for i in range(4):
         after = choose(f"width{i}", [4, 8, 12])
         layers += [nn.Linear(width, after), nn.ReLU()]
         width = after
@@ -99,7 +99,7 @@ def test_the_next_process_reads_them(tmp_path, user, scored):
     place = tmp_path / "s.journal"
     study, first = searched(user(), place, scored)
     # The network does not depend on the learning rate: each is scored once.
-    assert 0 < first <= 2 * 3**5
+    assert 0 < first <= 2 * 3**4
     content = json.loads((tmp_path / "scored-optiproxy-0-scores.json").read_text())
     assert len(content["scores"]) >= study.scored[0] > 0
     again, second = searched(user(), place, scored)

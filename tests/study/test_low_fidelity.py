@@ -142,7 +142,9 @@ def test_the_reported_metric_of_a_short_training_is_not_told() -> None:
     assert all(set(metrics) == {"val"} for _, metrics in seen)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", ["random", "climber", pytest.param("optiproxy", marks=pytest.mark.slow)]
+)
 def test_stopped_anywhere_it_goes_on_as_if_it_had_not(tmp_path: Path, method: str) -> None:
     whole = Study(task(), method=method)
     whole.run(8)

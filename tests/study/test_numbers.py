@@ -41,12 +41,13 @@ def _quiet():
 
 
 def test_a_stored_study_goes_on_as_if_it_had_not_stopped(tmp_path):
-    whole = op.Study(task(), name="whole", seed=1)
-    whole.run(budget=16)
+    method = "optiproxy[n_init=5]"
+    whole = op.Study(task(), name="whole", method=method, seed=1)
+    whole.run(budget=9)
     path = str(tmp_path / "runs.journal")
-    op.Study(task(), name="parts", storage=path, seed=1).run(budget=12)
-    resumed = op.Study(task(), name="parts", storage=path, seed=1)
-    resumed.run(budget=16)
+    op.Study(task(), name="parts", method=method, storage=path, seed=1).run(budget=7)
+    resumed = op.Study(task(), name="parts", method=method, storage=path, seed=1)
+    resumed.run(budget=9)
     assert [q.architecture for q in resumed.queries] == [q.architecture for q in whole.queries]
     page = resumed.report(tmp_path / "report.html").read_text()
     assert str(resumed.best.architecture["rate"]) in page
@@ -83,7 +84,7 @@ def objective(trial):
 @pytest.mark.parametrize("space", [None, SPACE], ids=["found", "given"])
 def test_optunas_trials_have_the_numbers_that_were_proposed(space):
     study = optuna.create_study(direction="maximize", sampler=op.OptiProxySampler(space, seed=3))
-    study.optimize(objective, n_trials=16)
+    study.optimize(objective, n_trials=13)
     for trial in study.trials[2:]:
         proposed = trial.system_attrs["optiproxy:proposed"]
         for name, value in trial.params.items():
@@ -112,7 +113,7 @@ def test_conditions_are_found_in_the_trials():
         "units1": ["layers"], "units2": ["layers"], "norm": ["head"], "momentum": ["norm"],
     }  # fmt: skip
     assert space.when["units2"] == {"layers": (3,)}
-    study.optimize(nested, n_trials=6)
+    study.optimize(nested, n_trials=3)
     for trial in study.trials[12:]:
         assert {
             n: trial.system_attrs["optiproxy:proposed"][n] for n in trial.params
