@@ -104,7 +104,7 @@ def test_variety_is_that_of_uniform_options_and_zero_for_one_architecture() -> N
 
 @pytest.mark.parametrize(("sign", "kinds"), [(1, []), (-1, ["proxy-reality gap"])])
 def test_a_proxy_that_is_wrong_about_the_last_rounds(sign: int, kinds: list[str]) -> None:
-    values = np.random.default_rng(1).normal(size=70)
+    values = varied(70).sum(axis=1)
     # Right in the first ones, whatever follows: only the last rounds count.
     predicted = np.where(np.arange(70) < 30, values, sign * values)
     assert diagnosed(history(varied(70), values, predicted)) == kinds
@@ -149,6 +149,14 @@ def test_a_limit_that_most_of_the_last_queries_break(broken: int, kinds: list[st
         assert "smaller cost" in diagnosis.remedy
 
 
+def test_a_limit_that_random_architectures_break_is_judged_by_the_others() -> None:
+    queries = history(varied(29), cost=[*[9.0] * 10, *[9.0, 9.0, 1.0] * 6, 9.0])
+    assert diagnosed(queries, constraints=["cost <= 5"]) == []
+    assert diagnosed(history(varied(29), cost=[9.0] * 29), constraints=["cost <= 5"]) == [
+        "constraint"
+    ]
+
+
 def test_a_limit_that_nothing_keeps_tells_the_nearest() -> None:
     queries = history(varied(30), cost=[1.0] * 10 + [9.0] * 19 + [7.5])
     [found] = diagnose(queries, objective="val", constraints=["cost >= 10"], initial=10)
@@ -162,3 +170,54 @@ def test_a_limit_that_nothing_keeps_tells_the_nearest() -> None:
 def test_bad_arguments_are_reported() -> None:
     with pytest.raises(InvalidValueError, match="max or min"):
         diagnose([], objective="val", direction="up")
+
+
+def noisy(count: int, *, level: float, seed: int = 0) -> list[Any]:
+    """Queries whose values follow their options by so much, else are noise; wrongly predicted."""
+    rng = np.random.default_rng(seed)
+    rows = varied(count, seed)
+    values = level * rows.sum(axis=1) + rng.normal(size=count)
+    return history(rows, values, -values)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_values_that_differ_by_noise_alone_show_no_gap(seed: int) -> None:
+    """No proxy could predict them, however wrong this one was."""
+    assert rank_correlation(noisy(70, level=0, seed=seed), "val")[0] == pytest.approx(-1)
+    assert diagnosed(noisy(70, level=0, seed=seed)) == []
+    assert diagnosed(noisy(70, level=1, seed=seed)) == ["proxy-reality gap"]
+
+
+def test_a_gap_is_seen_in_numbers_of_a_range() -> None:
+    rates = 10 ** np.random.default_rng(0).uniform(-5, -1, size=70)
+    values = -np.abs(np.log10(rates) + 3)
+    queries = history(varied(70), values, -values)
+    for query, rate in zip(queries, rates.tolist(), strict=True):
+        query["architecture"] = {"rate": rate, "depth": 2, "norm": None}
+    [found] = diagnose(queries, objective="val", initial=10)
+    assert found.kind == "proxy-reality gap"
+    assert "rank correlation of -1.00" in found.finding
+
+
+def settled(others: float) -> list[Any]:
+    """Ten random queries, then 25 that differ in two of six choices alone.
+
+    `others`: how often the random ones have another option in the four other choices.
+    """
+    rng = np.random.default_rng(0)
+    first = varied(10)
+    first[:, :4] *= rng.random((10, 4)) < others
+    rest = [[0, 0, 0, 0, a, b] for a, b in itertools.product(range(5), repeat=2)]
+    return history([*first, *rest])
+
+
+def test_what_tight_limits_leave_is_no_collapse() -> None:
+    """Random architectures that keep the limits are as much alike as the proposals."""
+    assert diagnosed(settled(others=1)) == ["mode collapse"]
+    assert diagnosed(settled(others=0.1)) == []
+    # What breaks a limit says nothing of what the limits leave, and a single one says too little.
+    queries = settled(others=1)
+    for query in queries[:9]:
+        query["feasible"] = False
+    assert diagnosed(queries) == []
+    assert diagnosed(queries[9:], initial=1) == []

@@ -232,6 +232,12 @@ def test_what_the_best_share_is_named() -> None:
     assert "b is" not in page.text
 
 
+def test_what_the_best_share_by_chance_is_not_named() -> None:
+    """Nine of ten queries have the option, and so have nine of the ten best."""
+    queries = [query(i, 50.0 + i, architecture={"a": int(i % 10 > 0)}) for i in range(1, 61)]
+    assert "a is" not in read(render(search(queries))).text
+
+
 def test_hostile_names_are_text() -> None:
     bad = '<script>alert("x")</script>&'
     queries = [query(1, None, failed=bad), *QUERIES[1:]]

@@ -18,6 +18,8 @@ Query = Mapping[str, Any]
 
 # The best architectures that are listed, and how many of them share an option that is named.
 TOP, SHARED = 10, 0.8
+# The probability below which chance is ruled out.
+LUCK = 0.05
 # How far the smallest one may lie behind the best, as a share of its value.
 NEARLY = 0.01
 
@@ -150,15 +152,23 @@ def knee(front: Sequence[Query], goals: Sequence[Objective]) -> Query | None:
 def shared_options(
     top: Sequence[Query], every: Sequence[Query]
 ) -> list[tuple[str, Any, int, float]]:
-    """The options that most of the best have: choice, option, in how many, share in all queries."""
+    """The options that most of the best have: choice, option, in how many, share in all queries.
+
+    Those that as many of any architectures among the queries may well have (p of 5 % or more) are
+    left out.
+    """
+    from scipy import stats
+
     found = []
     if len(top) < 3:
         return []
     for choice in top[0]["architecture"]:
         counts = Counter(repr(q["architecture"].get(choice)) for q in top)
         text, count = counts.most_common(1)[0]
-        share = sum(repr(q["architecture"].get(choice)) == text for q in every) / len(every)
-        if count >= SHARED * len(top) and share < 1:
+        every_count = sum(repr(q["architecture"].get(choice)) == text for q in every)
+        share = every_count / len(every)
+        luck = stats.hypergeom.sf(count - 1, len(every), every_count, len(top))
+        if count >= SHARED * len(top) and luck < LUCK:
             option = next(
                 q["architecture"][choice] for q in top if repr(q["architecture"][choice]) == text
             )
