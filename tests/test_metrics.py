@@ -100,3 +100,9 @@ def test_limits_that_no_value_meets(texts: list[str]) -> None:
     with pytest.raises(InvalidValueError, match="no ms meets both"):
         resolved(parse_constraints(["ms<=50%", "ms>=6"]), lambda metric: [10.0])
     assert len(parse_constraints(["ms<=6", "ms>=6", "mb>=7"])) == 3
+
+
+def test_a_large_bound_is_shown_without_an_exponent() -> None:
+    shown = [str(c) for c in parse_constraints(["p <= 2048000", "q <= 1.5e20", "r <= 0.06"])]
+    assert shown == ["p <= 2048000", "q <= 1.5e+20", "r <= 0.06"]
+    assert [str(c) for c in parse_constraints("p <= 60%")] == ["p <= 60%"]

@@ -149,7 +149,9 @@ class Constraint:
         return f"{self.metric} {'<=' if self.sign > 0 else '>='} {bound}"
 
     def __str__(self) -> str:
-        bound = f"{self.bound:g}" if self.share is None else f"{100 * self.share:g}%"
+        # Parameters and FLOPs in whole digits, without an exponent.
+        style = ".0f" if 1e6 <= abs(self.bound) < 1e15 else "g"
+        bound = f"{self.bound:{style}}" if self.share is None else f"{100 * self.share:g}%"
         return f"{self.metric} {'<=' if self.sign > 0 else '>='} {bound}"
 
 

@@ -188,12 +188,14 @@ def test_values_that_differ_by_noise_alone_show_no_gap(seed: int) -> None:
     assert diagnosed(noisy(70, level=1, seed=seed)) == ["proxy-reality gap"]
 
 
-def test_a_gap_is_seen_in_numbers_of_a_range() -> None:
+@pytest.mark.parametrize("inactive", [False, True])
+def test_a_gap_is_seen_in_numbers_of_a_range(inactive: bool) -> None:
     rates = 10 ** np.random.default_rng(0).uniform(-5, -1, size=70)
     values = -np.abs(np.log10(rates) + 3)
     queries = history(varied(70), values, -values)
     for query, rate in zip(queries, rates.tolist(), strict=True):
-        query["architecture"] = {"rate": rate, "depth": 2, "norm": None}
+        off = inactive and query["query"] % 5 == 0
+        query["architecture"] = {"rate": None if off else rate, "depth": 2, "norm": None}
     [found] = diagnose(queries, objective="val", initial=10)
     assert found.kind == "proxy-reality gap"
     assert "rank correlation of -1.00" in found.finding

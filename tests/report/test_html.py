@@ -176,12 +176,15 @@ def test_what_a_choice_is_worth_is_told_with_its_error() -> None:
     ]
     choice = {"choice": "a", "moves": 2.5, "error": 0.4, "options": options}
     weak = {"choice": "b", "moves": 0.1, "error": 0.4, "options": options[:1]}
-    page = read(render(search(QUERIES, sensitivities=[weak, choice], judge="gp")))
+    named = [{**o, "option": f"n{o['option']}"} for o in options]
+    words = {"choice": "c", "moves": 0.2, "error": 0.1, "options": named}
+    page = read(render(search(QUERIES, sensitivities=[weak, choice, words], judge="gp")))
     assert "as gp predicts it" in page.text
     told = page.text[page.text.index("Which choices matter") : page.text.index("The 10 best")]
-    assert told.index("a: 2.5 ± 0.4 2 +2.5 ± 0.25") < told.index("1 -2.5 ± 0.5") < told.index(
-        "b: 0.1 ± 0.4 (may be none)"
-    )  # fmt: skip
+    # Numbers stand in order, other options from the best to the worst.
+    assert told.index("a: 2.5 ± 0.4 1 -2.5 ± 0.5") < told.index("2 +2.5 ± 0.25")
+    assert told.index("c: 0.2 ± 0.1 n2 +2.5 ± 0.25") < told.index("n1 -2.5 ± 0.5")
+    assert told.index("a: 2.5") < told.index("c: 0.2") < told.index("b: 0.1 ± 0.4 (may be none)")
     assert "None" not in told  # It could not be tried.
 
 
@@ -335,3 +338,55 @@ def test_a_bad_path_is_reported(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(InvalidValueError, match="no query yet"):
         html_report(dataclasses.replace(search([])), tmp_path / "r.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def long_texts(queries: list[dict[str, Any]]) -> list[str]:
+    return [f"arch-{q['query']} {'x' * 90}" for q in queries]
+
+
+def test_of_long_architectures_what_differs_from_the_best_is_shown() -> None:
+    layers = {f"layer{i}": "conv" for i in range(8)}
+    others = [{}, {"layer3": "skip", "layer7": None}, dict.fromkeys(layers, "skip")]
+    queries = [query(i, 90.0 - i, architecture={**layers, **o}) for i, o in enumerate(others, 1)]
+    page = read(render(search(queries, texts=long_texts(queries))))
+    top = page.text[page.text.index("The 3 best") : page.text.index("Where the time went")]
+    assert "as query 1, but layer3 skip, layer7 inactive" in top
+    assert "arch-1 x" in top
+    assert "arch-2 x" not in top
+    assert "arch-3 x" in top  # Everything differs.
+    assert "arch-2 x" in page.text[page.text.index("All queries") :]
+    short = read(render(search(queries)))
+    assert "but layer3" not in short.text
+
+
+def test_where_nothing_keeps_a_limit_the_nearest_is_named() -> None:
+    queries = [{**query(i, 50.0 + i), "feasible": False} for i in range(1, 6)]
+    page = read(render(search(queries, constraints=["cost <= 10", "val >= 52"])))
+    assert "nothing that was measured keeps cost <= 10 and val >= 52. " in page.text
+    assert "The nearest cost is 45 (query 5)." in page.text
+    assert "nearest val" not in page.text
+
+
+def test_repeated_evaluations_are_part_of_the_budget() -> None:
+    queries = [query(1, 90.0), query(2, 86.0, repeats=[{"val": 87.0}, None])]
+    assert "2 queries and 2 repeats " in read(render(search(queries, budget=4))).text
+    assert "2 queries and 2 repeats, of 5 " in read(render(search(queries, budget=5))).text
+
+
+def test_a_chain_takes_as_few_rows_as_its_width_allows() -> None:
+    def drawn(count: int, text: str) -> list[tuple[float, float]]:
+        kinds = ["input", *["operation"] * count, "output"]
+        chain = {
+            "title": "",
+            "vertices": [{"kind": kind, "lines": [text]} for kind in kinds],
+            "edges": [[i, i + 1] for i in range(count + 1)],
+        }
+        page = render(search(QUERIES, drawings=[chain]))
+        sizes = re.findall(r'class="graph \w+".*?viewBox="\S+ \S+ (\S+) (\S+)"', page)
+        return [(float(width), float(height)) for width, height in sizes]
+
+    one, (wide, narrow) = drawn(1, "conv"), drawn(9, "conv")
+    assert wide[1] == one[0][1] < narrow[1]
+    assert wide[0] <= 970
+    assert narrow[0] <= 356
+    assert drawn(9, "a long name of 22 cars")[0][0] <= 970

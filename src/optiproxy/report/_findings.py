@@ -176,6 +176,26 @@ def shared_options(
     return sorted(found, key=lambda row: row[3] - row[2] / len(top))
 
 
+def differences(query: Query, other: Query) -> list[tuple[str, Any]] | None:
+    """Its options that differ from those of another, by choice; None for none, or above half."""
+    options, others = query["architecture"], other["architecture"]
+    found = [(c, option) for c, option in options.items() if repr(option) != repr(others.get(c))]
+    return found if 0 < len(found) <= len(options) / 2 else None
+
+
+def nearest(queries: Sequence[Query], limits: Sequence[Constraint]) -> list[tuple[str, float, int]]:
+    """Of each limit that no query keeps: its metric, the nearest value, and the query's number."""
+    found = []
+    for limit in limits:
+        known = [q for q in queries if math.isfinite(value(q, limit.metric))]
+        if not known:
+            continue
+        first = min(known, key=lambda q: limit.violation(value(q, limit.metric)))
+        if limit.violation(value(first, limit.metric)) > 0:
+            found.append((limit.metric, value(first, limit.metric), first["query"]))
+    return found
+
+
 def reasons(queries: Sequence[Query], key: str) -> list[tuple[str, list[int]]]:
     """Each reason in `key` with the numbers of its queries, the most frequent first."""
     groups: dict[str, list[int]] = {}

@@ -17,8 +17,8 @@ LETTER, LINE, PAD, GAP = 7.0, 17.0, 9.0, 26.0
 # Longer texts are cut; the whole one appears on hover.
 LONGEST = 22
 SWEEPS = 6
-# How many stages of a chain stand in a row, in the wide and in the narrow drawing.
-WIDE, NARROW = 5, 2
+# Of a row of a chain, in the wide and in the narrow drawing.
+WIDE, NARROW = 960.0, 350.0
 
 
 @dataclass
@@ -84,9 +84,10 @@ def _layered(drawing: Mapping[str, Any]) -> tuple[list[_Box], list[tuple[int, in
     return boxes, short
 
 
-def _place_in_rows(boxes: Sequence[_Box], count: int) -> None:
-    """A chain, `count` stages a row, as text is read."""
+def _place_in_rows(boxes: Sequence[_Box], most: float) -> None:
+    """A chain in rows of at most this width, as text is read."""
     ordered = sorted(boxes, key=lambda box: box.layer)
+    count = max(1, int((most + GAP) / (max(box.width for box in boxes) + GAP)))
     rows = [ordered[i : i + count] for i in range(0, len(ordered), count)]
     widths = [max(row[c].width for row in rows if c < len(row)) for c in range(len(rows[0]))]
     top = 0.0

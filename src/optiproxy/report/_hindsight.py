@@ -52,14 +52,18 @@ def hindsight(queries: Sequence[Mapping[str, Any]], metric: str, last: int) -> f
 def _distances(archs: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
     """The mean distance of the choices, 0 to 1, (T, T).
 
-    Numbers differ by their ranks, so that their scale does not matter; other options by 0 or 1.
+    Numbers differ by their ranks, so that their scale does not matter; other options, and a number
+    from an inactive choice, by 0 or 1.
     """
     total = np.zeros((len(archs), len(archs)))
     for name in archs[0]:
         options = [arch.get(name) for arch in archs]
-        if all(isinstance(option, int | float) for option in options):
-            _, ranks = np.unique(np.array(options, dtype=np.float64), return_inverse=True)
-            total += np.abs(ranks[:, None] - ranks) / max(1, ranks.max())
+        if all(isinstance(option, int | float | None) for option in options):
+            active = np.array([option is not None for option in options])
+            numbers = np.array([option or 0 for option in options], dtype=np.float64)
+            _, ranks = np.unique(numbers, return_inverse=True)
+            apart = np.abs(ranks[:, None] - ranks) / max(1, ranks.max())
+            total += np.where(active[:, None] & active, apart, active[:, None] != active)
         else:
             texts = np.array([repr(option) for option in options])
             total += texts[:, None] != texts

@@ -25,6 +25,9 @@ from optiproxy.report.diagnostics import WINDOW, diagnose, rank_correlation, var
 # Metrics in a table beside the architectures, where no more of them guide the search.
 _COLUMNS = 5
 
+# Letters of an architecture, above which a short table shows only what differs from the best.
+_LONG = 80
+
 # Queries in the rank correlation that the report shows.
 _LAST = 2 * WINDOW
 
@@ -139,6 +142,7 @@ def render(search: Search) -> str:
     failed = [query for query in search.queries if _findings.failed(query)]
     stopped = [query for query in search.queries if query.get("stopped")]
     names = list(dict.fromkeys(name for query in measured for name in query["metrics"]))
+    texts = {q["query"]: text for q, text in zip(search.queries, search.texts, strict=True)}
     return page(
         "report.html",
         search=search,
@@ -146,8 +150,14 @@ def render(search: Search) -> str:
         limits=[str(limit) for limit in limits],
         metrics=names,
         main=_main(names, goals, limits, search.reported),
-        texts={q["query"]: text for q, text in zip(search.queries, search.texts, strict=True)},
+        texts=texts,
+        changed=lambda query: (
+            _findings.differences(query, best)
+            if best is not None and len(texts[query["query"]]) > _LONG
+            else None
+        ),
         best=best,
+        nearest=_findings.nearest(measured, limits),
         drawings=[{"title": d.get("title", ""), "svg": draw(d)} for d in search.drawings],
         metric_rows=rows,
         measurements=[(name, how) for name, m in search.measured.items() if (how := _how(m))],
@@ -160,6 +170,7 @@ def render(search: Search) -> str:
         small=small,
         counts={
             "queries": len(search.queries),
+            "repeats": sum(len(query.get("repeats") or ()) for query in search.queries),
             "stopped": len(stopped),
             "failed": len(failed),
             "infeasible": sum(not query["feasible"] for query in measured),
@@ -298,7 +309,7 @@ def _signs(search: Search, goal: Objective) -> list[tuple[str, str, str]]:
 
 
 def _choices(search: Search, goal: Objective, best: Query | None) -> list[dict[str, Any]]:
-    """The choices that matter most first, their options from the best to the worst."""
+    """The choices that matter most first; numbers in order, other options from the best."""
     widest = max(
         (abs(o["worth"]) for s in search.sensitivities for o in s["options"]
          if math.isfinite(o["worth"])),
@@ -316,7 +327,10 @@ def _choices(search: Search, goal: Objective, best: Query | None) -> list[dict[s
             for option in choice["options"]
             if math.isfinite(option["worth"])
         ]
-        options.sort(key=lambda option: -goal.sign * option["worth"])
+        if all(type(option["option"]) in (int, float) for option in options):
+            options.sort(key=lambda option: option["option"])
+        else:
+            options.sort(key=lambda option: -goal.sign * option["worth"])
         if options:
             found.append({**choice, "options": options})
     return found
