@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from optiproxy import report
+from optiproxy.cli import _comparison_text as printed
 from optiproxy.cli import compare as command
 from optiproxy.cli.app import run
 from optiproxy.spaces import Chain
@@ -135,17 +136,17 @@ def test_one_method_is_told_without_a_comparison(folder, capfd):
 
 
 def test_a_line_for_each_significant_difference():
-    lines = list(command.statements(_comparison(20)))
+    lines = list(printed.statements(_comparison(20)))
     assert lines[0] == "task0, 1 queries: a better than b (mean difference 1, p < 1e-4)"
     assert lines[1].startswith("(p: exact signed-rank test")
     assert lines[2].startswith("mean ranks, 1 queries: a 1.00, b 2.00 (critical difference 0.44")
     assert len(lines) == 3
-    [line, *_] = command.statements(_comparison(20, gain=-1))
+    [line, *_] = printed.statements(_comparison(20, gain=-1))
     assert line == "task0, 1 queries: a worse than b (mean difference -1, p < 1e-4)"
-    lines = list(command.statements(_comparison(20, tasks=2)))
+    lines = list(printed.statements(_comparison(20, tasks=2)))
     assert [line.split(",")[0] for line in lines[:3]] == ["task0", "task1", "all 2 tasks"]
     assert "a better than b (the better mean on 2 of 2, p <" in lines[2]
-    [line, *_] = command.statements(_comparison(20, gain=0))
+    [line, *_] = printed.statements(_comparison(20, gain=0))
     assert line == "a does not differ significantly from any other method"
 
 
@@ -154,30 +155,30 @@ def test_a_line_for_each_significant_difference():
 )
 def test_few_seeds_are_told(seeds, said):
     """Six seeds on one side have p = 2 / 64: the least that one comparison can show."""
-    notes = [line for line in command.statements(_comparison(seeds)) if line.startswith("note:")]
+    notes = [line for line in printed.statements(_comparison(seeds)) if line.startswith("note:")]
     assert len(notes) == len(said)
     assert all(part in note for part, note in zip(said, notes, strict=True))
 
 
 def test_cells_of_the_table(capsys):
-    command._print(_comparison(20))
+    printed.print_comparison(_comparison(20))
     out = capsys.readouterr().out
     assert out.startswith("task0: regret ± std, optimum found, search overhead; 20 seeds\n")
     # Regrets of a: 49 down to 30.
     assert "39.5 ± 5.92" in out
     assert "0 %, 0.25 s" in out
-    row = command._cell(_comparison(20).summary[0], known=True)
+    row = printed._cell(_comparison(20).summary[0], known=True)
     assert row == ("39.5 ± 5.92", "0 %, 0.25 s")
 
 
 def test_median_queries_stand_beside_the_budgets(capsys):
-    command._print(_comparison(20))  # The best regret is 30: nobody comes near.
+    printed.print_comparison(_comparison(20))  # The best regret is 30: nobody comes near.
     assert "median queries" in capsys.readouterr().out
     row = dataclasses.replace(
         _comparison(2).summary[0], budget=100, queries_to_optimum=math.inf,
         queries_to_near_optimum=31.0,
     )  # fmt: skip
-    assert command._medians(row) == ("over 100", "31 to 0.1 %")
+    assert printed._medians(row) == ("over 100", "31 to 0.1 %")
 
 
 def test_a_model_that_is_none_is_told_before_anything_runs(folder, refused):
@@ -189,7 +190,7 @@ def test_a_model_that_is_none_is_told_before_anything_runs(folder, refused):
 
 def test_nothing_feasible_is_one_dash():
     row = dataclasses.replace(_comparison(2).summary[0], seconds=1, mean=math.nan, std=math.nan)
-    assert command._cell(row, known=True) == ("–", "1 s")
+    assert printed._cell(row, known=True) == ("–", "1 s")
 
 
 @pytest.mark.parametrize(
@@ -197,4 +198,4 @@ def test_nothing_feasible_is_one_dash():
 )
 def test_seconds_are_written_out(seconds, text):
     row = dataclasses.replace(_comparison(2).summary[0], seconds=seconds, mean=math.pi)
-    assert command._cell(row, known=False) == ("3.14159 ± 0.707", text)
+    assert printed._cell(row, known=False) == ("3.14159 ± 0.707", text)

@@ -40,6 +40,7 @@ def device(folder):
     return ["search", "device.py:task", "--method", "random", "--measure", COMMAND]
 
 
+@pytest.mark.slow
 def test_the_limit_is_that_of_the_command(device, answer):
     command = [*device, "--constraint", "latency_ms<=6"]
     first = answer(*command, "--budget", 1)

@@ -89,6 +89,7 @@ def test_the_search_works_along_the_edge_of_failure() -> None:
     assert np.mean([regret for regret, _ in found]) < 0.5
 
 
+@pytest.mark.slow
 def test_failures_are_foreseen_beside_limits_fronts_scores_and_low_fidelity() -> None:
     """Every combination proposes something."""
     limits = {"constraints": {"size": "<= 100"}}

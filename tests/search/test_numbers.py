@@ -61,6 +61,7 @@ def test_every_proxy_reads_numbers(proxy: str) -> None:
     searched(OptiProxy(SPACE, {"y": "max"}, seed=0, proxy=proxy), 15)
 
 
+@pytest.mark.slow
 def test_with_objectives_limits_exact_metrics_and_scores() -> None:
     def cost(arch: Architecture) -> float:
         return float(arch["width"])

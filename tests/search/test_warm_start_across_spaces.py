@@ -45,6 +45,7 @@ def first(warm_start: list[Any], seed: int) -> list[Architecture]:
     return OptiProxy(LATER, "score=max", seed=seed, warm_start=warm_start).ask(4)
 
 
+@pytest.mark.slow
 def test_the_first_queries_are_better_than_a_design() -> None:
     with pytest.warns(UserWarning, match=r"another space.* in common .*conv.*, longest path, .*"):
         warm = [max(map(score, first([study()], seed))) for seed in range(3)]

@@ -63,6 +63,7 @@ def test_an_order_among_thousands_is_followed_to_its_best() -> None:
     assert opt.predictions(opt.ask(2)) is not None
 
 
+@pytest.mark.slow
 def test_options_of_what_is_known_are_kept() -> None:
     """Scores, earlier studies, limits, exact metrics: their architectures are in every round."""
     rng = np.random.default_rng(0)
@@ -134,6 +135,7 @@ def test_a_narrowed_space_is_one(space: Any) -> None:
     assert space.drawings(space.sample(1)[0])
 
 
+@pytest.mark.slow
 def test_scores_of_networks_are_predicted_for_a_few_options_at_a_time() -> None:
     computed: list[Any] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -17,8 +16,8 @@ from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError, unknow
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.spaces.architecture import Indices
 from optiproxy.tables._checksum import Stamp, checksum, stamp
+from optiproxy.tables._values import encoded, exactly, loosely
 from optiproxy.tables.arrow import (
-    buffers,
     floats,
     means,
     names_and_rows,
@@ -225,8 +224,8 @@ def _chosen(keys: Keys) -> NDArray[np.int64] | None:
     table = read_columns(keys.path, tuple(column for column, _ in keys.where))
     chosen = np.ones(len(table), dtype=bool)
     for column, wanted in keys.where:
-        numbers, values = _encoded(keys.path, table[column])
-        matching = [v is not None and _loosely(v) == _loosely(wanted) for v in values]
+        numbers, values = encoded(keys.path, table[column])
+        matching = [v is not None and loosely(v) == loosely(wanted) for v in values]
         if not any(matching):
             raise DataError(f"{keys.path}: no row where {unknown(column, wanted, values)}")
         chosen &= np.array(matching)[numbers]
@@ -351,16 +350,16 @@ def _from_columns(keys: Keys, table: Any) -> Indices:
 
 def _options(keys: Keys, column: Any, name: str, choice: str, options: Sequence[Option]) -> Indices:
     """One choice's column as option numbers, (rows,). Each different value is converted once."""
-    numbers, values = _encoded(keys.path, column)
-    exact = {_exactly(option): i for i, option in enumerate(options)}
+    numbers, values = encoded(keys.path, column)
+    exact = {exactly(option): i for i, option in enumerate(options)}
     loose: dict[str, list[int]] = {}
     for i, option in enumerate(options):
-        loose.setdefault(_loosely(option), []).append(i)
+        loose.setdefault(loosely(option), []).append(i)
     found: list[int] = []
     for value in values:
         # An empty cell is None or nothing: not the option that is called "none".
-        near = [] if value is None else loose.get(_loosely(value), [])
-        number = exact.get(_exactly(value), near[0] if len(near) == 1 else None)
+        near = [] if value is None else loose.get(loosely(value), [])
+        number = exact.get(exactly(value), near[0] if len(near) == 1 else None)
         if number is None:
             row = _in_file(keys, int(np.flatnonzero(numbers == len(found))[0]))
             problem = unknown(f"option of choice {choice!r}", value, options)
@@ -368,44 +367,3 @@ def _options(keys: Keys, column: Any, name: str, choice: str, options: Sequence[
         found.append(number)
     chosen: Indices = np.array(found, dtype=np.int64)[numbers]
     return chosen
-
-
-def _encoded(path: Path, column: Any) -> tuple[NDArray[np.int32], list[Any]]:
-    """A column as numbers, (rows,), and the different values that they stand for."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    with readable(path):
-        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
-    values = encoded.dictionary.to_pylist()
-    if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
-        # The shortest text of a single: 0.1, not 0.10000000149.
-        short = column.type.to_pandas_dtype()
-        values = [None if value is None else float(str(short(value))) for value in values]
-    return buffers(encoded.indices, np.int32), values
-
-
-# Not a whole number of many digits, which a float would round.
-_NUMBER = re.compile(r"[+-]?(\d{1,15}|\d*\.\d+|\d+\.)(e[+-]?\d{1,3})?")
-
-
-def _exactly(value: object) -> tuple[type, object]:
-    try:
-        hash(value)
-    except TypeError:
-        value = repr(value)
-    return type(value), value
-
-
-def _loosely(value: object) -> str:
-    """The same text for 3, 3.0 and "3", for 0.1 and "0.100", and for True, "true" and 1."""
-    text = str(value).strip().lower()
-    if _NUMBER.fullmatch(text):
-        number = float(text)
-        if number.is_integer() and abs(number) < 1e15:
-            return str(int(number))
-        return repr(number)
-    return {"true": "1", "false": "0"}.get(text, text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import DataError, invalid, unknown, whole_number
+from optiproxy.errors import DataError, invalid, unknown
 from optiproxy.metrics import Constraints, Metric, Objectives
 from optiproxy.spaces import Architecture, Option, Space
+from optiproxy.tables._own_rows import rows_of_file, source_of
 from optiproxy.tables.fidelity_rows import FidelityRows
 from optiproxy.tables.joined_rows import JoinedRows
-from optiproxy.tables.parquet_rows import ParquetRows
 from optiproxy.tables.rows import ListedRows, Rows
 from optiproxy.tasks.evaluation import Evaluator
 from optiproxy.tasks.origin import Origin
@@ -115,19 +114,18 @@ class Table(Task):
         if isinstance(parquet, Rows):
             own: Rows = parquet
         else:
-            source = _source(parquet)
+            source = source_of(parquet)
             if isinstance(source, Path):  # The user's own; what a function finds is pinned by it.
                 name, files = name or source.stem, (source,)
-            own = ParquetRows(
+            own = rows_of_file(
                 space,
                 source,
-                key=_key(space, key),
-                one_per_choice=not isinstance(key, str),
-                columns=_columns(columns),
-                sha256=_sha256(sha256),
-                rows=None if rows is None else whole_number("Table: rows", rows),
-                where=_where(where),
-                scale=_scale(scale, _columns(columns)),
+                key=key,
+                columns=columns,
+                sha256=sha256,
+                rows=rows,
+                where=where,
+                scale=scale,
                 averaged=averaged,
             )
         if isinstance(exact, str) or not isinstance(exact, Sequence):
@@ -242,80 +240,3 @@ def _metric(rows: Rows, metric: str, exact: bool) -> str | Metric:
 
 def _cell(rows: Rows, metric: str, arch: Architecture) -> float:
     return rows(arch)[metric]
-
-
-def _source(parquet: object) -> Path | Callable[[], Path]:
-    if callable(parquet):
-        return parquet
-    if isinstance(parquet, str | os.PathLike):
-        # Absolute: a worker process may have another current directory.
-        return Path(parquet).expanduser().absolute()
-    raise invalid("Table: parquet", parquet, "give the path of a Parquet, CSV or JSON file")
-
-
-def _sha256(digits: object) -> str | None:
-    if digits is None or (isinstance(digits, str) and len(digits) == 64):
-        return digits
-    raise invalid("Table: sha256", digits, "give 64 hexadecimal digits, or leave it out")
-
-
-def _columns(columns: Mapping[str, str] | Sequence[str] | str | None) -> dict[str, str]:
-    """Metric → column."""
-    if isinstance(columns, str):
-        columns = [columns]
-    if not isinstance(columns, Mapping | Sequence) or not columns:
-        raise invalid("Table: columns", columns, "give metric → column, or a list of columns")
-    pairs = columns if isinstance(columns, Mapping) else {column: column for column in columns}
-    for metric, column in pairs.items():
-        if not isinstance(metric, str) or not isinstance(column, str) or not metric:
-            raise invalid("Table: columns", columns, "give names: metric → column")
-    return dict(pairs)
-
-
-def _key(space: Space, key: str | Sequence[str] | Mapping[str, str] | None) -> tuple[str, ...]:
-    """The key columns, in the choices' order."""
-    remedy = "give a column's name, a list with a column for each choice, or choice → column"
-    if isinstance(key, str):
-        return (key,)
-    if isinstance(key, Mapping):
-        for choice in key:
-            if choice not in space.choices:
-                raise unknown("Table: key: choice", choice, space.names)
-        missing = [choice for choice in space.names if choice not in key]
-        if missing:
-            raise invalid("Table: key", dict(key), f"name a column for {', '.join(missing)} too")
-        key = [key[choice] for choice in space.names]
-    if not isinstance(key, Sequence) or not all(isinstance(column, str) for column in key):
-        raise invalid("Table: key", key, remedy)
-    if len(key) != len(space):
-        raise invalid(
-            "Table: key", list(key), f"give {len(space)} columns, for {', '.join(space.names)}"
-        )
-    if len(set(key)) < len(key):
-        raise invalid("Table: key", list(key), "a column stands twice; name one for each choice")
-    return tuple(key)
-
-
-def _where(where: Mapping[str, Option] | None) -> dict[str, Option]:
-    if where is None:
-        return {}
-    if not isinstance(where, Mapping) or not all(isinstance(column, str) for column in where):
-        raise invalid("Table: where", where, "give column → value")
-    for column, value in where.items():
-        if not isinstance(value, str | int | float):
-            raise invalid(f"Table: where: {column}", value, "give a text, a number or a boolean")
-    return dict(where)
-
-
-def _scale(scale: Mapping[str, float] | None, metrics: Mapping[str, str]) -> dict[str, float]:
-    if scale is None:
-        return {}
-    if not isinstance(scale, Mapping):
-        raise invalid("Table: scale", scale, "give metric → factor")
-    for metric, factor in scale.items():
-        if metric not in metrics:
-            raise unknown("Table: scale", metric, metrics)
-        known = isinstance(factor, int | float) and not isinstance(factor, bool)
-        if not known or not math.isfinite(factor) or factor == 0:
-            raise invalid(f"Table: scale: {metric}", factor, "give a finite number other than 0")
-    return {metric: float(factor) for metric, factor in scale.items()}
