@@ -55,6 +55,8 @@ def _as_text(app: Any, doctree: nodes.document) -> None:
     here = Path(app.env.doc2path(app.env.docname)).parent
     for link in list(doctree.findall(addnodes.pending_xref)):
         target = link["reftarget"].partition("#")[0]
+        if target in app.env.found_docs:  # `examples` is a page, and a folder of the repository.
+            continue
         if link["reftype"] == "myst" and any((place / target).exists() for place in (here, ROOT)):
             link.replace_self(link.children)
 

@@ -86,3 +86,9 @@ def test_every_public_name_is_described(site: Site) -> None:
     things = {name: getattr(op, name) for name in op.__all__}
     names = {name for name, thing in things.items() if not isinstance(thing, ModuleType | str)}
     assert sorted(names - described) == []
+
+
+@pytest.mark.slow
+def test_the_first_page_links_all_that_it_names(site: Site) -> None:
+    """A link that leads nowhere is left as text; `examples` is a page and a folder."""
+    assert '<span class="xref myst">' not in (site.folder / "index.html").read_text("utf-8")

@@ -119,6 +119,15 @@ class Looks(nn.Module):
         return x if float(x.sum()) >= 0 else -x
 
 
+@pytest.mark.parametrize("given", [torch.zeros(1, 3), (torch.zeros(1, 3),), example_input])
+def test_an_example_input_is_given_itself_or_by_a_function(given: Any) -> None:
+    task = op.Task("mine", network, first_weight, objectives="y=max", example_input=given)
+    assert (task.query(ARCH).metrics or {})["flops"] == 2 * (3 * 8 + 8 * 8 + 8 * 2)
+    assert pickle.loads(pickle.dumps(task.example_input)) is not None
+    with pytest.raises(InvalidValueError, match="Task: example_input"):
+        op.Task("mine", network, first_weight, objectives="y=max", example_input=(1, 3))
+
+
 def test_networks_that_look_at_values_are_counted_by_running_them() -> None:
     model = nn.Sequential(nn.Linear(3, 2), Choice({"a": Looks(), "b": nn.Tanh()}))
     task = op.Task("mine", model, first_weight, objectives="y=max", example_input=example_input)

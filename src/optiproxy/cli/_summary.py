@@ -67,7 +67,8 @@ def _best(study: Study, best: Best, records: Sequence[Record]) -> Iterator[str]:
     for name, value in best.metrics.items():
         only = "  (only reported)" if name in study.task.reported else ""
         how = _how(measured[name]) if name in measured else ""
-        yield f"  {name:<{width}}  {number(value)}{only}{how}"
+        kept = [str(c).removeprefix(name) for c in study.task.constraints if c.metric == name]
+        yield f"  {name:<{width}}  {number(value)}{''.join(kept)}{only}{how}"
     yield from _confirmation(study, best)
     yield from _luckier(study, best, records)
     yield from _comparison(study, best, records)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from optiproxy.errors import invalid, unknown
@@ -120,6 +121,19 @@ def checked_noise(noise: Any) -> Noise | None:
     if noise is not None and noise not in NOISE:
         raise unknown("Task: noise", noise, NOISE)
     return noise  # type: ignore[no-any-return]
+
+
+def input_function(example_input: Any) -> Callable[[], Any] | None:
+    """The function of an example input that may be given itself, as one tensor or several."""
+    inputs = example_input if isinstance(example_input, tuple | list) else [example_input]
+    if inputs and all(hasattr(tensor, "detach") for tensor in inputs):
+        return partial(_itself, example_input)
+    function: Callable[[], Any] | None = example_input
+    return function
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def check_functions(**functions: object) -> None:

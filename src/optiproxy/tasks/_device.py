@@ -141,7 +141,8 @@ def device_of(
         raise invalid(
             "measure",
             text,
-            f"task {task!r} does not say what its networks read: Task(example_input=…)",
+            f"task {task!r} does not say what its networks read: give it one input, "
+            "Task(…, example_input=torch.zeros(1, …))",
         )
     if build is None:
         raise invalid("measure", text, f"task {task!r} builds no network: Task(build=…)")

@@ -101,8 +101,8 @@ class Task(TaskQueries):
         build: ``build(arch) → nn.Module``, the network as a user would train or deploy it.
         train: ``train(arch, seed) → nn.Module``, the network as the evaluator trained it, when
             `seed` is the one that the evaluator was given (see `evaluation_seed`).
-        example_input: ``example_input()`` → one input of its networks, or a tuple of several; what
-            a network is exported or measured with.
+        example_input: One input of its networks, as a batch of one, or a tuple of several; what a
+            network is exported or measured with. Or a function that returns it.
         prepare: ``prepare()`` makes ready what every query needs, such as a data set. It is called
             before each query and must be quick after the first call.
         fidelities: Epochs that the evaluator can train for, ascending, such as ``(12, 200)``; the
@@ -160,7 +160,7 @@ class Task(TaskQueries):
         metrics: Sequence[str | Metric] = (),
         build: Callable[[Architecture], nn.Module] | None = None,
         train: Trainer | None = None,
-        example_input: Callable[[], Any] | None = None,
+        example_input: Any = None,
         prepare: Callable[[], object] | None = None,
         fidelities: Sequence[int] = (),
         in_memory: bool | None = None,
@@ -182,7 +182,9 @@ class Task(TaskQueries):
         evaluator = _arguments.checked_evaluator(rows if evaluate is None else evaluate)
         objectives = objectives or getattr(evaluator, "objectives", ())
         reported = reported or getattr(evaluator, "reported", ())
-        example_input = example_input or getattr(evaluator, "example_input", None)
+        if example_input is None:
+            example_input = getattr(evaluator, "example_input", None)
+        example_input = _arguments.input_function(example_input)
         noise = noise or getattr(evaluator, "noise", None)
         _arguments.check_functions(
             build=build, train=train, example_input=example_input, prepare=prepare
