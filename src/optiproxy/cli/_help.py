@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Flowing(DefaultFormatter):
-    """Descriptions flow to the width of the terminal: a line's end in a docstring is a space."""
+    """Descriptions flow to the width of the terminal: a line's end in a docstring is a space.
+
+    ``{methods}``, ``{proxies}`` and ``{encodings}`` stand for the registered names.
+    """
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         from rich.text import Text
@@ -20,5 +23,16 @@ class Flowing(DefaultFormatter):
         for entry in panel.entries:
             written = getattr(entry.description, "primary_renderable", None)
             if isinstance(written, Text):
-                entry.description.primary_renderable = Text(" ".join(written.plain.split()))
+                text = " ".join(written.plain.split())
+                entry.description.primary_renderable = Text(_with_names(text))
         super().__call__(console, options, panel)
+
+
+def _with_names(text: str) -> str:
+    from optiproxy.encodings import ENCODINGS
+    from optiproxy.methods import METHODS
+    from optiproxy.proxies import PROXIES
+
+    for registry, kind in ((METHODS, "methods"), (PROXIES, "proxies"), (ENCODINGS, "encodings")):
+        text = text.replace(f"{{{kind}}}", ", ".join(registry.names()))
+    return text

@@ -45,9 +45,7 @@ def compare(
 
     Args:
         tasks: Names of `optiproxy tasks`, or your own: my_module:task.
-        methods: Names separated by commas; the first one is tested against the others. optiproxy,
-            paper, random, evolution, local, bananas, npenas, nasbowl, tpe, gpsampler, nsga2;
-            boosted, nsga2-pymoo and smac where they are installed (optiproxy methods lists them).
+        methods: Names separated by commas; the first one is tested against the others: {methods}.
             METHOD:PROXY takes another model, as optiproxy:gcn or optiproxy:gp:path;
             METHOD[n_init=5,acquisition=mean+optimism] other settings; path/to/mine.py:Method or
             my_module:Method is your own.

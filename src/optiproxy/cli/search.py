@@ -43,12 +43,11 @@ def search(
         confirm: How many evaluations of the budget, the last ones, train what may be the best again
             with other seeds: the best is then by its mean. By default 3 where the task says that
             trainings may be repeated and the budget is 20 or more, else 0 (see docs/noise.md).
-        method: optiproxy, or a baseline: paper (as its authors published it), random, evolution,
-            local, bananas, npenas, nasbowl, tpe, gpsampler, nsga2; and boosted, nsga2-pymoo and
-            smac where scikit-learn, pymoo and smac are installed.
-        proxy: The model behind optiproxy: auto, gp, gcn, mlp or transformer; by default auto.
-            gp:onehot, gp:active_path, gp:adjacency, gp:path, and mlp: with the same, read one
-            encoding alone. path/to/mine.py:Proxy is your own.
+        method: One of {methods}. boosted, nsga2-pymoo and smac are there where scikit-learn, pymoo
+            and smac are installed; optiproxy methods tells of all. path/to/mine.py:Method is your
+            own.
+        proxy: The model behind optiproxy: {proxies}; by default auto. gp: and mlp: with the name of
+            an encoding ({encodings}) read that encoding alone. path/to/mine.py:Proxy is your own.
         seed: The same seed gives the same search.
         objective: METRIC=max or METRIC=min, instead of the task's own; may be repeated.
         constraint: METRIC<=NUMBER, METRIC>=NUMBER or METRIC<=60% (in quotes); may be repeated.
