@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 import optiproxy as op
 from optiproxy.errors import StudyError
 from optiproxy.study import Study
-from optiproxy.study._storage import database
+from optiproxy.study._storage import database, patience
 
 QUERIES = 32
 
@@ -51,7 +51,7 @@ def _nothing_lost(found: Outcome) -> None:
 def test_processes_on_postgresql_with_one_killed_and_the_server_restarted(server: Server) -> None:
     found = _shared.searched(server.url, QUERIES, server=server)
     _nothing_lost(found)
-    assert any("the connection is there again" in text for text in found.said)
+    assert any("it can be used again" in text for text in found.said)
 
 
 @pytest.mark.slow
@@ -78,7 +78,7 @@ def test_a_connection_that_is_lost_is_waited_for_and_the_result_is_written(
                 raise StorageInternalError("?") from OperationalError("INSERT", {}, error)
             super().set_trial_user_attr(*arguments)
 
-    monkeypatch.setattr(database, "_PAUSE", 0.0)
+    monkeypatch.setattr(patience, "_PAUSE", 0.0)
     place = "postgresql://me:***@host/db"
     monkeypatch.setattr(
         "optiproxy.study.study.open_storage", lambda storage: database.patient(Flaky(), place)
@@ -88,9 +88,9 @@ def test_a_connection_that_is_lost_is_waited_for_and_the_result_is_written(
     made.run(3)
     _whole(made, 3)
     assert f"{place}: the connection is lost (server closed the connection" in caplog.text
-    assert "waiting for it, up to 10 minutes" in caplog.text
+    assert "waiting, up to 10 minutes" in caplog.text
     assert "secret" not in caplog.text
-    monkeypatch.setattr(database, "PATIENCE", 0.0)
+    monkeypatch.setattr(patience, "PATIENCE", 0.0)
     with pytest.raises(op.errors.StudyError, match="the connection is lost"):
         made.run(4)
 

@@ -22,11 +22,13 @@ import study_toys as toys
 
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.hardware import cores
-from optiproxy.study import RayExecutor, Study, _runner
+from optiproxy.study import RayExecutor, Study, _runner, _session
+from optiproxy.study._storage import patience
 from optiproxy.study._storage.clashes import duplicates
 from optiproxy.study._storage.lease import Lease, _process
 from optiproxy.study._storage.lock import OwnedLock
 from optiproxy.study._storage.trials import Trials
+from optiproxy.study._workers.pool import InProcess
 from optiproxy.tasks import Evaluation, Reference
 
 SEARCH = """
@@ -461,6 +463,82 @@ def test_a_duplicate_that_comes_while_numbers_are_mended_is_not_evaluated(tmp_pa
     assert len(set(evaluated)) == len(evaluated) == 3
 
 
+def test_a_query_that_is_taken_keeps_its_place_whatever_another_process_read_before(tmp_path):
+    """Its folder, for one, is named by that."""
+    task = toys.task(toys.plain)
+    here, elsewhere = (
+        Study(task, method="climber", storage=tmp_path / "s.journal")._trials for _ in range(2)
+    )
+    first, second, third = itertools.islice(toys.SPACE.enumerate(), 3)
+    here.propose([1], [first], 0.0)
+    here.propose([1], [second], 0.0)
+    early = here.read()
+    elsewhere.propose([2], [third], 0.0)
+    late = elsewhere.read()
+    assert here.renumber(early)
+    (taken,) = (trial for trial in here.read() if trial.architecture == second)
+    assert here.take(taken)
+    elsewhere.renumber(late)
+    places = {trial.architecture: trial.number for trial in elsewhere.read()}
+    assert places == {first: 1, second: taken.number, third: 2}
+    assert elsewhere.renumber(elsewhere.read()) == (taken.number == 2)
+    assert len({trial.number for trial in here.read()}) == 3
+
+
+def test_ctrl_c_again_and_again_does_not_keep_workers_from_being_ended(tmp_path, monkeypatch):
+    ended = []
+
+    class Workers(InProcess):
+        def close(self, *, kill):
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGINT)
+            ended.append(kill)
+
+    def stopped(arch):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(
+        _session, "pool_of", lambda task, seed, workers, interrupts: Workers(task, seed, interrupts)
+    )
+    study = Study(toys.task(stopped), method="climber", storage=tmp_path / "s.journal")
+    with pytest.raises(KeyboardInterrupt):
+        study.run(3)
+    assert ended == [True]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no limit there")
+@pytest.mark.parametrize("room", [1, 150, 400])
+def test_a_full_disk_is_waited_for_and_what_was_measured_is_written(
+    tmp_path, monkeypatch, caplog, room
+):
+    import resource
+
+    place, task = tmp_path / "s.journal", toys.task(toys.plain)
+    Study(task, method="climber", storage=place).run(3)
+    before = place.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(patience, "_FULL", (errno.EFBIG,))  # As a file's limit says it.
+    # Somebody makes room.
+    monkeypatch.setattr(
+        patience.time, "sleep", lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    )
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    study = Study(task, method="climber", storage=place)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, hard))
+    try:
+        study.run(9)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "the disk is full" in caplog.text
+    assert "it can be used again" in caplog.text
+    whole = Study(task, method="climber")
+    whole.run(9)
+    assert [r.architecture for r in study.queries] == [r.architecture for r in whole.queries]
+    lines = place.read_bytes().removeprefix(before).splitlines()
+    assert sum(b'"op_code":4' in line for line in lines) == 6  # Each query is there once.
+
+
 @pytest.mark.slow
 def test_a_query_that_keeps_ending_its_process_is_told(tmp_path):
     place = tmp_path / "s.journal"
@@ -488,16 +566,34 @@ def test_who_is_gone_and_who_is_not(monkeypatch):
     assert zombie.gone
     cloned = replace(mine, boot="another")  # A machine that is called alike, or this one earlier.
     assert not cloned.gone
-    assert replace(cloned, lease=time.time() - 1).gone
+    assert replace(cloned, lease=time.time() - 601).gone
     assert replace(mine, started="1").gone  # The number was used again.
     elsewhere = replace(mine, host="elsewhere", pid=ended.pid)
     assert not elsewhere.gone
-    assert replace(elsewhere, lease=time.time() - 1).gone
+    assert replace(elsewhere, lease=time.time() - 601).gone
     untold = replace(mine, started="")  # Where no system tells when a process began.
     assert not untold.gone
-    assert replace(untold, lease=time.time() - 1).gone
+    assert replace(untold, lease=time.time() - 601).gone
     assert Lease.read({"pid": 1}) is None
     assert Lease.read(mine.to_json()) == mine
+
+
+@pytest.mark.parametrize("minutes", [-5, 0, 60 * 24], ids=["behind", "right", "a day ahead"])
+def test_a_process_on_a_machine_with_another_clock_is_gone_when_it_renews_no_more(
+    monkeypatch, minutes
+):
+    now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    mine = Lease.of_this_process("run")
+    elsewhere = replace(mine, host="elsewhere", lease=mine.lease + 60 * minutes)
+    assert not elsewhere.gone
+    now += 119
+    assert not elsewhere.gone
+    renewed = replace(elsewhere, lease=elsewhere.lease + 30)
+    assert not renewed.gone
+    now += 2
+    assert elsewhere.gone
+    assert not renewed.gone
 
 
 @pytest.mark.slow
@@ -625,6 +721,7 @@ def test_a_write_that_fails_leaves_whole_lines(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
+        patched.setattr(patience, "PATIENCE", 0.0)
         with pytest.raises(StudyError, match="No space left"):
             study.run(6)
     assert place.read_bytes() == whole

@@ -81,7 +81,9 @@ def run_session(
                 note=note,
             ).run()
         finally:
-            pool.close(kill=not done)
+            # A worker that is left would keep this process from its end.
+            with interrupts.held():
+                pool.close(kill=not done)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import optuna
 from optuna.storages import BaseStorage, RDBStorage
 
 from optiproxy.errors import StudyError
+from optiproxy.study._storage.patience import patiently
 
 _logger = logging.getLogger("optiproxy.study")
 
@@ -24,27 +25,23 @@ _QUIET = 2.0
 # one that can't be reached: its server may be starting again.
 _ATTEMPTS, _ATTEMPTS_TO_REACH = 60, 20
 
-#: Seconds that a lost connection is waited for.
-PATIENCE = 600.0
-# Seconds between two attempts.
-_PAUSE = 1.0
-
 _DRIVERS = {
     "postgresql": "pip install 'optiproxy[postgresql]'",
     "mysql": "pip install pymysql, and write mysql+pymysql://…",
 }
 
 # What databases say → what it means; the first that fits.
+_FULL = "the disk is full"
+_LOST = "the connection is lost"
 _MEANINGS = {
-    "the disk is full": ("disk is full", "no space left"),
+    _FULL: ("disk is full", "no space left"),
     "it can only be read": ("readonly", "read-only", "permission denied"),
     "another program holds its lock": ("locked",),
-    "the connection is lost": (
+    _LOST: (
         "connect", "server closed", "starting up", "shutting down", "gone away", "ssl syscall",
         "recovery mode",
     ),
 }  # fmt: skip
-_LOST = "the connection is lost"
 
 
 def open_database(url: str, place: str) -> BaseStorage:
@@ -71,8 +68,7 @@ def open_database(url: str, place: str) -> BaseStorage:
             database = RDBStorage(url, engine_kwargs=options)
             if sqlite:
                 _serialise(database, place)
-            opened = optuna.storages.get_storage(database)
-            return opened if sqlite else patient(opened, place)
+            return patient(optuna.storages.get_storage(database), place)
         except ImportError as error:
             kind = url.partition(":")[0].partition("+")[0]
             remedy = _DRIVERS.get(kind, "install it first")
@@ -140,9 +136,9 @@ def _serialise(database: RDBStorage, place: str) -> None:
 
 
 class _Patience:
-    """Calls a storage on a server, and waits for its lost connection.
+    """Calls a database, and waits for its lost connection and for room on its disk.
 
-    A call is made again when the server is back. Where it had been carried out before the answer
+    A call is made again when the database is back. Where it had been carried out before the answer
     was lost, a proposal is there twice, of which one is dropped as any duplicate, a query that was
     taken looks abandoned and is queued again, and a result is found written.
 
@@ -155,39 +151,27 @@ class _Patience:
         self._inner = inner
         self._place = place
 
-    def _patiently(self, call: Callable[[], Any]) -> Any:
-        from sqlalchemy.exc import SQLAlchemyError
-
-        end, said = time.monotonic() + PATIENCE, False
-        while True:
-            try:
-                answer = call()
-            except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
-                what = meaning(error)
-                if not what.startswith(_LOST) or time.monotonic() > end:
-                    raise
-                if not said:
-                    said = True
-                    minutes = PATIENCE / 60
-                    _logger.warning(
-                        "%s: %s; waiting for it, up to %g minutes", self._place, what, minutes
-                    )
-                time.sleep(_PAUSE)
-            else:
-                if said:
-                    _logger.warning("%s: the connection is there again", self._place)
-                return answer
-
 
 def _passed_on(name: str) -> Callable[..., Any]:
     def passed_on(self: _Patience, *args: Any, **kwargs: Any) -> Any:
-        return self._patiently(lambda: getattr(self._inner, name)(*args, **kwargs))
+        call = getattr(self._inner, name)
+        return patiently(lambda: call(*args, **kwargs), self._place, _trouble)
 
     return passed_on
 
 
+def _trouble(error: Exception) -> str:
+    """What is waited for."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not isinstance(error, optuna.exceptions.StorageInternalError | SQLAlchemyError):
+        return ""
+    what = meaning(error)
+    return what if what.startswith((_LOST, _FULL)) else ""
+
+
 def patient(inner: BaseStorage, place: str) -> BaseStorage:
-    """A storage on a server, whose lost connection is waited for."""
+    """A database whose lost connection, and room on whose disk, is waited for."""
     methods = {name: _passed_on(name) for name in dir(BaseStorage) if not name.startswith("_")}
     made: BaseStorage = type("Patient", (_Patience, BaseStorage), methods)(inner, place)
     return made

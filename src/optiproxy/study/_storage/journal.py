@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from optiproxy.errors import StudyError
 from optiproxy.study._storage.lock import BaseLock, held, lock_of
+from optiproxy.study._storage.patience import no_room, patiently
 from optiproxy.study._storage.repair import faults
 
 # How each line begins.
@@ -139,18 +140,24 @@ class WholeLines(JournalFileBackend):
             self._append(kept)
 
     def _append(self, logs: list[dict[str, Any]]) -> None:
-        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        # Unbuffered: after an error, a buffer would still be written when the file is closed.
-        with held(self._lines_lock), self._path.open("ab", buffering=0) as file:
-            _cut(self._path)
-            try:
-                rest = memoryview(text.encode())
-                while rest:
-                    rest = rest[file.write(rest) :]
-                os.fsync(file.fileno())
-            except BaseException:
-                _cut(self._path)  # Whole lines stay: another process may have read them.
-                raise
+        left = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+
+        def write() -> None:
+            nonlocal left
+            written = 0
+            # Unbuffered: after an error, a buffer would still be written when the file is closed.
+            with held(self._lines_lock), self._path.open("ab", buffering=0) as file:
+                _cut(self._path)
+                try:
+                    while written < len(left):
+                        written += file.write(left[written:])
+                    os.fsync(file.fileno())
+                except BaseException:
+                    _cut(self._path)  # Whole lines stay: another process may have read them.
+                    left = left[left.rfind(b"\n", 0, written) + 1 :]
+                    raise
+
+        patiently(write, str(self._path), no_room)
 
 
 def _takes(log: dict[str, Any]) -> bool:

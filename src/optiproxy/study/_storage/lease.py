@@ -1,7 +1,8 @@
 """Leases: which process holds a trial or a lock, and whether it still runs.
 
-On the same machine a lease ends with its process; seen from another machine, when it expires. One
-that no process holds (`Lease.until`) ends when it expires.
+On the same machine a lease ends with its process; seen from another machine, whose clock may be
+another one, when it is not renewed any more. One that no process holds (`Lease.until`) ends when it
+expires.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from typing import Any
 #: Seconds until a lease expires. Renewed at a quarter of it, so that three late renewals in a row
 #: (a busy disk, a long pause) do not lead to repeated work.
 DURATION = 120.0
+
+# Seconds by which the clocks of two machines may differ.
+_SKEW = 600.0
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,21 @@ class Lease:
         """Whether the holder's process has ended, as far as this machine can see."""
         # Different machines may have the same name, but not the same boot id.
         elsewhere = (self.host, self.boot) != (_host(), _boot())
-        if self.timed or elsewhere or not _CAN_PROBE:
+        if self.timed:
             return time.time() > self.lease
+        if elsewhere or not _CAN_PROBE:
+            return self._unrenewed
         alive, started = _process(self.pid)
         if not self.started:  # macOS: the number may have been reused by another process.
-            return not alive or time.time() > self.lease
+            return not alive or self._unrenewed
         return not alive or started != self.started
+
+    @property
+    def _unrenewed(self) -> bool:
+        """Whether its process renews it no more."""
+        # The second half needs no clock but this process's own, but it has to watch.
+        watched = time.monotonic() - _first_seen(self)
+        return time.time() > self.lease + _SKEW or watched > DURATION
 
     def __str__(self) -> str:
         if self.timed:
@@ -103,6 +116,12 @@ class Lease:
 
 # On Windows `os.kill(pid, 0)` ends the process instead of probing it: there only time counts.
 _CAN_PROBE = sys.platform != "win32"
+
+
+@functools.lru_cache(maxsize=4096)  # A lease that is renewed is another one.
+def _first_seen(lease: Lease) -> float:
+    """When this process saw a lease for the first time, in seconds that only it knows."""
+    return time.monotonic()
 
 
 @functools.cache

@@ -15,10 +15,10 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optiproxy.errors import StudyError
 from optiproxy.study._storage.database import meaning, open_database
 from optiproxy.study._storage.journal import open_journal
+from optiproxy.study._storage.patience import no_room
 
 Storage = str | os.PathLike[str] | None
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -121,6 +121,5 @@ def storage_errors(storage: Storage) -> Iterator[None]:
 def _meaning(error: Exception) -> str:
     if not isinstance(error, OSError):
         return meaning(error)
-    if error.errno in _FULL:
-        return f"the disk is full ({error})"
-    return f"it can only be read ({error})" if error.errno in _READ_ONLY else str(error)
+    read_only = f"it can only be read ({error})" if error.errno in _READ_ONLY else ""
+    return no_room(error) or read_only or str(error)

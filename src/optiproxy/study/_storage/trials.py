@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -149,9 +148,11 @@ class Trials(HeldTrials):
                 again=again or None,
             )
 
-    def _repeat(self, trial: StoredTrial, number: int | None = None) -> None:
+    def _repeat(
+        self, trial: StoredTrial, *, number: int | None = None, place: int | None = None
+    ) -> None:
         self._add(
-            trial.number,
+            place or trial.number,
             trial.architecture,
             trial.optimizer_seconds,
             epochs=trial.epochs,
@@ -254,12 +255,13 @@ class Trials(HeldTrials):
     def retry(self, trial: StoredTrial) -> None:
         """Queues a failed query again; from now on the failure does not count."""
         numbers = {query.id: number for number, query in numbered(self.read()).items()}
-        self._repeat(trial, numbers.get(trial.id))
+        self._repeat(trial, number=numbers.get(trial.id))
 
     def renumber(self, trials: Sequence[StoredTrial]) -> bool:
         """Gives another number to waiting queries whose number another process has used before.
 
         Every process does so before it takes a query, so that none has the number of another one.
+        Each is taken for that and queued again, so that none is evaluated under its old number.
 
         Returns:
             Whether there were any.
@@ -274,9 +276,10 @@ class Trials(HeldTrials):
             used.add(trial.number)
         free = free_numbers(trials, len(clashing))
         for trial, number in zip(clashing, free, strict=True):
-            with contextlib.suppress(UpdateFinishedTrialError):
-                trial_id = trial.frozen._trial_id
-                self.storage.set_trial_user_attr(trial_id, PREFIX + "query", number)
+            if self.take(trial):
+                with self._together():
+                    self.interrupt(trial, "another query has its number")
+                    self._repeat(trial, place=number)
         return bool(clashing)
 
     def drop_duplicate(self, trial: StoredTrial, of: StoredTrial) -> None:

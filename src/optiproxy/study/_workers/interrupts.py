@@ -21,6 +21,7 @@ class Interrupts:
     def __init__(self) -> None:
         self._requested = False
         self._open = False
+        self._held = False
         self._taken: list[signal.Signals] = []
 
     def __enter__(self) -> Interrupts:
@@ -46,6 +47,15 @@ class Interrupts:
         finally:
             self._open = False
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A block that Ctrl-C does not end, however often: the end of worker processes."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+
     def check(self) -> None:
         """Raises KeyboardInterrupt if Ctrl-C was pressed in the meantime."""
         if self._requested:
@@ -53,5 +63,5 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self._requested = self._requested, True
-        if self._open or again:
+        if (self._open or again) and not self._held:
             raise KeyboardInterrupt

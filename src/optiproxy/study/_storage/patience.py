@@ -1,0 +1,55 @@
+"""Waiting for a storage that can't be used for a while: a lost connection, a full disk."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+_logger = logging.getLogger("optiproxy.study")
+
+#: Seconds that it is waited for.
+PATIENCE = 600.0
+# Seconds between two attempts.
+_PAUSE = 1.0
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_T = TypeVar("_T")
+
+
+def patiently(call: Callable[[], _T], place: str, trouble: Callable[[Exception], str]) -> _T:
+    """Calls again until that succeeds.
+
+    Args:
+        call: Uses the storage.
+        place: The storage, as messages name it.
+        trouble: What an error of `call` says is the matter; empty where waiting would not help.
+
+    Raises:
+        Exception: That of `call`, where it is not waited for, or no longer.
+    """
+    end, said = time.monotonic() + PATIENCE, False
+    while True:
+        try:
+            answer = call()
+        except Exception as error:
+            what = trouble(error)
+            if not what or time.monotonic() > end:
+                raise
+            if not said:
+                said = True
+                _logger.warning("%s: %s; waiting, up to %g minutes", place, what, PATIENCE / 60)
+            time.sleep(_PAUSE)
+        else:
+            if said:
+                _logger.warning("%s: it can be used again", place)
+            return answer
+
+
+def no_room(error: Exception) -> str:
+    """That the disk is full, if this is what an error says; else empty."""
+    full = isinstance(error, OSError) and error.errno in _FULL
+    return f"the disk is full ({error})" if full else ""
