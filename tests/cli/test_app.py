@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+import sysconfig
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -157,9 +159,18 @@ def test_a_traceback_only_for_debug(monkeypatch, refused):
 
     monkeypatch.setattr(app, "make_app", lambda: lambda *a, **k: broken())
     said = refused("tasks", code=1)
-    assert said == "error: ZeroDivisionError: division by zero (unexpected; run again with --debug)"
+    line = broken.__code__.co_firstlineno + 1
+    place = f"{os.path.relpath(__file__)}, line {line}"
+    assert said == f"error: ZeroDivisionError: division by zero ({place}; run again with --debug)"
     with pytest.raises(ZeroDivisionError):
         run(["tasks", "--debug"])
+
+
+def test_an_error_of_ours_names_no_line(monkeypatch, refused):
+    monkeypatch.setattr(app, "make_app", lambda: lambda *a, **k: exec("1 / 0"))
+    said = "error: ZeroDivisionError: division by zero (unexpected; run again with --debug)"
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"all": "/"})
+    assert refused("tasks", code=1) == said
 
 
 def test_the_catalogues(capsys, folder):

@@ -72,6 +72,7 @@ def test_a_search_by_its_commands(edge, answer, printed, monkeypatch):
     state = answer("status", "edge")
     assert (state["queries"], state["failed"], state["done"]) == (2, 1, False)
     assert [query["id"] for query in state["asked"]] == [third["id"]]
+    assert f" at the latest: {third['id']}\n" in printed("status", "edge")
     assert state["space"] == SPACE["space"]
     (again,) = answer("ask", "edge", "-n", 2)["queries"]
     assert again["architecture"] == fourth["architecture"]

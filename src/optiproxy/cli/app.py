@@ -8,7 +8,10 @@ import re
 import shlex
 import signal
 import sys
+import sysconfig
+import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cyclopts import App, CoercionError, Parameter, Token, convert
@@ -43,8 +46,9 @@ Examples:
   optiproxy search my_module:task --workers 2    your own space and training
   optiproxy resume mnist1d-optiproxy-0           continues where it stopped
 
-Every command takes --help, and --debug for the traceback of an error. Those that read a stored
-search take --trust, if it names a command or a file outside this folder (docs/trust.md).
+Every command takes --help, and --debug for the traceback of an error.
+Those that read a stored search take --trust, if it names a command or a file
+outside this folder (docs/trust.md).
 """
 
 
@@ -155,6 +159,20 @@ def _report(error: Exception) -> int:
     expected = isinstance(error, (OptiProxyError, CycloptsError, OSError))
     text = " ".join(str(error).split()) or type(error).__name__
     if not expected:
-        text = f"{type(error).__name__}: {text} (unexpected; run again with --debug)"
+        where = _line_of_user(error) or "unexpected"
+        text = f"{type(error).__name__}: {text} ({where}; run again with --debug)"
     say(f"error: {text}", file=sys.stderr)
     return BAD_INPUT if isinstance(error, (InvalidValueError, CycloptsError)) else FAILED
+
+
+def _line_of_user(error: Exception) -> str:
+    """The last line of a user's own file that an error went through; empty where there is none."""
+    trace = "".join(traceback.format_exception(error))  # that of a worker process too
+    installed = (*map(os.path.realpath, sysconfig.get_paths().values()), *optiproxy.__path__)
+    places: list[tuple[str, str]] = re.findall(r'File "([^"<]+)", line (\d+)', trace)
+    own = [
+        (file, line)
+        for file, line in places
+        if not any(Path(os.path.realpath(file)).is_relative_to(folder) for folder in installed)
+    ]
+    return f"{os.path.relpath(own[-1][0])}, line {own[-1][1]}" if own else ""

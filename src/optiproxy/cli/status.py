@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# Queries that are named.
+SHOWN = 12
+
 
 def status(name: str, /, *, storage: str | None = None, json: bool = False) -> int:
     """Says how far a stored search is, and what it found.
@@ -25,13 +31,20 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
     if json:
         print(dumps(found, ensure_ascii=False))
         return 0
-    over = sum(query["ended"] for query in found["asked"])
-    ended = f" ({over} of them past the end of their leases)" if over else ""
     say(f"{name}: {found['queries']} of {found['budget']} queries, {found['failed']} failed")
-    if found["asked"]:
-        say(f"held by programs: {len(found['asked'])}{ended}")
+    if held := found["asked"]:
+        until = max(query["until"] for query in held)
+        say(f"held by programs until {until} at the latest: {_ids(held)}")
+    if over := [query for query in held if query["ended"]]:
+        say(f"whose leases have ended: {_ids(over)}")
     if study.best is not None:
         metrics = ", ".join(f"{name} {number(v)}" for name, v in study.best.metrics.items())
         say(f"best: query {study.best.query}, {study.best}: {metrics}")
     say("done" if found["done"] else "not done")
     return 0
+
+
+def _ids(queries: Sequence[Mapping[str, Any]]) -> str:
+    shown = ", ".join(str(query["id"]) for query in queries[:SHOWN])
+    more = len(queries) - SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -218,7 +218,7 @@ def _mistakes(
             yield f"{where}: is missing"
         elif first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(place[-1]), names, n=1)
-            remedy = f"did you mean {near[0]!r}?" if near else "leave it out"
+            remedy = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(names)}"
             yield f"{where}: there is no such field; {remedy}"
         else:
             said = [each["msg"][:1].lower() + each["msg"][1:] for each in (first, *others)]

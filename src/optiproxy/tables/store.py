@@ -44,7 +44,10 @@ _logger = logging.getLogger("optiproxy.tables")
 VARIABLE = "OPTIPROXY_DATA"
 
 _BY_NAME = {table.name: table for table in (*KNOWN, *CONVERTED)}
-_REMEDY = f"set {VARIABLE} to a folder that has it, or run: optiproxy data add FOLDER"
+_REMEDY = (
+    f"set {VARIABLE} to a folder that has it, or run: optiproxy data add FOLDER "
+    "(optiproxy data list says where it comes from)"
+)
 
 
 @dataclass(frozen=True)
