@@ -108,7 +108,7 @@ def _fitted(kernel: Array, y: Array) -> _Fit:
 def _subtrees(space: Space, rows: Indices) -> list[csr_array]:
     """How often each subtree occurs in the graphs of rows (B, C): (B, subtrees) for each depth.
 
-    The label of a vertex at one depth more is that of itself and of all from which it hears.
+    The next depth's label of a vertex joins its own label and those of its predecessors.
     """
     incoming, labels, exists = _graph(space, rows)
     counts = []

@@ -190,7 +190,7 @@ class GPSampler(_OptunaMethod):
     """
 
     n_init = 10
-    # A proposal takes 50 ms, and after two known ones the next is known too.
+    # A proposal takes 50 ms, and two known ones in a row are followed by more.
     retries = 2
     tells_repeats = True
 

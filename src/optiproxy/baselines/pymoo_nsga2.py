@@ -33,8 +33,8 @@ class PymooNSGA2(Optimizer):
        each choice anew with probability 1/C. What is known already, or no architecture, is made
        again.
 
-    pymoo's object is asked and succeeded, and built anew from the history for each `ask`, so that
-    the history is the only state. Its generations are for budgets of hundreds, as those of `nsga2`.
+    pymoo's object is built anew from the history for each `ask`, so that the history is the only
+    state. Its generations are for budgets of hundreds, as those of `nsga2`.
     """
 
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
@@ -52,7 +52,7 @@ class PymooNSGA2(Optimizer):
             if made:
                 rows = np.concatenate([rows, children.get("X").astype(np.int64)])
                 rows = rows[self.is_new(rows)]
-            if made < POPULATION:  # All around the parents is known.
+            if made < POPULATION:  # All possible children are known.
                 rows = np.concatenate([rows, self.random_new(2 * n, rng)])
                 return rows[self.is_new(rows)][:n]
         return rows[:n]

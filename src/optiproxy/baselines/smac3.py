@@ -41,7 +41,7 @@ class SMAC(ModelBased):
         with parallel_config(backend="sequential"):
             found = self.space.repair(self._maximised(rng))  # SMAC knows no conditions and no pool
         found = found[self.is_new(found)]
-        # A place is random with probability `RANDOM_SHARE`, or if the maximiser has nothing new.
+        # With probability `RANDOM_SHARE`, and where rows are missing, a random one takes the place.
         chosen = np.concatenate([found[:n], spare[: max(0, n - len(found))]])[:n]
         random = rng.random(len(chosen)) < RANDOM_SHARE
         chosen[random] = spare[len(spare) - random.sum() :]

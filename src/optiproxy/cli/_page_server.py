@@ -26,7 +26,7 @@ class PageServer(ThreadingHTTPServer):
         InvalidValueError: The port can't be used.
     """
 
-    daemon_threads = True  # A browser that keeps its connection must not keep the command.
+    daemon_threads = True  # An open connection of a browser must not keep the command from ending.
 
     def __init__(self, port: int, make: Callable[[], tuple[str, bool]]) -> None:
         try:

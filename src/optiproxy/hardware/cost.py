@@ -50,7 +50,7 @@ def count_flops(module: nn.Module, example_input: Inputs) -> int:
     """
     module = shaped(module, example_input)
     counter = _Counter()
-    # In inference mode torch shows convolutions to nobody.
+    # In inference mode torch does not pass convolutions to `_Counter`.
     with torch.inference_mode(False), deployed(module), counter:
         module(*as_tuple(example_input))
     return counter.total
@@ -92,7 +92,7 @@ def count_costs(module: nn.Module, example_input: Inputs) -> dict[str, float]:
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sums up torch's formulas; its own counter takes ten times as long, to report by module.
+    """Sums up torch's formulas. `FlopCounterMode` takes ten times as long: it reports by module.
 
     Attributes:
         total: FLOPs.

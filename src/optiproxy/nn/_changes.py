@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from optiproxy.nn._channels import Channels, Follower, NotAdaptableError
 from optiproxy.nn._layers import Done, cut, free_tensors, kind_of, layers_of, set_tensor
 
-# How attention layers call the number of their heads, and products of it.
+# Attributes in which attention layers keep their number of heads, and multiples of it.
 _HEADS = ("num_heads", "num_attention_heads", "n_head", "n_heads", "heads")
 _INNER = ("split_size", "all_head_size", "inner_dim", "attn_dim")
 
-#: (layer, "in" or "out") or (tensor, axis) → channels that go.
+#: (layer, "in" or "out") or (tensor, axis) → channels to be removed.
 Removed = dict[tuple[str, str | int], set[int]]
 
 
@@ -38,7 +38,7 @@ class Change:
     layers: tuple[str, ...]
 
     def remove(self, option: int | float, removed: Removed) -> None:
-        """Adds the channels that go; by default none."""
+        """Adds the channels to be removed; by default none."""
 
     def apply(self, model: nn.Module, option: int | float) -> None:
         """Changes the model in place after its channels are cut; by default nothing more."""

@@ -19,9 +19,9 @@ from optiproxy.errors import InvalidValueError
 from optiproxy.nn._runs import Run
 from optiproxy.spaces import Option
 
-# More alternatives are no condition that a reader would call one.
+# A condition of more alternatives is refused: no reader would understand it.
 MAX_TERMS = 32
-# Of the options of a condition's choices, beyond which not all are run.
+# Combinations of the parents' options; of more than these not all are run.
 MAX_COMBINATIONS = 512
 
 #: Parent → which of its options.
@@ -46,7 +46,7 @@ class Observed:
         self._places = np.empty((0, 0), np.int64)
 
     def add(self, run: Run) -> bool:
-        """Takes in a run; whether it is as the conditions predict."""
+        """Adds a run; returns whether the conditions predicted it."""
         new = {name: labels for name, labels in run.asked.items() if name not in self.options}
         row = [
             labels.index(run.picked[name]) if name in run.picked else -1
@@ -60,7 +60,7 @@ class Observed:
         self.values = _grown(self.values, row)
         self._places = _grown(self._places, [place.get(name, -1) for name in self.options])
         names = list(self.options)
-        for name in (n for n in names if n in wrong or n in new):  # In no set's order.
+        for name in (n for n in names if n in wrong or n in new):  # Sets have no order.
             found = _learnt(self.values, self._places, names.index(name), self._sizes())
             self.terms[name] = [self._named(term) for term in found]
             if not found:
@@ -68,8 +68,8 @@ class Observed:
         return not wrong and not new
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """`n` runs as predicted, (n, C): of three the first has random options, in the second a
-        random condition holds, and the third just misses it by one choice.
+        """`n` runs as predicted, (n, C). In turn: random options, options under which a random
+        condition holds, and the same with one choice changed so that it does not.
         """
         values = rng.integers(0, self._sizes(), size=(n, len(self.options)))
         conditional = list(self.terms)
@@ -135,7 +135,7 @@ class Observed:
         conditions = {
             numbers[name]: [
                 [
-                    # The last one is for -1, not asked.
+                    # The last entry stands for -1, not asked.
                     (numbers[p], np.array([*(label in o for label in self.options[p]), False]))
                     for p, o in term.items()
                 ]
@@ -155,7 +155,7 @@ class Observed:
                 return active
 
     def _insert(self, run: Run) -> None:
-        """New names come behind the one that was asked before."""
+        """Inserts each new name behind the one that was asked before it."""
         last = ""
         for name in run.asked:
             if name not in self.options:
@@ -176,7 +176,7 @@ class Observed:
 
 
 def _grown(rows: _Ints, row: Sequence[int]) -> _Ints:
-    """One row more, and columns for names that no run before had asked."""
+    """`rows` with one more row, and with columns for the names that are new in it."""
     grown = np.full((len(rows) + 1, len(row)), -1)
     grown[:-1, : rows.shape[1]] = rows
     grown[-1] = row
@@ -223,12 +223,12 @@ def _term(
     for p, size in enumerate(sizes):
         before = (values[group, p] >= 0) & (places[group, p] < places[group, x])
         if p != x and before.all():
-            on = np.zeros(size + 1, dtype=bool)  # The last one is -1: not asked.
+            on = np.zeros(size + 1, dtype=bool)  # The last entry stands for -1, not asked.
             on[values[group, p]] = True
             literals[p], excluded[p] = on[:-1], ~on[other[:, p]]
     left, term = np.ones(len(other), dtype=bool), {}
     while left.any():
-        # What excludes most; and rather some options of a choice than that it is asked at all.
+        # What excludes most; of equals a choice's options before the fact that it is asked.
         best = max(
             literals,
             key=lambda p: (int((excluded[p] & left).sum()), not literals[p].all(), -p),
@@ -238,7 +238,7 @@ def _term(
             return None
         term[best] = literals[best]
         left &= ~excluded[best]
-    for p in list(term):  # What later ones made needless.
+    for p in list(term):  # Those that later ones made redundant.
         rest = [excluded[q] for q in term if q != p]
         if rest and np.logical_or.reduce(rest).all():
             del term[p]

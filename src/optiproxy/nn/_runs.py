@@ -52,7 +52,7 @@ class Runner:
     def __init__(self, network: Network) -> None:
         self._network = network
         self.runs: list[Run] = []
-        # What was asked after a beginning of answers: the same beginning asks for the same again.
+        # First answers → what was asked next: after the same answers the same is asked again.
         self._next: dict[tuple[tuple[str, Option], ...], tuple[str | None, Run]] = {}
         self._options: dict[str, Run] = {}
 
@@ -149,8 +149,8 @@ _lock = threading.RLock()
 
 @contextmanager
 def quick_layers() -> Iterator[None]:
-    """In this thread, layers that are made have whatever weights memory holds, which is faster; and
-    torch's generator is as before afterwards.
+    """Layers that are made inside, in this thread, have uninitialised weights, which is faster;
+    torch's generator is left as it was.
     """
     thread = threading.get_ident()
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from optiproxy.errors import InvalidValueError, invalid, whole_number
 from optiproxy.spaces import Float, Int, Option
 
-# The run that is going on, which `Value` asks; None outside of any.
+# The current run, from which `Value` gets its answer; None outside of a run.
 _CURRENT: ContextVar[Choose | None] = ContextVar("optiproxy_choose", default=None)
 
 # The methods `int` and `float` of the class hide these in its annotations.
@@ -22,7 +22,7 @@ Number: TypeAlias = float
 # Whole numbers are a list up to so many, and a range beyond.
 LISTED = 64
 
-#: How None is called among options, since None says that a choice is inactive.
+#: The label of None among options, since None itself marks an inactive choice.
 NONE = "none"
 
 
@@ -125,7 +125,7 @@ class Choose:
             values = [low * (high / low) ** part for part in parts]
         else:
             values = [low + (high - low) * part for part in parts]
-        # Ends as given, between them no more digits than tell them apart.
+        # The ends as given; six digits tell the values between them apart.
         return self(name, [low, *(Number(f"{value:.6g}") for value in values[1:-1]), high])
 
     def int(

@@ -152,7 +152,7 @@ def resolve(model: nn.Module, choose: Choose, *, replace: bool = True) -> nn.Mod
 def _resolved(
     module: nn.Module, choose: Choose, path: str, replace: bool, done: dict[int, nn.Module]
 ) -> nn.Module:
-    if id(module) in done:  # One module at two places stays one.
+    if id(module) in done:  # A module that is used in two places stays shared.
         return done[id(module)]
     found = module
     if isinstance(module, Choice):

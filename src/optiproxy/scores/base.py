@@ -193,6 +193,6 @@ def _as_tuple(batch: Input) -> Batch:
 
 
 def _on_device_of(model: nn.Module, batch: Batch) -> Batch:
-    """The batch beside the weights, as tensors that no one else sees."""
+    """A copy of the batch on the device of the weights."""
     first = next(itertools.chain(model.parameters(), model.buffers()), batch[0])
     return tuple(x.detach().to(first.device).clone() for x in batch)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from optiproxy.spaces._rules import Bounds, Expression, Value, choices_of, put
 from optiproxy.spaces.architecture import Indices
 
-# Beyond, rules are too entangled to be counted in a second or two; neighbours need tens of states.
+# With more, counting takes longer than a second or two. Rules between neighbours need tens.
 MAX_STATES = 5_000
 MAX_STEPS = 150_000
-# So many states of a choice, drawn at random, are followed where there are too many.
+# Where there are more, so many states of a choice are drawn at random and followed.
 FOLLOWED = 64
 # Numbers of states, options and rows that are compared at a time.
 _CHUNK = 4_000_000
@@ -71,7 +71,7 @@ class Diagram:
             self.is_exact &= few and len(self._known) <= MAX_STEPS
             if not self.is_exact and len(level) > FOLLOWED:
                 kept = rng.choice(len(level), FOLLOWED, replace=False)
-                number = np.full(len(level) + 1, -1)  # the last one, -1, is for -1
+                number = np.full(len(level) + 1, -1)  # its last entry maps -1 to -1
                 number[kept] = np.arange(FOLLOWED)
                 tables[-1] = number[tables[-1]]
                 states = list(level)
@@ -105,16 +105,16 @@ class Diagram:
         return frozenset(left)
 
     def _backward(self, tables: Sequence[NDArray[np.int64]]) -> int:
-        """Drops states without ways on, and merges those that have the same; the count."""
+        """Drops dead ends, merges states with the same ways on, and returns the count."""
         ways = [1]
-        number = np.array([0, -1])  # of each state and of none
+        number = np.array([0, -1])  # of each state, and -1 for none
         for choice, table in zip(reversed(self._order), reversed(tables), strict=True):
             last = choice == self._order[-1]  # all rules are decided here
             table = np.where(table >= 0, 0, -1) if last else number[table]
             states, which = np.unique(table, axis=0, return_inverse=True)
-            living = (states >= 0).any(1)
-            number = np.append(np.where(living, living.cumsum() - 1, -1)[which.ravel()], -1)
-            states = states[living]
+            open_ = (states >= 0).any(1)
+            number = np.append(np.where(open_, open_.cumsum() - 1, -1)[which.ravel()], -1)
+            states = states[open_]
             on = [[ways[n] if n >= 0 else 0 for n in row] for row in states.tolist()]
             ways = [sum(row) for row in on]
             chances = [[w / total for w in row] for row, total in zip(on, ways, strict=True)]

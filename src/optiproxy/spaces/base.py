@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from optiproxy.spaces.drawing import Drawing
 
-# Names that subclasses written for earlier versions may define → today's.
+# Earlier names of methods, which subclasses may still define → today's.
 _FORMER_NAMES = {"cuts": "zero_options", "complete": "fill_defaults"}
 
 
@@ -126,7 +126,7 @@ class Space(Combinations):
         return json.dumps(dict(arch), ensure_ascii=False)
 
     def default_option(self, name: str) -> Option:
-        """What a choice was before it could be chosen, as earlier results lack it: the first."""
+        """What results have that are older than the choice: by default its first option."""
         return self.choices[name][0]
 
     def parse_text(self, text: str) -> Mapping[str, Any]:

@@ -152,7 +152,7 @@ class Chain(Space):
         return found
 
     def _with_allowed_numbers(self, rows: Indices) -> Indices:
-        """Rows (B, C) whose numbers are moved where they break rules, as little as is found."""
+        """Rows (B, C) whose numbers are moved where they break rules, as little as possible."""
         if not self._number_rules:
             return rows
         broken = np.flatnonzero(~self._numbers_allowed(rows))
@@ -185,7 +185,7 @@ class Chain(Space):
 
     @property
     def _valid_by_rules(self) -> bool:
-        """Whether the rules say all that is valid, and no subclass more."""
+        """Whether validity follows from the rules alone: no subclass overrides `valid`."""
         return type(self).valid is Chain.valid
 
     @property

@@ -16,7 +16,7 @@ from optiproxy.spaces.architecture import Indices
 
 # Larger spaces are sampled and not listed.
 ENUMERABLE = 1_000_000
-# Where fewer combinations than this share of so many are valid, they are walked to and not drawn.
+# If a smaller share of this many draws is valid, valid rows are reached by a walk instead.
 RARE, PROBED = 0.01, 4096
 
 # Draws that may come back without enough valid rows before a walk is considered.

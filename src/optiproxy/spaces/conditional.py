@@ -143,7 +143,7 @@ class Conditional(Chain):
         return not self._rules and not self._number_rules and self._valid_by_rules
 
     def repair(self, indices: Indices) -> Indices:
-        """Switches off what is not active; what is, but has no option, gets any of them; (B, C)."""
+        """Inactive choices become None; active ones without an option get one of theirs; (B, C)."""
         if self._rules and self._exact is not None:
             return super().repair(indices)
         rows = self._switched(indices)
@@ -151,14 +151,14 @@ class Conditional(Chain):
 
     def _switched(self, indices: Indices) -> Indices:
         rows = indices.copy()
-        # Any, and the same whenever this row comes: no generator is at hand here.
+        # A hash in place of a generator: the same row always gets the same option.
         number = (row_keys(rows) >> np.uint64(2)).astype(np.int64)
         for choice, terms in self._conditions:
             if choice in self.numbers:
-                anyone = self.numbers[choice].nearest(number / 2.0**62)
+                drawn = self.numbers[choice].nearest(number / 2.0**62)
             else:
-                anyone = 1 + number % (self.sizes[choice] - 1)
-            option = np.where(rows[:, choice] > 0, rows[:, choice], anyone)
+                drawn = 1 + number % (self.sizes[choice] - 1)
+            option = np.where(rows[:, choice] > 0, rows[:, choice], drawn)
             rows[:, choice] = np.where(_holds(terms, rows), option, 0)
         return rows
 
@@ -231,7 +231,7 @@ class Conditional(Chain):
         return self._draw(n, rng) if self._is_plain else super().random_indices(n, rng)
 
     def neighbour_indices(self, rows: Indices) -> Indices:
-        """Rows that differ from one of `rows` in one active choice, and in what hangs on it."""
+        """Rows that differ from one of `rows` in one active choice, and in what depends on it."""
         if self._rules and self._exact is not None:
             return super().neighbour_indices(rows)
         out = [np.empty((0, len(self.sizes)), np.int64)]

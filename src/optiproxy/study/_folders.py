@@ -16,7 +16,7 @@ from optiproxy.study._storage.open import IN_MEMORY, Storage
 from optiproxy.study._storage.stored_trial import StoredTrial
 from optiproxy.tasks import Task
 
-# Of noisy evaluations so many of the best are kept: which of them is the best turns out in the end.
+# Of noisy evaluations this many of the best are kept, since repeats decide which is the best.
 CONTENDERS = 10
 
 _NAME = re.compile(r"query-(\d+)")
@@ -55,7 +55,7 @@ class TemporaryFolder:
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()  # Another process does not hold it.
+        return type(None), ()  # Only this process removes it.
 
 
 class Folders:

@@ -89,8 +89,7 @@ class Queue:
         if not self._shared:
             return self._trials.read()
         trials = self._trials.repair(self._active)
-        # Others propose all the time: what is handed out is without duplicates in one and the same
-        # reading.
+        # Others propose meanwhile, so duplicates are looked for in the reading that is handed out.
         while True:
             twice = duplicates(trials)
             for trial, other in twice:

@@ -59,7 +59,7 @@ def batches(trials: Trials) -> list[int]:
     """The sizes of the batches in which all queries were proposed."""
     sizes, left = [], 0
     for trial in trials.read():
-        if not left:  # The first trial of a batch of several has it whole.
+        if not left:  # The first trial of a batch stores the whole batch.
             batch = trial.attribute("batch")
             left = len(batch["rows"]) if batch else 1
             sizes.append(left)

@@ -118,7 +118,7 @@ class Programs:
         )
         taken: list[StoredTrial] = []
         with active(run):
-            # A process that ends in between holds nothing: its lease ends with it.
+            # If this process dies in between, its lease ends and the queries are free again.
             while len(taken) < n and (trial := queue.next({t.id for t in taken})) is not None:
                 if self._trials.take(trial) and not self._dropped(trial):
                     taken.append(trial)
@@ -256,7 +256,7 @@ class Programs:
         found = self._trials.task.answered(trial.architecture, answer.metrics)
         if found.kind == MISTAKE:
             raise InvalidValueError(found.reason.replace("the evaluator returned", "it has"))
-        # What was raised here says nothing about the program.
+        # A traceback of this process would mislead the program.
         return replace(found, seconds=seconds, traceback="")
 
     def _finished(self, trial: StoredTrial, evaluation: Evaluation) -> bool:

@@ -253,7 +253,7 @@ class OptiProxySampler(BaseSampler):
         results = {
             t.number: {
                 **dict(zip(names, t.values, strict=True)),
-                # To Optuna a limit that a trial does not mention is kept.
+                # For Optuna a trial meets the limits that it does not mention.
                 **{ours: t.constraints.get(theirs, 0.0) for theirs, ours in limits.items()},
             }
             for t in complete

@@ -193,9 +193,9 @@ class Study(StudyForPrograms):
             self._changed = begun.code not in (None, self.identity.code)
             self._earlier = keep_earlier(self.optuna, task, earlier)
         if self._earlier:
-            vars(self).pop("_optimizer", None)  # One that learns from them takes its place.
+            vars(self).pop("_optimizer", None)  # It is made again, with what they say.
         self._trials = Trials(self.optuna, opened, task)
-        own = Trials(self.optuna, opened, task)  # A run may go on beside it.
+        own = Trials(self.optuna, opened, task)  # Not shared with a run in another thread.
         self._programs = Programs(own, self.seed, lambda: self._optimizer)
         self._one_at_a_time = threading.Lock()  # Threads share the optimiser.
 

@@ -32,7 +32,7 @@ def download(original: Original, folder: Path, progress: Progress | None) -> Pat
             f"{original.name}: it is offered at {original.page}, which wants a browser; download "
             f"{original.files[0]} there{_size(original)}, then run: optiproxy data add FILE"
         )
-    # Here, for a listing of tables needs no network.
+    # Imported here: a listing of tables needs no network.
     import pooch
     import requests
 

@@ -218,7 +218,7 @@ def _read(keys: Keys, columns: tuple[str, ...]) -> Any:
 
 @lru_cache(maxsize=CACHED)
 def _chosen(keys: Keys) -> NDArray[np.int64] | None:
-    """The file's rows that are the table's, in order; None for all of them."""
+    """The rows of the file that belong to the table, in order; None for all of them."""
     if not keys.where:
         return None
     table = read_columns(keys.path, tuple(column for column, _ in keys.where))

@@ -37,7 +37,7 @@ def said(error: BaseException) -> str:
         text = str(error)
     except Exception:  # Of the user's own class.
         return ""
-    # What is no text of Unicode, such as the name of a file, can't be stored or printed.
+    # Surrogates, as in some file names, can't be stored or printed.
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -119,7 +119,7 @@ def checked(
         except EvaluationFailed:
             if name in needed:
                 raise
-            # No reason to lose a training. None means that it was not measured.
+            # The training is kept all the same. None means that it was not measured.
             if value is not None:
                 left_out.append(name)
     for metric in needed:

@@ -114,7 +114,7 @@ def _value(given: Any) -> float:
 def _checkpoints(epochs: Iterable[int]) -> set[int]:
     """Those of the reported epochs at which a training may be stopped; not the last one."""
     known = sorted(epochs)
-    shift = 0 in known  # Counted from 0: epoch e is the one after e others.
+    shift = 0 in known  # Where epochs count from 0, epoch e ends e + 1 epochs of training.
     found = {
         next(e for e in known if e + shift >= share * (known[-1] + shift))
         for share in CHECKPOINTS

@@ -96,7 +96,7 @@ class Prefilter:
             if name in self.needed:
                 counted[name] = function(arch)
                 check_finite(name, counted[name])
-            else:  # What no limit needs is no reason to lose a training.
+            else:  # Not needed by a limit: the training goes on without it.
                 with suppress(Exception):
                     counted[name] = function(arch)
         yield counted

@@ -223,7 +223,7 @@ class TaskQueries:
                     dropped=broken,
                     measured=_answers.how_measured(known),
                 )
-            # Training-free values override the evaluator's: by them it was decided to train.
+            # Values measured before override the evaluator's: they decided that it was trained.
             found = {**_answers.mapping(evaluate(), self.objectives, known), **known}
             metrics, left_out = _answers.checked(found, self.needed)
         except Stopped as error:
@@ -254,7 +254,7 @@ class TaskQueries:
 
 @contextmanager
 def _forks_end() -> Iterator[None]:
-    """Ends a process that the evaluator forked, however it leaves: it is no second search."""
+    """Ends a process that the evaluator forked, so that it does not go on with the search."""
     process, code = os.getpid(), 1
     try:
         yield

@@ -181,7 +181,7 @@ class Costs:
         inputs = as_inputs(self._example_input())
         try:
             return count_costs(model, tuple(x.to("meta") for x in inputs))
-        except Exception:  # A network that looks at values must have some.
+        except Exception:  # Its `forward` depends on values, which meta tensors lack.
             with torch.random.fork_rng(devices=[]):
                 return count_costs(self._space.build(arch), inputs)
 

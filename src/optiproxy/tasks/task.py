@@ -213,7 +213,7 @@ class Task(TaskQueries):
         self.low_fidelity, self.reference = low_fidelity, reference
         self._distinct = distinct if distinct is None else truth("Task: distinct", distinct)
         self._build, self._prepare = build, prepare
-        if features is None:  # A look-up is quicker than scores.
+        if features is None:  # Scores take longer than a look-up.
             networks_known = self.can_build and example_input is not None
             features = "auto" if networks_known and not self.in_memory else ()
         self._features = checked_features(features)
@@ -296,7 +296,7 @@ class Task(TaskQueries):
         }
         changes = {name: value for name, value in given.items() if value is not None}
         if measure is not None and measured is None:
-            changes["measured"] = None  # Of another command.
+            changes["measured"] = None  # Those were of another command.
         return self._again(**changes)
 
     def _again(self, **changes: Any) -> Self:
@@ -308,7 +308,8 @@ class Task(TaskQueries):
         other = type(self).__new__(type(self))
         Task.__init__(other, **{**self._arguments, **changes})
         for name, value in vars(self).items():
-            if name not in vars(other) and not hasattr(Task, name):  # Not what is computed once.
+            # Cached properties are computed anew.
+            if name not in vars(other) and not hasattr(Task, name):
                 setattr(other, name, value)
         return other
 

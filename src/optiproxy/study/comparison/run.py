@@ -125,7 +125,7 @@ class Cell:
         )
         true = best
         if self.task.noiseless is not None:
-            # Of what is the best by the values, with their noise.
+            # Of the architecture with the best measured value, noise included.
             found = np.array([row["metrics"].get(self.task.noiseless, math.nan) for row in rows])
             new = np.append(True, best[1:] != best[:-1]) & ~np.isnan(best)
             place = np.maximum.accumulate(np.where(new, np.arange(len(rows)), 0))

@@ -176,7 +176,7 @@ class _Unpickler(pickle._Unpickler):
 
 
 def _build(machine: _Unpickler) -> None:
-    """Gives an object its state: only to what is made for that, lest anything of ours bends."""
+    """Sets an object's state, only where its class is made for that: others must not be changed."""
     state = machine.stack.pop()
     if not isinstance(machine.stack[-1], Left | Array | _Dtype):
         raise Refused("it is no pickle of plain data: it sets attributes")

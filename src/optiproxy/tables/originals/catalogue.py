@@ -121,11 +121,11 @@ def original(name: str) -> Original:
 
 
 def recognise(path: Path) -> Original | None:
-    """Whose file (or folder) `path` is, by its name and its first bytes; None if nobody's."""
+    """Whose file (or folder) `path` is, by its name and its first bytes; None if it is none."""
     name = _ADDED.sub("", path.name)
     for known in ORIGINALS:
         named = any(fnmatch.fnmatch(name, pattern) for pattern in known.files)
-        # What can't even be recognised is nobody's.
+        # What can't be read is none of them.
         with contextlib.suppress(DataError, OSError), within():
             if named and _module(known).looks_right(path):
                 return known
