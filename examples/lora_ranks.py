@@ -29,6 +29,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import optiproxy as op
 
+torch.set_num_threads(1)  # So small a network gains nothing from more.
+
 LAYERS, LENGTH = 4, 48
 ATTENTION = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"]
 MLP = ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]

@@ -25,6 +25,8 @@ from torch import nn
 
 import optiproxy as op
 
+torch.set_num_threads(1)  # So small a network gains nothing from more.
+
 TEXT = "\n".join(pydoc_data.topics.topics.values()).encode()
 TOKENS = torch.tensor([b % 128 for b in TEXT])
 LENGTH = 64

@@ -25,6 +25,8 @@ from torch import nn
 
 import optiproxy as op
 
+torch.set_num_threads(1)  # So small a network gains nothing from more.
+
 NUMBERS, CATEGORIES, KINDS, CLASSES = 8, 4, 6, 3
 
 

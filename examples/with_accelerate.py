@@ -21,6 +21,8 @@ from torch.utils.data import DataLoader, TensorDataset, random_split
 
 import optiproxy as op
 
+torch.set_num_threads(1)  # So small a network gains nothing from more.
+
 x, y = load_digits(return_X_y=True)
 data = TensorDataset(
     torch.tensor(x / 16, dtype=torch.float32).reshape(-1, 1, 8, 8), torch.tensor(y)

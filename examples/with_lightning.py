@@ -23,6 +23,8 @@ from torch.utils.data import DataLoader, TensorDataset, random_split
 
 import optiproxy as op
 
+torch.set_num_threads(1)  # So small a network gains nothing from more.
+
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module="lightning")
 x, y = load_digits(return_X_y=True)

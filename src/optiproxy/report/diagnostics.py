@@ -137,9 +137,9 @@ def _codes(archs: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
 def rank_correlation(queries: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, int]:
     """Spearman's correlation of predictions and measurements, and the number of queries.
 
-    Of several fidelities it is that of the one which most of them have: short trainings, which are
-    worse and expected to be, would pass for foresight. NaN where fewer than three queries have
-    both, or one of them is constant.
+    Of several fidelities it is that of the most frequent one: low-fidelity trainings are worse, and
+    predicted to be, which says nothing of the proxy. NaN where fewer than three queries have both
+    values, or one of them is constant.
     """
     from scipy import stats
 
