@@ -179,7 +179,7 @@ def test_what_a_choice_is_worth_is_told_with_its_error() -> None:
     named = [{**o, "option": f"n{o['option']}"} for o in options]
     words = {"choice": "c", "moves": 0.2, "error": 0.1, "options": named}
     page = read(render(search(QUERIES, sensitivities=[weak, choice, words], judge="gp")))
-    assert "as gp predicts it" in page.text
+    assert "as the proxy gp predicts it" in page.text
     told = page.text[page.text.index("Which choices matter") : page.text.index("The 10 best")]
     # Numbers stand in order, other options from the best to the worst.
     assert told.index("a: 2.5 ± 0.4 1 -2.5 ± 0.5") < told.index("2 +2.5 ± 0.25")
@@ -192,6 +192,9 @@ def test_predictions_are_set_against_measurements() -> None:
     queries = [{**q, "predicted": q["metrics"]["val"] + 1} for q in QUERIES]
     page = read(render(search(queries)))
     assert {"Predicted and measured", "Rank correlation, 20 queries each"} <= set(charts(page))
+    assert "last 25 queries 1.00 0 is chance, give or take 0.20, and 1 is perfect" in page.text
+    few = read(render(search(queries[:14])))
+    assert "rank correlation of prediction" not in few.text
 
 
 def test_the_cheapest_of_the_nearly_best_is_named() -> None:

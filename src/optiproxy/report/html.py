@@ -28,8 +28,8 @@ _COLUMNS = 5
 # Letters of an architecture, above which a short table shows only what differs from the best.
 _LONG = 80
 
-# Queries in the rank correlation that the report shows.
-_LAST = 2 * WINDOW
+# Queries in the rank correlation that the report shows, and how few of them say nothing.
+_LAST, _CORRELATED = 2 * WINDOW, 10
 
 
 @dataclass(frozen=True)
@@ -291,18 +291,19 @@ def _signs(search: Search, goal: Objective) -> list[tuple[str, str, str]]:
             "1 is as alike as different architectures can be",
         ))  # fmt: skip
     correlation, count = rank_correlation(led[-_LAST:], goal.metric)
-    if not math.isnan(correlation):
+    if count >= _CORRELATED and not math.isnan(correlation):
         signs.append((
             f"rank correlation of prediction and measurement, last {count} queries",
             f"{correlation:.2f}",
-            "0 is chance, 1 is perfect; among the best candidates alone it is lower than over all",
+            f"0 is chance, give or take {1 / math.sqrt(count - 1):.2f}, and 1 is perfect; among the "
+            "best candidates alone it is lower than over all",
         ))  # fmt: skip
     measured = [query for query in led if query["metrics"]]
     if search.constraints and measured:
-        share = sum(query["feasible"] for query in measured) / len(measured)
+        kept = sum(query["feasible"] for query in measured)
         signs.append((
             "measured queries that keep all limits, without the random ones",
-            f"{100 * share:.0f} %",
+            f"{kept} of {len(measured)}",
             "",
         ))  # fmt: skip
     return signs
