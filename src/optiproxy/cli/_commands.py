@@ -37,7 +37,7 @@ COMMANDS = {
         """\
   optiproxy search mnist1d
   optiproxy search nb201-cifar10 --budget 50 --seed 1 --json
-  optiproxy search mnist1d --constraint 'latency_ms<=2' --workers 2
+  optiproxy search mnist1d --constraint 'latency_ms<=60%' --workers 2
   optiproxy search mnist1d --objective val_accuracy=max --objective params=min
   optiproxy search mnist1d --measure onnx --constraint 'latency_ms<=0.015'
   optiproxy search mine.py:task --dask tcp://10.0.0.1:8786
