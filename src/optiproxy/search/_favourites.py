@@ -2,7 +2,7 @@
 
 Where scores are informative, the best architecture is often among the few of highest score, before
 any model is fitted (Abdelfattah et al., https://arxiv.org/abs/2101.08134). Where they mislead, few
-queries may be lost to them: see `Favourites.trusted`.
+queries may be lost to them: see `Favourites.vote`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from optiproxy.spaces.narrowed import Narrowed
 # Scores are computed for a random sample, then for neighbours of the best, for so many rounds.
 SAMPLE, CLIMBS, CLIMBED_FROM, NEIGHBOURS = 1000, 4, 5, 400
 # Scores whose ranks of the sample correlate by more than this are one vote.
-AGREEING = 0.7
+AGREEING = 0.8
 # So many favourites of each vote are candidates in a round.
 CANDIDATES = 20
-# A vote loses its places when its ranks and the results, so many at least, do not correlate.
+# From so many results on the places go to the vote that correlates with them, if any does.
 JUDGED_FROM = 4
+# Of ten places of the initial design these are balanced: favourites are judged against them.
+BALANCED = (2, 3)
 
 
 class Favourites:
@@ -70,18 +72,23 @@ class Favourites:
         other.rows, other.votes = narrow.narrow(self.rows), self.votes[:, kept]
         return other
 
-    def trusted(self, known: Indices, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The votes (V', B) of `rows` whose ranks of the queries and the results correlate.
+    def vote(
+        self, place: int, known: Indices, scores: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        """The vote (B,) that fills a place of the initial design; None where none deserves it.
 
-        All of them where there are fewer queries than can be judged by.
+        Each in turn, then the one that correlates most with the results.
 
         Args:
-            known: (T, C), the queries.
+            place: The number of the query.
+            known: (T, C), the queries so far.
             scores: (T,), their results; greater is better, -inf where the query failed.
         """
         if len(known) < JUDGED_FROM:
-            return self.votes
-        return self.votes[[_correlation(vote, scores) > 0 for vote in self._votes(known)]]
+            return np.asarray(self.votes[place % len(self.votes)])
+        support = [_correlation(vote, scores) for vote in self._votes(known)]
+        best = int(np.argmax(support))
+        return np.asarray(self.votes[best]) if support[best] > 0 else None
 
     def candidates(self, proposed: int) -> Indices:
         """The favourites of every vote, of which `proposed` may have been queried."""
@@ -103,10 +110,14 @@ class Favourites:
         return kept if len(kept) else rows
 
 
-def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Spearman's rank correlation; 0 where one is constant."""
-    ranks = rankdata([first, second], axis=1)
-    return float(np.corrcoef(ranks)[0, 1]) if np.ptp(ranks, axis=1).all() else 0.0
+def _correlation(vote: NDArray[np.float64], results: NDArray[np.float64]) -> float:
+    """Of a vote with the ranks of the results; 0 where one is constant.
+
+    The vote itself rather than its ranks: how favourites compare with other queries decides, not
+    the order among favourites, whose votes hardly differ.
+    """
+    both = np.stack([vote, rankdata(results)])
+    return float(np.corrcoef(both)[0, 1]) if np.ptp(both, axis=1).all() else 0.0
 
 
 def _normal(scores: NDArray[np.float64]) -> NDArray[np.float64]:

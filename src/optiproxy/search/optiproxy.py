@@ -27,7 +27,7 @@ from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, select_batch
 from optiproxy.search._design import design
 from optiproxy.search._failures import foreseeable
-from optiproxy.search._favourites import Favourites
+from optiproxy.search._favourites import BALANCED, Favourites
 from optiproxy.search._incumbents import (
     CROWD,
     INCUMBENTS,
@@ -339,24 +339,27 @@ class OptiProxy(Optimizer):
     def _first_rows(self, places: range) -> Indices:
         """New rows for the places that no model fills: those of the initial design.
 
-        With training-free scores every second of them goes to an architecture of high score, as
-        long as results and scores correlate. After a warm start most are the model's.
+        With training-free scores most go to the architectures of highest score, as long as results
+        and scores correlate. After a warm start most are the model's.
         """
         if self._earlier:
             return self._design(sum(place in WARM_DESIGN_PLACES for place in places))
         places = range(places.start, min(places.stop, max(places.start, self.n_init)))
-        favourites = self._led([place for place in places if place % 2 == 0])
+        favourites = self._led([place for place in places if place % 10 not in BALANCED])
         design = self._without(self._design(self.n_init), favourites)
         return np.concatenate([favourites, design])[: len(places)]
 
     def _led(self, places: Sequence[int]) -> Indices:
-        """The favourite of a score for each place, in turn; none where no score is trusted."""
-        if self._scores is None or not places:
+        """The favourite of a score for each place; none where no score is trusted."""
+        if self._scores is None:
             return np.empty((0, len(self.space)), dtype=np.int64)
-        rows, votes = self._favourites.rows, self._favourites.trusted(self.rows, self.scores())
-        new, found = self.is_new(rows), list[int]()
-        for place in places[: new.sum() if len(votes) else 0]:
-            found.append(int(np.where(new, votes[place // 2 % len(votes)], -np.inf).argmax()))
+        rows, results, found = self._favourites.rows, self.scores(), list[int]()
+        new = self.is_new(rows)
+        for place in places[: new.sum()]:
+            vote = self._favourites.vote(place, self.rows, results)
+            if vote is None:
+                break
+            found.append(int(np.where(new, vote, -np.inf).argmax()))
             new[found[-1]] = False
         return rows[found]
 
