@@ -69,6 +69,16 @@ def test_a_death_is_one_evaluation_s_and_says_how(pool):
     assert before.metrics["pid"] != after.metrics["pid"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no cat")
+def test_what_an_evaluation_starts_does_not_wait_for_the_input_of_the_search(pool):
+    kept, (end, _) = os.dup(0), os.pipe()
+    os.dup2(end, 0)
+    try:
+        assert result(submit(pool(), "read")).reason == ""
+    finally:
+        os.dup2(kept, 0)
+
+
 def test_peak_memory_is_in_the_reason(pool):
     with pytest.raises(WorkerDied, match=r"peak memory 0\.\d+ GiB"):
         submit(pool(), "kill").result(60)

@@ -13,7 +13,7 @@ from pathlib import Path
 import optiproxy as op
 
 SPACE = op.spaces.Chain({"act": ["fine", "kill", "segv", "exit", "code", "hang", "raise",
-                                 "leave", "leave-hang", "hog", "pid", "oom"],
+                                 "leave", "leave-hang", "hog", "pid", "oom", "read"],
                          "width": [1, 2, 3, 4]})  # fmt: skip
 
 
@@ -57,6 +57,8 @@ def evaluate(arch: op.Architecture) -> dict[str, float]:
         limit = 4 * 2**30
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
         return {"val": float(len(bytearray(2 * limit)))}
+    elif act == "read":  # As ssh does.
+        subprocess.run(["cat"], timeout=5, check=True)
     elif act == "oom":
         raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
     return {

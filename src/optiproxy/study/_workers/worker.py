@@ -31,6 +31,9 @@ def attend(parent: int) -> None:
     """
     # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The input is the parent's too: programs that an evaluator starts must not wait for it.
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
     # Processes that an evaluator starts, such as a data loader's, are of the usual kind, and not of
     # the kind by which this one was started.
     multiprocessing.set_start_method(None, force=True)
