@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 
 import pytest
@@ -37,6 +38,9 @@ class Unprintable(RuntimeError):
         (RuntimeError("HIP error: invalid device function"), "device"),
         (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"), "device"),
         (AcceleratorError("unspecified launch failure"), "device"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576"), "disk"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "FileNotFoundError"),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "RuntimeError"),
         (ValueError("a list out of memory order"), "ValueError"),
         (Unprintable(), "Unprintable"),

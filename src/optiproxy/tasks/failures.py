@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 
 from optiproxy.errors import EvaluatorMistake
@@ -11,9 +12,11 @@ TIME_LIMIT = "time-limit"
 NOT_FINITE = "nan"
 DIED = "died"
 DEVICE = "device"
+DISK = "disk"
 MISTAKE = "mistake"
-#: Kinds that say nothing about the architecture: a broken device, a wrong call by the evaluator.
-BLAMELESS = frozenset({DEVICE, MISTAKE})
+#: Kinds that say nothing about the architecture: a broken device, a full disk, a wrong call by the
+#: evaluator.
+BLAMELESS = frozenset({DEVICE, DISK, MISTAKE})
 
 # Characters of a traceback that are stored; the end of it says most.
 _LONGEST = 10_000
@@ -28,6 +31,7 @@ _MESSAGES = (
     ("nccl error", DEVICE),
     ("cudnn_status", DEVICE),
     ("cublas_status", DEVICE),
+    ("inline_container", DISK),  # torch.save
 )
 
 
@@ -38,13 +42,15 @@ def kind_of(error: BaseException) -> str:
     'device'
 
     Returns:
-        ``"oom"``, ``"device"``, ``"mistake"``, or the name of the exception's class.
+        ``"oom"``, ``"device"``, ``"disk"``, ``"mistake"``, or the name of the exception's class.
     """
     if isinstance(error, EvaluatorMistake):
         return MISTAKE
     name = type(error).__name__
     if isinstance(error, MemoryError) or name == "OutOfMemoryError":
         return OUT_OF_MEMORY
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DISK
     if isinstance(error, RuntimeError):
         try:
             text = str(error).lower()
