@@ -100,8 +100,13 @@ def _luckier(study: Study, best: Best, records: Sequence[Record]) -> Iterator[st
     full = [r for r in records if r.metrics is not None and r.feasible and r.epochs is None]
     luckiest = max(full, key=lambda r: goal.sign * (r.metrics or {})[goal.metric])
     value = (luckiest.metrics or {})[goal.metric]
-    if luckiest.query != best.query and goal.sign * (value - best.metrics[goal.metric]) > 0:
-        once = f"query {luckiest.query} had {goal.metric} {number(value)} in one evaluation"
+    if luckiest.query == best.query or goal.sign * (value - best.metrics[goal.metric]) <= 0:
+        return
+    once = f"query {luckiest.query} had {goal.metric} {number(value)} in one evaluation"
+    every = [result[goal.metric] for result in luckiest.results if result]
+    if len(every) > 1:
+        yield f"{once}; the mean of its {len(every)} evaluations is {number(statistics.mean(every))}"
+    else:
         yield f"{once}; a model of all evaluations expects less of it (docs/noise.md)"
 
 
