@@ -105,7 +105,8 @@ def _luckier(study: Study, best: Best, records: Sequence[Record]) -> Iterator[st
     once = f"query {luckiest.query} had {goal.metric} {number(value)} in one evaluation"
     every = [result[goal.metric] for result in luckiest.results if result]
     if len(every) > 1:
-        yield f"{once}; the mean of its {len(every)} evaluations is {number(statistics.mean(every))}"
+        mean = number(statistics.mean(every))
+        yield f"{once}; the mean of its {len(every)} evaluations is {mean}"
     else:
         yield f"{once}; a model of all evaluations expects less of it (docs/noise.md)"
 

@@ -295,8 +295,8 @@ def _signs(search: Search, goal: Objective) -> list[tuple[str, str, str]]:
         signs.append((
             f"rank correlation of prediction and measurement, last {count} queries",
             f"{correlation:.2f}",
-            f"0 is chance, give or take {1 / math.sqrt(count - 1):.2f}, and 1 is perfect; among the "
-            "best candidates alone it is lower than over all",
+            f"0 is chance, give or take {1 / math.sqrt(count - 1):.2f}, and 1 is perfect; "
+            "among the best candidates alone it is lower than over all",
         ))  # fmt: skip
     measured = [query for query in led if query["metrics"]]
     if search.constraints and measured:
