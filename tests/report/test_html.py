@@ -231,11 +231,13 @@ def test_repeated_evaluations_count_by_their_mean_and_are_listed() -> None:
 
 def test_what_the_best_share_is_named() -> None:
     queries = [
-        query(i, 50.0 + i, architecture={"a": int(i > 18), "b": i % 4}) for i in range(1, 31)
+        query(i, 50.0 + i, architecture={"a": int(i > 18), "b": i % 4, "c": None if i > 18 else 1})
+        for i in range(1, 31)
     ]
     page = read(render(search(queries)))
     assert "a is 1 in 10 of 10 (40 % of all queries)" in page.text
     assert "b is" not in page.text
+    assert "c is" not in page.text  # It is inactive.
 
 
 def test_what_the_best_share_by_chance_is_not_named() -> None:

@@ -155,7 +155,7 @@ def shared_options(
     """The options that most of the best have: choice, option, in how many, share in all queries.
 
     Those that as many of any architectures among the queries may well have (p of 5 % or more) are
-    left out.
+    left out, and so are inactive choices, which follow from others.
     """
     from scipy import stats
 
@@ -168,7 +168,7 @@ def shared_options(
         every_count = sum(repr(q["architecture"].get(choice)) == text for q in every)
         share = every_count / len(every)
         luck = stats.hypergeom.sf(count - 1, len(every), every_count, len(top))
-        if count >= SHARED * len(top) and luck < LUCK:
+        if count >= SHARED * len(top) and luck < LUCK and text != repr(None):
             option = next(
                 q["architecture"][choice] for q in top if repr(q["architecture"][choice]) == text
             )

@@ -87,9 +87,11 @@ def _layered(drawing: Mapping[str, Any]) -> tuple[list[_Box], list[tuple[int, in
 def _place_in_rows(boxes: Sequence[_Box], most: float) -> None:
     """A chain in rows of at most this width, as text is read."""
     ordered = sorted(boxes, key=lambda box: box.layer)
-    count = max(1, int((most + GAP) / (max(box.width for box in boxes) + GAP)))
-    rows = [ordered[i : i + count] for i in range(0, len(ordered), count)]
-    widths = [max(row[c].width for row in rows if c < len(row)) for c in range(len(rows[0]))]
+    for count in range(len(ordered), 0, -1):
+        rows = [ordered[i : i + count] for i in range(0, len(ordered), count)]
+        widths = [max(row[c].width for row in rows if c < len(row)) for c in range(count)]
+        if sum(widths) + GAP * (count - 1) <= most:
+            break
     top = 0.0
     for row in rows:
         height = max(box.height for box in row)
