@@ -189,9 +189,8 @@ def _collapse(queries: Sequence[Mapping[str, Any]], initial: int) -> Diagnosis |
     return Diagnosis(
         "mode collapse",
         f"queries {places[first] + 1} to {places[first + WINDOW - 1] + 1} are nearly the same: "
-        f"the entropy of their "
-        f"options is {course.min():.2f} of the least that different architectures have, and "
-        f"{100 * near:.0f} % of them differ from an earlier one in a single choice",
+        f"{100 * near:.0f} % of them differ from an earlier one in a single choice, and their "
+        f"variety is {course.min():.2f}, where 1 is the least of different architectures",
         "start with more random queries (n_init), use another proxy or seed, and see whether "
         "the evaluation tells architectures apart at all",
     )
