@@ -166,6 +166,13 @@ def test_a_traceback_only_for_debug(monkeypatch, refused):
         run(["tasks", "--debug"])
 
 
+def test_a_missing_name_of_a_study_lists_those_of_the_folder(refused, folder):
+    assert refused("report").endswith("parameter NAME requires an argument.")
+    (folder / "edge.journal").touch()
+    assert refused("report").endswith("requires an argument. In this folder: edge.journal")
+    assert "edge" not in refused("search")
+
+
 def test_an_error_of_ours_names_no_line(monkeypatch, refused):
     monkeypatch.setattr(app, "make_app", lambda: lambda *a, **k: exec("1 / 0"))
     said = "error: ZeroDivisionError: division by zero (unexpected; run again with --debug)"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclopts import App, CoercionError, Parameter, Token, convert
-from cyclopts.exceptions import CycloptsError
+from cyclopts.exceptions import CycloptsError, MissingArgumentError
 
 import optiproxy
 from optiproxy.cli import _trust
@@ -161,6 +161,9 @@ def _report(error: Exception) -> int:
     if not expected:
         where = _line_of_user(error) or "unexpected"
         text = f"{type(error).__name__}: {text} ({where}; run again with --debug)"
+    if isinstance(error, MissingArgumentError) and " NAME " in text:
+        here = sorted(map(str, Path().glob("*.journal")))
+        text += f" In this folder: {', '.join(here[:8])}" if here else ""
     say(f"error: {text}", file=sys.stderr)
     return BAD_INPUT if isinstance(error, (InvalidValueError, CycloptsError)) else FAILED
 
