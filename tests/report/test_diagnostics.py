@@ -157,6 +157,14 @@ def test_a_limit_that_random_architectures_break_is_judged_by_the_others() -> No
     ]
 
 
+def test_of_several_evaluations_the_means_are_judged() -> None:
+    queries = history(varied(30), cost=[1.0] * 30)
+    for query in queries:
+        query["repeats"] = [{"val": 0.0, "cost": 10.0}, None]
+    assert diagnosed(queries, constraints=["cost <= 5"]) == ["constraint"]
+    assert diagnosed(queries, constraints=["cost <= 6"]) == []
+
+
 def test_a_limit_that_nothing_keeps_tells_the_nearest() -> None:
     queries = history(varied(30), cost=[1.0] * 10 + [9.0] * 19 + [7.5])
     [found] = diagnose(queries, objective="val", constraints=["cost >= 10"], initial=10)

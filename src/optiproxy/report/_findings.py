@@ -31,7 +31,7 @@ def full(queries: Sequence[Query]) -> list[Query]:
 
 def averaged(query: Query) -> Query:
     """The query with the means of all its evaluations as its metrics, where it has several."""
-    if not query.get("repeats"):
+    if not query.get("repeats") or "evaluations" in query:
         return query
     every = [m for m in (query["metrics"], *query["repeats"]) if m]
     every = [{name: v for name, v in m.items() if v is not None} for m in every]

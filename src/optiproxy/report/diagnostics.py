@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optiproxy.metrics import Constraint, parse_constraints, parse_objectives
+from optiproxy.report._findings import averaged
 from optiproxy.report._hindsight import hindsight
 
 # Queries of one diagnosis; there is none for fewer.
@@ -80,7 +81,8 @@ def diagnose(
 
     Args:
         queries: In order, as the ``trajectory`` of ``optiproxy search --json``; each may say what
-            was ``predicted`` of the objective when it was proposed.
+            was ``predicted`` of the objective when it was proposed. Of several evaluations the
+            means count.
         objective: The metric that ranks.
         direction: ``"max"`` or ``"min"``.
         constraints: Texts such as ``"latency_ms <= 5"``.
@@ -90,6 +92,7 @@ def diagnose(
         InvalidValueError: A direction or a constraint that can't be read.
     """
     goal = parse_objectives({objective: direction})[0]
+    queries = [averaged(query) for query in queries]
     led = queries[initial:]
     found = [
         _collapse(queries, initial),
