@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -27,6 +28,7 @@ from optiproxy.study._storage import patience
 from optiproxy.study._storage.clashes import duplicates
 from optiproxy.study._storage.lease import Lease, _process
 from optiproxy.study._storage.lock import OwnedLock
+from optiproxy.study._storage.open import open_storage
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._workers.pool import InProcess
 from optiproxy.tasks import Evaluation, Reference
@@ -506,37 +508,71 @@ def test_ctrl_c_again_and_again_does_not_keep_workers_from_being_ended(tmp_path,
     assert ended == [True]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="files have no limit there")
+def test_of_two_searches_that_begin_at_once_under_one_name_one_is_refused(tmp_path):
+    """The other one has made the study just now, and has yet to write which search it is."""
+    place = tmp_path / "s.journal"
+    other = Study(toys.task(), name="n", method="climber", seed=1, storage=tmp_path / "o.journal")
+    made = optuna.create_study(storage=open_storage(place), study_name="n", direction="maximize")
+    identity = other.optuna.user_attrs["optiproxy:study"]
+    threading.Timer(0.3, lambda: made.set_user_attr("optiproxy:study", identity)).start()
+    with pytest.raises(StudyError, match=r"is another search \(seed: 1 there, 0 here\)"):
+        Study(toys.task(), name="n", method="climber", storage=place)
+
+
+@pytest.fixture
+def small_disk(tmp_path, monkeypatch):
+    """A journal with three queries, for which there is so much room, until it gets more."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def more():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    def limited(room):
+        place = tmp_path / "s.journal"
+        Study(toys.task(), method="climber", storage=place).run(3)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (place.stat().st_size + room, hard))
+        return place, more
+
+    monkeypatch.setattr(patience, "_FULL", (errno.EFBIG,))  # As a file's limit says it.
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield limited
+    more()
+    signal.signal(signal.SIGXFSZ, handler)
+
+
 @pytest.mark.parametrize("room", [1, 150, 400])
 def test_a_full_disk_is_waited_for_and_what_was_measured_is_written(
-    tmp_path, monkeypatch, caplog, room
+    small_disk, monkeypatch, caplog, room
 ):
-    import resource
-
-    place, task = tmp_path / "s.journal", toys.task(toys.plain)
-    Study(task, method="climber", storage=place).run(3)
+    place, more = small_disk(room)
     before = place.read_bytes()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    monkeypatch.setattr(patience, "_FULL", (errno.EFBIG,))  # As a file's limit says it.
-    # Somebody makes room.
-    monkeypatch.setattr(
-        patience.time, "sleep", lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    )
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    study = Study(task, method="climber", storage=place)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, hard))
-    try:
-        study.run(9)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
+    monkeypatch.setattr(patience.time, "sleep", lambda _: more())
+    study = Study(toys.task(), method="climber", storage=place)
+    study.run(9)
     assert "the disk is full" in caplog.text
     assert "it can be used again" in caplog.text
-    whole = Study(task, method="climber")
-    whole.run(9)
-    assert [r.architecture for r in study.queries] == [r.architecture for r in whole.queries]
+    assert course(study) == uninterrupted(9)
     lines = place.read_bytes().removeprefix(before).splitlines()
     assert sum(b'"op_code":4' in line for line in lines) == 6  # Each query is there once.
+
+
+def test_ctrl_c_ends_a_wait_for_a_full_disk(small_disk, monkeypatch):
+    place, more = small_disk(150)
+    pressed = []
+
+    def press(_):
+        pressed.append(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(patience.time, "sleep", press)
+    study = Study(toys.task(), method="climber", storage=place)
+    with pytest.raises((StudyError, KeyboardInterrupt)):
+        study.run(9)
+    assert len(pressed) == 1
+    more()
+    study.run(9)
+    assert course(study) == uninterrupted(9)
 
 
 @pytest.mark.slow

@@ -188,8 +188,9 @@ class Study(StudyForPrograms):
         )
         opened = open_storage(self.storage)
         with quiet(), storage_errors(self.storage):
-            self.optuna = open_study(opened, self.name, [o.sign > 0 for o in task.objectives])
-            begun = self.identity.claim(self.optuna, self.place, task.space)
+            maximized = [objective.sign > 0 for objective in task.objectives]
+            self.optuna, made = open_study(opened, self.name, maximized)
+            begun = self.identity.claim(self.optuna, self.place, task.space, made=made)
             self._changed = begun.code not in (None, self.identity.code)
             self._earlier = keep_earlier(self.optuna, task, earlier)
         if self._earlier:

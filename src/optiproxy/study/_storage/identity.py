@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -22,6 +23,9 @@ CHEAP_BUDGET = PREFIX + "cheap_budget"
 CONFIRM = PREFIX + "confirm"
 ENVIRONMENT = PREFIX + "environment"
 TIME_LIMIT = PREFIX + "time_limit"
+
+# Seconds in which who makes a study says which search it is, or has ended.
+_PATIENCE = 5.0
 
 # Fields that do not decide which search it is.
 _INFORMATION = ("definition", "measured", "reference", "version", "asked", "code")
@@ -117,26 +121,32 @@ class Identity:
         """Whether the other is the same search, with this or another seed."""
         return set(self._different(other)) <= {"seed"}
 
-    def claim(self, study: optuna.Study, place: str, space: Space | None = None) -> Identity:
+    def claim(
+        self, study: optuna.Study, place: str, space: Space | None = None, *, made: bool
+    ) -> Identity:
         """Writes itself to a new study; of an old one it returns the identity.
 
         Args:
             study: The stored study.
             place: Where it is stored.
             space: That of this search, for the message where another was stored.
+            made: Whether this process has made the study. What another one has just made has its
+                identity in a moment.
 
         Raises:
             StudyError: The stored study is another search; every field that differs is named.
         """
-        found = Identity.stored(study)
-        if found is None:
+        end = time.monotonic() + (0.0 if made else _PATIENCE)
+        while (found := Identity.stored(study)) is None:
             if study.get_trials(deepcopy=False):
                 raise StudyError(
                     f"study {study.study_name!r} in {place} was not made by OptiProxy; "
                     "give another name"
                 )
-            study.set_user_attr(ATTRIBUTE, asdict(self))
-            found = Identity.stored(study) or self  # Another process may have been as fast.
+            if time.monotonic() < end:
+                time.sleep(0.05)
+            else:
+                study.set_user_attr(ATTRIBUTE, asdict(self))
         different = [
             f"{name}: {getattr(found, name)!r} there, {getattr(self, name)!r} here"
             for name in self._different(found)

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import optuna
@@ -78,22 +78,34 @@ def open_storage(storage: Storage) -> BaseStorage:
         raise StudyError(f"storage: {place!r} can't be opened: {error}") from None
 
 
-def open_study(storage: BaseStorage, name: str, maximized: Sequence[bool]) -> optuna.Study:
-    """The study of this name, created if there is none; for each objective, its direction."""
+def open_study(
+    storage: BaseStorage, name: str, maximized: Sequence[bool]
+) -> tuple[optuna.Study, bool]:
+    """The study of this name, and whether it was made: there was none.
+
+    Args:
+        storage: Where it is.
+        name: Its name.
+        maximized: For each objective, its direction.
+    """
+    made = False
     if name not in optuna.get_all_study_names(storage):  # An existing one is only read.
-        optuna.create_study(
-            storage=storage,
-            study_name=name,
-            directions=["maximize" if largest else "minimize" for largest in maximized],
-            load_if_exists=True,  # Another process may have created it in the meantime.
-        )
-    return optuna.load_study(
+        # Another process may make it in the meantime.
+        with suppress(optuna.exceptions.DuplicatedStudyError):
+            optuna.create_study(
+                storage=storage,
+                study_name=name,
+                directions=["maximize" if largest else "minimize" for largest in maximized],
+            )
+            made = True
+    study = optuna.load_study(
         storage=storage,
         study_name=name,
         # Not used: whole vectors are written. The default sampler would warn and cost time.
         sampler=optuna.samplers.RandomSampler(seed=0),
         pruner=optuna.pruners.NopPruner(),
     )
+    return study, made
 
 
 @contextmanager

@@ -19,6 +19,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _T = TypeVar("_T")
 
+_hurried = False
+
+
+def hurry(value: bool) -> None:
+    """Whether nothing is waited for from now on, as somebody has pressed Ctrl-C."""
+    global _hurried
+    _hurried = value
+
 
 def patiently(call: Callable[[], _T], place: str, trouble: Callable[[Exception], str]) -> _T:
     """Calls again until that succeeds.
@@ -37,7 +45,7 @@ def patiently(call: Callable[[], _T], place: str, trouble: Callable[[Exception],
             answer = call()
         except Exception as error:
             what = trouble(error)
-            if not what or time.monotonic() > end:
+            if not what or _hurried or time.monotonic() > end:
                 raise
             if not said:
                 said = True

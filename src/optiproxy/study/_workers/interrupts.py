@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from optiproxy.study._storage.patience import hurry
+
 
 class Interrupts:
     """A context in which Ctrl-C acts in an `open` block or in `check` only; a second one at once.
+
+    The first one also ends a wait for a storage that can't be used.
 
     It does nothing outside the main thread, where Python allows no handlers.
     """
@@ -36,6 +40,7 @@ class Interrupts:
     def __exit__(self, *raised: object) -> None:
         while self._taken:
             signal.signal(self._taken.pop(), signal.default_int_handler)
+        hurry(False)
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -63,5 +68,6 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self._requested = self._requested, True
+        hurry(True)
         if (self._open or again) and not self._held:
             raise KeyboardInterrupt
