@@ -123,6 +123,6 @@ def test_a_mistyped_budget_is_corrected_by_the_next_run(tmp_path: Path) -> None:
 
 def test_the_home_folder_in_an_option(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder))
-    arguments = ["mine.py:task", "--method", "random", "--budget", "1", "--storage=~/h.journal"]
-    assert app.run(["search", *arguments]) == 0
+    arguments = ["mine.py:task", "--method", "random", "--budget", "1", "--json"]
+    assert app.run(["search", *arguments, "--storage=~/h.journal"]) == 0
     assert (folder / "h.journal").is_file()

@@ -269,10 +269,12 @@ task = op.Task(
 """
 
 
-def test_a_file_that_prints_when_it_is_read(folder, answer):
+def test_a_file_that_prints_when_it_is_read(folder, answer, capfd):
     (folder / "loud.py").write_text(LOUD)
     found = answer("search", "loud.py:task", "--method", "random")
     assert course(answer("resume", "loud-random-0")) == course(found)
+    assert run(["report", "loud-random-0", "--out", "r.html"]) == 0
+    assert capfd.readouterr().out == "r.html\n"
 
 
 def test_what_was_found_is_told_although_the_network_can_not_be_trained_again(folder, capfd):

@@ -9,7 +9,8 @@ import pytest
 
 from optiproxy.cli.app import run
 
-ARGUMENTS = ["--method", "random", "--budget", "1", "--name", "n"]
+# As JSON: without report and figures.
+ARGUMENTS = ["--method", "random", "--budget", "1", "--name", "n", "--json"]
 
 
 @pytest.fixture
@@ -60,11 +61,11 @@ def test_who_began_a_search_and_files_of_this_folder_are_not_asked(
     folder: Path, tmp_path: Path
 ) -> None:
     assert run(["search", "mine.py:task", *ARGUMENTS, "--storage", "a.journal"]) == 0
-    assert run(["resume", "n", "--storage", "a.journal"]) == 0
+    assert run(["resume", "n", "--storage", "a.journal", "--json"]) == 0
     shutil.copytree(folder, tmp_path / "theirs")
     other = str(tmp_path / "theirs" / "mine.py:task")
     assert run(["search", other, *ARGUMENTS, "--storage", "b.journal"]) == 0
-    assert run(["resume", "n", "--storage", "b.journal"]) == 0
+    assert run(["resume", "n", "--storage", "b.journal", "--json"]) == 0
 
 
 @pytest.mark.parametrize("field", ["method", "proxy"])

@@ -69,7 +69,7 @@ def test_an_evaluator_may_go_to_another_folder(folder, capfd):
 def test_a_study_keeps_to_its_own_file_in_a_folder_with_another_of_that_name(
     folder, capfd, monkeypatch
 ):
-    assert run(["search", "mine.py:task", "--budget", "3", "--method", "random"]) == 0
+    assert run(["search", "mine.py:task", "--budget", "3", "--method", "random", "--json"]) == 0
     other = folder / "other"
     other.mkdir()
     (other / "mine.py").write_text(

@@ -12,7 +12,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from optiproxy import __version__
 from optiproxy.cli import _programs
-from optiproxy.cli._trust import stored_study
+from optiproxy.cli._trust import trusted_study
 from optiproxy.errors import OptiProxyError
 from optiproxy.study.asked import Answer
 from optiproxy.tasks import load
@@ -62,14 +62,14 @@ def server(storage: str | None) -> MCPServer[Any]:
         Without queries: done says whether the search is over, or others hold the last ones.
         lease: how long they are yours, such as 90s, 5m or 2h.
         """
-        study = stored_study(name, storage)
+        study = trusted_study(name, storage)
         return _programs.asked(study, study.ask(n, lease=lease))
 
     @tool
     @_reported
     def tell(name: str, answers: list[Answer]) -> dict[str, Any]:
         """Stores the answers to queries: metrics, or why one failed. Each is answered once."""
-        study = stored_study(name, storage)
+        study = trusted_study(name, storage)
         ids = study.tell([answer.model_dump(exclude_unset=True) for answer in answers])
         return _programs.told(study, ids)
 
@@ -77,14 +77,14 @@ def server(storage: str | None) -> MCPServer[Any]:
     @_reported
     def renew(name: str, ids: list[int], lease: str = "1h") -> dict[str, Any]:
         """Renews the leases of queries that you still evaluate: they end `lease` from now."""
-        study = stored_study(name, storage)
+        study = trusted_study(name, storage)
         return _programs.asked(study, study.renew(ids, lease=lease))
 
     @tool
     @_reported
     def release(name: str, ids: list[int]) -> dict[str, Any]:
         """Gives back queries that you will not evaluate, for others."""
-        study = stored_study(name, storage)
+        study = trusted_study(name, storage)
         study.release(ids)
         return _programs.status(study)
 
@@ -92,7 +92,7 @@ def server(storage: str | None) -> MCPServer[Any]:
     @_reported
     def status(name: str) -> dict[str, Any]:
         """How far a search is, its space, the best so far, and the queries that programs hold."""
-        return _programs.status(stored_study(name, storage))
+        return _programs.status(trusted_study(name, storage))
 
     return made
 

@@ -17,6 +17,14 @@ given = False
 
 
 def stored_study(name: str, storage: str | None) -> Study:
+    """As `trusted_study`; what its task's file prints goes to standard error."""
+    from optiproxy.cli._quiet_stdout import quiet_stdout
+
+    with quiet_stdout():
+        return trusted_study(name, storage)
+
+
+def trusted_study(name: str, storage: str | None) -> Study:
     """A stored study; by default in ``./NAME.journal``.
 
     Raises:

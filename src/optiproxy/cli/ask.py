@@ -35,8 +35,8 @@ def ask(
     from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._trust import stored_study
 
-    with quiet_stdout():  # A task file may print.
-        study = stored_study(name, storage)
+    study = stored_study(name, storage)
+    with quiet_stdout():  # The task's functions may print.
         queries = study.ask(n, lease=lease)
     if json:
         print(dumps(asked(study, queries), ensure_ascii=False))

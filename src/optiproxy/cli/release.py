@@ -11,9 +11,7 @@ def release(name: str, /, *ids: int, storage: str | None = None) -> int:
         ids: Of the queries, as ask printed them.
         storage: Where the study is stored; by default ./NAME.journal.
     """
-    from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._trust import stored_study
 
-    with quiet_stdout():  # A task file may print.
-        stored_study(name, storage).release(ids)
+    stored_study(name, storage).release(ids)
     return 0

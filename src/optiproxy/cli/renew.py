@@ -12,11 +12,8 @@ def renew(name: str, /, *ids: int, lease: str = "1h", storage: str | None = None
         lease: How long they are yours, from now on: 90s, 5m, 2h.
         storage: Where the study is stored; by default ./NAME.journal.
     """
-    from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._trust import stored_study
 
-    with quiet_stdout():  # A task file may print.
-        renewed = stored_study(name, storage).renew(ids, lease=lease)
-    for query in renewed:
+    for query in stored_study(name, storage).renew(ids, lease=lease):
         print(query.id, query.plain()["until"])
     return 0

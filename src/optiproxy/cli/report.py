@@ -16,8 +16,12 @@ def report(name: str, /, *, out: Path = Path("report.html"), storage: str | None
         out: The file to write.
         storage: Where the study is stored; by default ./NAME.journal.
     """
+    from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._say import say
     from optiproxy.cli._trust import stored_study
 
-    say(stored_study(name, storage).report(out))
+    study = stored_study(name, storage)
+    with quiet_stdout():  # The task's file may be read again, and print.
+        written = study.report(out)
+    say(written)
     return 0

@@ -33,15 +33,13 @@ def resume(
         retrain: Trains the best network again in the end, if its evaluator kept none.
         json: Prints exactly one JSON object on standard output.
     """
-    from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._run_study import run_study
     from optiproxy.cli._trust import stored_study
     from optiproxy.errors import whole_number
 
     if budget is not None:
         whole_number("budget", budget)
-    with quiet_stdout():  # A task file may print.
-        study = stored_study(name, storage)
+    study = stored_study(name, storage)
     total = budget or study.budget or 100
     with how.arguments(study.task) as evaluation:
         return run_study(

@@ -15,14 +15,12 @@ def retry(
             an exception.
         storage: Where the study is stored; by default ./NAME.journal.
     """
-    from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._say import say
     from optiproxy.cli._study_command import study_command
     from optiproxy.cli._trust import stored_study
 
-    with quiet_stdout():  # A task file may print.
-        study = stored_study(name, storage)
-        queued = study.retry(query, kind=kind)
+    study = stored_study(name, storage)
+    queued = study.retry(query, kind=kind)
     if not queued:
         say(f"{name}: no query failed")
         return 0

@@ -22,13 +22,11 @@ def show(
             class of an exception.
         storage: Where the study is stored; by default ./NAME.journal.
     """
-    from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._say import say
     from optiproxy.cli._trust import stored_study
     from optiproxy.errors import invalid, unknown
 
-    with quiet_stdout():  # A task file may print.
-        study = stored_study(name, storage)
+    study = stored_study(name, storage)
     records = {record.query: record for record in study.queries}
     if query is not None:
         if query not in records:

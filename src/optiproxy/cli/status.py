@@ -20,14 +20,12 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
     from json import dumps
 
     from optiproxy.cli._programs import status as plain
-    from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._say import say
     from optiproxy.cli._summary import number
     from optiproxy.cli._trust import stored_study
 
-    with quiet_stdout():  # A task file may print.
-        study = stored_study(name, storage)
-        found = plain(study)
+    study = stored_study(name, storage)
+    found = plain(study)
     if json:
         print(dumps(found, ensure_ascii=False))
         return 0

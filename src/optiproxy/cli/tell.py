@@ -32,8 +32,8 @@ def tell(
     from optiproxy.cli._trust import stored_study
 
     answers = _read(json)
-    with quiet_stdout():  # A task file may print.
-        study = stored_study(name, storage)
+    study = stored_study(name, storage)
+    with quiet_stdout():  # The task's functions may print.
         ids = study.tell(answers)
     print(dumps(told(study, ids), ensure_ascii=False))
     return 0

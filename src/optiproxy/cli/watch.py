@@ -25,12 +25,10 @@ def watch(name: str, /, *, storage: str | None = None, port: int = 0) -> int:
         port: Where the page is served; by default any free port.
     """
     from optiproxy.cli._page_server import PageServer
-    from optiproxy.cli._quiet_stdout import quiet_stdout
     from optiproxy.cli._say import say
     from optiproxy.cli._trust import stored_study
 
-    with quiet_stdout():  # A task file may print.
-        study = stored_study(name, storage)
+    study = stored_study(name, storage)
     with PageServer(port, page_of(study)) as server:
         say(f"{server.url} shows {name}; Ctrl-C ends it")
         try:

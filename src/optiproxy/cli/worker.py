@@ -28,8 +28,7 @@ def worker(name: str, /, *, storage: str, how: Evaluation = DEFAULT) -> int:
 
     if how.workers is not None:
         whole_number("workers", how.workers)
-    with quiet_stdout():  # A task file may print.
-        study = stored_study(name, storage)
+    study = stored_study(name, storage)
     budget = study.budget
     if not budget:
         raise StudyError(
