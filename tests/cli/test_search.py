@@ -206,6 +206,7 @@ def test_nothing_feasible_and_a_used_up_space(folder, capfd):
     out, err = capfd.readouterr()
     assert "none of the 32 measured ones has params <= 10" in out
     assert "the nearest params is 8,000" in out
+    assert "not kept: --storage ./table-random-0.journal stores it" in out
     assert "note: the space is used up" in err
 
 

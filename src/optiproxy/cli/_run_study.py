@@ -59,6 +59,8 @@ def run_study(
         say(summary(study))
     if place is not None and not json:
         _write_files(study, place, retrain=retrain)
+    elif not json:
+        say(f"not kept: --storage {default_storage(study.name)} stores it, and writes its report")
     failed = all(record.metrics is None for record in (*study.queries, *study.dropped))
     return FAILED if failed else 0
 
