@@ -1,18 +1,21 @@
-"""Search under a latency limit on NAS-Bench-201, with measured latencies of devices.
+"""Search under a latency limit, with measured latencies of devices.
 
     python benchmarks/hardware.py --seeds 30
     python benchmarks/hardware.py --seeds 30 --methods evolution
     python benchmarks/hardware.py --seeds 30 --known
     python benchmarks/hardware.py --published --methods optiproxy paper --seeds 30 --budget 200
+    python benchmarks/hardware.py --tasks hwgpt-s-a100 hwgpt-s-v100 --quantiles 0.3 --methods tpe
     python benchmarks/hardware.py --seeds 5 --first-seed 1000 --devices raspi4 --quantiles 0.1
 
 Needs the published tables (``OPTIPROXY_DATA``). Validation accuracy is maximised on each data set
 while the latency of a device is at most a quantile of all architectures' latencies. With
 ``--published`` the tasks are the twelve of OptiProxy-NAS's authors instead: ImageNet16-120 on the
-devices of HW-NAS-Bench, with limits in milliseconds.
+devices of HW-NAS-Bench, with limits in milliseconds. ``--tasks`` names others that have a metric
+``latency_ms``: perplexity of language models is minimised.
 
-Regret is the distance to the best architecture that meets the limit, in percentage points; a search
-that finds none within the limit has the regret of the worst one within it. With ``--known`` the
+Regret is the distance to the best architecture that meets the limit, in the objective's unit
+(percentage points, perplexity); a search that finds none within the limit has the regret of the
+worst one of all. With ``--known`` the
 latency of every architecture is known without a query, as from a table of the device. Each method
 has a result file, written when the last of its searches has ended.
 """
@@ -112,15 +115,12 @@ def search(cell: Cell) -> Outcome:
     if cell.known:
         latency = {"latency_ms": math.inf}  # of a network that the device can't run
         extra["exact"] = {"latency_ms": lambda a: (task.query(a).metrics or latency)["latency_ms"]}
+    objective = task.objectives[0]
     opt = METHODS.get(cell.method)(
-        task.space,
-        {"val_accuracy": "max"},
-        constraints=task.constraints,
-        seed=cell.seed,
-        **extra,
+        task.space, [objective], constraints=task.constraints, seed=cell.seed, **extra
     )
-    worst = float(np.min(task.objective_values()))
-    regret = task.regret({"val_accuracy": worst})
+    worst = (objective.sign * task.objective_values()[:, 0]).min()
+    regret = task.regret({objective.metric: float(objective.sign * worst)})
     clock, regrets, feasible = Clock(), [], []
     while len(regrets) < cell.budget:
         archs = clock(opt.ask, min(opt.batch_size, cell.budget - len(regrets)))
@@ -143,6 +143,7 @@ def summary(outcomes: list[Outcome]) -> dict[str, float | None]:
         "mean_regret": round(float(regrets[:, -1].mean()), 4),
         "std_regret": _results.std(regrets[:, -1]),
         "optimum_found": round(float((regrets[:, -1] <= 1e-9).mean()), 4),
+        "mean_regret_at_quarter": round(float(regrets[:, half // 2 - 1].mean()), 4),
         "mean_regret_at_half": round(float(regrets[:, half - 1].mean()), 4),
         "feasible_queries": round(float(np.mean([o.feasible for o in outcomes])), 4),
         "optimizer_seconds": round(float(np.mean([o.seconds for o in outcomes])), 2),
@@ -154,6 +155,10 @@ def settings(options: argparse.Namespace) -> list[Setting]:
     if options.published:
         tasks_of = {device: f"hwnas-imagenet16-120-{device}" for device in PUBLISHED}
         return [Setting(tasks_of[d], at, False) for d, limits in PUBLISHED.items() for at in limits]
+    if options.tasks:
+        return [
+            Setting(t, at, True) for t, at in itertools.product(options.tasks, options.quantiles)
+        ]
     every = itertools.product(options.data_sets, options.devices, options.quantiles)
     return [Setting(f"hw-nb201-{data}-{device}", at, True) for data, device, at in every]
 
@@ -180,6 +185,7 @@ def measure(options: argparse.Namespace, method: str, pool: Executor) -> Path:
     }
     values = {
         str(setting): {
+            "regret_at_quarter": [round(o.regrets[len(o.regrets) // 4 - 1], 6) for o in outcomes],
             "regret_at_half": [round(o.regrets[len(o.regrets) // 2 - 1], 6) for o in outcomes],
             "regret": [round(o.regrets[-1], 6) for o in outcomes],
             "feasible_queries": [sum(o.feasible) for o in outcomes],
@@ -189,6 +195,7 @@ def measure(options: argparse.Namespace, method: str, pool: Executor) -> Path:
     for name in groups:
         print(method, name, results[name])
     label = "published-" * options.published
+    label += f"{options.tasks[0].rpartition('-')[0]}-" if options.tasks else ""
     label += method if method != "optiproxy" else options.proxy
     label += "-known" * options.known
     own = argparse.Namespace(**{**vars(options), "methods": [method]})
@@ -202,6 +209,7 @@ def main() -> None:
     )
     parser.add_argument("--proxy", default="auto")
     parser.add_argument("--published", action="store_true", help="the authors' twelve tasks")
+    parser.add_argument("--tasks", nargs="+", default=[], help="instead of data sets and devices")
     parser.add_argument("--known", action="store_true", help="latency is known without a query")
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)

@@ -438,8 +438,10 @@ class Task(TaskQueries):
         return float(sign * (sign * values[:, 0]).max())
 
     def regret(self, metrics: Mapping[str, float]) -> float:
-        """How far the first objective, or its true value, is from the optimum, >= 0 in its unit;
-        NaN if unknown.
+        """How far the first objective, or its true value, is from the optimum, in its unit.
+
+        At least 0 where the limits are met (`feasible`), which is not looked at here; NaN if the
+        optimum is unknown.
         """
         if self.optimum is None:
             return math.nan
