@@ -25,7 +25,8 @@ def test_every_starter_can_be_asked_for():
     assert {file.name.removesuffix(".txt") for file in files} == {*KINDS, *PARTS}
 
 
-@pytest.mark.parametrize("kind", MARKED)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_starter_is_searched_and_exported(kind, folder, capfd, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert run(["init", "first one", "--kind", kind]) == 0

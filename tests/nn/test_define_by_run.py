@@ -410,6 +410,7 @@ def test_ranges_are_lists_of_numbers_with_an_order() -> None:
     assert space.levels[0].tolist()[:6] == [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
+@pytest.mark.slow
 def test_numbers_of_a_range_are_searched_and_built() -> None:
     def function(choose: Choose) -> nn.Module:
         rate = choose.float("rate", 1e-4, 0.5, log=True)

@@ -146,6 +146,7 @@ def test_a_task_builds_the_networks_of_its_data_set(name: str, classes: int) -> 
     assert [*network.modules()][-1].out_features == classes
 
 
+@pytest.mark.slow
 def test_networks_of_graphs_can_be_exported() -> None:
     task = tasks.get("nasbench-graph-pubmed")
     assert task.example_input is not None

@@ -246,6 +246,7 @@ def test_a_small_bz2_of_much_is_told() -> None:
         convert("nats-tss", "NATS-tss-v1_0-3ffb9.pickle.pbz2", bz2.compress(text))
 
 
+@pytest.mark.slow
 def test_one_long_record_among_short_ones_takes_its_own_room() -> None:
     long = test_nasbench101.framed(b" " * 50_000, *[b"x"] * 8000)
     with _little_memory(4 * FLOOR):  # All of that length would take 800 MB with a copy.
