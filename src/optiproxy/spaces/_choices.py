@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy._computed_once import ComputedOnce
 from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces.architecture import Indices, Option, is_number
 from optiproxy.spaces.numbers import Number
 
 
-class Choices:
+class Choices(ComputedOnce):
     """Ordered, named choices, without what may be combined or what it means.
 
     Args:
@@ -40,11 +41,9 @@ class Choices:
             c: o for c, o in enumerate(self.choices.values()) if isinstance(o, Number)
         }
 
-    # MappingProxyType has no pickle of its own, and caches need not travel to worker processes.
+    # MappingProxyType has no pickle of its own.
     def __getstate__(self) -> dict[str, Any]:
-        cached = {k for k in dir(type(self)) if isinstance(getattr(type(self), k), cached_property)}
-        state = {k: v for k, v in self.__dict__.items() if k not in cached}
-        return {**state, "choices": dict(self.choices)}
+        return {**super().__getstate__(), "choices": dict(self.choices)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -8,7 +8,7 @@ queried, so the task's space is a `Pool` of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy._computed_once import ComputedOnce
 from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
@@ -33,7 +34,7 @@ class At(NamedTuple):
     epoch: int
 
 
-class AveragedRows:
+class AveragedRows(ComputedOnce):
     """The means of each network's rows, and the list of these networks (a `PoolList`).
 
     Args:
@@ -70,31 +71,27 @@ class AveragedRows:
         self._columns = dict(columns)
         self._key, self._read = tuple(key), read
         self._scale, self._where, self._needed = dict(scale), dict(where), needed
-        self._loaded: tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": None}
 
     @property
     def metrics(self) -> tuple[str, ...]:
         return tuple(self._columns)
 
     def __call__(self, arch: Architecture) -> dict[str, float]:
-        _, row_of, values = self._tables()
+        _, row_of, values = self._tables
         row = row_of.get(self.space.to_indices([arch])[0].tobytes())
         if row is None:
             raise EvaluationFailed(f"the table has no row for {self.space.to_text(arch)}")
         return {metric: float(column[row]) for metric, column in values.items()}
 
     def load(self, epochs: int | None = None) -> None:
-        self._tables()
+        _ = self._tables
 
     def row_of(self) -> dict[bytes, int]:
-        return self._tables()[1]
+        return self._tables[1]
 
     def values(self) -> dict[str, NDArray[np.float64]]:
         """Metric → its values by network, NaN where none of its rows has one."""
-        return self._tables()[2]
+        return self._tables[2]
 
     def one_per_network(self) -> bool:
         """False: a reader may list a network in several numberings, each of them a query."""
@@ -103,18 +100,14 @@ class AveragedRows:
     # ---- the list of a pool ----
 
     def listed(self) -> Indices:
-        return self._tables()[0]
+        return self._tables[0]
 
     def definition(self) -> dict[str, Any]:
         # A column that rows need makes another list of the same table.
         return {"table": self.table, **({"rows": self._needed} if self._needed else {})}
 
+    @cached_property
     def _tables(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
-        if self._loaded is None:
-            self._loaded = self._load()
-        return self._loaded
-
-    def _load(self) -> tuple[Indices, dict[bytes, int], dict[str, NDArray[np.float64]]]:
         import pyarrow.compute as pc
 
         path = self._find()

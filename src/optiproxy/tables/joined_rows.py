@@ -7,12 +7,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy._computed_once import ComputedOnce
 from optiproxy.errors import DataError
 from optiproxy.spaces import Architecture
 from optiproxy.tables.rows import ListedRows
 
 
-class JoinedRows:
+class JoinedRows(ComputedOnce):
     """The metrics of an architecture in both tables; a query fails where one of them lacks it.
 
     Args:
@@ -23,9 +24,6 @@ class JoinedRows:
     def __init__(self, first: ListedRows, second: ListedRows) -> None:
         self._first = first
         self._second = second
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"_first": self._first, "_second": self._second}
 
     @property
     def metrics(self) -> tuple[str, ...]:

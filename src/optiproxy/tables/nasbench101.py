@@ -14,11 +14,13 @@ Reference: Ying et al., NAS-Bench-101, ICML 2019, https://arxiv.org/abs/1902.096
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy._computed_once import ComputedOnce
 from optiproxy.errors import DataError, EvaluationFailed
 from optiproxy.spaces import NB101_OPERATIONS, Architecture, Graph, Pool, Space
 from optiproxy.spaces.architecture import Indices
@@ -105,7 +107,7 @@ def _from_bits(keys: Mapping[str, list[Any]], graph: Space) -> Indices:
     return graph.canonical(np.concatenate([edges, ops], axis=1))
 
 
-class HashedRows:
+class HashedRows(ComputedOnce):
     """Rows that are found by NAS-Bench-101's hash of a graph, in whatever numbering it is.
 
     Args:
@@ -120,10 +122,6 @@ class HashedRows:
         self._table = table
         self._columns = dict(columns)
         self._epochs = epochs
-        self._loaded: tuple[NDArray[np.uint64], dict[str, NDArray[np.float64]]] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": None}
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -134,7 +132,7 @@ class HashedRows:
         return False
 
     def __call__(self, arch: Architecture) -> dict[str, float]:
-        hashes, values = self._tables()
+        hashes, values = self._tables
         digest = self._space.hash(arch)
         high, low = np.frombuffer(bytes.fromhex(digest), ">u8").astype(np.uint64)
         # The first half of a hash is nearly always one row's; the second one decides.
@@ -145,17 +143,13 @@ class HashedRows:
         return {metric: float(column[rows[0]]) for metric, column in values.items()}
 
     def load(self, epochs: int | None = None) -> None:
-        self._tables()
+        _ = self._tables
 
     def values(self) -> dict[str, NDArray[np.float64]]:
-        return self._tables()[1]
+        return self._tables[1]
 
+    @cached_property
     def _tables(self) -> tuple[NDArray[np.uint64], dict[str, NDArray[np.float64]]]:
-        if self._loaded is None:
-            self._loaded = self._load()
-        return self._loaded
-
-    def _load(self) -> tuple[NDArray[np.uint64], dict[str, NDArray[np.float64]]]:
         import pyarrow as pa
         import pyarrow.compute as pc
 

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy._computed_once import ComputedOnce
 from optiproxy.errors import DataError
 from optiproxy.spaces import DARTS_OPERATIONS, Architecture, Darts
 from optiproxy.spaces.architecture import Indices
@@ -133,19 +135,14 @@ class Trees:
         return predictions
 
 
-class Surrogate:
+class Surrogate(ComputedOnce):
     """An evaluator: the ensembles' means. Loads the trees when they are first needed."""
 
     def __init__(self, space: Darts) -> None:
         self.space = space
-        self._trees: dict[str, Trees] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_trees": {}}
 
     def __call__(self, arch: Architecture) -> dict[str, float]:
         x = features(self.space, self.space.to_indices([arch]))
-        self.load()
         return {metric: float(t.predict(x).mean()) for metric, t in self._trees.items()}
 
     def load(self) -> None:
@@ -154,12 +151,7 @@ class Surrogate:
         Raises:
             DataError: The accuracies' are missing; or any are broken, or another surrogate's.
         """
-        if self._trees:
-            return
-        trees = {"val_accuracy": _read(TABLE)}
-        if store.status(RUNTIMES).path is not None:
-            trees[SECONDS] = _read(RUNTIMES)
-        self._trees = trees
+        _ = self._trees
 
     def load_seconds(self) -> None:
         """Reads the trees once, those of run times too.
@@ -167,9 +159,15 @@ class Surrogate:
         Raises:
             DataError: Any are missing, broken, or another surrogate's.
         """
-        self.load()
         if SECONDS not in self._trees:
             self._trees[SECONDS] = _read(RUNTIMES)
+
+    @cached_property
+    def _trees(self) -> dict[str, Trees]:
+        trees = {"val_accuracy": _read(TABLE)}
+        if store.status(RUNTIMES).path is not None:
+            trees[SECONDS] = _read(RUNTIMES)
+        return trees
 
 
 class Predicted(Task):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy._computed_once import ComputedOnce
 from optiproxy.errors import DataError, EvaluationFailed, OptiProxyError, unknown
 from optiproxy.spaces import Architecture, Option, Space
 from optiproxy.spaces.architecture import Indices
@@ -60,7 +61,7 @@ class Keys:
         return Path(self.file[0])
 
 
-class ParquetRows:
+class ParquetRows(ComputedOnce):
     """A file with one row for each architecture, or several that are averaged. See `rows.Rows`.
 
     Args:
@@ -100,14 +101,9 @@ class ParquetRows:
         self._where = tuple(where.items())
         self._scale = dict(scale)
         self._averaged = averaged
-        self._loaded: tuple[dict[bytes, int], dict[str, NDArray[np.float64]]] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        kept = {k: v for k, v in self.__dict__.items() if k != "_row_of_network"}
-        return {**kept, "_loaded": None}
 
     def __call__(self, arch: Architecture) -> dict[str, float]:
-        row_of, values = self._tables()
+        row_of, values = self._tables
         indices = self._space.to_indices([arch])
         row = row_of.get(indices[0].tobytes())
         if row is None:
@@ -145,41 +141,37 @@ class ParquetRows:
         Raises:
             DataError: It is missing, broken, or not a table of the space's architectures.
         """
-        self._tables()
+        _ = self._tables
 
     def values(self) -> dict[str, NDArray[np.float64]]:
-        return self._tables()[1]
+        return self._tables[1]
 
     def row_of(self) -> dict[bytes, int]:
-        return self._tables()[0]
+        return self._tables[0]
 
+    @cached_property
     def _tables(self) -> tuple[dict[bytes, int], dict[str, NDArray[np.float64]]]:
-        if self._loaded is None:
-            path = self._path if isinstance(self._path, Path) else self._path()
-            try:
-                state = stamp(path)
-            except OSError as error:
-                raise DataError(
-                    f"{path}: it can't be opened ({error.strerror}); give the path of the table"
-                ) from None
-            keys = Keys(
-                state, self._key, self._one_per_choice, self._sha256, self._rows,
-                self._space.fingerprint, self._space, self._where, self._averaged,
-            )  # fmt: skip
-            wanted = tuple(self._columns.values())
-            _check(keys, wanted)
-            numbers = _numbers(keys, wanted)
-            row_of, groups = _rows_of(keys)
-            if groups is not None:
-                numbers = {c: means(values, groups, len(row_of)) for c, values in numbers.items()}
-            self._loaded = (
-                row_of,
-                {
-                    metric: numbers[column] * self._scale.get(metric, 1.0)
-                    for metric, column in self._columns.items()
-                },
-            )
-        return self._loaded
+        path = self._path if isinstance(self._path, Path) else self._path()
+        try:
+            state = stamp(path)
+        except OSError as error:
+            raise DataError(
+                f"{path}: it can't be opened ({error.strerror}); give the path of the table"
+            ) from None
+        keys = Keys(
+            state, self._key, self._one_per_choice, self._sha256, self._rows,
+            self._space.fingerprint, self._space, self._where, self._averaged,
+        )  # fmt: skip
+        wanted = tuple(self._columns.values())
+        _check(keys, wanted)
+        numbers = _numbers(keys, wanted)
+        row_of, groups = _rows_of(keys)
+        if groups is not None:
+            numbers = {c: means(values, groups, len(row_of)) for c, values in numbers.items()}
+        return row_of, {
+            metric: numbers[column] * self._scale.get(metric, 1.0)
+            for metric, column in self._columns.items()
+        }
 
 
 def _check(keys: Keys, wanted: tuple[str, ...]) -> None:

@@ -19,11 +19,13 @@ https://doi.org/10.1109/TAI.2025.3534136.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy._computed_once import ComputedOnce
 from optiproxy.spaces import Architecture, Cell
 from optiproxy.tables import store
 from optiproxy.tables.arrow import read_columns
@@ -124,7 +126,7 @@ def _rows(space: SpikeCell, accuracies: Mapping[str, str]) -> ParquetRows:
     return rows_of(TABLE, space, {**accuracies, "params": "params"})
 
 
-class _Training:
+class _Training(ComputedOnce):
     """An evaluator: reports every epoch of a training, and answers with its last.
 
     Args:
@@ -135,31 +137,30 @@ class _Training:
         self._final = final
         # Curves are listed by a cell's number; the other table says which cell that is.
         self._numbers = cell_numbers(TABLE, SpikeCell())
-        self._loaded: NDArray[np.float64] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": None}
 
     def __call__(
         self, arch: Architecture, *, report: Callable[[int, float], None]
     ) -> dict[str, float]:
         metrics: dict[str, float] = self._final(arch)
-        curve = self.load()[int(self._numbers(arch)["number"])]
+        curve = self._curves[int(self._numbers(arch)["number"])]
         for epoch, value in enumerate(curve.tolist(), start=1):
             report(epoch, value)
         return metrics
 
-    def load(self) -> NDArray[np.float64]:
-        """The validation accuracy in % of each cell after each epoch, (cells, FULL); read once.
+    def load(self) -> None:
+        """Reads both tables, once.
 
         Raises:
             DataError: A table is missing or broken.
         """
-        if self._loaded is None:
-            self._numbers.load()
-            epochs = tuple(f"e{n}" for n in range(1, FULL + 1))
-            table = read_columns(store.find(CURVES), ("arch_index", *epochs))
-            order = np.argsort(table["arch_index"].to_numpy())
-            columns = [table[epoch].to_numpy()[order] for epoch in epochs]
-            self._loaded = np.stack(columns, axis=1) / 1000.0  # The table has thousandths of a %.
-        return self._loaded
+        self._numbers.load()
+        _ = self._curves
+
+    @cached_property
+    def _curves(self) -> NDArray[np.float64]:
+        """The validation accuracy in % of each cell after each epoch, (cells, FULL)."""
+        epochs = tuple(f"e{n}" for n in range(1, FULL + 1))
+        table = read_columns(store.find(CURVES), ("arch_index", *epochs))
+        order = np.argsort(table["arch_index"].to_numpy())
+        columns = [table[epoch].to_numpy()[order] for epoch in epochs]
+        return np.stack(columns, axis=1) / 1000.0  # The table has thousandths of a %.

@@ -15,11 +15,12 @@ Reference: Dong and Yang, NAS-Bench-201, ICLR 2020, https://arxiv.org/abs/2001.0
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optiproxy._computed_once import ComputedOnce
 from optiproxy.spaces import Architecture, Cell
 from optiproxy.tables import store
 from optiproxy.tables.arrow import buffers, floats, read_columns
@@ -119,7 +120,7 @@ def runs(data_set: str) -> Task:
     )
 
 
-class SingleRuns:
+class SingleRuns(ComputedOnce):
     """An evaluator: the accuracy of one of a cell's trainings, drawn by `seed`, and their mean.
 
     Args:
@@ -133,13 +134,9 @@ class SingleRuns:
         self._column, self._metric = column, metric
         # Single trainings are listed by a cell's number; the other table says which cell that is.
         self._numbers = cell_numbers(cell.TABLE, space)
-        self._loaded: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": None}
 
     def __call__(self, arch: Architecture, *, seed: int) -> dict[str, float]:
-        starts, values = self._tables()
+        starts, values = self._tables
         number = int(self._numbers(arch)["number"])
         trainings = values[starts[number] : starts[number + 1]]
         return {
@@ -149,7 +146,7 @@ class SingleRuns:
 
     def optimum(self) -> float:
         """The best mean of a cell's trainings."""
-        starts, values = self._tables()
+        starts, values = self._tables
         counts = np.diff(starts)
         sums = np.add.reduceat(values, starts[:-1][counts > 0])
         return float((sums / counts[counts > 0]).max())
@@ -161,17 +158,16 @@ class SingleRuns:
             DataError: One is missing or broken.
         """
         self._numbers.load()
-        self._tables()
+        _ = self._tables
 
+    @cached_property
     def _tables(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Where each cell's trainings begin, (cells + 1,), and all trainings by cell."""
-        if self._loaded is None:
-            import pyarrow as pa
+        import pyarrow as pa
 
-            table = read_columns(store.find(RUNS), ("arch_index", self._column))
-            numbers = buffers(table["arch_index"].cast(pa.int64()), np.int64)
-            values = floats(table[self._column])
-            order = np.argsort(numbers, kind="stable")
-            starts = np.searchsorted(numbers[order], np.arange(numbers.max() + 2))
-            self._loaded = starts.astype(np.int64), values[order]
-        return self._loaded
+        table = read_columns(store.find(RUNS), ("arch_index", self._column))
+        numbers = buffers(table["arch_index"].cast(pa.int64()), np.int64)
+        values = floats(table[self._column])
+        order = np.argsort(numbers, kind="stable")
+        starts = np.searchsorted(numbers[order], np.arange(numbers.max() + 2))
+        return starts.astype(np.int64), values[order]
