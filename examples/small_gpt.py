@@ -165,7 +165,8 @@ def main(quick):
             mean = sum(b.metrics["bits_a_byte"] for b in best) / seeds
             print(f"{task_.name}, {method}: {mean:.3f} bits a byte, {seeds} x {budget} queries")
         winner = min(best, key=lambda b: b.metrics["bits_a_byte"])
-        print(f"{dict(winner.architecture)}: {winner.metrics['params']:,.0f} parameters")
+        found = {name: option for name, option in winner.architecture.items() if option is not None}
+        print(f"{found}: {winner.metrics['params']:,.0f} parameters")
 
 
 if __name__ == "__main__":

@@ -199,7 +199,7 @@ class NetworkScores:
                 scores[name] = self._scores[name](model, self._batch, seed=self.seed)
             except ScoreFailed as error:
                 scores[name] = None
-                self._reasons.setdefault(name, f"{error} (the first network was {arch.to_json()})")
+                self._reasons.setdefault(name, f"{error} (first for {arch.to_json()})")
             self.seconds[name] += time.perf_counter() - began
         self._drop_failing(wanted)
 
