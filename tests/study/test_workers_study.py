@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import time
@@ -54,6 +55,28 @@ def test_healthy_evaluations_run_once_while_others_die(tmp_path, monkeypatch, st
         died = arch["act"] == "kill"
         assert record.kind == ("died" if died else "")
         assert begun.count(f"{arch['act']} {arch['width']}") == (2 if died else 1)
+
+
+def test_a_search_stops_where_an_evaluator_s_disk_is_full_and_the_next_run_repeats_the_query():
+    full, evaluated = [True], []
+
+    def evaluate(arch):
+        evaluated.append(arch)
+        if len(evaluated) > 2 and full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return float(arch["width"])
+
+    study = Study(task(evaluate), method="random")
+    study.run(8)
+    assert len(study.queries) == 2
+    assert len(evaluated) == 3
+    assert "stopped: the disk is full where query 3 was evaluated" in study.notes[-1]
+    study.run(8)  # Its second death.
+    assert kinds(study) == ["", "", "disk"]
+    full.clear()
+    study.run(8)
+    assert kinds(study).count("disk") == 1
+    assert len(study.queries) == 8
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from optiproxy.study._workers.pool import Answer, Pool, result
 from optiproxy.study._workers.processes import WorkerDied
 from optiproxy.study.records import Record
 from optiproxy.tasks import Evaluation
-from optiproxy.tasks.failures import MISTAKE, NOT_FINITE
+from optiproxy.tasks.failures import DISK, MISTAKE, NOT_FINITE
 
 # After so many queries without a single result the evaluator is probably broken: early enough that
 # little is spent on it.
@@ -202,7 +202,11 @@ class Runner:
         """Writes a result; returns the error if the whole executor broke instead."""
         trial = self._out.pop(future)
         try:
-            self._write(trial, result(future))
+            evaluation = result(future)
+            if evaluation.kind == DISK:
+                self._stop_without_room(trial, evaluation)
+                raise WorkerDied(evaluation)
+            self._write(trial, evaluation)
         except WorkerDied as death:
             if self._trials.deaths(trial) + 1 >= self._workers.deaths:
                 self._write(trial, death.evaluation)
@@ -287,6 +291,14 @@ class Runner:
             f"stopped: the first {self._results} queries all failed ({', '.join(self._kinds)}); "
             "mend the evaluator and have them evaluated again (study.retry(), optiproxy retry), or "
             "go on in spite of it with max_failures=0 (--max-failures 0)"
+        )
+
+    def _stop_without_room(self, trial: StoredTrial, evaluation: Evaluation) -> None:
+        """Stops the run: what follows would fail as well."""
+        self._stopping = True
+        self._note(
+            f"stopped: the disk is full where query {trial.number} was evaluated "
+            f"({evaluation.reason}); make room and run it again, which repeats the query"
         )
 
     def _note_deadline(self, why: str) -> None:
