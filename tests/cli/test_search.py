@@ -278,6 +278,7 @@ def test_a_file_that_prints_when_it_is_read(folder, answer, capfd):
     assert capfd.readouterr().out == "r.html\n"
 
 
+@pytest.mark.slow
 def test_what_was_found_is_told_although_the_network_can_not_be_trained_again(folder, capfd):
     (folder / "loud.py").write_text(LOUD)
     assert run(["search", "loud.py:task", "--method", "random", "--retrain"]) == 1

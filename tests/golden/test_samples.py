@@ -274,7 +274,10 @@ def test_a_pool_goes_to_another_process_without_its_table(published: Path) -> No
 
 @pytest.mark.parametrize(
     ("name", "method"),
-    [("nb101-sample", "optiproxy"), *((name, "evolution") for name in SAMPLES)],
+    [
+        pytest.param("nb101-sample", "optiproxy", marks=pytest.mark.slow),
+        *((name, "evolution") for name in SAMPLES),
+    ],
 )
 def test_a_search_asks_for_listed_networks_alone(published: Path, name: str, method: str) -> None:
     task = tasks.get(name)

@@ -65,6 +65,7 @@ def test_a_wrong_input_is_a_failed_measurement(tmp_path: Path) -> None:
             read()
 
 
+@pytest.mark.slow
 def test_exported_in_every_format_with_the_same_weights(tmp_path: Path) -> None:
     space = op.spaces.Chain({"width": [4, 8]})
     task = op.Task(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 import optiproxy as op
 from optiproxy.proxies.training_free import SAMPLE_OF_NETWORKS, Scores
@@ -54,6 +55,7 @@ def test_an_informative_score_finds_the_best_with_few_networks() -> None:
     assert len(networks.scored) < SPACE.count / 50
 
 
+@pytest.mark.slow
 def test_a_resumed_search_is_the_same_whatever_was_scored_before() -> None:
     whole = _search(Networks(_value), 24)
     part = op.OptiProxy(SPACE, {"y": "max"}, seed=3, features=Networks(_value))
