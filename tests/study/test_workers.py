@@ -111,7 +111,7 @@ def test_a_time_limit_ends_one_evaluation_and_the_next_one_has_its_whole_time(po
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds them in /proc")
-@pytest.mark.parametrize("act", ["leave", "leave-hang"])
+@pytest.mark.parametrize("act", ["leave", "leave-hang", "hide-hang"])
 def test_what_an_evaluation_started_ends_with_it(pool, log, act):
     workers = pool(time_limit=1.0)
     future = submit(workers, act)

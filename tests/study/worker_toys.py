@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import optiproxy as op
 
 SPACE = op.spaces.Chain({"act": ["fine", "kill", "segv", "exit", "code", "hang", "raise",
-                                 "leave", "leave-hang", "hog", "pid", "oom", "read"],
+                                 "leave", "leave-hang", "hog", "pid", "oom", "read", "hide-hang"],
                          "width": [1, 2, 3, 4]})  # fmt: skip
 
 
@@ -26,10 +27,10 @@ def log(text: object) -> None:
         file.write(f"{text}\n")
 
 
-def _left_behind() -> int:
+def _left_behind(**options: Any) -> int:
     """A process in a session of its own, which outlives its parent."""
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
-    return subprocess.Popen(command, start_new_session=True).pid
+    return subprocess.Popen(command, start_new_session=True, **options).pid
 
 
 def evaluate(arch: op.Architecture) -> dict[str, float]:
@@ -52,6 +53,9 @@ def evaluate(arch: op.Architecture) -> dict[str, float]:
         os.kill(os.getpid(), signal.SIGKILL)
     elif act == "leave-hang":
         log(_left_behind())
+        time.sleep(600)
+    elif act == "hide-hang":
+        log(_left_behind(env={}))
         time.sleep(600)
     elif act == "hog":
         limit = 4 * 2**30

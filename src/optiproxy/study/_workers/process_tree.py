@@ -1,8 +1,9 @@
 """A worker with all processes that it started: ending them together, and measuring memory.
 
 Every worker has a mark in its environment, which what it starts inherits. So a process is found
-whose parent has died already, and one that left its group, as the workers of ``torchrun`` do. That
-needs Linux's ``/proc``; elsewhere the process group is ended.
+whose parent has died already, and one that left its group, as the workers of ``torchrun`` do; and
+by its parent one that was given another environment. That needs Linux's ``/proc``; elsewhere the
+process group is ended.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
 #: The environment variable that holds a worker's mark.
@@ -28,14 +30,21 @@ def members(mark: str) -> list[int]:
     if not _LINUX:
         return []
     wanted = f"{MARK}={mark}".encode()
-    found = []
+    found, children = [], defaultdict(list)
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
+        pid = int(entry.name)
         # Unreadable: somebody else's, or over. Of one that is over it is empty.
         with contextlib.suppress(OSError):
+            # proc(5): the name in brackets may hold anything, after it come the state and parent.
+            state, parent = Path(entry.path, "stat").read_text().rpartition(")")[2].split()[:2]
+            if state not in "ZX":
+                children[int(parent)].append(pid)
             if wanted in Path(entry.path, "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
+                found.append(pid)
+    for pid in found:  # It grows.
+        found += [child for child in children[pid] if child not in found]
     return found
 
 
@@ -47,18 +56,18 @@ def end(mark: str, group: int | None, keep: int | None = None) -> None:
         group: Its process group; None where it is not known to have one.
         keep: The number of a process that is spared, such as the caller.
     """
+    left = members(mark)  # Before a parent is ended, by which some are found.
     if group is not None and keep is None and hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
     deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        left = [pid for pid in members(mark) if pid != keep]
-        if not left:
-            return
+    while left and time.monotonic() < deadline:
         for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+                if pid != keep:
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
+        left = [pid for pid in members(mark) if pid != keep]
 
 
 def peak_memory(pid: int) -> int:
