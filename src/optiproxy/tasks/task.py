@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from optiproxy.nn import ModelSpace
     from optiproxy.scores import NetworkScores
 
 Trainer = Callable[[Architecture, int], "nn.Module"]
@@ -218,12 +219,38 @@ class Task(TaskQueries):
             features = "auto" if networks_known and not self.in_memory else ()
         self._features = checked_features(features)
         self._validated = False
+        metrics = self._read_metrics(metrics, model_space, measure, measured)
+        check_known(self.objectives, self.constraints, self.metrics, self.reported)
+        self._prefilter = Prefilter(
+            self.space, self.exact, self.cheap, self.device, rows, self.constraints, self.needed
+        )
+        _arguments.check_evaluator(evaluator, self.fidelities)
+        if low_fidelity is not None:
+            _arguments.check_low_fidelity(name, low_fidelity, self.fidelities)
+        self._arguments: dict[str, Any] = {
+            "name": name, "space": space, "evaluate": evaluate, "objectives": self.objectives,
+            "constraints": self.constraints, "reported": self.reported, "metrics": metrics,
+            "build": build, "train": train, "example_input": example_input, "prepare": prepare,
+            "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
+            "features": self._features, "noise": noise, "noiseless": noiseless,
+            "time_limit": self.time_limit, "rows": rows, "files": self.files,
+            "description": description, "origin": origin, "measure": measure,
+            "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
+        }  # fmt: skip
 
+    def _read_metrics(
+        self,
+        metrics: Sequence[str | Metric],
+        model_space: ModelSpace | None,
+        measure: str | None,
+        measured: Sequence[str] | None,
+    ) -> tuple[str | Metric, ...]:
+        """Sets the metrics and what measures them; returns them with the costs of a model."""
         known = _arguments.metrics_by_name(metrics)
         # Objects alone add to what `evaluate` returns; a name says that the list is complete.
-        complete = look_up or any(isinstance(metric, str) for metric in metrics)
+        complete = self.rows is not None or any(isinstance(metric, str) for metric in metrics)
         if model_space is not None:
-            metrics = (*metrics, *networks.Costs(model_space, example_input).metrics(known))
+            metrics = (*metrics, *networks.Costs(model_space, self.example_input).metrics(known))
             known = _arguments.metrics_by_name(metrics)
         self.metrics = tuple(known) if complete else ()
         self.exact = {name: m.function for name, m in known.items() if m.exact and m.function}
@@ -235,28 +262,14 @@ class Task(TaskQueries):
         self.device: Device | None = None
         if self.measure is not None:
             builds = self.build if self.can_build else None
-            self.device = device_of(name, self.measure, builds, example_input, named, measured)
+            self.device = device_of(
+                self.name, self.measure, builds, self.example_input, named, measured
+            )
         if self.metrics and measure is not None and self.device is not None:
             # A command may print metrics that no list names.
             found = None if is_command(measure) else self.device.metrics
             self.metrics = tuple(dict.fromkeys((*self.metrics, *found))) if found else ()
-        check_known(self.objectives, self.constraints, self.metrics, self.reported)
-        self._prefilter = Prefilter(
-            self.space, self.exact, self.cheap, self.device, rows, self.constraints, self.needed
-        )
-        _arguments.check_evaluator(evaluator, self.fidelities)
-        if low_fidelity is not None:
-            _arguments.check_low_fidelity(name, low_fidelity, self.fidelities)
-        self._arguments: dict[str, Any] = {
-            "name": name, "space": space, "evaluate": evaluate, "objectives": self.objectives,
-            "constraints": self.constraints, "reported": self.reported, "metrics": tuple(metrics),
-            "build": build, "train": train, "example_input": example_input, "prepare": prepare,
-            "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
-            "features": self._features, "noise": noise, "noiseless": noiseless,
-            "time_limit": self.time_limit, "rows": rows, "files": self.files,
-            "description": description, "origin": origin, "measure": measure,
-            "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
-        }  # fmt: skip
+        return tuple(metrics)
 
     # ---- the same task with other options ----
 
