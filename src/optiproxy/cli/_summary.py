@@ -11,7 +11,7 @@ from optiproxy.cli._study_command import study_command
 from optiproxy.metrics import Objective
 from optiproxy.study import Best, Record, Study
 
-# What was found is one screen: lines of the picture, and architectures of the front.
+# Lines of the picture, and architectures of the front: the summary fits on a screen.
 LINES, SHOWN = 16, 8
 # Letters of an architecture on the front; the report has all.
 WIDTH = 120

@@ -37,9 +37,9 @@ Build = Callable[[Architecture], nn.Module]
 
 # Seconds between two messages of progress.
 SAID_EVERY = 1.0
-# A score is given up once it has failed so often and never worked.
+# A score that has failed this often and never succeeded is not tried again.
 FAILURES = 3
-# Of as many different networks that all have the same score the score says nothing.
+# A score that is the same for so many different networks is dropped.
 CONSTANT = 8
 
 

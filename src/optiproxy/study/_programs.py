@@ -127,7 +127,7 @@ class StudyForPrograms(StudyResults):
         return kept
 
     def _check_task(self) -> None:
-        if self._method.knows_networks:  # A table knows it once its rows are read.
+        if self._method.knows_networks:  # Of a table it is known when its rows are read.
             self._optimizer.distinct = self.task.distinct
         if not self.queries:
             self.task.validate()

@@ -108,7 +108,7 @@ def best(queries: Sequence[Record], task: Task, seed: int) -> Best | None:
 
 
 def tied(queries: Sequence[Record], task: Task, seed: int) -> list[Best]:
-    """What repeats do not tell apart from the best: means less than a standard error away."""
+    """Those whose mean is less than a standard error away from the best one's."""
     return _equals(queries, task, seed)[1:]
 
 

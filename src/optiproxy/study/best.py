@@ -35,7 +35,7 @@ class Best:
         task: What was searched.
         seed: The study's.
         folder: In which its evaluator kept files; None for none.
-        held: What `folder` goes with, if it is a temporary one.
+        held: What keeps a temporary `folder` from being removed.
     """
 
     record: Record
@@ -54,7 +54,7 @@ class Best:
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """Of several evaluations of the architecture the means."""
+        """The means over the evaluations of the architecture."""
         return mean_metrics(self.record.results or (self.record.metrics,)) or {}
 
     @property

@@ -162,8 +162,8 @@ class StudyResults:
     def random_queries(self) -> int:
         """How many of the first queries the method chose before it had learnt from results.
 
-        They are random, but for those of high training-free score, and those that a study of
-        another space favours.
+        They are random, except those with a high training-free score and those that a study of
+        another space predicts to be good.
         """
         if self.method == "random":
             return len(self.queries)
@@ -176,7 +176,7 @@ class StudyResults:
 
     @property
     def start(self) -> str:
-        """What those are: ``random``, or ``initial`` where something known before chose half."""
+        """``random``, or ``initial`` where scores or earlier studies chose half of those."""
         return first_queries(self.optuna, self.identity.features)
 
     @property

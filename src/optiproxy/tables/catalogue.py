@@ -29,7 +29,7 @@ class CatalogueRow:
         citation: The publication.
         data: "here", "missing" or "broken"; "built in" where nothing has to be fetched.
         problem: Why a task of another package can't be loaded; then only `name` is known.
-        family: Of tasks that differ in data set or device alone; empty for none.
+        family: A name for tasks that differ only in data set or device; empty for none.
     """
 
     name: str

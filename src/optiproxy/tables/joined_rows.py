@@ -60,7 +60,7 @@ class JoinedRows(ComputedOnce):
 
     @cached_property
     def _places(self) -> tuple[dict[bytes, int], NDArray[np.int64], NDArray[np.int64]]:
-        """Architecture → row, of those that both have; and each row's place in either table."""
+        """Architecture in both tables → row; and each row's number in the first and the second."""
         first, second = self._first.row_of(), self._second.row_of()
         both = [key for key in first if key in second]
         return (

@@ -93,7 +93,7 @@ class Trees:
     def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
         member, node = columns["member"], columns["node"]
         self._feature = columns["feature"].astype(np.int16)
-        # Single in xgboost, double in LightGBM: each compares as its own library does.
+        # Single precision in xgboost, double in LightGBM, as the libraries themselves compare.
         self._threshold = columns["threshold"]
         # A tree's nodes follow each other; its root is node 0.
         self._roots = np.flatnonzero(node == 0).astype(np.int32)

@@ -28,12 +28,12 @@ class Evaluation:
             architecture was not trained and `metrics` holds what was measured before.
         measured: How a metric was measured, where the evaluator says so: metric → plain values.
         curve: What it reported, (epoch, value) in order.
-        stopped: Whether it was stopped there.
+        stopped: Whether the training was stopped after the last of these.
         known: Of a stopped training, the metrics that were known before it.
-        cost: Which part of its training that was.
+        cost: The share of the training that was done when it was stopped; else 1.
         worker: The number of the worker that evaluated it; None in the search's own process.
         device: The accelerator that the worker was given.
-        left_out: Names of what the evaluator returned besides, and is no number or no name.
+        left_out: Names of returned values that were not kept, being no numbers or no metric names.
     """
 
     metrics: dict[str, float] | None

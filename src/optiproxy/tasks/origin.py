@@ -30,7 +30,7 @@ class Origin:
         return tuple(name.strip() for name in self.table.split(",") if name.strip())
 
     def joined(self, other: Origin, family: str = "") -> Origin:
-        """Where numbers come from that are this one's and `other`'s."""
+        """The origin of numbers of which some come from here and some from `other`."""
 
         def both(ours: str, theirs: str) -> str:
             return "; ".join(dict.fromkeys((ours, theirs)))

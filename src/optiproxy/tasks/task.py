@@ -120,8 +120,8 @@ class Task(TaskQueries):
             ``"single"`` where evaluations are noisy and each architecture is evaluated once: the
             best one is then chosen by a model of all results, and not by the greatest value;
             ``"repeat"`` where in addition an architecture may be evaluated again with another seed,
-            which a study does at its end (see `Study.run`, ``confirm``). None: found out, should
-            an architecture be evaluated again.
+            which a study does at its end (see `Study.run`, ``confirm``). None: unknown, until an
+            architecture is evaluated a second time.
         noiseless: A reported metric that is the first objective without its noise, where that is
             known, as the mean of many trainings: regret is measured by it. ``evaluate.optimum()``
             is its best value.

@@ -29,7 +29,7 @@ def write_csv(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """A cell of which a spreadsheet makes no formula: a quote stands before a text like one."""
+    """A text that a spreadsheet would take for a formula, with a quote before it."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

@@ -85,7 +85,7 @@ def convert(path: Path, sheets: Sheets, progress: Progress) -> None:
 class _Training:
     """One record."""
 
-    # Up to a million wait for the others of their graph, so little is kept, and texts once.
+    # Up to a million are in memory until their graph is complete: little is kept of each.
     __slots__ = ("adjacency", "epochs", "hash", "measured", "operations", "params")
 
     def __init__(self, number: int, record: bytes) -> None:
