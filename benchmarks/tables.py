@@ -82,7 +82,9 @@ def nb201(name: str = "nb201-auto", budgets: Sequence[int] = (25, 50, 100)) -> L
     for name in NB201:
         found = source.results["tasks"][f"nb201-{name}"]
         cells = [f"{r['mean_regret']:.3f}, {share(r['optimum_found'])}" for r in _by_budget(found)]
-        rows.append([NB201_SHOWN[name], *cells, found["median_queries_to_optimum"] or f"over {budgets[-1]}"])
+        rows.append(
+            [NB201_SHOWN[name], *cells, found["median_queries_to_optimum"] or f"over {budgets[-1]}"]
+        )
     return table(heads, rows, source.line)
 
 
