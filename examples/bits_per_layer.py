@@ -1,6 +1,6 @@
 """Bits per layer: post-training quantisation of a trained network under a limit on its size.
 
-    python examples/bits_per_layer.py            # two minutes
+    python examples/bits_per_layer.py            # a minute
     python examples/bits_per_layer.py --quick
     optiproxy search examples/bits_per_layer.py:task --budget 40
 

@@ -1,7 +1,7 @@
 """A small GPT: depth, hidden size, and heads and MLP ratio of each layer, under a limit on
 parameters.
 
-    python examples/small_gpt.py            # five minutes
+    python examples/small_gpt.py            # six minutes
     python examples/small_gpt.py --quick
     optiproxy search examples/small_gpt.py:task --budget 40 --workers 2
     optiproxy search examples/small_gpt.py:pruning --budget 40
