@@ -321,8 +321,8 @@ class Task(TaskQueries):
         other = type(self).__new__(type(self))
         Task.__init__(other, **{**self._arguments, **changes})
         for name, value in vars(self).items():
-            # Cached properties are computed anew.
-            if name not in vars(other) and not hasattr(Task, name):
+            computed_anew = isinstance(getattr(Task, name, None), cached_property)
+            if name not in vars(other) and not computed_anew:
                 setattr(other, name, value)
         return other
 
