@@ -1,4 +1,4 @@
-"""Long searches: many threads, the end of `hours`, proposals late in a search, large studies.
+"""Long searches: many threads, the end of `hours`, what the method itself takes, large studies.
 
     python benchmarks/long_searches.py
     python benchmarks/long_searches.py --parts stored --queries 10000
@@ -6,6 +6,7 @@
 - ``threads``: evaluations of one second by the 64 threads of an executor, against one thread;
 - ``hours``: how long searches with an end run beyond it, with evaluations of some length;
 - ``asks``: how long the method thinks for a batch when so many queries have their results;
+- ``searches``: how long it thinks in whole searches of published tables, some with a latency limit;
 - ``stored``: how long it takes to open a study of so many queries, and the memory of the process.
 """
 
@@ -30,6 +31,12 @@ import numpy as np
 
 import optiproxy as op
 
+#: Task, limit of the latency in ms, queries.
+SEARCHES = (
+    ("nb201-cifar10", None, 100),
+    ("hwnas-imagenet16-120-raspi4", 4, 200),
+    ("hwnas-imagenet16-120-edgetpu", 1, 200),
+)
 SPACE = op.spaces.Chain({f"choice{i}": [1, 2, 3, 4] for i in range(8)})
 
 
@@ -87,6 +94,26 @@ def asks(queries: int) -> dict[str, Any]:
     return {"batch": len(batch), "seconds": seconds, "cpu_seconds": cpu}
 
 
+def search(name: str, limit: float | None, queries: int, seed: int) -> dict[str, Any]:
+    """A whole search of a published table."""
+    task = op.tasks.get(name)
+    if limit is not None:
+        task = task.replaced(constraints={"latency_ms": f"<= {limit}"})
+    optimizer, cpu = op.OptiProxy(task, seed=seed, features={}), 0.0
+    while len(optimizer.queries) < queries:
+        used = time.process_time()
+        archs = optimizer.ask(min(optimizer.batch_size, queries - len(optimizer.queries)))
+        cpu += time.process_time() - used
+        found = [task.query(arch).metrics for arch in archs]
+        used = time.process_time()
+        optimizer.tell(archs, [None if m is None else task.visible(m) for m in found])
+        cpu += time.process_time() - used
+    best = optimizer.best
+    metrics = None if best is None else best.metrics
+    regret = None if metrics is None else round(task.regret(metrics), 3)
+    return {"cpu_seconds": round(cpu, 1), "regret": regret}
+
+
 OPENED = """
 import json, resource, sys, time
 import optiproxy as op, optuna, torch
@@ -117,12 +144,13 @@ def stored(kind: str, queries: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = _results.parser(__doc__)
-    parts = ["threads", "hours", "asks", "stored"]
+    parts = ["threads", "hours", "asks", "searches", "stored"]
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--threads", type=int, default=64)
     parser.add_argument("--each", type=int, default=10, help="evaluations of a thread")
     parser.add_argument("--hours", type=float, nargs="+", default=[10, 30], help="in seconds")
     parser.add_argument("--answers", type=int, nargs="+", default=[1_000, 3_000], help="for asks")
+    parser.add_argument("--seed", type=int, default=100, help="for searches")
     parser.add_argument("--queries", type=int, default=10_000, help="of a stored study")
     parser.add_argument("--storages", nargs="+", default=["journal"], help="journal, sqlite")
     options = parser.parse_args()
@@ -147,6 +175,11 @@ def main() -> None:
         elif part == "asks":
             for answers in options.answers:
                 add(part, answers, asks(answers))
+        elif part == "searches":
+            for name, limit, queries in SEARCHES:
+                within = "" if limit is None else f", latency within {limit} ms"
+                what = f"{queries} queries of {name}{within}"
+                add(part, what, search(name, limit, queries, options.seed))
         else:
             for kind in options.storages:
                 add(part, kind, stored(kind, options.queries))

@@ -27,7 +27,10 @@ from optiproxy.spaces import Space
 
 T = TypeVar("T")
 
-ITERATIONS = 30  # of L-BFGS; more hardly change the penalised likelihood
+# Of L-BFGS, which ends where no log parameter changes the penalised log likelihood faster than
+# this, mostly within 0.01 of its maximum.
+ITERATIONS = 30
+SLOPE = 0.05
 # With more queries, so many, evenly spaced, determine the hyper-parameters and the calibration; all
 # enter the posterior.
 LEARNT_FROM = 200
@@ -310,7 +313,7 @@ class _Likelihood:
             jac=True,
             method="L-BFGS-B",
             bounds=np.stack([self._mean - bound, self._mean + bound], 1),
-            options={"maxiter": ITERATIONS},
+            options={"maxiter": ITERATIONS, "gtol": SLOPE},
         )
         return np.asarray(result.x), -float(result.fun)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +45,15 @@ class Opinion:
 
     def allowed(self, place: int, free: Tensor) -> Tensor | None:
         """The candidates (B,) that it may pick for a place; None where it picks none."""
-        if place % CYCLE not in self.places:
+        if not filled((place,), self.places):
             return None
         allowed = free if self.among is None else free & self.among
         return allowed if bool(allowed.any()) else None
+
+
+def filled(places: Iterable[int], own: Sequence[int]) -> bool:
+    """Whether a model with its `own` places, modulo `CYCLE`, fills one of these places."""
+    return any(place % CYCLE in own for place in places)
 
 
 def select_batch(

@@ -18,6 +18,7 @@ from optiproxy.proxies.kernel import Mixture
 from optiproxy.proxies.mlp import MLPEnsemble
 from optiproxy.proxies.prior import Informed, Model, Prior
 from optiproxy.proxies.two_fidelities import TwoFidelities
+from optiproxy.search._batch import filled
 from optiproxy.search._exact import Exact
 from optiproxy.search._network import network_places
 from optiproxy.search._outputs import Outputs, groups_of
@@ -56,8 +57,10 @@ class Surrogates:
         dtype = torch.float64 if self.models else self.proxy.dtype
         return self._fitted(lambda outputs: self._make(self.proxy, outputs), dtype, p, targets)
 
-    def fitted_network(self, p: Tensor, targets: Targets) -> tuple[Proxy, tuple[int, ...]] | None:
-        """The network of ``proxy="auto"`` and the places it fills; None where it fills none.
+    def fitted_network(
+        self, p: Tensor, targets: Targets, batch: range
+    ) -> tuple[Proxy, tuple[int, ...]] | None:
+        """The network of ``proxy="auto"`` and its places; None if it fills none of a batch.
 
         It predicts the first objective, and the outputs that the same queries measured. It learns
         what priors and low-fidelity evaluations leave unexplained, as the proxy does.
@@ -69,7 +72,7 @@ class Surrogates:
         known = torch.isfinite(targets.y[:, 0])
         p, y = p[known], targets.y[known][:, outputs]
         places = network_places(self.space, p, y)
-        if not places:
+        if not filled(batch, places):
             return None
         network = self._make(MLPEnsemble, outputs)
         network.fit(p.to(network.dtype), y.to(network.dtype))

@@ -24,7 +24,7 @@ from optiproxy.proxies.prior import Earlier
 from optiproxy.proxies.training_free import Features, Scores, check_features, joined
 from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
-from optiproxy.search._batch import Opinion, select_batch
+from optiproxy.search._batch import Opinion, filled, select_batch
 from optiproxy.search._design import design
 from optiproxy.search._failures import foreseeable
 from optiproxy.search._favourites import BALANCED, Favourites
@@ -271,6 +271,9 @@ class OptiProxy(Optimizer):
 
     def _chosen(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        pending = np.concatenate([self._pending_rows, also])
+        first = len(self._queries) + len(pending)
+        places = range(first, first + n)
         targets = self._targets()
         front = Front(targets) if len(self.objectives) > 1 else None
         incumbents = self._incumbents(front, rng)
@@ -281,7 +284,7 @@ class OptiProxy(Optimizer):
         ascent = Ascent(self.space, targets, LENIENT + self._violations(), rng, generator)
         sources = self._sources(proxy, ascent, incumbents)
         coarse = None
-        if incumbents.stalled:
+        if incumbents.stalled and filled(places, GLOBAL_PLACES):
             ranks = data.ranked() if front is None else data
             coarse = surrogates.fitted_global(known, ranks)
             sources.append(self._elsewhere(coarse, ascent, incumbents))
@@ -290,12 +293,11 @@ class OptiProxy(Optimizer):
             return self._without(self.random_new(n + len(also), rng), also)[:n]
         network = None
         if self._consults_network and targets.objectives == 1:
-            network = surrogates.fitted_network(known, data)
+            network = surrogates.fitted_network(known, data, places)
 
         def opinions(rows: Indices) -> list[Opinion]:
             return self._opinions(rows, proxy, network, coarse, incumbents)
 
-        pending = np.concatenate([self._pending_rows, also])
         if self._scores is not None and not self._scores.computed_everywhere:
             best, _ = self._selected(opinions, pending, candidates, SHORT_LIST * n, targets, rng)
             self._scores.look_at(np.concatenate([self.rows, pending, best]))
