@@ -2,7 +2,7 @@
 trained.
 
     pip install peft transformers
-    python examples/lora_ranks.py            # four minutes
+    python examples/lora_ranks.py            # two minutes
     python examples/lora_ranks.py --quick
     optiproxy search examples/lora_ranks.py:task --budget 40 --workers 2
 

@@ -1,6 +1,6 @@
 """A table: MLP, ResNet or a transformer over columns, and the learning rate, in one search.
 
-    python examples/tabular.py            # four minutes
+    python examples/tabular.py            # two minutes
     python examples/tabular.py --quick
     optiproxy search examples/tabular.py:task --budget 40 --workers 2
 
