@@ -64,9 +64,9 @@ def test_a_space_and_its_pool_may_know_better() -> None:
 def test_choices_with_the_same_options_are_summed() -> None:
     space = Chain({"a": [1, 2, 3], "b": [4, 5, 6], "c": [1, 2, 3], "d": [1, 2, 3]})
     rows = torch.tensor([[2, 0, 2, 1], [0, 2, 1, 1]])
-    (read,) = Ordinal(space).discrete(rows)
+    (read,) = Ordinal(space, torch.float64).discrete(rows)
     expected = [[1, -1, 1, 0, 2 / 3**0.5], [-1, 1, 0, 0, -1 / 3**0.5]]
-    assert torch.allclose(read, torch.tensor(expected), atol=1e-6)
+    assert torch.allclose(read, torch.tensor(expected, dtype=torch.float64))
 
 
 def test_between_the_corners_it_is_smooth() -> None:

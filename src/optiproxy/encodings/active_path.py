@@ -30,8 +30,8 @@ class ActivePath(Encoder):
     [[2, 1, 2], [2, 1, 2]]
     """
 
-    def __init__(self, space: Space) -> None:
-        super().__init__(space)
+    def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(space, dtype)
         self._passing = torch.from_numpy(~space.zero_options)
         # A way is a path through a choice, without that choice. Rows are padded with the number of
         # an extra choice that is always open.
@@ -52,7 +52,7 @@ class ActivePath(Encoder):
         return ((choices, options + 1),)
 
     def discrete(self, indices: Tensor) -> Encoded:
-        return self.relaxed(corners(self.space, indices))
+        return self.relaxed(corners(self.space, indices, self.dtype))
 
     def relaxed(self, p: Tensor) -> Encoded:
         check_relaxed(self.space, p)

@@ -15,14 +15,14 @@ class Adjacency(Encoder):
     Both are affine in the choice probabilities (see `spaces.GraphTemplate`).
     """
 
-    def __init__(self, space: Space) -> None:
-        super().__init__(space)
+    def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(space, dtype)
         template = space.graph
-        self._adjacency = torch.from_numpy(template.adjacency).float()
-        self._features = torch.from_numpy(template.features).float()
-        self._feature_terms = torch.from_numpy(template.feature_terms).float()
+        self._adjacency = torch.from_numpy(template.adjacency).to(dtype)
+        self._features = torch.from_numpy(template.features).to(dtype)
+        self._feature_terms = torch.from_numpy(template.feature_terms).to(dtype)
         terms = template.adjacency_terms
-        self._adjacency_terms = None if terms is None else torch.from_numpy(terms).float()
+        self._adjacency_terms = None if terms is None else torch.from_numpy(terms).to(dtype)
         self._feature_entries = _Entries(self._features, self._feature_terms)
         if self._adjacency_terms is not None:
             self._adjacency_entries = _Entries(self._adjacency, self._adjacency_terms)
@@ -34,7 +34,7 @@ class Adjacency(Encoder):
 
     def discrete(self, indices: Tensor) -> Encoded:
         if self.space.numbers:
-            return self.relaxed(corners(self.space, indices))
+            return self.relaxed(corners(self.space, indices, self.dtype))
         x = self._feature_entries.gather(indices)
         if self._adjacency_terms is None:
             return self._adjacency.expand(len(indices), -1, -1), x

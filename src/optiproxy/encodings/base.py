@@ -27,18 +27,20 @@ class Encoder(ABC):
 
     Args:
         space: The search space.
+        dtype: Of the discrete encoding's tensors; the relaxed one keeps the dtype of its input.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
         self.space = space
+        self.dtype = dtype
 
     @abstractmethod
     def discrete(self, indices: Tensor) -> Encoded:
-        """Encodes option numbers (B, C), in single precision."""
+        """Encodes option numbers (B, C)."""
 
     @abstractmethod
     def relaxed(self, p: Tensor) -> Encoded:
-        """Encodes choice probabilities (B, C, O), differentiably and in their precision."""
+        """Encodes choice probabilities (B, C, O), differentiably."""
 
     @property
     @abstractmethod

@@ -12,8 +12,8 @@ from optiproxy.spaces import Space
 class OneHot(Encoder):
     """One tensor (B, all options); a relaxed row holds the probabilities themselves."""
 
-    def __init__(self, space: Space) -> None:
-        super().__init__(space)
+    def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(space, dtype)
         self._mask = torch.from_numpy(space.mask)
         sizes = torch.from_numpy(space.sizes)
         self._offsets = sizes.cumsum(0) - sizes
@@ -24,8 +24,8 @@ class OneHot(Encoder):
 
     def discrete(self, indices: Tensor) -> Encoded:
         if self.space.numbers:
-            return self.relaxed(corners(self.space, indices))
-        x = torch.zeros(len(indices), *self.shapes[0])
+            return self.relaxed(corners(self.space, indices, self.dtype))
+        x = torch.zeros(len(indices), *self.shapes[0], dtype=self.dtype)
         return (x.scatter_(1, indices.long() + self._offsets, 1.0),)
 
     def relaxed(self, p: Tensor) -> Encoded:

@@ -30,8 +30,8 @@ class Ordinal(Encoder):
     [[-1.0, 1.0], [0.0, -0.5]]
     """
 
-    def __init__(self, space: Space) -> None:
-        super().__init__(space)
+    def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(space, dtype)
         #: (C,), which choices are ordered.
         self.ordered = torch.from_numpy(~np.isnan(space.levels).all(1))
         self._choices = self.ordered.nonzero()[:, 0]
@@ -45,7 +45,7 @@ class Ordinal(Encoder):
         return ((sum(self._sums.shape),),)
 
     def discrete(self, indices: Tensor) -> Encoded:
-        return self.relaxed(corners(self.space, indices))
+        return self.relaxed(corners(self.space, indices, self.dtype))
 
     def relaxed(self, p: Tensor) -> Encoded:
         check_relaxed(self.space, p)

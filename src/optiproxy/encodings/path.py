@@ -25,8 +25,8 @@ class Path(Encoder):
     A choice on none of these paths becomes a path by itself.
     """
 
-    def __init__(self, space: Space) -> None:
-        super().__init__(space)
+    def __init__(self, space: Space, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(space, dtype)
         self.paths: list[tuple[int, ...]] = []
         self._widths: list[int] = []
         for path in space.paths:
@@ -44,7 +44,7 @@ class Path(Encoder):
 
     def discrete(self, indices: Tensor) -> Encoded:
         if self.space.numbers:
-            return self.relaxed(corners(self.space, indices))
+            return self.relaxed(corners(self.space, indices, self.dtype))
         columns, offset = [], 0
         for path, width in zip(self.paths, self._widths, strict=True):
             number = torch.zeros(len(indices), dtype=torch.long)
@@ -52,7 +52,7 @@ class Path(Encoder):
                 number = number * int(self.space.sizes[c]) + indices[:, c]
             columns.append(number + offset)
             offset += width
-        x = torch.zeros(len(indices), offset)
+        x = torch.zeros(len(indices), offset, dtype=self.dtype)
         return (x.scatter_(1, torch.stack(columns, 1), 1.0),)
 
     def relaxed(self, p: Tensor) -> Encoded:
