@@ -21,7 +21,7 @@ CYCLE = 5
 # Expected improvement is multiplied by the probability of meeting the limits. Other acquisitions
 # are reduced only where that probability is below this: the best architectures lie close to a
 # limit, where it is never high.
-FAIR_CHANCE = 0.1
+FAIR_CHANCE = 0.25
 # A failed query teaches nothing about the objectives: every acquisition is multiplied by this power
 # of the probability of success.
 CAUTION = 2.0
