@@ -1,7 +1,7 @@
 """Graph networks: the space of NAS-Bench-Graph, four layers on one of nine trees, on a graph drawn
 here.
 
-    python examples/graph_network.py            # three minutes
+    python examples/graph_network.py            # a minute
     python examples/graph_network.py --quick
     optiproxy search examples/graph_network.py:task --budget 40 --workers 2
 

@@ -1,6 +1,6 @@
 """Inside Optuna: an existing study gets OptiProxy as its sampler, by changing one line.
 
-    python examples/in_optuna.py            # two minutes
+    python examples/in_optuna.py            # three minutes
     python examples/in_optuna.py --quick
 
 The objective is an ordinary one: it suggests, builds, trains, and states the limit as Optuna has

@@ -1,7 +1,7 @@
 """accelerate users pass their own training function: an `Accelerator` in it, as ever.
 
     pip install accelerate
-    python examples/with_accelerate.py            # two minutes
+    python examples/with_accelerate.py            # half a minute
     python examples/with_accelerate.py --quick
     optiproxy search examples/with_accelerate.py:task --budget 40 --workers 2
 

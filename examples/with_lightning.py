@@ -1,7 +1,7 @@
 """Lightning users pass their own training function, with a `Trainer` in it as ever.
 
     pip install lightning
-    python examples/with_lightning.py            # two minutes
+    python examples/with_lightning.py            # a minute
     python examples/with_lightning.py --quick
     optiproxy search examples/with_lightning.py:task --budget 40 --workers 2
 
