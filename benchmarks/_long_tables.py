@@ -47,8 +47,14 @@ def storages() -> Lines:
 
 
 def costs() -> Lines:
-    own, asks, stored = (
-        Source(name) for name in ("bookkeeping", "long-searches-asks", "long-searches-stored")
+    own, asks, searches, stored = (
+        Source(name)
+        for name in (
+            "bookkeeping",
+            "long-searches-asks",
+            "long-searches-searches",
+            "long-searches-stored",
+        )
     )
     rows: list[list[Any]] = [
         [f"a query's own bookkeeping, {int(n):,} finished ones in a journal",
@@ -60,6 +66,10 @@ def costs() -> Lines:
          f"{max(row['cpu_seconds']):.1f} s of CPU", asks.line]
         for n, row in asks.results["asks"].items()
     ]  # fmt: skip
+    rows += [
+        [what, f"{row['cpu_seconds']:.1f} s of CPU", searches.line]
+        for what, row in searches.results["searches"].items()
+    ]
     opened = stored.results["stored"]["journal"]
     cost = f"{opened['cpu_seconds']:.1f} s of CPU, {opened['peak_memory_mb']} MB"
     rows.append([f"opening {opened['queries']:,} queries in a journal", cost, stored.line])
