@@ -23,6 +23,7 @@ import claims
 import numpy as np
 import pyarrow.csv
 from _pages import NB201, NB201_SHOWN, Lines, Source, cited, files, newest, regret, share, table
+from scipy.stats import rankdata
 
 from optiproxy.report.significance import signed_rank
 
@@ -195,30 +196,50 @@ def hardware() -> Lines:
     return table([*heads, "evolution after 100"], rows, ours.line, evolution.line)
 
 
-def published_hardware() -> Lines:
-    """Each method on the authors' twelve tasks; p of the difference from the default on all."""
-    names = {path.stem.partition("-published-")[2] for path in files("hardware-published-*")}
+def limited(label: str, shown: Callable[[str], str]) -> Lines:
+    """Each method's regret by task; its mean rank; p of the difference from the default.
+
+    Args:
+        label: Of the files, one a method.
+        shown: A task's name in the table.
+    """
+    names = {path.stem.partition(f"-{label}-")[2] for path in files(f"{label}-*")}
     labels = sorted(names, key=lambda name: (name != "auto", name))
-    sources = [Source(f"hardware-published-{label}") for label in labels]
+    sources = [Source(f"{label}-{name}") for name in labels]
     budget = sources[0].content["settings"]["budget"]
     rows = []
     for task, row in sources[0].results["tasks"].items():
         values = [source.results["tasks"][task]["mean_regret"] for source in sources]
-        device = task.removeprefix("hwnas-imagenet16-120-").replace(" at ", ", ")
-        rows.append([device, f"{row['optimum']:.3f}", *bold(values, min(values))])
+        rows.append([shown(task), f"{row['optimum']:.3f}", *bold(values, min(values))])
+    at = {"regret_at_quarter": budget // 4, "regret_at_half": budget // 2, "regret": budget}
+    found = {
+        key: [[np.array(v[key]) for v in s.content["values"].values()] for s in sources]
+        for key in at
+    }
+    for key, queries in at.items():
+        means = [float(np.concatenate(regrets).mean()) for regrets in found[key]]
+        rows.append([f"all, after {queries}", "", *bold(means, min(means))])
+    for key, queries in at.items():
+        ranks = [np.concatenate(regrets) for regrets in found[key]]
+        cells = [f"{rank:.2f}" for rank in rankdata(ranks, axis=0).mean(1)]
+        for i, other in enumerate(found[key][1:], 1):
+            gains = [b - a for a, b in zip(found[key][0], other, strict=True)]
+            cells[i] += f" ({_p(signed_rank(gains)[1])})"
+        rows.append([f"mean rank after {queries} (p)", "", *cells])
     every = [source.results["all"] for source in sources]
-    for key, queries in (("mean_regret_at_half", budget // 2), ("mean_regret", budget)):
-        values = [row[key] for row in every]
-        rows.append([f"all, after {queries}", "", *bold(values, min(values))])
     rows.append(["optimum found", "", *(share(row["optimum_found"]) for row in every)])
-    first, *others = (
-        [np.array(found["regret"]) for found in source.content["values"].values()]
-        for source in sources
-    )
-    p = (signed_rank([b - a for a, b in zip(first, other, strict=True)])[1] for other in others)
-    rows.append(["p", "", "", *map(_p, p)])
+    rows.append(["within the limit", "", *(share(row["feasible_queries"]) for row in every)])
     heads = [f"regret after {budget} queries", "best within", *("optiproxy", *labels[1:])]
     return table(heads, rows, *(source.line for source in sources))
+
+
+def _device(task: str) -> str:
+    return task.removeprefix("hwnas-imagenet16-120-").replace(" at ", ", ")
+
+
+def _quantile(task: str) -> str:
+    name, _, quantile = task.partition(" at ")
+    return f"`{name}`, {share(float(quantile))}"
 
 
 def pareto() -> Lines:
@@ -497,7 +518,8 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "compare-smac": lambda: compared("compare-smac", 100, ["smac"]),
     "reach": reach,
     "hardware": hardware,
-    "hardware-published": published_hardware,
+    "hardware-published": lambda: limited("hardware-published", _device),
+    "hardware-hwgpt": lambda: limited("hardware-hwgpt-s", _quantile),
     "pareto": pareto,
     "low-fidelity": low_fidelity,
     "early-stopping": early_stopping,
