@@ -43,7 +43,7 @@ SPACE = op.spaces.Chain({f"choice{i}": [1, 2, 3, 4] for i in range(8)})
 def _slow(seconds: float) -> op.Task:
     def evaluate(arch: op.Architecture) -> float:
         time.sleep(seconds)
-        return float(sum(arch.values()))
+        return sum(float(value) for value in arch.values() if value is not None)
 
     return op.Task("slow", SPACE, evaluate, objectives={"sum": "max"})
 

@@ -38,6 +38,7 @@ def _run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[
         pytest.param([sys.executable, "-m", "ruff", "check", "."], id="lint"),
         pytest.param([sys.executable, "-m", "ruff", "format", "--check", "."], id="format"),
         pytest.param([sys.executable, "-m", "mypy"], id="types"),
+        pytest.param([sys.executable, "-m", "mypy", "tests/user_program.py"], id="users-types"),
         pytest.param([SCRIPTS / "lint-imports"], id="arrows"),
     ],
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from optiproxy.errors import invalid
 from optiproxy.metrics import Constraint, Function, Objective
 from optiproxy.scalars import to_float
 from optiproxy.spaces import Space
+
+if TYPE_CHECKING:  # Random search needs no torch.
+    from optiproxy.proxies.training_free import Features
 
 
 @runtime_checkable
@@ -24,7 +27,7 @@ class Problem(Protocol):
     @property
     def exact(self) -> Mapping[str, Function]: ...
     @property
-    def features(self) -> Mapping[str, Function]: ...
+    def features(self) -> Features: ...
     @property
     def distinct(self) -> bool: ...
 
