@@ -97,7 +97,7 @@ def test_a_network_is_measured_as_deployed_and_left_as_it_was() -> None:
     assert found.repeats is not None
     assert found.repeats >= 10
     assert (found.runtime, found.threads) == ("torch", 2)
-    assert found.versions["torch"] == torch.__version__
+    assert torch.__version__.startswith(found.versions["torch"])  # there with its build
     assert found.device
     assert found.size_mb == pytest.approx((9 + 3) * 4e-6)
     assert found.peak_memory_mb is None or found.peak_memory_mb >= 0
