@@ -17,9 +17,9 @@ from optiproxy.proxies.mlp import MLPEnsemble
 from optiproxy.proxies.ranks import normal_scores
 from optiproxy.spaces import Space
 
-# The number of queries at the first cross-validation; the next one comes at four times as many, up
-# to the last one: that of 2,560 queries would take seconds. With fewer queries than at the first one
-# the network delays the search (docs/log.md).
+# The numbers of queries at the first cross-validation, by how many times as many at the next one,
+# and at the last one: that of 2,560 queries would take seconds. With fewer queries than at the
+# first one the network delays the search (docs/log.md).
 FIRST, FACTOR, LAST = 40, 4, 640
 FOLDS = 4
 # The places that the network fills, by query number modulo `_batch.CYCLE`, if its cross-validated
@@ -34,8 +34,8 @@ _RESULTS: WeakKeyDictionary[Space, dict[bytes, tuple[int, ...]]] = WeakKeyDictio
 def network_places(space: Space, p: Tensor, y: Tensor) -> tuple[int, ...]:
     """The places of a batch that the network fills, by query number modulo `_batch.CYCLE`.
 
-    At 40, 160 and 640 queries both models are cross-validated. Metrics are compared as normal scores of
-    their ranks, so that a new best value does not change an earlier result.
+    At 40, 160 and 640 queries both models are cross-validated. Metrics are compared as normal
+    scores of their ranks, so that a new best value does not change an earlier result.
 
     Args:
         space: The search space.
