@@ -229,7 +229,8 @@ def limited(label: str, shown: Callable[[str], str]) -> Lines:
     every = [source.results["all"] for source in sources]
     rows.append(["optimum found", "", *(share(row["optimum_found"]) for row in every)])
     rows.append(["within the limit", "", *(share(row["feasible_queries"]) for row in every)])
-    heads = [f"regret after {budget} queries", "best within", *("optiproxy", *labels[1:])]
+    shown_as = ["optiproxy" if name == "auto" else name for name in labels]
+    heads = [f"regret after {budget} queries", "best within", *shown_as]
     return table(heads, rows, *(source.line for source in sources))
 
 
