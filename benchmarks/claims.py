@@ -37,7 +37,7 @@ def hardware() -> Row:
     row, budget = source.results["all"], source.content["settings"]["budget"]
     return (
         "Limits on hardware: twelve tasks of HW-NAS-Bench",
-        "the best within each limit in 100 or 200 queries, with settings by task",
+        "100 and 200 queries, with settings by task",
         f"one default for all: the best in {share(row['optimum_found'])} of the runs of {budget}; "
         f"regret {regret(row['mean_regret_at_half'])} after {budget // 2}, "
         f"{regret(row['mean_regret'])} after {budget}",
