@@ -2,7 +2,7 @@
 
 Where scores are informative, the best architecture is often among the few of highest score, before
 any model is fitted (Abdelfattah et al., https://arxiv.org/abs/2101.08134). Where they mislead, few
-queries may be lost to them: see `Favourites.vote`.
+queries may be lost to them: see `Favourites.leading`.
 """
 
 from __future__ import annotations
@@ -72,23 +72,20 @@ class Favourites:
         other.rows, other.votes = narrow.narrow(self.rows), self.votes[:, kept]
         return other
 
-    def vote(
-        self, place: int, known: Indices, scores: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
-        """The vote (B,) that fills a place of the initial design; None where none deserves it.
+    def leading(self, known: Indices, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The votes (V', B) of `rows` that fill places of the initial design, in turn.
 
-        Each in turn, then the one that correlates most with the results.
+        All of them at first; then the one that correlates most with the results, if any does.
 
         Args:
-            place: The number of the query.
             known: (T, C), the queries so far.
             scores: (T,), their results; greater is better, -inf where the query failed.
         """
         if len(known) < JUDGED_FROM:
-            return np.asarray(self.votes[place % len(self.votes)])
-        support = [_correlation(vote, scores) for vote in self._votes(known)]
-        best = int(np.argmax(support))
-        return np.asarray(self.votes[best]) if support[best] > 0 else None
+            return self.votes
+        support = np.array([_correlation(vote, scores) for vote in self._votes(known)])
+        best = int(support.argmax())
+        return np.asarray(self.votes[[best] if support[best] > 0 else []])
 
     def candidates(self, proposed: int) -> Indices:
         """The favourites of every vote, of which `proposed` may have been queried."""

@@ -355,13 +355,10 @@ class OptiProxy(Optimizer):
         """The favourite of a score for each place; none where no score is trusted."""
         if self._scores is None:
             return np.empty((0, len(self.space)), dtype=np.int64)
-        rows, results, found = self._favourites.rows, self.scores(), list[int]()
-        new = self.is_new(rows)
-        for place in places[: new.sum()]:
-            vote = self._favourites.vote(place, self.rows, results)
-            if vote is None:
-                break
-            found.append(int(np.where(new, vote, -np.inf).argmax()))
+        rows, votes = self._favourites.rows, self._favourites.leading(self.rows, self.scores())
+        new, found = self.is_new(rows), list[int]()
+        for place in places[: new.sum() if len(votes) else 0]:
+            found.append(int(np.where(new, votes[place % len(votes)], -np.inf).argmax()))
             new[found[-1]] = False
         return rows[found]
 
