@@ -41,8 +41,8 @@ def search(
             training (--measure, or the task's own cheap metrics); one that breaks a limit is not
             trained and is no query. The search stops there; by default ten times the budget.
         confirm: How many evaluations of the budget, the last ones, train what may be the best again
-            with other seeds: the best is then by its mean. By default 3 where the task says that
-            trainings may be repeated and the budget is 20 or more, else 0 (see docs/noise.md).
+            with other seeds: the best is then by its mean. By default a twentieth of the budget
+            where the task says that trainings may be repeated, else 0 (see docs/noise.md).
         method: One of {methods}. boosted, nsga2-pymoo and smac are there where scikit-learn, pymoo
             and smac are installed; optiproxy methods tells of all. path/to/mine.py:Method is your
             own.

@@ -10,8 +10,9 @@ from optiproxy.study._folders import check_keep
 from optiproxy.study._workers.options import Workers
 from optiproxy.tasks import Task
 
-# Evaluations that repeat what may be the best, and the least budget in which they are by default.
-CONFIRMED, CONFIRM_FROM = 3, 20
+# By default one evaluation in so many repeats what may be the best: more of a small budget would
+# cost more regret than they save (docs/log.md).
+CONFIRM_EVERY = 20
 
 
 def check_cheap_budget(task: Task, given: int | None, kept: int, budget: int) -> None:
@@ -52,7 +53,7 @@ def check_confirm(task: Task, given: int | None, kept: int | None, budget: int) 
     """
     if given is None and kept is None:
         single = len(task.objectives) == 1
-        return CONFIRMED if task.noise == "repeat" and single and budget >= CONFIRM_FROM else 0
+        return budget // CONFIRM_EVERY if task.noise == "repeat" and single else 0
     count = whole_number("confirm", kept if given is None else given, least=0)
     if given and task.noise in ("none", "single"):
         raise invalid("confirm", given, f"give 0: the task has noise={task.noise!r}")

@@ -279,9 +279,9 @@ class Study(StudyForPrograms):
                 likes. One at a time uses each result for the next proposal, and costs more time.
             confirm: How many evaluations of the budget, the last ones, are not queries: the few
                 architectures that may be the best are trained again with other seeds, and `best` is
-                the best by its mean. Stored with the study; by default an earlier run's, else 3 if
-                the task says that evaluations may be repeated (`Task`, ``noise="repeat"``) and the
-                budget is 20 or more, else 0.
+                the best by its mean. Stored with the study; by default an earlier run's, else a
+                twentieth of `budget`, rounded down, if the task says that evaluations may be
+                repeated (`Task`, ``noise="repeat"``), and 0 if not.
             workers: How many evaluations run at once, each in a worker process that may die or hang
                 alone. By default one for each of the `gpus`; without them one evaluation runs at a
                 time, in this process.
