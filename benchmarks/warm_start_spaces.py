@@ -77,7 +77,7 @@ def main() -> None:
         for seed in seeds:
             study = as_study(source, seed, task)
             warm, cold = OptiProxy(task, seed=seed, warm_start=[study]), OptiProxy(task, seed=seed)
-            listened.append(bool(warm._features))
+            listened.append(bool(warm._prior.features))
             regrets["cold"].append(searched(task, cold, max(BUDGETS)))
             regrets["warm"].append(
                 searched(task, warm, max(BUDGETS)) if listened[-1] else regrets["cold"][-1]

@@ -25,9 +25,10 @@ import optiproxy.search._climb as climbing
 from optiproxy import tasks
 from optiproxy.encodings import corners
 from optiproxy.proxies.base import Proxy
+from optiproxy.search._candidates import GROUPS
 from optiproxy.search._surrogates import Surrogates
 from optiproxy.search._training_targets import Targets
-from optiproxy.search.optiproxy import GROUPS, OptiProxy
+from optiproxy.search.optiproxy import OptiProxy
 
 TASKS = ("nb201-cifar10", "nb201-cifar100", "nb201-imagenet16-120")
 SAMPLE = 1000

@@ -62,7 +62,7 @@ def test_scores_that_agree_are_one_vote() -> None:
         "other": lambda arch: float(arch["c0"]),
     }
     opt = op.OptiProxy(SPACE, {"y": "max"}, seed=0, features=features)
-    assert len(opt._favourites.votes) == 2
+    assert len(opt._prior.favourites.votes) == 2
 
 
 def test_favourites_keep_exact_limits_and_differ_by_seed() -> None:

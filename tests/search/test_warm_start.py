@@ -58,7 +58,7 @@ def test_a_related_study_leads_at_once() -> None:
 
 def test_a_misleading_study_is_left_out() -> None:
     opt = OptiProxy(SPACE, {"score": "max"}, warm_start=[history(100, shuffled=True)])
-    assert opt._earlier == []
+    assert opt._prior.earlier == []
     # Nothing of it is left: not even its best architectures are looked at.
     cold = OptiProxy(SPACE, {"score": "max"})
     assert opt.ask(5) == cold.ask(5)
@@ -144,7 +144,7 @@ def test_what_broke_a_limit_before_it_was_trained_is_left_out() -> None:
     earlier.tell(
         archs, [{"score": float(i), "latency": 1.0} for i in range(6)] + [{"latency": 3}] * 2
     )
-    (study,) = OptiProxy(SPACE, "score=max", warm_start=[earlier])._earlier_studies
+    (study,) = OptiProxy(SPACE, "score=max", warm_start=[earlier])._prior.studies
     assert list(study.values("score")) == [0, 1, 2, 3, 4, 5]
 
 
@@ -168,7 +168,7 @@ def test_short_trainings_are_a_study_of_their_own() -> None:
         (full, [full]),
     ):
         study = SimpleNamespace(queries=given)
-        found = OptiProxy(SPACE, "score=max", warm_start=[study])._earlier_studies
+        found = OptiProxy(SPACE, "score=max", warm_start=[study])._prior.studies
         values = [[q.metrics["score"] for q in part] for part in expected]
         assert [list(part.values("score")) for part in found] == values
     with pytest.raises(InvalidValueError, match="4 queries"):

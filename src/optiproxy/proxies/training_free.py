@@ -19,7 +19,7 @@ from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.proxies.prior import Mean, Model
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
-from optiproxy.spaces.narrowed import WIDE, Narrowed
+from optiproxy.spaces.narrowed import Narrowed, is_wide
 
 # Random architectures that give each score its scale, and train the model that stands for the
 # scores where they are not computed.
@@ -103,7 +103,7 @@ class Scores(Model):
         size[(size > 1e-100) & (size < 1e100)] = 1.0
         self._mean = np.nanmean(masked / size, 0) * size
         self._spread = np.nanstd(masked / size, 0) * size
-        self._relaxed = None if space.widths.max() > WIDE else self._fitted()
+        self._relaxed = None if is_wide(space) else self._fitted()
 
     def _fitted(self) -> GaussianProcess:
         """Predicts scores from those of the sample."""

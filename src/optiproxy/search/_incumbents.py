@@ -27,7 +27,7 @@ class Incumbents:
     """The best queries, from which a round starts.
 
     Attributes:
-        best: (<= INCUMBENTS, C).
+        best: (L, C), at most `INCUMBENTS` queries, and as many of each earlier study.
         crowd: (<= CROWD, C), the best and more of them.
         front: (F, C), the Pareto front of several objectives, else none.
         stalled: Whether there was no new best for a while.

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,14 +18,14 @@ from optiproxy.encodings import corners
 from optiproxy.errors import whole_number
 from optiproxy.metrics import Constraints, Function, Objectives
 from optiproxy.proxies.base import Proxy
-from optiproxy.proxies.prior import Earlier
-from optiproxy.proxies.training_free import Features, Scores, check_features, joined
+from optiproxy.proxies.training_free import Features
 from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, filled, select_batch
+from optiproxy.search._candidates import candidates, candidates_elsewhere
 from optiproxy.search._design import design
 from optiproxy.search._failures import foreseeable
-from optiproxy.search._favourites import BALANCED, Favourites
+from optiproxy.search._favourites import BALANCED
 from optiproxy.search._incumbents import (
     CROWD,
     INCUMBENTS,
@@ -37,28 +35,24 @@ from optiproxy.search._incumbents import (
     near_in_order,
 )
 from optiproxy.search._pareto import Front
+from optiproxy.search._prior_knowledge import PriorKnowledge
 from optiproxy.search._surrogates import Surrogates
 from optiproxy.search._training_targets import Targets, repeated, targets_of
 from optiproxy.search.base import Optimizer
 from optiproxy.search.problem import Problem
 from optiproxy.search.threads import single_threaded
-from optiproxy.search.warm_start import DescribedStudy, EarlierStudy, lessons, read_earlier
 from optiproxy.spaces import Architecture, Space
 from optiproxy.spaces.architecture import Indices
-from optiproxy.spaces.narrowed import WIDE, Narrowed
+from optiproxy.spaces.narrowed import Narrowed, is_wide
 
 N_INIT = 10
 # Small batches at first, when each result teaches much (docs/log.md): (until so many queries, so
 # many at once). Later those of the paper.
 EARLY_BATCHES = (30, 1), (100, 3)
 BATCH = 5
-GROUPS = 40
-RANDOM_CANDIDATES = 200
 # Of so many candidates for each place the scores of networks are computed; they are predicted for
 # the others.
 SHORT_LIST = 8
-# At most so many neighbours are candidates, in spaces whose choices have hundreds of options.
-NEIGHBOURS = 5000
 # With low-fidelity results: the first full evaluations are the best of them, as a proxy needs a few
 # full results first; afterwards the best of them are candidates in each round.
 PROMOTED, PROMOTED_CANDIDATES = 5, 50
@@ -70,8 +64,7 @@ LENIENT = 0.5
 TRIED_OPTIONS = 256
 # In a space of at most this size every architecture is a candidate.
 ENUMERATED = 3000
-# Of the global model of a stalled search.
-GLOBAL_GROUPS = 10
+# Filled by the global model of a stalled search.
 GLOBAL_PLACES = (0,)
 # After a warm start half of the design remains, between the model's queries: the first three
 # queries follow the earlier studies, and these places reveal whether those mislead.
@@ -167,13 +160,15 @@ class OptiProxy(Optimizer):
         self.n_init = whole_number("n_init", n_init, least=2)
         if features is None:
             features = space.features if isinstance(space, Problem) else {}
-        check_features(features)
-        earlier = read_earlier(self.space, warm_start, self.objectives)
-        self._earlier_studies = [s for s in earlier if isinstance(s, EarlierStudy)]
-        others = [s for s in earlier if isinstance(s, DescribedStudy)]
-        self._features = joined(features, lessons(self.space, others, self.objectives))
-        if isinstance(self._features, Mapping):
-            _ = self._scores  # So that a function that can't be used is an error at once.
+        self._prior = PriorKnowledge(
+            self.space,
+            self.objectives,
+            self.constraints,
+            warm_start,
+            features,
+            self.allowed,
+            self.seed,
+        )
         self._predicted: dict[Architecture, float] = {}
 
     @property
@@ -200,9 +195,9 @@ class OptiProxy(Optimizer):
     def _propose(self, n: int, rng: np.random.Generator) -> Indices:
         proposed = len(self._queries) + len(self._pending)
         self._predicted = {}
-        if self._scores is not None:
-            _ = self._favourites  # Before others are looked at: the same in each process.
-            self._scores.look_at(self.rows)
+        # The favourites before others are looked at: so they are the same in each process.
+        if self._prior.favourites is not None and self._prior.scores is not None:
+            self._prior.scores.look_at(self.rows)
         with single_threaded():
             design = self._first_rows(range(proposed, proposed + n))
             if len(design) == n:
@@ -222,7 +217,7 @@ class OptiProxy(Optimizer):
 
     def _round(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
         """Chooses `n` rows with the models; `also` are in the batch already."""
-        if not self._is_wide:
+        if not is_wide(self.space):
             return self._chosen(n, rng, also)
         narrow = Narrowed(self.space, self._options_to_keep(also))
         other = self._on(narrow)
@@ -234,10 +229,6 @@ class OptiProxy(Optimizer):
             rows = np.concatenate([rows, self._without(more, np.concatenate([rows, also]))])
         return rows[:n]
 
-    @property
-    def _is_wide(self) -> bool:
-        return bool(self.space.widths.max() > WIDE) and not isinstance(self.space, Narrowed)
-
     def _options_to_keep(self, also: Indices) -> Indices:
         """Rows, (B, C), whose options the models need: those that are known, near the best, tried.
 
@@ -245,10 +236,7 @@ class OptiProxy(Optimizer):
         """
         rng = np.random.default_rng([self.seed, len(self._queries), len(self._pending), 0x0A5])
         low = self.at_low_fidelity().rows if self._low else self.rows[:0]
-        known = [self.rows, self._pending_rows, also, low]
-        known += [study.rows for study in self._earlier_studies]
-        if self._scores is not None:
-            known += [self._scores.sample, self._favourites.candidates(len(self._known))]
+        known = [self.rows, self._pending_rows, also, low, *self._prior.rows(len(self._known))]
         best = self.rows[np.argsort(-self.scores(), kind="stable")[:INCUMBENTS]]
         known += [near_in_order(self.space, best), self.space.random_indices(TRIED_OPTIONS, rng)]
         return np.concatenate(known)
@@ -256,17 +244,11 @@ class OptiProxy(Optimizer):
     def _on(self, narrow: Narrowed) -> OptiProxy:
         """The same search on a space with fewer options."""
         other = copy(self)
-        other.__dict__.pop("_earlier", None)
         other.space, other.exact = narrow, self.exact.on(narrow)
         other._rows = list(narrow.narrow(self.rows))
         other._pending = list(narrow.narrow(self._pending_rows))
         other._known = set(other.keys(np.concatenate([other.rows, other._pending_rows])))
-        other._earlier_studies = [
-            replace(study, rows=narrow.narrow(study.rows)) for study in self._earlier_studies
-        ]
-        if self._scores is not None:
-            other.__dict__["_scores"] = self._scores.on(narrow)
-            other.__dict__["_favourites"] = self._favourites.on(narrow)
+        other._prior = self._prior.on(narrow)
         return other
 
     def _chosen(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
@@ -287,9 +269,9 @@ class OptiProxy(Optimizer):
         if incumbents.stalled and filled(places, GLOBAL_PLACES):
             ranks = data.ranked() if front is None else data
             coarse = surrogates.fitted_global(known, ranks)
-            sources.append(self._elsewhere(coarse, ascent, incumbents))
-        candidates = self._new_candidates(sources, also)
-        if len(candidates) == 0:
+            sources.append(candidates_elsewhere(coarse, ascent, incumbents))
+        new = self._new_candidates(sources, also)
+        if len(new) == 0:
             return self._without(self.random_new(n + len(also), rng), also)[:n]
         network = None
         if self._consults_network and targets.objectives == 1:
@@ -298,11 +280,10 @@ class OptiProxy(Optimizer):
         def opinions(rows: Indices) -> list[Opinion]:
             return self._opinions(rows, proxy, network, coarse, incumbents)
 
-        if self._scores is not None and not self._scores.computed_everywhere:
-            best, _ = self._selected(opinions, pending, candidates, SHORT_LIST * n, targets, rng)
-            self._scores.look_at(np.concatenate([self.rows, pending, best]))
-            candidates = best
-        rows, mean = self._selected(opinions, pending, candidates, n, targets, rng)
+        if (scores := self._prior.scores) is not None and not scores.computed_everywhere:
+            new, _ = self._selected(opinions, pending, new, SHORT_LIST * n, targets, rng)
+            scores.look_at(np.concatenate([self.rows, pending, new]))
+        rows, mean = self._selected(opinions, pending, new, n, targets, rng)
         self._note_predictions(rows, mean, targets)
         return rows
 
@@ -344,7 +325,7 @@ class OptiProxy(Optimizer):
         With training-free scores most go to the architectures of highest score, as long as results
         and scores correlate. After a warm start most are the model's.
         """
-        if self._earlier:
+        if self._prior.earlier:
             return self._design(sum(place in WARM_DESIGN_PLACES for place in places))
         places = range(places.start, min(places.stop, max(places.start, self.n_init)))
         favourites = self._led([place for place in places if place % 10 not in BALANCED])
@@ -353,9 +334,10 @@ class OptiProxy(Optimizer):
 
     def _led(self, places: Sequence[int]) -> Indices:
         """The favourite of a score for each place; none where no score is trusted."""
-        if self._scores is None:
+        favourites = self._prior.favourites
+        if favourites is None:
             return np.empty((0, len(self.space)), dtype=np.int64)
-        rows, votes = self._favourites.rows, self._favourites.leading(self.rows, self.scores())
+        rows, votes = favourites.rows, favourites.leading(self.rows, self.scores())
         new, found = self.is_new(rows), list[int]()
         for place in places[: new.sum() if len(votes) else 0]:
             found.append(int(np.where(new, votes[place % len(votes)], -np.inf).argmax()))
@@ -368,24 +350,10 @@ class OptiProxy(Optimizer):
         rows = design(self.space, self.n_init, self.allowed, rng)
         return rows[self.is_new(rows)][:n]
 
-    @cached_property
-    def _scores(self) -> Scores | None:
-        """The training-free scores, some of which are computed now; None where there are none."""
-        if not self._features:
-            return None
-        outputs = len(self.objectives) + len(self.constraints) + 1  # and failure
-        scores = Scores(self.space, outputs, self._features)
-        return scores if scores.names else None
-
-    @cached_property
-    def _favourites(self) -> Favourites:
-        assert self._scores is not None
-        return Favourites(self.space, self._scores, self.allowed, self.seed)
-
     def _has_data(self) -> bool:
         """Whether a model can be fitted: two results, or earlier studies before the first query."""
         succeeded = sum(query.metrics is not None for query in self._queries)
-        return succeeded >= 2 or bool(self._earlier and not self._queries)
+        return succeeded >= 2 or bool(self._prior.earlier and not self._queries)
 
     def _targets(self, foreseen: bool | None = None) -> Targets:
         """Of the history, with failure if it can be foreseen, or as `foreseen` says."""
@@ -406,7 +374,7 @@ class OptiProxy(Optimizer):
         order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)
         newest = (order[0] if len(order) else 0) if front is None else front.newest
         return Incumbents(
-            best=self.rows[order[:INCUMBENTS]],
+            best=np.concatenate([self.rows[order[:INCUMBENTS]], *self._prior.best()]),
             crowd=self.rows[order[:CROWD]],
             front=self.rows[:0] if front is None else self.rows[front.members],
             stalled=len(self._queries) - newest > PATIENCE,
@@ -417,39 +385,26 @@ class OptiProxy(Optimizer):
         if self._low:
             cheap = self.at_low_fidelity()
             low = self._corners(cheap.rows), cheap._targets(foreseen=foreseen).y
-        models = [*self._earlier, *([self._scores] if self._scores else [])]
-        return Surrogates(self.space, self.exact, self._proxy, seed, models, low)
+        return Surrogates(self.space, self.exact, self._proxy, seed, self._prior.models, low)
 
     def _sources(self, proxy: Proxy, ascent: Ascent, incumbents: Incumbents) -> list[Indices]:
-        """Candidates by gradient ascent, near the best queries, and at random."""
-        leads = np.concatenate([incumbents.best, *self._earlier_best()])
-        neighbours = self.space.neighbour_indices(np.concatenate([leads, incumbents.front]))
-        climbed = ascent.candidates(proxy, GROUPS, leads, climbs=self._climbs)
-        if len(neighbours) > NEIGHBOURS:
-            neighbours = ascent.rng.choice(neighbours, NEIGHBOURS, replace=False)
-        drawn = self.space.random_indices(RANDOM_CANDIDATES, ascent.rng)
-        sources = [climbed, leads, neighbours, drawn]
-        if self.space.numbers and proxy.differentiable:
-            sources.append(ascent.refined(proxy, [climbed, neighbours, drawn], self._turns))
-        if self._scores is not None:
-            sources.append(self._favourites.candidates(len(self._known)))
+        """All candidates but those of a stalled search."""
+        sources = candidates(proxy, ascent, incumbents, self._climbs, self._turns)
+        if self._prior.favourites is not None:
+            sources.append(self._prior.favourites.candidates(len(self._known)))
         if self._low:
             sources.append(super()._promote(PROMOTED_CANDIDATES, ascent.rng))
         return sources
 
-    def _elsewhere(self, coarse: Proxy, ascent: Ascent, incumbents: Incumbents) -> Indices:
-        """Candidates by gradient ascent on the global model, away from the best queries."""
-        return ascent.candidates(coarse, GLOBAL_GROUPS, incumbents.best[:0], avoid=incumbents.crowd)
-
     def _new_candidates(self, sources: Sequence[Indices], also: Indices) -> Indices:
         """The valid new rows of all sources; in a small space all new rows."""
-        candidates = self.space.repair(np.concatenate(sources))
+        rows = self.space.repair(np.concatenate(sources))
         if self.space.count <= ENUMERATED:
             # Shuffled, since of equal candidates the first is taken: otherwise options that no
             # query has had would be tried in the order in which they are listed.
             shuffle = np.random.default_rng([self.seed, len(self._queries), 0x0DD]).permutation
-            candidates = shuffle(self.space.all_indices)
-        return self._without(candidates[self.is_new(candidates)], also)
+            rows = shuffle(self.space.all_indices)
+        return self._without(rows[self.is_new(rows)], also)
 
     def _opinions(
         self,
@@ -486,32 +441,6 @@ class OptiProxy(Optimizer):
         """The share of the last five results that broke a limit."""
         last = [query for query in self._queries if query.metrics is not None][-BATCH:]
         return sum(not query.feasible for query in last) / max(1, len(last))
-
-    @cached_property
-    def _earlier(self) -> list[Earlier]:
-        """Models of the earlier studies from which something can be learnt."""
-        useful = []
-        for study in self._earlier_studies:
-            y = targets_of(study.values, len(study.rows), self.objectives, self.constraints).y
-            y = torch.nn.functional.pad(y, (0, 1), value=torch.nan)  # No failures.
-            space, rows = self.space, study.rows
-            if self._is_wide:
-                space = Narrowed(self.space, rows)
-                rows = space.narrow(rows)
-            model = Earlier(space, corners(space, torch.from_numpy(rows), torch.float64), y)
-            if model.reliability[: len(self.objectives)].any():
-                useful.append(model)
-        return useful
-
-    def _earlier_best(self) -> list[Indices]:
-        """The best architectures of each earlier study, (INCUMBENTS, C) each."""
-        if not self._earlier:
-            return []
-        objective = self.objectives[0]
-        return [
-            study.rows[np.argsort(-objective.sign * study.values(objective.metric))[:INCUMBENTS]]
-            for study in self._earlier_studies
-        ]
 
     def _without(self, rows: Indices, others: Indices) -> Indices:
         """Those of `rows` that are none of `others`, nor the same network."""

@@ -22,7 +22,7 @@ from optiproxy.search.threads import single_threaded
 from optiproxy.search.transforms import Scale, bounded
 from optiproxy.spaces import Architecture, Option, Pool, Space
 from optiproxy.spaces.architecture import Indices
-from optiproxy.spaces.narrowed import WIDE, Narrowed
+from optiproxy.spaces.narrowed import Narrowed, is_wide
 
 # Fewer queries teach too little of single choices; of more some are left out, since a Gaussian
 # process takes the cube of their number.
@@ -101,7 +101,7 @@ def sensitivities(
         return []
     while isinstance(space, Pool):  # what is not listed can be predicted too
         space = space.space
-    if int(space.widths.max()) > WIDE:
+    if is_wide(space):
         space = Narrowed(space, rows)
         rows = space.narrow(rows)
     tried = [_tried(space, c, rows[:, c]) for c in range(len(space.names))]

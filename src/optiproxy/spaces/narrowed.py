@@ -21,6 +21,11 @@ from optiproxy.spaces.numbers import Number
 WIDE = 512
 
 
+def is_wide(space: Space) -> bool:
+    """Whether a space has choices that are narrowed, and is not narrowed yet."""
+    return bool(space.widths.max() > WIDE) and not isinstance(space, Narrowed)
+
+
 class Narrowed(Space):
     """The architectures of a space that have certain options alone.
 

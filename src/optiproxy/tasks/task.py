@@ -13,7 +13,6 @@ from optiproxy.errors import DataError, truth, unknown
 from optiproxy.metrics import (
     Constraint,
     Constraints,
-    Function,
     Metric,
     Noise,
     Objective,
@@ -23,23 +22,22 @@ from optiproxy.metrics import (
     parse_objectives,
 )
 from optiproxy.spaces import Architecture, Space
-from optiproxy.tasks import _arguments, _preflight, networks
-from optiproxy.tasks._device import Device, device_of, is_command
+from optiproxy.tasks import _arguments, networks
+from optiproxy.tasks._metrics import read_metrics
+from optiproxy.tasks._networks import TaskNetworks
 from optiproxy.tasks._prefilter import Prefilter
 from optiproxy.tasks._queries import TaskQueries
 from optiproxy.tasks.evaluation import Evaluator
-from optiproxy.tasks.networks import Network, checked_network
+from optiproxy.tasks.networks import Network
 from optiproxy.tasks.origin import Origin
 from optiproxy.tasks.rows import Rows, feasible_values
-from optiproxy.tasks.training_free import Features, checked_features, network_scores
+from optiproxy.tasks.training_free import Features, checked_features
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
-    from optiproxy.nn import ModelSpace
-    from optiproxy.scores import NetworkScores
 
 Trainer = Callable[[Architecture, int], "nn.Module"]
 
@@ -58,7 +56,7 @@ class TaskReference(Protocol):
     def load(self) -> Task: ...
 
 
-class Task(TaskQueries):
+class Task(TaskQueries, TaskNetworks):
     """A search space with an evaluator and its objectives.
 
     A task is not changed after it is made; `replaced` and `resolved` make another one.
@@ -219,7 +217,19 @@ class Task(TaskQueries):
             features = "auto" if networks_known and not self.in_memory else ()
         self._features = checked_features(features)
         self._validated = False
-        metrics = self._read_metrics(metrics, model_space, measure, measured)
+        known = read_metrics(
+            name,
+            metrics,
+            complete=look_up,
+            model_space=model_space,
+            measure=measure,
+            measured=measured,
+            build=self.build if self.can_build else None,
+            example_input=example_input,
+        )
+        self.metrics, self.exact, self.cheap = known.names, known.exact, known.cheap
+        self.measure, self.device = known.measure, known.device
+        self.measured = None if measured is None else tuple(measured)
         check_known(self.objectives, self.constraints, self.metrics, self.reported)
         self._prefilter = Prefilter(
             self.space, self.exact, self.cheap, self.device, rows, self.constraints, self.needed
@@ -229,7 +239,7 @@ class Task(TaskQueries):
             _arguments.check_low_fidelity(name, low_fidelity, self.fidelities)
         self._arguments: dict[str, Any] = {
             "name": name, "space": space, "evaluate": evaluate, "objectives": self.objectives,
-            "constraints": self.constraints, "reported": self.reported, "metrics": metrics,
+            "constraints": self.constraints, "reported": self.reported, "metrics": known.given,
             "build": build, "train": train, "example_input": example_input, "prepare": prepare,
             "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
             "features": self._features, "noise": noise, "noiseless": noiseless,
@@ -237,39 +247,6 @@ class Task(TaskQueries):
             "description": description, "origin": origin, "measure": measure,
             "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
         }  # fmt: skip
-
-    def _read_metrics(
-        self,
-        metrics: Sequence[str | Metric],
-        model_space: ModelSpace | None,
-        measure: str | None,
-        measured: Sequence[str] | None,
-    ) -> tuple[str | Metric, ...]:
-        """Sets the metrics and what measures them; returns them with the costs of a model."""
-        known = _arguments.metrics_by_name(metrics)
-        # Objects alone add to what `evaluate` returns; a name says that the list is complete.
-        complete = self.rows is not None or any(isinstance(metric, str) for metric in metrics)
-        if model_space is not None:
-            metrics = (*metrics, *networks.Costs(model_space, self.example_input).metrics(known))
-            known = _arguments.metrics_by_name(metrics)
-        self.metrics = tuple(known) if complete else ()
-        self.exact = {name: m.function for name, m in known.items() if m.exact and m.function}
-        self.cheap = {name: m.function for name, m in known.items() if m.cheap and m.function}
-
-        named = [m.name for m in known.values() if m.cheap and not m.function]
-        self.measure = measure or ("torch" if named else None)
-        self.measured = None if measured is None else tuple(measured)
-        self.device: Device | None = None
-        if self.measure is not None:
-            builds = self.build if self.can_build else None
-            self.device = device_of(
-                self.name, self.measure, builds, self.example_input, named, measured
-            )
-        if self.metrics and measure is not None and self.device is not None:
-            # A command may print metrics that no list names.
-            found = None if is_command(measure) else self.device.metrics
-            self.metrics = tuple(dict.fromkeys((*self.metrics, *found))) if found else ()
-        return tuple(metrics)
 
     # ---- the same task with other options ----
 
@@ -354,56 +331,6 @@ class Task(TaskQueries):
             return super().__reduce_ex__(protocol)
         names = ("objectives", "constraints", "measure", "measured", "low_fidelity")
         return _found_again, (self.reference, {name: self._arguments[name] for name in names})
-
-    # ---- before the first query ----
-
-    def validate(self) -> None:
-        """Looks for mistakes in a space and a `build` of the user's own; nothing is evaluated.
-
-        A search calls it before its first query.
-
-        Raises:
-            InvalidValueError: With all that was found: see `spaces.check`; and options that `build`
-                does not know; or scores are wanted of a task without networks.
-        """
-        if not self._validated:
-            _ = self.features
-            own = self._build or not type(self.space).__module__.startswith("optiproxy.")
-            build = self.build if own and self.can_build and not self.in_memory else None
-            _preflight.validate(self.name, self.space, build)
-            self._validated = True
-
-    @cached_property
-    def features(self) -> Mapping[str, Function] | NetworkScores:
-        """The training-free scores: name → function, or scores of networks, which remember them.
-
-        Raises:
-            InvalidValueError: Scores are wanted, and the task has no networks.
-        """
-        if isinstance(self._features, dict):
-            return self._features
-        if not self._features:
-            return {}
-        return network_scores(self._features, self.space, self._build, self.example_input)
-
-    @property
-    def score_names(self) -> tuple[str, ...] | None:
-        """The training-free scores for which networks are built; None if all are functions."""
-        return None if isinstance(self._features, dict) else self._features
-
-    @property
-    def can_build(self) -> bool:
-        """Whether there is a `build`, of the task or of its space."""
-        return self._build is not None or self.space.can_build
-
-    def build(self, arch: Architecture) -> nn.Module:
-        """The untrained network of `arch`: the task's own `build`, or else the space's.
-
-        Raises:
-            InvalidValueError: What it returned is no network.
-        """
-        built = self._build(arch) if self._build is not None else self.space.build(arch)
-        return checked_network("build", built)
 
     def __repr__(self) -> str:
         wanted = ", ".join(o.text for o in self.objectives)

@@ -1,0 +1,52 @@
+"""Where the candidates of a round come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from optiproxy.proxies.base import Proxy
+from optiproxy.search._ascent import Ascent
+from optiproxy.search._incumbents import Incumbents
+from optiproxy.spaces.architecture import Indices
+
+GROUPS = 40
+RANDOM_CANDIDATES = 200
+# At most so many neighbours are candidates, in spaces whose choices have hundreds of options.
+NEIGHBOURS = 5000
+# Of the global model of a stalled search.
+GLOBAL_GROUPS = 10
+
+
+def candidates(
+    proxy: Proxy,
+    ascent: Ascent,
+    incumbents: Incumbents,
+    climbs: Sequence[str],
+    turns: Sequence[str],
+) -> list[Indices]:
+    """Rows (B, C) by gradient ascent, near the best queries, and at random.
+
+    Args:
+        proxy: Fitted.
+        ascent: Of the round.
+        incumbents: Of the round.
+        climbs: The acquisitions that the groups climb, in turn.
+        turns: The acquisitions that select the batch, by which numbers of a range are refined.
+    """
+    space = ascent.space
+    neighbours = space.neighbour_indices(np.concatenate([incumbents.best, incumbents.front]))
+    climbed = ascent.candidates(proxy, GROUPS, incumbents.best, climbs=climbs)
+    if len(neighbours) > NEIGHBOURS:
+        neighbours = ascent.rng.choice(neighbours, NEIGHBOURS, replace=False)
+    drawn = space.random_indices(RANDOM_CANDIDATES, ascent.rng)
+    sources = [climbed, incumbents.best, neighbours, drawn]
+    if space.numbers and proxy.differentiable:
+        sources.append(ascent.refined(proxy, [climbed, neighbours, drawn], turns))
+    return sources
+
+
+def candidates_elsewhere(coarse: Proxy, ascent: Ascent, incumbents: Incumbents) -> Indices:
+    """Rows (B, C) by gradient ascent on the global model, away from the best queries."""
+    return ascent.candidates(coarse, GLOBAL_GROUPS, incumbents.best[:0], avoid=incumbents.crowd)
