@@ -62,7 +62,8 @@ def search(task: tasks.Task, opt: Optimizer, budget: int) -> tuple[list[float], 
         answers = [task.visible(task.query(a).metrics or {}) for a in archs]
         opt.tell(archs, [answer or None for answer in answers])
         for answer in answers:
-            regret = task.regret(answer) if answer else float("inf")
+            found = bool(answer) and task.feasible(answer)
+            regret = task.regret(answer) if found else float("inf")
             regrets.append(min(regret, regrets[-1]) if regrets else regret)
     return regrets, seconds
 

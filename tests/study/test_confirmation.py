@@ -177,6 +177,24 @@ def test_the_report_and_the_command_tell_how_sure_the_best_is(tmp_path, capfd, m
     assert found["best"]["first"]["val"] == best.record.metrics["val"]
 
 
+def test_the_report_s_regret_is_the_task_s(tmp_path):
+    class Noisy:
+        def __call__(self, arch, seed):
+            return {"val": arch["depth"] + 10 + toys.score(arch, seed), "mean": arch["depth"]}
+
+        def optimum(self):
+            return 4.0
+
+    options = {"objectives": "val=max", "reported": ["mean"], "noiseless": "mean"}
+    task = op.Task("toy", toys.SPACE, Noisy(), **options)
+    study = Study(task, method="random")
+    study.run(8)
+    regret = task.regret(study.best.metrics)
+    assert regret >= 0
+    assert f"; {regret:g} from the optimum" in study.report(tmp_path / "r.html").read_text()
+    assert task.replaced(constraints="val<=12").optimum is None  # Of all architectures alone.
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_greater_single_value_is_named(seed):
     study = Study(toys.task(noisy), method="random", seed=seed)

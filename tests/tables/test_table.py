@@ -163,9 +163,9 @@ def test_optimum_is_the_best_feasible_value(
     task = _table(parquet, columns=["top1", "ms"]).replaced(objectives, constraints)
     assert task.optimum == optimum
     if optimum is not None:
-        assert task.regret({"top1": optimum, "ms": 1.0}) == 0
+        assert task.regret({"top1": optimum, "ms": 4.0}) == 0
         worse = optimum - 2 if objectives["top1"] == "max" else optimum + 2
-        assert task.regret({"top1": worse, "ms": 1.0}) == 2
+        assert task.regret({"top1": worse, "ms": 4.0}) == 2
 
 
 def test_a_network_is_found_by_its_canonical_form(tmp_path: Path) -> None:
@@ -253,6 +253,17 @@ def test_replaced_task_has_its_own_optimum(parquet: Path) -> None:
     assert task.optimum == 61.0
     assert task.replaced(constraints={"ms": "<= 4"}).optimum == 53.0
     assert task.optimum == 61.0
+
+
+def test_what_breaks_a_limit_has_no_regret(parquet: Path) -> None:
+    task = _table(parquet, columns=["top1", "ms"])
+    for limit in ("<= 4", "<= 33.5%"):  # The largest of all is 12.
+        limited = task.replaced(constraints={"ms": limit})
+        assert limited.regret({"top1": 52.0, "ms": 4.0}) == 1
+        assert math.isnan(limited.regret({"top1": 61.0, "ms": 12.0}))
+        assert math.isnan(limited.regret({"top1": 50.0, "ms": 12.0}))
+        assert math.isnan(limited.regret({"top1": 52.0}))
+    assert math.isnan(task.replaced(constraints={"ms": "<= 0.5"}).regret({"top1": 52.0, "ms": 4}))
 
 
 # ---- broken tables, refused before any query ----

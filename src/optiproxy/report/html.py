@@ -55,6 +55,7 @@ class Search:
         best: The number of the best query, where it is not simply that of the best value.
         pareto: The numbers of the queries on the front, where there are several objectives.
         optimum: The best value there is, where it is known.
+        regret: How far the best is from it, as ``Task.regret`` says.
         initial: How many of the first queries were drawn without looking at results.
         start: What these were: ``random``, or ``initial`` where scores chose some of them.
         dropped: What was measured, broke a limit, and was not trained: as `queries`, each with its
@@ -85,6 +86,7 @@ class Search:
     best: int | None = None
     pareto: Sequence[int] = ()
     optimum: float | None = None
+    regret: float | None = None
     initial: int = 0
     start: str = "random"
     dropped: Sequence[Query] = ()
@@ -165,7 +167,7 @@ def render(search: Search) -> str:
         drawn=[query for query in drawn if query["metrics"]],
         random_median=median,
         gain=lambda found, other: _gain(goal, found, other),
-        regret=_regret(search, goal, best),
+        regret=search.regret,
         cost=cost and cost[0],
         small=small,
         counts={
@@ -271,12 +273,6 @@ def _main(
     chosen = [name for name in dict.fromkeys(first) if name in names]
     others = [name for name in names if name not in chosen]
     return [*chosen, *others[: max(0, _COLUMNS - len(chosen))]]
-
-
-def _regret(search: Search, goal: Objective, best: Query | None) -> float | None:
-    if best is None or search.optimum is None:
-        return None
-    return goal.sign * (search.optimum - float(best["metrics"][goal.metric]))
 
 
 def _signs(search: Search, goal: Objective) -> list[tuple[str, str, str]]:

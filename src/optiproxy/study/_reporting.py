@@ -45,6 +45,7 @@ def searched(
     """
     task, queries = trials.task, _results.records(trials)
     best = _results.best(queries, task, identity.seed)
+    optimum = _optimum(task)
     # A model that is slow to fit, or none, is replaced: the report is made while a reader waits.
     judge = identity.proxy or "gp"
     judge = judge if proxies.get(placed(judge, begun)).quick else "gp"
@@ -66,7 +67,8 @@ def searched(
         best=None if best is None else best.query,
         load=[] if best is None else _load(trials, identity, place),
         pareto=[found.query for found in _results.pareto(queries, task, identity.seed)],
-        optimum=_optimum(task),
+        optimum=optimum,
+        regret=None if best is None or optimum is None else task.regret(best.metrics),
         initial=initial,
         start=first_queries(trials.study, identity.features),
         dropped=[

@@ -18,6 +18,7 @@ from optiproxy.metrics import (
     Objective,
     Objectives,
     check_known,
+    is_feasible,
     parse_constraints,
     parse_objectives,
 )
@@ -359,16 +360,20 @@ class Task(TaskQueries, TaskNetworks):
         """
         if self.rows is None:
             return None
-        return feasible_values(self.rows, self.objectives, self.resolved().constraints)
+        return feasible_values(self.rows, self.objectives, self._limits)
 
     @cached_property
     def optimum(self) -> float | None:
         """The best feasible value of the first objective; None if it is unknown or there is none.
 
+        With `noiseless` it is that metric's best value, which is known without limits alone.
+
         Raises:
             DataError: The rows can't be read.
         """
         if self.noiseless is not None:
+            if self.constraints:
+                return None
             self.prepare()
             return float(getattr(self.evaluator, "optimum")())  # noqa: B009
         values = self.objective_values()
@@ -380,13 +385,22 @@ class Task(TaskQueries, TaskNetworks):
     def regret(self, metrics: Mapping[str, float]) -> float:
         """How far the first objective, or its true value, is from the optimum, in its unit.
 
-        At least 0 where the limits are met (`feasible`), which is not looked at here; NaN if the
-        optimum is unknown.
+        Args:
+            metrics: An architecture's, with those of the limits.
+
+        Returns:
+            At least 0. NaN where a limit is not met, also by a metric that is missing, or where the
+            optimum is unknown.
         """
-        if self.optimum is None:
+        if self.optimum is None or not is_feasible(metrics, self._limits):
             return math.nan
         objective = self.objectives[0]
         return objective.sign * (self.optimum - metrics[self.noiseless or objective.metric])
+
+    @cached_property
+    def _limits(self) -> tuple[Constraint, ...]:
+        """The constraints with absolute bounds."""
+        return self.resolved().constraints
 
 
 def _found_again(reference: TaskReference, options: dict[str, Any]) -> Task:
