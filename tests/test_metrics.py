@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from optiproxy import metrics
 from optiproxy.errors import InvalidValueError
 from optiproxy.metrics import Constraint, Metric, parse_constraints, parse_objectives, resolved
+from optiproxy.spaces import Architecture, Chain
 
 
 def test_a_share_is_resolved_against_the_largest_value() -> None:
@@ -21,6 +23,22 @@ def test_a_share_is_resolved_against_the_largest_value() -> None:
         Constraint("acc", -1.0, 45.0),
         Constraint("mb", 1.0, 3.0),
     )
+
+
+def test_the_first_of_a_sample_tells_nothing_of_how_long_it_takes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    space = Chain({"width": list(range(1000))})
+
+    def count(arch: Architecture) -> float:
+        clock[0] += 0.1 if clock[0] else 10.0  # The first one loads a library.
+        return 1.0
+
+    metrics.sampled(space, "flops", count, size=100)
+    (message,) = caplog.messages
+    assert message.endswith("of 100 random architectures first: 2 are done, about 9.8 s left")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 # The most names that a message lists; there are over a hundred tasks.
 _LISTED = 40
+# The most characters of a value in a message: an array or a data set has thousands.
+_SHOWN = 400
 
 
 class OptiProxyError(Exception):
@@ -48,8 +50,10 @@ class ScoreFailed(OptiProxyError):
 
 
 def invalid(field: str, got: object, remedy: str) -> InvalidValueError:
-    """The error for a bad value: ``field: got value; remedy``."""
-    return InvalidValueError(f"{field}: got {got!r}; {remedy}")
+    """The error for a bad value: ``field: got value; remedy``. A long value is cut short."""
+    shown = repr(got)
+    shown = shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
+    return InvalidValueError(f"{field}: got {shown}; {remedy}")
 
 
 def whole_number(field: str, got: object, least: int = 1) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias
 
+from optiproxy.durations import rounded
 from optiproxy.errors import invalid, truth, unknown
 from optiproxy.scalars import to_float
 
@@ -297,15 +298,19 @@ def sampled(
         )
     values: list[float] = []
     problem = ""
-    begun, warned = time.monotonic(), False
+    begun = first = time.monotonic()
+    warned = False
     for arch in space.sample(size, seed=0):
-        took = time.monotonic() - begun
-        if values and took > WARN_AFTER and not warned:
+        if len(values) == 1:  # The first one may load libraries: it tells nothing of the others.
+            first = time.monotonic()
+        now = time.monotonic()
+        if len(values) > 1 and now - begun > WARN_AFTER and not warned:
             warned = True
             _logger.warning(
                 "a limit in percent needs %s of %d random architectures first: %d are done, about "
-                "%.0f s left",
-                *(metric, size, len(values), took / len(values) * (size - len(values))),
+                "%s left",
+                *(metric, size, len(values)),
+                rounded((now - first) / (len(values) - 1) * (size - len(values))),
             )
         try:
             values.append(to_float(function(arch)))

@@ -50,6 +50,20 @@ def silenced(layer: Any, channels: list[int], norm: Any = None) -> None:
                     part.bias[channels] = 0
 
 
+def test_a_model_of_keywords_is_run_on_them() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up, self.down = nn.Linear(3, 8), nn.Linear(8, 2)
+
+        def forward(self, *, x: torch.Tensor) -> torch.Tensor:
+            return self.down(self.up(x))
+
+    space = searchable(Named(), {"up": {"out_features": [4, 8]}}, {"x": torch.zeros(1, 3)})
+    network = space.build(space.architecture({"up.out_features": 4}))
+    assert network(x=torch.zeros(5, 3)).shape == (5, 2)
+
+
 def test_all_of_it_is_the_model_and_the_model_is_left_alone() -> None:
     model = resnet()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,6 +127,55 @@ def test_an_example_input_is_given_itself_or_by_a_function(given: Any) -> None:
     assert pickle.loads(pickle.dumps(task.example_input)) is not None
     with pytest.raises(InvalidValueError, match="Task: example_input"):
         op.Task("mine", network, first_weight, objectives="y=max", example_input=(1, 3))
+
+
+class Keywords(nn.Module):
+    """A network of a keyword, such as a language model's ``input_ids``."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, width)
+
+    def forward(self, *, x: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
+        return self.layer(x)
+
+
+class OfAnObject(Keywords):
+    """A network of an object, such as a batch of graphs."""
+
+    def forward(self, batch: Any) -> torch.Tensor:  # type: ignore[override]
+        return self.layer(batch.x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (Keywords, {"x": torch.zeros(1, 3)}),
+        (Keywords, lambda: {"x": torch.zeros(1, 3), "y": None}),
+        (OfAnObject, lambda: SimpleNamespace(x=torch.zeros(1, 3))),
+    ],
+)
+def test_an_input_that_is_no_tensor_does_for_counting(kind: type[Keywords], given: Any) -> None:
+    def small(choose: Choose) -> nn.Module:
+        return kind(choose("width", [4, 8]))
+
+    def make(**keywords: Any) -> op.Task:
+        return op.Task("mine", small, first_weight, objectives="y=max", **keywords)
+
+    task = make(example_input=given, constraints="flops<=60%")
+    study = op.Study(task, seed=0)  # The default, with scores where there can be some.
+    study.run(budget=1)
+    assert study.best.metrics["flops"] == 2 * 3 * 4
+    assert study.best.architecture["width"] == 4
+    with pytest.raises(InvalidValueError, match=r"example_input: got .*; give a tensor"):
+        op.Study(make(example_input=given, features="naswot")).run(budget=1)
+
+
+def test_an_input_that_can_not_be_used_is_told_in_short() -> None:
+    given = SimpleNamespace(x=list(range(10_000)))
+    with pytest.raises(InvalidValueError, match="give a tensor, several in a tuple") as error:
+        op.Task("mine", network, first_weight, objectives="y=max", example_input=given)
+    assert len(str(error.value)) < 1000
 
 
 def test_networks_that_look_at_values_are_counted_by_running_them() -> None:

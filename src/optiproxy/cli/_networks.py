@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optiproxy._atomic_write import whole
+from optiproxy._example_input import positional, tensors
 from optiproxy.cli._say import say
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
 from optiproxy.study import Best, Study
@@ -112,7 +113,12 @@ def example_input(study: Study, shape: str | None) -> tuple[Any, ...]:
             f"export: task {study.task.name!r} has no example_input; --input-shape: {remedy}"
         )
     inputs = given()
-    return inputs if isinstance(inputs, tuple) else (inputs,)
+    if not tensors(inputs):
+        raise OptiProxyError(
+            f"export: the example_input of task {study.task.name!r} is a {type(inputs).__name__}; "
+            f"a file takes a tensor, or several in a tuple; --input-shape: {remedy}"
+        )
+    return positional(inputs)
 
 
 def _first(error: Exception) -> str:

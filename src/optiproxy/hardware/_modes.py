@@ -22,7 +22,3 @@ def deployed(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes:
             part.training = training
-
-
-def as_tuple(example_input: Inputs) -> tuple[torch.Tensor, ...]:
-    return example_input if isinstance(example_input, tuple) else (example_input,)

@@ -8,20 +8,23 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from optiproxy._example_input import run
 from optiproxy.errors import invalid
-from optiproxy.hardware._modes import Inputs, as_tuple, deployed
+from optiproxy.hardware._modes import deployed
 from optiproxy.hardware.lazy import has_lazy_layers, shaped
 
 
-def count_parameters(module: nn.Module, example_input: Inputs | None = None) -> int:
+def count_parameters(module: nn.Module, example_input: Any | None = None) -> int:
     """The number of parameters, shared ones once; buffers (running means) are not counted.
 
     Args:
         module: The network; it is left as it was.
-        example_input: Its input, or a tuple of several; needed if layers are lazy.
+        example_input: Its input, a tuple of several, or a mapping of keywords; needed if layers
+            are lazy.
 
     Raises:
         InvalidValueError: The network has lazy layers, and there is no input.
@@ -37,7 +40,7 @@ def count_parameters(module: nn.Module, example_input: Inputs | None = None) -> 
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def count_flops(module: nn.Module, example_input: Inputs) -> int:
+def count_flops(module: nn.Module, example_input: Any) -> int:
     """The floating-point operations of one forward pass in evaluation mode.
 
     A multiply-add counts as two operations (many papers count it as one and call the same number
@@ -46,24 +49,26 @@ def count_flops(module: nn.Module, example_input: Inputs) -> int:
 
     Args:
         module: The network; it is left as it was.
-        example_input: Its input, or a tuple of several. For the cost of one example, a batch of 1.
+        example_input: Its input, a tuple of several, or a mapping of keywords. For the cost of one
+            example, a batch of 1.
     """
     module = shaped(module, example_input)
     counter = _Counter()
     # In inference mode torch does not pass convolutions to `_Counter`.
     with torch.inference_mode(False), deployed(module), counter:
-        module(*as_tuple(example_input))
+        run(module, example_input)
     return counter.total
 
 
-def count_costs(module: nn.Module, example_input: Inputs) -> dict[str, float]:
+def count_costs(module: nn.Module, example_input: Any) -> dict[str, float]:
     """What a network needs, counted in one forward pass in evaluation mode.
 
     A network and an input on the ``meta`` device are counted without being computed.
 
     Args:
         module: The network; it is left as it was.
-        example_input: Its input, or a tuple of several, of a batch of 1.
+        example_input: Its input, a tuple of several, or a mapping of keywords, of a batch of 1. An
+            input need not be a tensor; memory is that of tensors, also in lists and mappings.
 
     Returns:
         ``params``; ``flops``, see `count_flops`; ``activations``, the number of values that
@@ -74,13 +79,13 @@ def count_costs(module: nn.Module, example_input: Inputs) -> dict[str, float]:
     """
     module = shaped(module, example_input)
     counter = _Counter()
-    inputs = as_tuple(example_input)
     own = (*module.parameters(), *module.buffers())
     counter.known = {tensor.untyped_storage()._cdata for tensor in own}
-    for tensor in inputs:
-        counter.hold(tensor)
+    for part in pytree.tree_leaves(example_input):
+        if isinstance(part, torch.Tensor):
+            counter.hold(part)
     with torch.inference_mode(False), deployed(module), counter:
-        module(*inputs)
+        run(module, example_input)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in own)
     return {
         "params": count_parameters(module),

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from optiproxy._example_input import positional
 from optiproxy.errors import MeasurementFailed, OptiProxyError
-from optiproxy.hardware._modes import Inputs, as_tuple, deployed
+from optiproxy.hardware._modes import Inputs, deployed
 from optiproxy.hardware.lazy import shaped
 
 MISSING = "pip install 'optiproxy[onnx]'"
@@ -87,7 +88,7 @@ def export_onnx(
         import onnx  # noqa: F401
     except ImportError:
         raise OptiProxyError(f"onnx: the package is missing; {MISSING}") from None
-    inputs = as_tuple(example_input)
+    inputs = positional(example_input)
     module = shaped(module, inputs)
     with deployed(module), warnings.catch_warnings():
         # The tracing exporter: the newer one takes seconds for each network and needs another

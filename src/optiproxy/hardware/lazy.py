@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
+from optiproxy._example_input import run
 from optiproxy.errors import MeasurementFailed
-from optiproxy.hardware._modes import Inputs, as_tuple, deployed
+from optiproxy.hardware._modes import deployed
 
 
 def has_lazy_layers(module: nn.Module) -> bool:
@@ -17,12 +19,13 @@ def has_lazy_layers(module: nn.Module) -> bool:
     return any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers()))
 
 
-def materialise(module: nn.Module, example_input: Inputs) -> nn.Module:
+def materialise(module: nn.Module, example_input: Any) -> nn.Module:
     """`module` itself, or a copy whose lazy layers have their shapes and weights.
 
     Args:
         module: The network; it is left as it was.
-        example_input: Its input, or a tuple of several, on which a copy with lazy layers is run.
+        example_input: Its input, a tuple of several, or a mapping of keywords, on which a copy
+            with lazy layers is run.
 
     Raises:
         Exception: Whatever the network raises on this input.
@@ -34,11 +37,11 @@ def materialise(module: nn.Module, example_input: Inputs) -> nn.Module:
     memo = {id(b): UninitializedBuffer(device=b.device, dtype=b.dtype) for b in lazy}  # type: ignore[call-arg]
     module = copy.deepcopy(module, memo)
     with deployed(module):
-        module(*as_tuple(example_input))
+        run(module, example_input)
     return module
 
 
-def shaped(module: nn.Module, example_input: Inputs) -> nn.Module:
+def shaped(module: nn.Module, example_input: Any) -> nn.Module:
     """As `materialise`, without moving torch's generator, from which new weights are drawn.
 
     Raises:

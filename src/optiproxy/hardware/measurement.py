@@ -217,7 +217,7 @@ def _measured(
 def _inputs(given: tuple[int, ...] | Inputs) -> tuple[torch.Tensor, ...]:
     if isinstance(given, torch.Tensor):
         return (given,)
-    remedy = "give the input's shape, such as (1, 3, 32, 32), or the input itself"
+    remedy = "give the input's shape, such as (1, 3, 32, 32), or a tensor, or a tuple of them"
     if not isinstance(given, tuple | list) or not given:
         raise invalid("input_shape", given, remedy)
     if all(isinstance(part, torch.Tensor) for part in given):

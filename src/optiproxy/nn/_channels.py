@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
+from optiproxy._example_input import run
 from optiproxy.nn._layers import Kind, free_tensors, layers_of
 
 #: What writes channels: a layer's name, or a tensor's with an axis.
@@ -57,12 +58,12 @@ class Follower:
 
     Args:
         model: It is left as it is: a copy is run.
-        inputs: Its arguments.
+        example_input: What it is run on.
     """
 
-    def __init__(self, model: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def __init__(self, model: nn.Module, example_input: Any) -> None:
         self._model = copy.deepcopy(model).eval()
-        self._inputs = inputs
+        self._example_input = example_input
         self._layers = layers_of(self._model)
         self._tensors = free_tensors(self._model)
         self._reached: dict[tuple[str, str], Tensor] = {}
@@ -198,7 +199,7 @@ class Follower:
         plain = sdpa_kernel(SDPBackend.MATH)
         with torch.no_grad(), plain, _spoilt(self._tensors, source, channels):
             self._marked = (name, channels) if axis is None else None
-            output = self._model(*self._inputs)
+            output = run(self._model, self._example_input)
         leaves = [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
         for leaf in leaves:
             if leaf.is_floating_point() and bool(leaf.isnan().any()):

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from optiproxy._example_input import run
 from optiproxy.nn.modules import Choice, Repeat, inside, point_name
 
 
@@ -32,19 +33,19 @@ class _Ends:
 _NOTHING = _Ends(frozenset(), frozenset(), True)
 
 
-def edges(model: nn.Module, inputs: tuple[Any, ...] | None = None) -> tuple[tuple[str, str], ...]:
+def edges(model: nn.Module, example_input: Any = None) -> tuple[tuple[str, str], ...]:
     """Pairs of choice points, the second one the next on a way through the model.
 
     Args:
         model: With choice points.
-        inputs: What it is run on to see the order of parts, once; None for not at all.
+        example_input: What it is run on to see the order of parts, once; None for not at all.
     """
-    flow = _Flow({} if inputs is None else _executed(model, inputs))
+    flow = _Flow({} if example_input is None else _executed(model, example_input))
     flow.ends(model, "")
     return tuple(sorted(flow.edges))
 
 
-def _executed(model: nn.Module, inputs: tuple[Any, ...]) -> dict[int, int]:
+def _executed(model: nn.Module, example_input: Any) -> dict[int, int]:
     """Each module's id → when it was first run."""
     order: dict[int, int] = {}
 
@@ -54,7 +55,7 @@ def _executed(model: nn.Module, inputs: tuple[Any, ...]) -> dict[int, int]:
     handles = [module.register_forward_pre_hook(note) for module in model.modules()]
     try:
         with torch.no_grad():
-            model(*inputs)
+            run(model, example_input)
     finally:
         for handle in handles:
             handle.remove()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from optiproxy._example_input import run
 from optiproxy.errors import InvalidValueError, invalid, unknown
 from optiproxy.nn._changes import Change, Depth, Heads, Kernel, Width, hidden_layer
 from optiproxy.nn._channels import Follower, NotAdaptableError
@@ -53,7 +54,8 @@ def searchable(
               the same weights in other heads.
             - ``mlp_ratio`` of a block: the width within its MLP, in widths of the block.
             - ``depth`` of a `nn.Sequential` or `nn.ModuleList`: the first ones stay.
-        example_input: One input of the model, a tuple of several, or a function that returns it.
+        example_input: One input of the model, a tuple of several, a mapping of keywords, or a
+            function that returns it.
         keep: Which channels and heads stay: ``"importance"``, those with the largest absolute
             weights, or ``"first"``.
 
@@ -66,10 +68,9 @@ def searchable(
     if keep not in ("importance", "first"):
         raise unknown("searchable: keep", keep, ("importance", "first"))
     given = example_input() if callable(example_input) else example_input
-    inputs = given if isinstance(given, tuple) else (given,)
-    found, problems = _changes(model, changes, inputs, keep)
+    found, problems = _changes(model, changes, given, keep)
     source = Sliced(model, found)
-    problems += source.problems(inputs) if not problems else []
+    problems += source.problems(given) if not problems else []
     if problems:
         raise InvalidValueError("searchable: " + "; ".join(problems))
     return ModelSpace(source)
@@ -106,7 +107,7 @@ class Sliced(Source):
     def without_weights(self) -> Source:
         return Sliced(copy.deepcopy(self._model).to("meta"), self._changes)
 
-    def problems(self, inputs: tuple[Any, ...]) -> list[str]:
+    def problems(self, example_input: Any) -> list[str]:
         """What does not run, each option tried alone."""
         found = []
         for change in self._changes:
@@ -115,7 +116,7 @@ class Sliced(Source):
                 try:
                     _apply(model, [(change, option)])
                     with torch.no_grad():
-                        model(*inputs)
+                        run(model, example_input)
                 except Exception as error:
                     text = str(error).splitlines()[0] if str(error) else type(error).__name__
                     found.append(f"{change.name}: {option} does not run: {text}")
@@ -144,13 +145,13 @@ def _apply(model: nn.Module, chosen: Sequence[tuple[Change, Any]]) -> None:
 def _changes(
     model: nn.Module,
     changes: Mapping[str, Mapping[str, Sequence[int | float]]],
-    inputs: tuple[Any, ...],
+    example_input: Any,
     keep: Keep,
 ) -> tuple[list[Change], list[str]]:
     """What may change, and what can't be."""
     modules = dict(model.named_modules())
     order = {name: place for place, name in enumerate(modules)}
-    makers = _makers(model, inputs, keep)
+    makers = _makers(model, example_input, keep)
     found: list[Change] = []
     problems: list[str] = []
     for pattern, what, options in _asked(changes):
@@ -197,9 +198,9 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _makers(
-    model: nn.Module, inputs: tuple[Any, ...], keep: Keep
+    model: nn.Module, example_input: Any, keep: Keep
 ) -> dict[str, Callable[[str, list[int | float]], Change]]:
-    follower = Follower(model, inputs)
+    follower = Follower(model, example_input)
 
     def width(name: str, options: list[int | float]) -> Change:
         return Width.of(model, follower, name, options, keep)
@@ -212,7 +213,7 @@ def _makers(
     def heads(name: str, options: list[int | float]) -> Change:
         change = Heads.of(model, name, options, keep)
         # Some reshape to the width of all heads.
-        return change.regrouped() if Sliced(model, [change]).problems(inputs) else change
+        return change.regrouped() if Sliced(model, [change]).problems(example_input) else change
 
     return {
         "out_channels": width,

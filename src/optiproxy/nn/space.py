@@ -50,8 +50,7 @@ class ModelSpace(Conditional):
             model = self._source.unresolved(first)
         if model is not None and any(isinstance(m, Choice | Repeat) for m in model.modules()):
             given = None if example_input is None else example_input()
-            inputs = given if isinstance(given, tuple) or given is None else (given,)
-            self._edges = _flow.edges(model, inputs)
+            self._edges = _flow.edges(model, given)
             order = in_order(list(choices), self._edges)
             choices = {name: choices[name] for name in order}
         try:
@@ -167,9 +166,9 @@ def space_of(
               in it: it is called again for each network;
             - a model with `Choice` and `Repeat` in it, of which each network is a copy, weights
               included.
-        example_input: ``example_input()`` → an input of the model, or a tuple of several. It is
-            needed for the order of choice points where torch.fx can't trace the model; without it
-            their order is that of registration.
+        example_input: ``example_input()`` → an input of the model, a tuple of several, or a mapping
+            of keywords. It is needed for the order of choice points where torch.fx can't trace the
+            model; without it their order is that of registration.
         where: Rules between the choices, as of `spaces.Chain`.
 
     Raises:

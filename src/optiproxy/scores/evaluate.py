@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from optiproxy._example_input import positional
 from optiproxy.errors import ScoreFailed, invalid, unknown, whole_number
 from optiproxy.hardware import materialise
 from optiproxy.scores.base import Batch, Input, Score, fixed_randomness
@@ -225,7 +226,7 @@ class NetworkScores:
 
 
 def _as_batch(example: Input) -> Batch:
-    batch = (example,) if isinstance(example, Tensor) else tuple(example)
+    batch = positional(example)
     if not batch or not all(isinstance(x, Tensor) and x.ndim for x in batch):
         raise invalid("scores: example_input", type(example).__name__, "give a tensor, or several")
     return batch

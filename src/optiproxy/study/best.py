@@ -16,7 +16,7 @@ from optiproxy.metrics import mean_metrics
 from optiproxy.spaces import Architecture
 from optiproxy.study.records import Record
 from optiproxy.tasks import evaluation_seed
-from optiproxy.tasks.networks import NETWORK, as_inputs, checked_network
+from optiproxy.tasks.networks import NETWORK, checked_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -131,10 +131,10 @@ class Best:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(evaluation_seed(self.seed, self.architecture))
             model = self.build()
-            if has_lazy_layers(model) and not inputs and self.task.example_input is not None:
-                inputs = as_inputs(self.task.example_input())
+            if not inputs and (not has_lazy_layers(model) or self.task.example_input is None):
+                return model
             # Lazy layers draw their weights here, from the same seed.
-            return materialise(model, inputs) if inputs else model
+            return materialise(model, inputs or self.task.example_input())
 
     def save(
         self,

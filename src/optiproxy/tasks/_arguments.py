@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from optiproxy._example_input import tensors
 from optiproxy.errors import invalid, unknown
 from optiproxy.metrics import NOISE, Metric, Noise
 from optiproxy.spaces import Space
@@ -124,11 +125,18 @@ def checked_noise(noise: Any) -> Noise | None:
 
 
 def input_function(example_input: Any) -> Callable[[], Any] | None:
-    """The function of an example input that may be given itself, as one tensor or several."""
-    inputs = example_input if isinstance(example_input, tuple | list) else [example_input]
-    if inputs and all(hasattr(tensor, "detach") for tensor in inputs):
-        return partial(_itself, example_input)
-    function: Callable[[], Any] | None = example_input
+    """The function of an example input that may be given itself, as tensors.
+
+    Raises:
+        InvalidValueError: It is neither.
+    """
+    given = example_input
+    if tensors(list(given.values()) if isinstance(given, Mapping) else given):
+        return partial(_itself, given)
+    if given is not None and not callable(given):
+        remedy = "give a tensor, several in a tuple, keywords in a mapping, or a function of these"
+        raise invalid("Task: example_input", given, remedy)
+    function: Callable[[], Any] | None = given
     return function
 
 

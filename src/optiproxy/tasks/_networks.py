@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from optiproxy._example_input import tensors
 from optiproxy.metrics import Function
 from optiproxy.spaces import Architecture, Space
 from optiproxy.tasks import _preflight
@@ -27,6 +28,7 @@ class TaskNetworks:
     example_input: Callable[[], Any] | None
     _build: Callable[[Architecture], nn.Module] | None
     _features: dict[str, Function] | tuple[str, ...]
+    _by_default: bool
     _validated: bool
 
     def validate(self) -> None:
@@ -54,14 +56,18 @@ class TaskNetworks:
         """
         if isinstance(self._features, dict):
             return self._features
-        if not self._features:
+        if not self.score_names:
             return {}
-        return network_scores(self._features, self.space, self._build, self.example_input)
+        return network_scores(self.score_names, self.space, self._build, self.example_input)
 
-    @property
+    @cached_property
     def score_names(self) -> tuple[str, ...] | None:
         """The training-free scores for which networks are built; None if all are functions."""
-        return None if isinstance(self._features, dict) else self._features
+        if isinstance(self._features, dict):
+            return None
+        if self._by_default and self.example_input and not tensors(self.example_input()):
+            return ()  # They look at tensors, and nobody has asked for them.
+        return self._features
 
     @property
     def can_build(self) -> bool:

@@ -136,7 +136,8 @@ class Costs:
 
     Args:
         space: Whose networks they are.
-        example_input: One input, or a tuple of several; None leaves `COSTS` but the first two out.
+        example_input: One input, a tuple of several or a mapping of keywords; None leaves
+            `COSTS` but the first two out.
     """
 
     def __init__(self, space: ModelSpace, example_input: Callable[[], Any] | None) -> None:
@@ -167,6 +168,7 @@ class Costs:
 
     def _counted(self, arch: Architecture, forward: bool) -> dict[str, float]:
         import torch
+        from torch.utils._pytree import tree_map_only
 
         from optiproxy.hardware import count_costs, count_parameters, has_lazy_layers
 
@@ -178,9 +180,9 @@ class Costs:
             size = sum(tensor.numel() * tensor.element_size() for tensor in stored) / 1e6
             return {"params": count_parameters(model), "weights_mb": size}
         assert self._example_input is not None
-        inputs = as_inputs(self._example_input())
+        inputs = self._example_input()
         try:
-            return count_costs(model, tuple(x.to("meta") for x in inputs))
+            return count_costs(model, tree_map_only(torch.Tensor, lambda x: x.to("meta"), inputs))
         except Exception:  # Its `forward` depends on values, which meta tensors lack.
             with torch.random.fork_rng(devices=[]):
                 return count_costs(self._space.build(arch), inputs)
@@ -209,8 +211,3 @@ def checked_network(function: str, returned: Any) -> nn.Module:
     elif isinstance(returned, tuple | list) and any(isinstance(r, nn.Module) for r in returned):
         remedy += " alone"
     raise InvalidValueError(f"{function}: returned {what}; {remedy}")
-
-
-def as_inputs(given: Any) -> tuple[Any, ...]:
-    """What an ``example_input()`` returned, as the arguments of a network."""
-    return given if isinstance(given, tuple) else (given,)

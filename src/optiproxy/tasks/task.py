@@ -102,7 +102,8 @@ class Task(TaskQueries, TaskNetworks):
         train: ``train(arch, seed) → nn.Module``, the network as the evaluator trained it, when
             `seed` is the one that the evaluator was given (see `evaluation_seed`).
         example_input: One input of its networks, as a batch of one, or a tuple of several; what a
-            network is exported or measured with. Or a function that returns it.
+            network is exported or measured with. Or a function that returns it. A mapping of
+            keywords, or an object of your own from a function, does for counting costs alone.
         prepare: ``prepare()`` makes ready what every query needs, such as a data set. It is called
             before each query and must be quick after the first call.
         fidelities: Epochs that the evaluator can train for, ascending, such as ``(12, 200)``; the
@@ -114,7 +115,8 @@ class Task(TaskQueries, TaskNetworks):
         features: Scores that need no training, for methods that can use them (`OptiProxy`): names
             of `scores.SCORES`, ``"auto"`` for those that are quick and tell much, ``"none"``, or
             name → function of an architecture. By default ``"auto"`` where a query is a training
-            and networks can be scored: where there are `build` and `example_input`.
+            and networks can be scored: where there are `build` and `example_input`, and the input
+            is one tensor or several.
         noise: ``"none"`` where an architecture always gets the same value, as in a table of rows;
             ``"single"`` where evaluations are noisy and each architecture is evaluated once: the
             best one is then chosen by a model of all results, and not by the greatest value;
@@ -213,10 +215,11 @@ class Task(TaskQueries, TaskNetworks):
         self.low_fidelity, self.reference = low_fidelity, reference
         self._distinct = distinct if distinct is None else truth("Task: distinct", distinct)
         self._build, self._prepare = build, prepare
-        if features is None:  # Scores take longer than a look-up.
-            networks_known = self.can_build and example_input is not None
-            features = "auto" if networks_known and not self.in_memory else ()
-        self._features = checked_features(features)
+        networks_known = self.can_build and example_input is not None
+        # Scores take longer than a look-up.
+        self._by_default = features is None and networks_known and not self.in_memory
+        default = "auto" if self._by_default else ()
+        self._features = checked_features(default if features is None else features)
         self._validated = False
         known = read_metrics(
             name,
@@ -243,9 +246,9 @@ class Task(TaskQueries, TaskNetworks):
             "constraints": self.constraints, "reported": self.reported, "metrics": known.given,
             "build": build, "train": train, "example_input": example_input, "prepare": prepare,
             "fidelities": self.fidelities, "in_memory": in_memory, "distinct": distinct,
-            "features": self._features, "noise": noise, "noiseless": noiseless,
-            "time_limit": self.time_limit, "rows": rows, "files": self.files,
-            "description": description, "origin": origin, "measure": measure,
+            "features": None if self._by_default else self._features, "noise": noise,
+            "noiseless": noiseless, "time_limit": self.time_limit, "rows": rows,
+            "files": self.files, "description": description, "origin": origin, "measure": measure,
             "measured": self.measured, "low_fidelity": low_fidelity, "reference": reference,
         }  # fmt: skip
 
