@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import subprocess
 import sys
 
 import pytest
 
+from optiproxy import tasks
 from optiproxy.study import Study
 
 mcp = pytest.importorskip("mcp", reason="needs the extra mcp")
@@ -86,3 +89,35 @@ def test_agents_at_once_get_different_queries_and_mistakes_are_told(folder):
         assert "it has no 'accuracy'" in said
 
     asyncio.run(_converse(script))
+
+
+@pytest.mark.slow
+def test_what_a_task_s_file_prints_is_no_message(folder):
+    (folder / "loud.py").write_text("from mine import task\nprint('loud')\n")
+    task = tasks.load("loud.py:task")
+    Study(task, name="loud", method="random", storage="agents.journal").begin(3)
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}}
+    hello["clientInfo"] = {"name": "test", "version": "1"}
+    call = {"name": "status", "arguments": {"name": "loud"}}
+    messages = [
+        {"id": 1, "method": "initialize", "params": hello},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": call},
+    ]
+    lines = [json.dumps({"jsonrpc": "2.0", **message}) + "\n" for message in messages]
+    command = [sys.executable, "-m", "optiproxy.cli", "mcp", "--storage", "agents.journal"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Python's own buffer would be written when the server has ended.
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, text=True, env=buffered, **pipes) as server:
+        server.stdin.write(lines[0])
+        server.stdin.flush()
+        answers = [server.stdout.readline()]
+        server.stdin.writelines(lines[1:])
+        server.stdin.flush()
+        answers.append(server.stdout.readline())
+        rest, printed = server.communicate()
+    assert [json.loads(answer)["id"] for answer in answers] == [1, 2]
+    assert '"task": "mine"' in json.loads(answers[1])["result"]["content"][0]["text"]
+    assert rest == ""
+    assert "loud" in printed

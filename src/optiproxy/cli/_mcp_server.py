@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from mcp.server import MCPServer
@@ -12,6 +13,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from optiproxy import __version__
 from optiproxy.cli import _programs
+from optiproxy.cli._quiet_stdout import quiet_stdout
 from optiproxy.cli._trust import trusted_study
 from optiproxy.errors import OptiProxyError
 from optiproxy.study.asked import Answer
@@ -31,7 +33,11 @@ release what you give up. status has the best so far; the search is over when do
 def server(storage: str | None) -> MCPServer[Any]:
     """The server, whose tools are the commands of the same names."""
     made: MCPServer[Any] = MCPServer(
-        "optiproxy", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
+        "optiproxy",
+        instructions=_INSTRUCTIONS,
+        version=__version__,
+        log_level="WARNING",
+        lifespan=_quiet,
     )
     tool = made.tool()
 
@@ -95,6 +101,13 @@ def server(storage: str | None) -> MCPServer[Any]:
         return _programs.status(trusted_study(name, storage))
 
     return made
+
+
+@asynccontextmanager
+async def _quiet(_: MCPServer[Any]) -> AsyncIterator[None]:
+    """While it serves, from a stream of its own, what a task's file prints is no message."""
+    with quiet_stdout():
+        yield
 
 
 def _reported(function: Callable[_P, _R]) -> Callable[_P, _R]:
