@@ -13,6 +13,7 @@ import study_toys as toys
 import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.study import Study
+from optiproxy.study._storage import trials as _trials
 from optiproxy.study._storage.lease import Lease
 from optiproxy.tasks import evaluation_seed, load
 
@@ -267,7 +268,7 @@ def test_what_waits_beyond_the_budget_does_not_keep_it_open(place):
     assert [asked.architecture for asked in study.ask(5)] == beyond[:1]
 
 
-def test_a_query_that_is_handed_over_just_then_is_not_interrupted(place):
+def test_a_query_that_is_handed_over_just_then_is_not_interrupted(place, monkeypatch):
     study = opened(place)
     giver, looker = study._trials, Study.load("edge", place)._trials
     giver.begin("giver")
@@ -282,7 +283,8 @@ def test_a_query_that_is_handed_over_just_then_is_not_interrupted(place):
             giver.hand_over(trial, Lease.until(time.time() + 60, "program"))
             return iter(())
 
-    (seen,) = looker.repair(Active())
+    monkeypatch.setattr(_trials, "ACTIVE", Active())
+    (seen,) = looker.repair()
     assert seen.state.value == "running"
     assert [asked.id for asked in study.asked] == [trial.id]
 

@@ -9,6 +9,7 @@ import pytest
 
 import optiproxy as op
 from optiproxy.study._storage import history
+from optiproxy.study._storage import trials as _trials
 from optiproxy.study._storage.clashes import duplicates
 from optiproxy.study._storage.stored_trial import State, StoredTrial
 from optiproxy.study._storage.trials import Trials
@@ -23,10 +24,13 @@ def study(storage: Path | None = None) -> op.Study:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_read_bit_by_bit_is_what_is_read_at_once(seed: int) -> None:
+def test_what_is_read_bit_by_bit_is_what_is_read_at_once(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = study()
     trials, rng = made._trials, np.random.default_rng(seed)
     trials.begin("run")
+    monkeypatch.setattr(_trials, "ACTIVE", {"run"})
     for _ in range(60):
         queries = trials.read()
         some = [t for t in queries if t.state in (State.WAITING, State.RUNNING, State.FAILED)]
@@ -47,7 +51,7 @@ def test_what_is_read_bit_by_bit_is_what_is_read_at_once(seed: int) -> None:
             metrics = {"score": 1.0} if what < 5 else None
             trials.finish(picked, Evaluation(metrics, 0.0, reason="no"), 0.0)
         if what == 5:
-            trials.repair({"run"})
+            trials.repair()
             for twice, other in duplicates(trials.read()):
                 trials.drop_duplicate(twice, other)
         anew = Trials(made.optuna, trials.storage, made.task)

@@ -500,7 +500,7 @@ def test_ctrl_c_again_and_again_does_not_keep_workers_from_being_ended(tmp_path,
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(
-        _session, "pool_of", lambda task, seed, workers, interrupts: Workers(task, seed, interrupts)
+        _session, "pool_of", lambda task, workers, interrupts: Workers(task, interrupts)
     )
     study = Study(toys.task(stopped), method="climber", storage=tmp_path / "s.journal")
     with pytest.raises(KeyboardInterrupt):

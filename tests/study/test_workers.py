@@ -12,6 +12,7 @@ import worker_toys as toys
 
 from optiproxy.study._storage.lease import _process
 from optiproxy.study._workers import process_tree
+from optiproxy.study._workers.job import Job
 from optiproxy.study._workers.pool import result
 from optiproxy.study._workers.processes import Processes, WorkerDied
 
@@ -31,7 +32,7 @@ def pool():
     made = []
 
     def make(workers=1, **options):
-        made.append(Processes(toys.task, 0, workers, **options))
+        made.append(Processes(toys.task, workers, **options))
         return made[-1]
 
     yield make
@@ -40,7 +41,7 @@ def pool():
 
 
 def submit(pool, act, width=1):
-    return pool.submit(toys.arch(act, width), None, {})
+    return pool.submit(Job(toys.arch(act, width)))
 
 
 def gone(pid):

@@ -90,7 +90,7 @@ def test_deaths_are_counted_in_the_storage(tmp_path):
     (waiting,) = (t for t in trials.read() if t.state is State.WAITING)
     assert trials.take(waiting)
     trials.died(waiting, "seen elsewhere")
-    trials.repair(())
+    trials.repair()
     again = Study(task(acts=["kill"]), method="random", storage=where)
     (waiting,) = (t for t in again._trials.read() if t.state is State.WAITING)
     assert again._trials.deaths(waiting) == 1  # Not those before it was retried.

@@ -23,7 +23,6 @@ class Queue:
         trials: The history.
         optimizer: Rebuilt from the history before each proposal, so that it has no other memory.
         budget: What is proposed next, and how much may be.
-        active: The names of this process's runs that go on.
         shared: Whether other processes may use the storage.
         note: Called with warnings for the user, possibly repeated.
         thinking: Entered while the method proposes, which may take long.
@@ -39,7 +38,6 @@ class Queue:
         optimizer: Optimizer,
         budget: Budget,
         *,
-        active: set[str],
         shared: bool,
         note: Callable[[str], None],
         thinking: Callable[[], AbstractContextManager[object]] = nullcontext,
@@ -47,7 +45,6 @@ class Queue:
         self._trials = trials
         self._optimizer = optimizer
         self._budget = budget
-        self._active = active
         self._shared = shared
         self._note = note
         self._thinking = thinking
@@ -88,7 +85,7 @@ class Queue:
     def _read(self) -> list[StoredTrial]:
         if not self._shared:
             return self._trials.read()
-        trials = self._trials.repair(self._active)
+        trials = self._trials.repair()
         # Others propose meanwhile, so duplicates are looked for in the reading that is handed out.
         while True:
             twice = duplicates(trials)

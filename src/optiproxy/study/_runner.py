@@ -12,8 +12,6 @@ from typing import NoReturn
 
 from optiproxy.errors import StudyError
 from optiproxy.metrics import is_name
-from optiproxy.search import Optimizer
-from optiproxy.study._budget import Budget
 from optiproxy.study._curve_prediction import medians
 from optiproxy.study._deadline import Deadline
 from optiproxy.study._folders import Folders
@@ -23,11 +21,12 @@ from optiproxy.study._storage.numbers import numbered
 from optiproxy.study._storage.stored_trial import State, StoredTrial
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._workers.interrupts import Interrupts
+from optiproxy.study._workers.job import Job
 from optiproxy.study._workers.options import Workers
 from optiproxy.study._workers.pool import Answer, Pool, result
 from optiproxy.study._workers.processes import WorkerDied
 from optiproxy.study.records import Record
-from optiproxy.tasks import Evaluation
+from optiproxy.tasks import Evaluation, repeated_seed
 from optiproxy.tasks.failures import DISK, MISTAKE, NOT_FINITE
 
 # After so many queries without a single result the evaluator is probably broken: early enough that
@@ -50,15 +49,14 @@ class Runner:
 
     Args:
         trials: The history.
-        optimizer: Rebuilt from the history before each proposal, so that it has no other memory.
+        queue: The queries that wait.
         pool: Evaluates.
+        seed: The study's; the evaluator's seeds derive from it.
         workers: How many evaluations run at once, and when one has failed.
-        budget: What is proposed next, and how much may be.
         deadline: When the run ends at the latest.
         max_failures: The run stops if its first results, so many, are failures of the same kind;
             0 for never.
         folders: Of the queries, for an evaluator that wants one.
-        active: The names of this process's runs, this one included.
         shared: Whether other processes may use the storage.
         interrupts: When Ctrl-C may act.
         finished: Called after each result of this run.
@@ -68,37 +66,27 @@ class Runner:
     def __init__(
         self,
         trials: Trials,
-        optimizer: Optimizer,
+        queue: Queue,
         pool: Pool,
         *,
+        seed: int,
         workers: Workers,
-        budget: Budget,
         deadline: Deadline,
         max_failures: int,
         folders: Folders | None,
-        active: set[str],
         shared: bool,
         interrupts: Interrupts,
         finished: Callable[[Record], None],
         note: Callable[[str], None],
     ) -> None:
         self._trials = trials
-        self._seed = optimizer.seed
+        self._queue = queue
         self._pool = pool
+        self._seed = seed
         self._workers = workers
-        self._queue = Queue(
-            trials,
-            optimizer,
-            budget,
-            active=active,
-            shared=shared,
-            note=note,
-            thinking=interrupts.open,
-        )
         self._deadline = deadline
         self._max_failures = max_failures
         self._folders = folders
-        self._active = active
         self._shared = shared
         self._interrupts = interrupts
         self._finished = finished
@@ -120,7 +108,7 @@ class Runner:
         Raises:
             KeyboardInterrupt: Ctrl-C. What was running is marked, so that it is repeated.
         """
-        trials = self._trials.repair(self._active)
+        trials = self._trials.repair()
         if self._workers.in_process:
             self._warn_of_repeats(trials)
         with self._leases():
@@ -180,7 +168,8 @@ class Runner:
         races = task.reports_curve and not trial.again
         known = medians(task, self._trials.read(), trial.epochs) if races else {}
         folder = None if self._folders is None else self._folders.made(trial)
-        return self._pool.submit(trial.architecture, trial.epochs, known, folder, trial.again)
+        seed = repeated_seed(self._seed, trial.again)
+        return self._pool.submit(Job(trial.architecture, seed, trial.epochs, known, folder))
 
     # ---- collecting ----
 
@@ -213,7 +202,7 @@ class Runner:
                 return None
             self._trials.died(trial, death.evaluation.reason)
             self._mine.pop(trial.id, None)
-            self._trials.repair(self._active)  # Queues it again.
+            self._trials.repair()  # Queues it again.
         except BrokenExecutor as error:
             return error
         return None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from optiproxy.search import Optimizer
 from optiproxy.study._budget import Budget
 from optiproxy.study._deadline import Deadline
 from optiproxy.study._folders import Folders
+from optiproxy.study._queue import Queue
 from optiproxy.study._runner import Runner
 from optiproxy.study._storage.trials import Trials
 from optiproxy.study._workers.interrupts import Interrupts
@@ -17,19 +16,12 @@ from optiproxy.study._workers.options import Workers
 from optiproxy.study._workers.pool import pool_of
 from optiproxy.study.records import Record
 
-# The runs of this process that go on: a trial of any other run of this process is abandoned.
-ACTIVE: set[str] = set()
-
 
 def run_session(
     trials: Trials,
     optimizer: Optimizer,
-    seed: int,
+    budget: Budget,
     *,
-    budget: int,
-    cheap_budget: int,
-    batch: int | None,
-    confirm: int,
     workers: Workers,
     hours: float | None,
     max_failures: int,
@@ -43,38 +35,33 @@ def run_session(
     Args:
         trials: The study's history.
         optimizer: The study's.
-        seed: The study's; the evaluator's seeds derive from it.
-        budget: As checked by `Study.run`, like the next five.
-        cheap_budget: See there.
-        batch: See there.
-        confirm: See there.
-        workers: See there.
-        hours: See there.
-        max_failures: See there.
-        folders: Of the queries, for an evaluator that wants one.
-        shared: Whether other processes may use the storage.
-        finished: Called with each result.
-        note: Called with warnings for the user.
+        budget: Of the study.
+        workers: How evaluations are made.
+        hours: How long the run may take; None for no end.
+        max_failures: See `Runner`, like those that follow.
+        folders: See there.
+        shared: See there.
+        finished: See there.
+        note: See there.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; finished queries are kept.
     """
-    run = uuid.uuid4().hex
-    trials.begin(run)
-    with Interrupts() as interrupts, active(run):
-        pool = pool_of(trials.task, seed, workers, interrupts)
+    with Interrupts() as interrupts, trials.session():
+        pool = pool_of(trials.task, workers, interrupts)
         done = False
         try:
             done = Runner(
                 trials,
-                optimizer,
+                Queue(
+                    trials, optimizer, budget, shared=shared, note=note, thinking=interrupts.open
+                ),
                 pool,
+                seed=optimizer.seed,
                 workers=workers,
-                budget=Budget(trials.task, budget, cheap_budget, batch, confirm),
                 deadline=Deadline(hours),
                 max_failures=max_failures,
                 folders=folders,
-                active=ACTIVE,
                 shared=shared,
                 interrupts=interrupts,
                 finished=finished,
@@ -84,12 +71,3 @@ def run_session(
             # A worker that is left would keep this process from its end.
             with interrupts.held():
                 pool.close(kill=not done)
-
-
-@contextmanager
-def active(run: str) -> Iterator[None]:
-    ACTIVE.add(run)
-    try:
-        yield
-    finally:
-        ACTIVE.discard(run)

@@ -23,7 +23,6 @@ from optiproxy.spaces import Architecture
 from optiproxy.spaces.serial import Definition, read
 from optiproxy.study._budget import Budget
 from optiproxy.study._queue import Queue
-from optiproxy.study._session import ACTIVE, active
 from optiproxy.study._storage.lease import Lease
 from optiproxy.study._storage.stored_trial import State, StoredTrial
 from optiproxy.study._storage.trials import Trials
@@ -111,13 +110,9 @@ class Programs:
         self, n: int, seconds: float, budget: Budget, note: Callable[[str], None]
     ) -> list[Asked]:
         """Takes up to `n` queries, held for `seconds`; `note` is called with warnings."""
-        run = uuid.uuid4().hex
-        self._trials.begin(run)
-        queue = Queue(
-            self._trials, self._optimizer(), budget, active=ACTIVE, shared=True, note=note
-        )
+        queue = Queue(self._trials, self._optimizer(), budget, shared=True, note=note)
         taken: list[StoredTrial] = []
-        with active(run):
+        with self._trials.session():
             # If this process dies in between, its lease ends and the queries are free again.
             while len(taken) < n and (trial := queue.next({t.id for t in taken})) is not None:
                 if self._trials.take(trial) and not self._dropped(trial):
@@ -261,12 +256,10 @@ class Programs:
 
     def _finished(self, trial: StoredTrial, evaluation: Evaluation) -> bool:
         """Whether the evaluation was stored; False if somebody else ended the query first."""
-        run = uuid.uuid4().hex
-        self._trials.begin(run)
-        with active(run):
+        with self._trials.session():
             for _ in range(_ATTEMPTS):
                 try:
-                    if self._trials.claim(trial, ACTIVE):
+                    if self._trials.claim(trial):
                         session = evaluation.seconds + trial.optimizer_seconds
                         return self._trials.finish(trial, evaluation, session) is not None
                 except UpdateFinishedTrialError:

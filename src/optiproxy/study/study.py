@@ -13,6 +13,7 @@ from optiproxy.errors import invalid, whole_number
 from optiproxy.search.warm_start import Earlier, read_earlier
 from optiproxy.spaces import Space
 from optiproxy.study import _results
+from optiproxy.study._budget import Budget
 from optiproxy.study._checks import check_confirm, check_evaluation
 from optiproxy.study._folders import Folders
 from optiproxy.study._method import Method
@@ -352,11 +353,7 @@ class Study(StudyForPrograms):
                 run_session(
                     self._trials,
                     self._optimizer,
-                    self.seed,
-                    budget=budget,
-                    cheap_budget=kept,
-                    batch=batch,
-                    confirm=repeats,
+                    Budget(self.task, budget, kept, batch, repeats),
                     workers=how,
                     hours=hours,
                     max_failures=max_failures,

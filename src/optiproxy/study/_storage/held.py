@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import uuid
+from collections.abc import Callable, Container, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -13,6 +14,9 @@ from optiproxy.study._storage.history import History
 from optiproxy.study._storage.lease import Lease
 from optiproxy.study._storage.stored_trial import LEASE, PREFIX, State, StoredTrial, read_trial
 from optiproxy.tasks import Task
+
+#: The runs of this process that go on: a query of any other run of this process is abandoned.
+ACTIVE: set[str] = set()
 
 #: The reason of an interruption by Ctrl-C.
 STOPPED = "stopped while it ran"
@@ -45,6 +49,17 @@ class HeldTrials:
         """From now on queries are taken in the name of `run`, which no other run has."""
         self._lease = Lease.of_this_process(run)
         self._lease_key = LEASE + run
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Takes queries in the name of a new run, which goes on until the end of the block."""
+        run = uuid.uuid4().hex
+        self.begin(run)
+        ACTIVE.add(run)
+        try:
+            yield
+        finally:
+            ACTIVE.discard(run)
 
     def read(self) -> list[StoredTrial]:
         """Every query that counts, by its number: one trial each, the interrupted ones left out."""
@@ -94,14 +109,10 @@ class HeldTrials:
         """Removes this run's lease, and leaves the query to its other holders."""
         self.storage.set_trial_user_attr(trial.frozen._trial_id, self._lease_key, None)
 
-    def claim(self, trial: StoredTrial, active: set[str]) -> bool:
+    def claim(self, trial: StoredTrial) -> bool:
         """Whether this run alone may finish a running query that no process holds.
 
         Of two that claim at once, both write before they read, so that at most one succeeds.
-
-        Args:
-            trial: The query.
-            active: The runs of this process that go on.
 
         Raises:
             UpdateFinishedTrialError: It has ended.
@@ -109,7 +120,7 @@ class HeldTrials:
         self.renew(trial)
         now = read_trial(self.storage.get_trial(trial.frozen._trial_id), self.task)
         others = [o for o in (now or trial).leases if not o.timed and o.run != self._lease.run]
-        if all(is_over(other, active) for other in others):
+        if all(is_over(other, ACTIVE) for other in others):
             return True
         self.let_go(trial)
         return False
@@ -156,6 +167,6 @@ class HeldTrials:
         )
 
 
-def is_over(lease: Lease, active: set[str]) -> bool:
+def is_over(lease: Lease, active: Container[str]) -> bool:
     """Whether nothing holds a query by this lease any more; `active` are runs of this process."""
     return lease.run not in active if lease.here else lease.gone

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -15,7 +15,7 @@ from optiproxy.metrics import is_feasible
 from optiproxy.spaces import Architecture
 from optiproxy.study._storage.clashes import free_numbers
 from optiproxy.study._storage.distributions import distribution
-from optiproxy.study._storage.held import HeldTrials, is_over
+from optiproxy.study._storage.held import ACTIVE, HeldTrials, is_over
 from optiproxy.study._storage.lease import Lease
 from optiproxy.study._storage.numbers import next_number, numbered
 from optiproxy.study._storage.stored_trial import NUMBER, PREFIX, State, StoredTrial, read_trial
@@ -53,18 +53,15 @@ class Trials(HeldTrials):
 
     # ---- after a crash ----
 
-    def repair(self, active: Iterable[str]) -> list[StoredTrial]:
+    def repair(self) -> list[StoredTrial]:
         """Queues interrupted queries again and completes half-written batches.
-
-        Args:
-            active: The runs of this process that go on; its other ones have ended.
 
         Returns:
             What `read` returns; a query that was interrupted is waiting again in it.
         """
         history = self._history
         history.refresh()
-        active = set(active)  # After the leases were read: a run begins before it writes one.
+        active = set(ACTIVE)  # After the leases were read: a run begins before it writes one.
         abandoned = [
             trial
             for trial in history.running()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from pathlib import Path
 from typing import Any, Protocol
 
 from optiproxy.errors import OptiProxyError, StudyError
-from optiproxy.spaces import Architecture
 from optiproxy.study._workers.interrupts import Interrupts
+from optiproxy.study._workers.job import Job
 from optiproxy.study._workers.options import Workers
 from optiproxy.study._workers.processes import Processes, WorkerDied
-from optiproxy.tasks import Evaluation, Task, repeated_seed
+from optiproxy.tasks import Evaluation, Task
 from optiproxy.tasks.failures import DIED, kind_of, traceback_of
 
 Answer = Future[Evaluation | str]
@@ -21,24 +19,12 @@ Answer = Future[Evaluation | str]
 # By these Dask and Ray say that an evaluation ended its process, as often as it was tried.
 _DEATHS = ("KilledWorker", "WorkerCrashedError")
 
-# The median of other trainings' first objective, by epoch; one that is below it is stopped early.
-Medians = Mapping[int, float]
-
 
 class Pool(Protocol):
-    """Evaluates architectures, some at a time."""
+    """Makes evaluations, some at a time."""
 
-    def submit(
-        self,
-        arch: Architecture,
-        epochs: int | None,
-        medians: Medians,
-        folder: Path | None = None,
-        again: int = 0,
-    ) -> Answer:
-        """Starts an evaluation of `epochs` epochs, or in full (None), with the query's folder.
-
-        Where an architecture is evaluated `again`, for the first time 1, it gets another seed.
+    def submit(self, job: Job) -> Answer:
+        """Starts an evaluation.
 
         The future raises `WorkerDied` where the evaluation's own process died, and BrokenExecutor
         where the whole pool can't be used any more.
@@ -51,30 +37,14 @@ class Pool(Protocol):
 class InProcess:
     """Evaluates here, one at a time, before `submit` returns."""
 
-    def __init__(self, task: Task, seed: int, interrupts: Interrupts) -> None:
+    def __init__(self, task: Task, interrupts: Interrupts) -> None:
         self._task = task
-        self._seed = seed
         self._interrupts = interrupts
 
-    def submit(
-        self,
-        arch: Architecture,
-        epochs: int | None,
-        medians: Medians,
-        folder: Path | None = None,
-        again: int = 0,
-    ) -> Answer:
+    def submit(self, job: Job) -> Answer:
         future: Answer = Future()
         with self._interrupts.open():
-            future.set_result(
-                self._task.query(
-                    arch,
-                    seed=repeated_seed(self._seed, again),
-                    epochs=epochs,
-                    medians=medians,
-                    folder=folder,
-                )
-            )
+            future.set_result(job.of(self._task))
         return future
 
     def close(self, *, kill: bool) -> None:
@@ -84,47 +54,34 @@ class InProcess:
 class Borrowed:
     """The user's executor: a thread pool, Dask, submitit. It is neither started nor closed here."""
 
-    def __init__(self, task: Task, seed: int, executor: Executor) -> None:
+    def __init__(self, task: Task, executor: Executor) -> None:
         self._task = task
-        self._seed = seed
         self._executor = executor
 
-    def submit(
-        self,
-        arch: Architecture,
-        epochs: int | None,
-        medians: Medians,
-        folder: Path | None = None,
-        again: int = 0,
-    ) -> Answer:
+    def submit(self, job: Job) -> Answer:
         try:
-            job: Any = self._executor.submit(
-                self._task.query,
-                arch,
-                seed=repeated_seed(self._seed, again),
-                epochs=epochs,
-                medians=medians,
-                folder=folder,
+            submitted: Any = self._executor.submit(
+                self._task.query, job.architecture, **job.keywords
             )
         except RuntimeError as error:  # It was shut down, or its workers have died.
             raise StudyError(f"executor: it takes no work ({error}); give a new one") from error
-        return job if isinstance(job, Future) else _awaited(job)
+        return submitted if isinstance(submitted, Future) else _awaited(submitted)
 
     def close(self, *, kill: bool) -> None:
         pass
 
 
-def pool_of(task: Task, seed: int, workers: Workers, interrupts: Interrupts) -> Pool:
+def pool_of(task: Task, workers: Workers, interrupts: Interrupts) -> Pool:
     """The pool that `workers` describes.
 
     Raises:
         InvalidValueError: The task can't be sent to another process.
     """
     if workers.executor is not None:
-        return Borrowed(task, seed, workers.executor)
+        return Borrowed(task, workers.executor)
     if workers.in_process:
-        return InProcess(task, seed, interrupts)
-    return Processes(task, seed, workers.count, workers.devices, workers.time_limit)
+        return InProcess(task, interrupts)
+    return Processes(task, workers.count, workers.devices, workers.time_limit)
 
 
 def result(future: Answer) -> Evaluation:

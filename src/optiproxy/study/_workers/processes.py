@@ -15,17 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from optiproxy import durations
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.hardware import cores
-from optiproxy.spaces import Architecture
 from optiproxy.study._workers import process_tree, worker
 from optiproxy.study._workers.devices import environment
+from optiproxy.study._workers.job import Job
 from optiproxy.study._workers.threads import thread_limits
-from optiproxy.tasks import Evaluation, Task, repeated_seed
+from optiproxy.tasks import Evaluation, Task
 from optiproxy.tasks.failures import DEVICE, DIED, OUT_OF_MEMORY, TIME_LIMIT
 
 # A worker keeps what it has loaded, such as a data set; `loky` would take that for a leak of memory
@@ -55,7 +53,7 @@ class WorkerDied(Exception):
 
 
 @dataclass
-class _Job:
+class _Running:
     """An evaluation that is out."""
 
     future: Future[Evaluation | str]
@@ -90,7 +88,7 @@ class Worker:
         self._variables = dict(variables)
         self._limit = limit
         self._lock = threading.Lock()
-        self._job: _Job | None = None
+        self._running: _Running | None = None
         self._start()
 
     def _start(self) -> None:
@@ -107,40 +105,36 @@ class Worker:
     @property
     def idle(self) -> bool:
         """Whether it has no evaluation."""
-        return self._job is None
+        return self._running is None
 
-    def submit(self, *query: Any) -> Future[Evaluation | str]:
-        """Starts an evaluation; the future raises `WorkerDied` where its process died.
-
-        Args:
-            query: The arguments of `worker.query`.
-        """
-        job = _Job(Future(), time.monotonic(), process_tree.oom_kills())
-        self._job = job
+    def submit(self, job: Job) -> Future[Evaluation | str]:
+        """Starts an evaluation; the future raises `WorkerDied` where its process died."""
+        running = _Running(Future(), time.monotonic(), process_tree.oom_kills())
+        self._running = running
         if self._spent:
             self._renew()
         try:
-            inner = self._executor.submit(worker.query, *query)
+            inner = self._executor.submit(worker.run, job)
         except BrokenExecutor:  # It died while it was idle: nothing is lost.
             self._renew()
-            inner = self._executor.submit(worker.query, *query)
-        inner.add_done_callback(partial(self._finish, job))
-        return job.future
+            inner = self._executor.submit(worker.run, job)
+        inner.add_done_callback(partial(self._finish, running))
+        return running.future
 
     def watch(self) -> None:
         """Notes how much memory is taken, and ends an evaluation that is past its limit."""
         with self._lock:
-            job, pid = self._job, self._pid
-            if job is None or job.expired:
+            running, pid = self._running, self._pid
+            if running is None or running.expired:
                 return
             now = time.monotonic()
             if pid is not None:
-                job.peak = max(job.peak, process_tree.peak_memory(pid))
+                running.peak = max(running.peak, process_tree.peak_memory(pid))
                 # A process that was just started imports the task first: not the query's time.
                 self._since = self._since or now
-            started = job.started + _IMPORT if self._since is None else self._since
-            if self._limit is not None and now - max(job.started, started) > self._limit:
-                job.expired = self._spent = True
+            started = running.started + _IMPORT if self._since is None else self._since
+            if self._limit is not None and now - max(running.started, started) > self._limit:
+                running.expired = self._spent = True
                 process_tree.end(self._mark, pid)
 
     def _renew(self) -> None:
@@ -164,31 +158,31 @@ class Worker:
         ready = self._ready
         return ready.result() if ready.done() and ready.exception() is None else None
 
-    def _finish(self, job: _Job, inner: Future[Evaluation | str]) -> None:
+    def _finish(self, running: _Running, inner: Future[Evaluation | str]) -> None:
         result: Evaluation | str | BaseException
         try:
-            result = self._result(job, inner)
+            result = self._result(running, inner)
         except BaseException as error:
             result = error
         with self._lock:  # Not in the middle of a look at its limit.
-            self._job = None
+            self._running = None
         if isinstance(result, BaseException):
-            job.future.set_exception(result)
+            running.future.set_exception(result)
         else:
-            job.future.set_result(result)
+            running.future.set_result(result)
 
-    def _result(self, job: _Job, inner: Future[Evaluation | str]) -> Evaluation | str:
+    def _result(self, running: _Running, inner: Future[Evaluation | str]) -> Evaluation | str:
         try:
             result = inner.result()
         except BrokenExecutor as error:
             # What it started lives on, and may hold a device's memory.
             process_tree.end(self._mark, self._pid)
-            seconds = time.monotonic() - max(job.started, self._since or 0.0)
-            if job.expired and self._limit is not None:
+            seconds = time.monotonic() - max(running.started, self._since or 0.0)
+            if running.expired and self._limit is not None:
                 reason = f"time limit: it was ended after {durations.text(self._limit)}"
                 late = Evaluation(None, seconds, reason, kind=TIME_LIMIT)
                 return self._placed(late)
-            raise WorkerDied(self._placed(_death(error, job, seconds))) from None
+            raise WorkerDied(self._placed(_death(error, running, seconds))) from None
         if isinstance(result, str):
             return result
         if result.kind == DEVICE:
@@ -205,7 +199,6 @@ class Processes:
 
     Args:
         task: What they evaluate.
-        seed: The study's.
         workers: How many.
         devices: The accelerators, which the workers take in turn; empty where each sees all.
         time_limit: Seconds after which an evaluation is ended; None for no limit.
@@ -217,12 +210,10 @@ class Processes:
     def __init__(
         self,
         task: Task,
-        seed: int,
         workers: int,
         devices: Sequence[str] = (),
         time_limit: float | None = None,
     ) -> None:
-        self._seed = seed
         prepare = partial(worker.prepare, _packed(task), os.getpid())
         # Each worker gets its part of the cores: more threads than cores slow all of them down.
         threads = thread_limits(max(1, cores() // workers)) if workers > 1 else {}
@@ -234,14 +225,7 @@ class Processes:
         self._closed = threading.Event()
         threading.Thread(target=self._watch, daemon=True, name="optiproxy-workers").start()
 
-    def submit(
-        self,
-        arch: Architecture,
-        epochs: int | None,
-        medians: Mapping[int, float],
-        folder: Path | None = None,
-        again: int = 0,
-    ) -> Future[Evaluation | str]:
+    def submit(self, job: Job) -> Future[Evaluation | str]:
         """Gives an evaluation to a worker that has none.
 
         Raises:
@@ -249,8 +233,7 @@ class Processes:
         """
         for one in self._workers:
             if one.idle:
-                seed = repeated_seed(self._seed, again)
-                return one.submit(arch, seed, epochs, medians, folder)
+                return one.submit(job)
         raise StudyError(f"workers: all {len(self._workers)} of them are evaluating")
 
     def close(self, *, kill: bool) -> None:
@@ -270,14 +253,14 @@ class Processes:
                 one.watch()
 
 
-def _death(error: BrokenExecutor, job: _Job, seconds: float) -> Evaluation:
+def _death(error: BrokenExecutor, running: _Running, seconds: float) -> Evaluation:
     """The failure of an evaluation whose worker died."""
     codes = re.search(r"exit codes of the workers are \{(.*)\}", str(error))
     code = codes[1] if codes else "killed"
-    starved = "SIGKILL" in code and process_tree.oom_kills() > job.oom_kills
+    starved = "SIGKILL" in code and process_tree.oom_kills() > running.oom_kills
     parts = [code, "the system was out of memory" if starved else ""]
-    if job.peak:
-        parts.append(f"peak memory {job.peak / 2**30:.2g} GiB")
+    if running.peak:
+        parts.append(f"peak memory {running.peak / 2**30:.2g} GiB")
     reason = f"its worker process died ({', '.join(part for part in parts if part)})"
     return Evaluation(None, seconds, reason, kind=OUT_OF_MEMORY if starved else DIED)
 

@@ -9,11 +9,9 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Mapping
-from pathlib import Path
 
-from optiproxy.spaces import Architecture
 from optiproxy.study._workers import process_tree
+from optiproxy.study._workers.job import Job
 from optiproxy.tasks import Evaluation, Task
 
 # Seconds between two checks that the parent is still there.
@@ -59,17 +57,11 @@ def pid() -> int:
     return os.getpid()
 
 
-def query(
-    arch: Architecture,
-    seed: int,
-    epochs: int | None,
-    medians: Mapping[int, float],
-    folder: Path | None,
-) -> Evaluation | str:
+def run(job: Job) -> Evaluation | str:
     """Evaluates; the text of what went wrong where the worker could not make the task."""
     if _task is None:
         return _problem
-    return _task.query(arch, seed=seed, epochs=epochs, medians=medians, folder=folder)
+    return job.of(_task)
 
 
 def _end_with(parent: int) -> None:
