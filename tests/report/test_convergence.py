@@ -29,15 +29,6 @@ def _table(
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr(
-        Figure, "savefig", lambda self, path, **_: (figures.append(self), path.touch())
-    )
-    return figures
-
-
 def test_a_panel_a_task_and_a_curve_a_method(tmp_path: Path, drawn: list[Figure]) -> None:
     table = _table({"known": True, "unknown": False}, ["random", "optiproxy"], 4, 10)
     report.convergence_figure(table, tmp_path / "c.png")

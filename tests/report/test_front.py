@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from optiproxy import report
 from optiproxy.errors import InvalidValueError
 from optiproxy.metrics import parse_objectives
-from optiproxy.report.front import draw_front, on_front, reference_behind
+from optiproxy.report.front import on_front, reference_behind
 
 OBJECTIVES = ["acc=max", "ms=min"]
 
@@ -62,8 +63,9 @@ def test_a_dollar_in_a_name_is_no_formula(tmp_path: Path, ending: str) -> None:
     assert path.stat().st_size > 1000
 
 
-def test_the_panels_show_front_steps_and_hypervolume() -> None:
-    figure = draw_front(QUERIES, objectives=OBJECTIVES)
+def test_the_panels_show_front_steps_and_hypervolume(tmp_path: Path, drawn: list[Figure]) -> None:
+    report.front_figure(QUERIES, tmp_path / "f.png", objectives=OBJECTIVES)
+    [figure] = drawn
     plane, course = figure.axes
     front = next(c for c in plane.collections if c.get_label() == "front (3)")
     assert sorted(map(tuple, front.get_offsets().tolist())) == [(2, 50), (4, 60), (10, 80)]
@@ -77,21 +79,23 @@ def test_the_panels_show_front_steps_and_hypervolume() -> None:
     assert course.get_legend() is None
 
 
-def test_three_objectives_have_a_panel_for_each_pair_and_seeds_a_band() -> None:
+def test_three_objectives_have_a_panel_for_each_pair(tmp_path: Path, drawn: list[Figure]) -> None:
     three = ["acc=max", "ms=min", "mb=min"]
     queries = run((50, 2, 1), (60, 4, 2), (55, 5, 1))
-    figure = draw_front(queries, objectives=three, seeds={0: queries, 1: queries[:2]})
+    report.front_figure(queries, tmp_path / "f.png", objectives=three)
+    [figure] = drawn
     assert [axis.get_xlabel().partition("\n")[0] for axis in figure.axes] == [
         "ms (smaller is better)", "mb (smaller is better)", "query",
     ]  # fmt: skip
     assert all(not axis.lines for axis in figure.axes[:2])  # no steps in a projection
-    assert figure.axes[2].get_legend().get_texts()[0].get_text() == "2 seeds"
-    assert figure.axes[2].collections  # the interval
 
 
-def test_one_network_at_chance_does_not_flatten_the_picture(tmp_path: Path) -> None:
+def test_one_network_at_chance_does_not_flatten_the_picture(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
     queries = run(*[(60.0 + i, 2.0 + i) for i in range(9)], (10, 3))
-    figure = draw_front(queries, objectives=OBJECTIVES)
+    report.front_figure(queries, tmp_path / "f.png", objectives=OBJECTIVES)
+    [figure] = drawn
     low, _ = figure.axes[0].get_ylim()
     assert low > 50
     assert "1 off the scale" in [t.get_text() for t in figure.axes[0].get_legend().get_texts()]

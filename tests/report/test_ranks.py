@@ -17,15 +17,6 @@ def _rows(ranks: dict[str, float], difference: float, budget: int = 100) -> list
     return [RankRow(budget, name, 60, rank, 0.01, difference) for name, rank in ranks.items()]
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr(
-        Figure, "savefig", lambda self, path, **_: (figures.append(self), path.touch())
-    )
-    return figures
-
-
 def test_a_diagram_a_budget_with_each_methods_rank(tmp_path: Path, drawn: list[Figure]) -> None:
     ranks = {"worst": 2.9, "best": 1.2, "middle": 1.9}
     rows = _rows(ranks, 0.5) + _rows(ranks, 0.8, budget=50)

@@ -31,20 +31,6 @@ def _query(
     }
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures as they are saved."""
-    figures: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(self: Figure, *args: Any, **keywords: Any) -> None:
-        figures.append(self)
-        save(self, *args, **keywords)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
-
-
 def _labels(figure: Figure, panel: int) -> list[str]:
     return figure.axes[panel].get_legend_handles_labels()[1]
 

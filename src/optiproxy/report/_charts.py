@@ -9,11 +9,19 @@ from numpy.typing import NDArray
 
 from optiproxy.metrics import Constraint, Objective
 from optiproxy.report._figure import worst_shown
-from optiproxy.report._findings import Query, failed, full, value
+from optiproxy.report._findings import failed, full
 from optiproxy.report._plot import Axis, Plot
+from optiproxy.report._queries import (
+    Query,
+    column,
+    meet_limits,
+    objective_values,
+    together,
+    value,
+)
 from optiproxy.report.diagnostics import WINDOW, rank_correlation, variety
 from optiproxy.report.front import on_front, reference_behind
-from optiproxy.report.hypervolume import courses, objective_values, stated
+from optiproxy.report.hypervolume import beaten, courses, stated
 from optiproxy.report.statistics import best_so_far, bootstrap_interval, mean_std
 
 # Fewer predictions have no rank correlation worth a chart.
@@ -25,16 +33,29 @@ def numbers(queries: Sequence[Query]) -> list[int]:
     return [query["query"] for query in queries]
 
 
-def _column(queries: Sequence[Query], metric: str) -> NDArray[np.float64]:
-    return np.array([value(query, metric) for query in queries])
-
-
 def _shown(values: NDArray[np.float64], sign: float) -> NDArray[np.bool_]:
     """Which values are on the scale: those far below the others would flatten them."""
     finite = np.isfinite(values)
     if not finite.any():
         return finite
     return np.asarray(finite & (sign * values >= worst_shown(sign * values[finite])))
+
+
+def _points(
+    plot: Plot,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    shown: NDArray[np.bool_],
+    queries: Sequence[Query],
+) -> None:
+    """Those of the queries that are shown, apart by whether they keep the limits."""
+    kept, at = meet_limits(queries), np.array(numbers(queries))
+    for which, kind, label in (
+        (shown & ~kept, "broken", "breaks a limit"),
+        (shown & kept, "good", "query"),
+    ):
+        some = np.flatnonzero(which)
+        plot.points(x[some], y[some], kind, label, queries=at[some].tolist())
 
 
 def course(
@@ -52,9 +73,8 @@ def course(
         lines: Label → a value to compare with; None for no line.
         links: Whether the points lead to the rows of their queries.
     """
-    values = _column(queries, goal.metric)
+    values = column(queries, goal.metric)
     shown = _shown(values, goal.sign)
-    feasible = np.array([bool(query["feasible"]) for query in queries])
     at = np.array(numbers(queries))
     known = {label: other for label, other in lines.items() if other is not None}
     plot = Plot(
@@ -65,13 +85,10 @@ def course(
     )
     for label, other in known.items():
         plot.across(other, "dashed", label)
-    for which, kind, label in (
-        (shown & ~feasible, "broken", "breaks a limit"),
-        (shown & feasible, "good", "query"),
-    ):
-        some = np.flatnonzero(which)
-        plot.points(at[some], values[some], kind, label, queries=at[some].tolist())
-    plot.line(at, best_so_far(values, feasible, goal.sign), "best", "best so far", steps=True)
+    _points(plot, at, values, shown, queries)
+    plot.line(
+        at, best_so_far(values, meet_limits(queries), goal.sign), "best", "best so far", steps=True
+    )
     lost = [q for q in queries if failed(q)]
     plot.marks(numbers(lost), "failed", f"failed ({len(lost)})", numbers(lost))
     cut = [q for q in queries if q.get("stopped")]
@@ -99,9 +116,9 @@ def cost(
         marked: Label → a query to point out.
         dropped: What was measured and not trained.
     """
-    x, y = _column(queries, metric), _column(queries, goal.metric)
+    x, y = column(queries, metric), column(queries, goal.metric)
     shown = _shown(y, goal.sign) & np.isfinite(x)
-    untrained = _column(dropped, metric)
+    untrained = column(dropped, metric)
     untrained = untrained[np.isfinite(untrained)]
     plot = Plot(
         f"{goal.metric} against {metric}",
@@ -111,14 +128,7 @@ def cost(
     for limit in limits:
         if limit.metric == metric:
             plot.across(limit.bound, "limit", str(limit), upright=True)
-    feasible = np.array([bool(query["feasible"]) for query in queries])
-    at = np.array(numbers(queries))
-    for which, kind, label in (
-        (shown & ~feasible, "broken", "breaks a limit"),
-        (shown & feasible, "good", "query"),
-    ):
-        some = np.flatnonzero(which)
-        plot.points(x[some], y[some], kind, label, queries=at[some].tolist())
+    _points(plot, x, y, shown, queries)
     for (label, query), kind in zip(marked.items(), ("star", "ring"), strict=False):
         place = [value(query, metric)], [value(query, goal.metric)]
         plot.points(*place, kind, label, queries=[query["query"]], radius=6)
@@ -135,8 +145,7 @@ def fronts(
 ) -> list[str]:
     """The first objective against each other one, and the hypervolume over queries."""
     values = objective_values(queries, goals)
-    feasible = np.array([bool(query["feasible"]) for query in queries])
-    front = on_front(values, feasible, goals)
+    front = on_front(values, meet_limits(queries), goals)
     charts = []
     for other in range(1, len(goals)):
         charts.append(_front(queries, values[:, [0, other]], front,
@@ -150,9 +159,7 @@ def fronts(
     if len(runs) > 1:
         plot.band(at, *bootstrap_interval(volumes), "best")
     plot.line(at, mean, "best", f"{len(runs)} seeds" if len(runs) > 1 else "")
-    beaten = (f"{g.metric} {'>' if g.sign > 0 else '<'} {v:.4g}"
-              for g, v in zip(goals, corner, strict=True))  # fmt: skip
-    return [*charts, plot.note(f"counts: {', '.join(beaten)}").svg()]
+    return [*charts, plot.note(f"counts: {beaten(goals, corner)}").svg()]
 
 
 def _front(
@@ -173,21 +180,15 @@ def _front(
         Axis.of(labels[1], x[shown]),
         Axis.of(labels[0], y[shown]),
     )
-    feasible = np.array([bool(query["feasible"]) for query in queries])
     rest = shown.copy()
     rest[front] = False
-    at = np.array(numbers(queries))
-    for which, kind, label in ((rest & ~feasible, "broken", "breaks a limit"),
-                               (rest & feasible, "good", "query")):  # fmt: skip
-        some = np.flatnonzero(which)
-        plot.points(x[some], y[some], kind, label, queries=at[some].tolist())
+    _points(plot, x, y, rest, queries)
     if steps:
         # From one point to the next the second objective is worse before the first is better.
         order = front[np.argsort(-goals[1].sign * x[front])]
         plot.line(x[order], y[order], "front", steps=True)
-    plot.points(
-        x[front], y[front], "front", f"front ({len(front)})", queries=at[front].tolist(), radius=4.2
-    )
+    on_it = [queries[i]["query"] for i in front]
+    plot.points(x[front], y[front], "front", f"front ({len(front)})", queries=on_it, radius=4.2)
     for (label, query), kind in zip(marked.items(), ("star", "ring"), strict=False):
         place = [value(query, goals[1].metric)], [value(query, goals[0].metric)]
         plot.points(*place, kind, label, queries=[query["query"]], radius=7)
@@ -201,11 +202,10 @@ def seeds(runs: Mapping[int, Sequence[Query]], goal: Objective, optimum: float |
     tracks = []
     for every in runs.values():
         queries = full(every) or list(every)
-        feasible = [query["feasible"] for query in queries]
-        tracks.append(best_so_far(_column(queries, goal.metric), feasible, goal.sign))
-    length = max(map(len, tracks))
-    best = np.stack([np.pad(track, (0, length - len(track)), mode="edge") for track in tracks])
-    at = np.arange(1, length + 1)
+        values = column(queries, goal.metric)
+        tracks.append(best_so_far(values, meet_limits(queries), goal.sign))
+    best = together(tracks)
+    at = np.arange(1, best.shape[1] + 1)
     mean, _ = mean_std(best)
     low, high = bootstrap_interval(best)
     known = [] if optimum is None else [optimum]
@@ -226,7 +226,7 @@ def predictions(queries: Sequence[Query], goal: Objective) -> list[str]:
     if len(pairs) < LEAST_PREDICTED:
         return []
     predicted = np.array([float(q["predicted"]) for q in pairs])
-    measured = _column(pairs, goal.metric)
+    measured = column(pairs, goal.metric)
     shown = _shown(measured, goal.sign) & _shown(predicted, goal.sign)
     both = [*predicted[shown], *measured[shown]]
     plot = Plot(

@@ -50,14 +50,21 @@ class Course:
 
     def until(self, budget: float) -> Course:
         """The queries up to number, or cost, `budget`, (T',); T' may be 0."""
-        count = int(np.searchsorted(self.queries, budget, side="right"))
+        return self._at(slice(int(np.searchsorted(self.queries, budget, side="right"))))
+
+    def since(self, start: float) -> Course:
+        """The queries from number, or cost, `start` on; the last one where all come before it."""
+        first = min(start, self.queries[-1])
+        return self._at(slice(int(np.searchsorted(self.queries, first)), None))
+
+    def _at(self, some: slice) -> Course:
         return Course(
             self.seeds,
-            self.queries[:count],
-            self.best[:, :count],
-            self.regret[:, :count],
-            self.seconds[:, :count],
-            {name: values[:, :count] for name, values in self.reported.items()},
+            self.queries[some],
+            self.best[:, some],
+            self.regret[:, some],
+            self.seconds[:, some],
+            {name: values[:, some] for name, values in self.reported.items()},
         )
 
 

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from optiproxy.metrics import Constraint, Objective, mean_metrics
+from optiproxy.report._queries import Query, value
 from optiproxy.report.search import COSTS
-
-Query = Mapping[str, Any]
 
 # The best architectures that are listed, and how many of them share an option that is named.
 TOP, SHARED = 10, 0.8
@@ -41,12 +40,6 @@ def averaged(query: Query) -> Query:
 def failed(query: Query) -> bool:
     """Whether its evaluation failed: it has no metrics, and was not stopped."""
     return not query["metrics"] and not query.get("stopped", False)
-
-
-def value(query: Query, metric: str) -> float:
-    """A metric of a query; NaN where it has none."""
-    found = (query["metrics"] or {}).get(metric)
-    return math.nan if found is None else float(found)
 
 
 def ranked(queries: Sequence[Query], goal: Objective) -> list[Query]:

@@ -168,11 +168,10 @@ def _convergence(
     known = any(np.isfinite(course.regret).any() for course in courses.values())
     lines = []
     for method, course in courses.items():
-        # All of a course that ends before the axis would begin.
-        from_there = course.queries >= min(start, course.queries[-1])
-        values = (course.regret if known else course.best)[:, from_there]
+        course = course.since(start)
+        values = course.regret if known else course.best
         mean, _ = mean_std(values)
-        lines.append((method, course.queries[from_there], mean, *bootstrap_interval(values)))
+        lines.append((method, course.queries, mean, *bootstrap_interval(values)))
     measure = ("hypervolume", "hypervolume missed") if front else ("best", "regret")
     spread = np.concatenate([values for line in lines for values in line[2:]])
     plot = Plot(

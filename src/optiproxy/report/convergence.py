@@ -14,7 +14,6 @@ from optiproxy.report.statistics import bootstrap_interval, mean_std
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 def convergence_figure(
@@ -51,17 +50,6 @@ def convergence_figure(
             format that can't be drawn.
     """
     path = check_path(path)
-    return save(draw_convergence(table, fronts, start, by, unit), path)
-
-
-def draw_convergence(
-    table: Table,
-    fronts: Collection[str] = (),
-    start: float = 0,
-    by: str = "query",
-    unit: str = "query",
-) -> Figure:
-    """The figure of `convergence_figure`, before it is written."""
     tasks = read(table, by=by)
     names = list(dict.fromkeys(method for courses in tasks.values() for method in courses))
 
@@ -70,9 +58,8 @@ def draw_convergence(
         known = any(np.isfinite(course.regret).any() for course in courses.values())
         lowest = np.inf
         for method, course in courses.items():
-            # All of a course that ends before the axis would begin.
-            shown = course.queries >= min(start, course.queries[-1])
-            x, values = course.queries[shown], (course.regret if known else course.best)[:, shown]
+            course = course.since(start)
+            x, values = course.queries, course.regret if known else course.best
             mean, _ = mean_std(values)
             low, high = bootstrap_interval(values)
             if (mean > 0).any():
@@ -88,7 +75,7 @@ def draw_convergence(
         names_of = ("hypervolume", "hypervolume missed") if task in fronts else ("best", "regret")
         _finish(axis, task, names_of[known], unit, lowest, logarithmic=known)
     common_legend(figure, axes)
-    return figure
+    return save(figure, path)
 
 
 def _finish(

@@ -20,11 +20,11 @@ from optiproxy.report._figure import (
     save,
     worst_shown,
 )
-from optiproxy.report.hypervolume import Queries, draw_hypervolume, objective_values, stated
+from optiproxy.report._queries import Queries, meet_limits, objective_values
+from optiproxy.report.hypervolume import draw_hypervolume, stated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Distance of the hypervolume's reference point from the front, as a share of the front's range.
 BEHIND = 0.1
@@ -58,46 +58,24 @@ def front_figure(
             lacks an objective, or a format that can't be drawn.
     """
     path = check_path(path)
-    figure = draw_front(queries, objectives=objectives, reference=reference)
-    if title:
-        figure.suptitle(title)
-    return save(figure, path)
-
-
-def draw_front(
-    queries: Queries,
-    *,
-    objectives: Sequence[str],
-    reference: Mapping[str, float] | None = None,
-    seeds: Mapping[int, Queries] | None = None,
-) -> Figure:
-    """The figure of `front_figure`, before it is written.
-
-    Args:
-        queries: See there.
-        objectives: See there.
-        reference: See there; by default behind the fronts of all seeds.
-        seeds: The queries of the same search by seed, its own among them: the hypervolume is then
-            their mean with its interval.
-    """
     goals = parse_objectives(list(objectives))
     if len(goals) < 2:
         raise invalid("front: objectives", list(objectives), "give two or more")
-    runs = list(seeds.values()) if seeds else [queries]
     if reference is None:
-        reference = reference_behind(runs, objectives)
-    values = objective_values(queries, goals)
-    feasible = np.array([bool(query["feasible"]) for query in queries])
-    front = on_front(values, feasible, goals)
+        reference = reference_behind([queries], objectives)
+    values, kept = objective_values(queries, goals), meet_limits(queries)
+    front = on_front(values, kept, goals)
 
     figure, axes = panels(len(goals))
     for axis, number in zip(axes, range(1, len(goals)), strict=False):
         pair = [0, number]
-        _draw_pair(axis, values[:, pair], feasible, front, [goals[i] for i in pair])
+        _draw_pair(axis, values[:, pair], kept, front, [goals[i] for i in pair])
         if len(goals) == 2:
             _draw_steps(axis, values[front], goals)
-    draw_hypervolume(axes[-1], {"": runs}, goals, stated(goals, reference))
-    return figure
+    draw_hypervolume(axes[-1], {"": [queries]}, goals, stated(goals, reference))
+    if title:
+        figure.suptitle(title)
+    return save(figure, path)
 
 
 def on_front(

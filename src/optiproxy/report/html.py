@@ -17,9 +17,10 @@ from typing import Any
 from optiproxy.errors import InvalidValueError
 from optiproxy.metrics import Constraint, Objective, parse_constraints, parse_objectives
 from optiproxy.report import _charts, _findings
-from optiproxy.report._findings import Query, full, value
+from optiproxy.report._findings import full
 from optiproxy.report._graph import draw
 from optiproxy.report._page import check_page, page, write_page
+from optiproxy.report._queries import Query, value
 from optiproxy.report.diagnostics import WINDOW, diagnose, rank_correlation, variety
 
 # Metrics in a table beside the architectures, where no more of them guide the search.

@@ -6,11 +6,10 @@ by moocore.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,12 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from optiproxy.errors import invalid
 from optiproxy.metrics import Objective, parse_objectives
 from optiproxy.report._figure import LINES, PALETTE, check_path, panels, save
+from optiproxy.report._queries import Queries, meet_limits, objective_values, together
 from optiproxy.report.statistics import bootstrap_interval, mean_std
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Queries = Sequence[Mapping[str, Any]]
 
 # Characters of a line below the axis.
 LABEL_WIDTH = 48
@@ -163,13 +161,9 @@ def draw_hypervolume(
         if len(runs) > 1:
             low, high = bootstrap_interval(volumes)
             axis.fill_between(at, low, high, color=colour, alpha=0.18, linewidth=0)
-    beaten = ", ".join(
-        f"{goal.metric} {'>' if goal.sign > 0 else '<'} {value:.4g}"
-        for goal, value in zip(goals, corner, strict=True)
-    )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     # below the axis, where there is room
-    axis.set_xlabel("query\n" + fill(f"(what counts: {beaten})", LABEL_WIDTH))
+    axis.set_xlabel("query\n" + fill(f"(what counts: {beaten(goals, corner)})", LABEL_WIDTH))
     axis.set_ylabel("hypervolume")
     if [*searches] != [""] or len(searches[""]) > 1:
         axis.legend(fontsize="small")
@@ -179,29 +173,18 @@ def courses(
     runs: Sequence[Queries], goals: Sequence[Objective], corner: list[float]
 ) -> NDArray[np.float64]:
     """The hypervolume of each search over its queries, (S, T); `corner` is the reference point."""
-    return _even([_course(run, goals, corner) for run in runs])
-
-
-def _course(run: Queries, goals: Sequence[Objective], corner: list[float]) -> NDArray[np.float64]:
-    return hypervolume_so_far(
-        objective_values(run, goals),
-        [bool(q["feasible"]) for q in run],
-        [g.sign for g in goals],
-        corner,
+    signs = [goal.sign for goal in goals]
+    return together(
+        [
+            hypervolume_so_far(objective_values(run, goals), meet_limits(run), signs, corner)
+            for run in runs
+        ]
     )
 
 
-def objective_values(queries: Queries, goals: Sequence[Objective]) -> NDArray[np.float64]:
-    """The objectives in their units, (T, M); NaN where a query failed."""
-
-    def number(value: float | None) -> float:
-        return math.nan if value is None else float(value)
-
-    rows = [[number((q["metrics"] or {}).get(g.metric)) for g in goals] for q in queries]
-    return np.array(rows, dtype=np.float64).reshape(-1, len(goals))
-
-
-def _even(courses: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Courses as one array, (S, T); one that ended early keeps its last value."""
-    length = max(map(len, courses))
-    return np.stack([np.pad(course, (0, length - len(course)), mode="edge") for course in courses])
+def beaten(goals: Sequence[Objective], corner: Sequence[float]) -> str:
+    """What counts in a hypervolume, in words."""
+    return ", ".join(
+        f"{goal.metric} {'>' if goal.sign > 0 else '<'} {value:.4g}"
+        for goal, value in zip(goals, corner, strict=True)
+    )

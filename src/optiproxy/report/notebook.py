@@ -7,9 +7,10 @@ from typing import Any
 
 from optiproxy.metrics import parse_objectives
 from optiproxy.report import _charts
-from optiproxy.report._findings import Query, averaged, failed, full
+from optiproxy.report._findings import averaged, failed, full
 from optiproxy.report._graph import draw
 from optiproxy.report._page import fragment
+from optiproxy.report._queries import Query
 
 
 def best_fragment(

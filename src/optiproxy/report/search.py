@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from optiproxy.report._figure import (
     save,
     worst_shown,
 )
+from optiproxy.report._queries import Queries, column, meet_limits
 from optiproxy.report.statistics import best_so_far
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ COSTS = ("latency_ms", "params", "flops", "size_mb")
 
 
 def search_figure(
-    queries: Sequence[Mapping[str, Any]],
+    queries: Queries,
     path: str | Path,
     *,
     objective: str,
@@ -65,31 +66,16 @@ def search_figure(
         InvalidValueError: No query at all, a format, direction or constraint that can't be read.
     """
     path = check_path(path)
-    figure = draw_search(
-        queries, objective=objective, direction=direction, constraints=constraints, title=title
-    )
-    return save(figure, path)
-
-
-def draw_search(
-    queries: Sequence[Mapping[str, Any]],
-    *,
-    objective: str,
-    direction: str = "max",
-    constraints: Sequence[str] = (),
-    title: str = "",
-) -> Figure:
-    """The figure of `search_figure`, before it is written."""
     if not queries:
         raise invalid("search figure: queries", list(queries), "give at least one")
     goal = parse_objectives({objective: direction})[0]
     limits = parse_constraints(list(constraints))
-    value = _column(queries, goal.metric)
+    value = column(queries, goal.metric)
     course = _Course(
         goal=goal,
         number=np.array([int(query["query"]) for query in queries]),
         value=value,
-        feasible=np.array([bool(query["feasible"]) for query in queries]) & ~np.isnan(value),
+        feasible=meet_limits(queries) & ~np.isnan(value),
         stopped=np.array([bool(query.get("stopped")) for query in queries]),
     )
     cost = _cost(queries, goal, limits)
@@ -97,10 +83,10 @@ def draw_search(
     figure, axes = panels(1 if cost is None else 2)
     _draw_course(axes[0], course)
     if cost is not None:
-        _draw_cost(figure, axes[1], course, cost, _column(queries, cost), limits)
+        _draw_cost(figure, axes[1], course, cost, column(queries, cost), limits)
     if title:
         figure.suptitle(title)
-    return figure
+    return save(figure, path)
 
 
 @dataclass(frozen=True)
@@ -126,17 +112,9 @@ class _Course:
         return self.goal.sign * self.value >= self.goal.sign * self.view[0]
 
 
-def _column(queries: Sequence[Mapping[str, Any]], metric: str) -> NDArray[np.float64]:
-    # A failed query has no metrics, and a metric that is no number is None in JSON.
-    values = [(query["metrics"] or {}).get(metric) for query in queries]
-    return np.array([math.nan if value is None else float(value) for value in values])
-
-
-def _cost(
-    queries: Sequence[Mapping[str, Any]], goal: Objective, limits: Sequence[Constraint]
-) -> str | None:
+def _cost(queries: Queries, goal: Objective, limits: Sequence[Constraint]) -> str | None:
     for metric in [*(limit.metric for limit in limits), *COSTS]:
-        if metric != goal.metric and np.isfinite(_column(queries, metric)).any():
+        if metric != goal.metric and np.isfinite(column(queries, metric)).any():
             return metric
     return None
 
