@@ -56,24 +56,53 @@ def is_file(place: str) -> bool:
     return place.endswith(".py") or os.sep in place or "/" in place
 
 
-def placed(text: str, begun: str | None) -> str:
-    """`text` with the absolute path of its file, as of a stored study.
+def file_of(text: str, begun: str | None) -> Path | None:
+    """The user's own file that `text` names, absolute, without loading it.
 
-    The folder where the study was begun goes first, since the current one may have another file of
-    the same name; on another machine it does not exist.
+    Of a file the folder where the study was begun goes first, since the current one may have
+    another of the same name; of a module the current one, as it does in Python. On another machine
+    the first may not exist.
 
     Args:
-        text: Unchanged where neither folder has its file, or where it names no file.
-        begun: That folder; None for the current one.
+        text: As of `find`.
+        begun: The folder where a stored study was begun; None for the current one.
+
+    Returns:
+        None where neither folder has it: it is a name, or installed, or missing.
     """
-    place, colon, attribute = text.rpartition(":")
-    here = os.getcwd()
-    if colon and is_file(place):
-        for path in (
-            Path(folder, place).expanduser().resolve() for folder in (begun or here, here)
-        ):
+    place, colon, _ = text.rpartition(":")
+    folders = list(dict.fromkeys((begun or os.getcwd(), os.getcwd())))
+    if not colon:
+        return None
+    endings = [""]
+    if not is_file(place):
+        place, endings = place.replace(".", os.sep), [".py", f"{os.sep}__init__.py"]
+        folders.reverse()
+    for folder in folders:
+        for ending in endings:
+            path = Path(folder, f"{place}{ending}").expanduser()
             if path.is_file():
-                return f"{path}:{attribute}"
+                return path.resolve()
+    return None
+
+
+def placed(text: str, begun: str | None) -> str:
+    """A text by which `find` has the same object from the current folder.
+
+    Of a file it has the absolute path. A module in `begun` can be imported from now on.
+
+    Args:
+        text: As of `find`.
+        begun: As of `file_of`.
+    """
+    file = file_of(text, begun)
+    place, _, attribute = text.rpartition(":")
+    if file is None:
+        return text
+    if is_file(place):
+        return f"{file}:{attribute}"
+    if begun is not None and not file.is_relative_to(Path.cwd().resolve()):
+        _importable(Path(begun))
     return text
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+import sys
 import time
 
 import pytest
@@ -288,22 +289,42 @@ def test_what_was_found_is_told_although_the_network_can_not_be_trained_again(fo
     assert "error: RuntimeError: out of memory" in err
 
 
-@pytest.mark.parametrize("named", ["--method=own.py:Own", "--proxy=own.py:Model"])
-def test_a_method_or_proxy_in_a_file_is_found_from_another_folder(
+@pytest.mark.parametrize(
+    "named",
+    [
+        "--method=own.py:Own", "--proxy=own.py:Model",
+        "--method=own_methods:Own", "--proxy=own_package.models:Model",
+    ],
+)  # fmt: skip
+def test_a_method_or_proxy_of_one_s_own_is_found_from_another_folder(
     folder, tmp_path, monkeypatch, named
 ):
-    (folder / "own.py").write_text(
-        "from optiproxy.baselines import RandomSearch as Own\n"
-        "from optiproxy.proxies import GaussianProcess as Model\n"
-    )
+    (folder / "own_package").mkdir()
+    (folder / "own_package" / "__init__.py").touch()
+    for file in ("own.py", "own_methods.py", "own_package/models.py"):
+        (folder / file).write_text(
+            "from optiproxy.baselines import RandomSearch as Own\n"
+            "from optiproxy.proxies import GaussianProcess as Model\n"
+        )
+    path = list(sys.path)
+
+    def forget():
+        """As in another process."""
+        monkeypatch.setattr(sys, "path", list(path))
+        for name in [name for name in sys.modules if name.startswith("own_")]:
+            del sys.modules[name]
+
     where = ["--storage", str(folder / "s.journal")]
-    command = ["search", "mine.py:table", named, "--name", "n", "--budget"]
+    command = ["search", "mnist1d-table", named, "--name", "n", "--budget"]
     assert run([*command, "2", *where]) == 0
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
+    forget()
     assert run(["resume", "n", "--budget", "4", *where]) == 0
+    forget()
     shutil.copytree(folder, elsewhere, dirs_exist_ok=True)  # As on another machine.
     shutil.rmtree(folder)
     assert run(["resume", "n", "--budget", "6", "--storage", "s.journal"]) == 0
     assert len(Study.load("n", "s.journal").queries) == 6
+    forget()

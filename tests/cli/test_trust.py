@@ -68,6 +68,32 @@ def test_who_began_a_search_and_files_of_this_folder_are_not_asked(
     assert run(["resume", "n", "--storage", "b.journal", "--json"]) == 0
 
 
+@pytest.mark.parametrize("field", ["reference", "method", "proxy"])
+def test_a_module_where_a_study_was_begun_is_asked_for(
+    folder: Path, tmp_path: Path, capsys, field: str
+) -> None:
+    from optiproxy.study import Study
+    from optiproxy.study._storage.identity import ATTRIBUTE
+
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "their_module.py").write_text("raise SystemExit('it ran')")
+    assert run(["search", "mine.py:task", *ARGUMENTS, "--storage", "a.journal"]) == 0
+    study = Study.load("n", "a.journal")
+    stored = study.optuna.user_attrs[ATTRIBUTE]
+    named = {
+        "reference": {"reference": ("their_module:own", str(theirs))},
+        "method": {"method": "their_module:Own[n=1]"},
+        "proxy": {"proxy": "their_module:Own", "method": "optiproxy"},
+    }[field]
+    reference = {"reference": (stored["reference"][0], str(theirs))}
+    study.optuna.set_user_attr(ATTRIBUTE, {**stored, **reference, **named})
+    assert run(["resume", "n", "--storage", "a.journal"]) == 1
+    said = capsys.readouterr().err
+    assert f"runs the file {theirs / 'their_module.py'}, which it names" in said
+    assert "it ran" not in said
+
+
 @pytest.mark.parametrize("field", ["method", "proxy"])
 def test_a_file_of_a_method_or_proxy_elsewhere_is_asked_for(
     folder: Path, tmp_path: Path, capsys, field: str

@@ -52,11 +52,22 @@ def get(name: str) -> type[Proxy]:
     family, colon, encoding = current.partition(":")
     if not colon:
         return cast("type[Proxy]", PROXIES.get(current))
-    if family not in PROXIES.names() and family and encoding:
+    if is_own(name):
         return _own(name, os.getcwd())
     if current not in names():
         raise unknown("proxy", name, names())
     return _variant(family, encoding)
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of a class of the user's own: a place and what is in it."""
+    place, _, attribute = name.rpartition(":")
+    return bool(place and attribute) and name.partition(":")[0] not in PROXIES.names()
+
+
+def placed(name: str, begun: str | None) -> str:
+    """A name by which `get` finds the same proxy from the current folder; `references.placed`."""
+    return references.placed(name, begun) if is_own(name) else name
 
 
 def names() -> list[str]:
@@ -98,7 +109,7 @@ def _warn_renamed(name: str, current: str) -> None:
 
 __all__ = [
     "PROXIES", "Auto", "GCNEnsemble", "GaussianProcess", "MLPEnsemble", "Proxy",
-    "TransformerEnsemble", "canonical", "get", "names",
+    "TransformerEnsemble", "canonical", "get", "is_own", "names", "placed",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy(

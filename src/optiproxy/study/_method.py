@@ -68,7 +68,9 @@ class Method:
             earlier: Of a warm start (see `check_warm_start`).
             scores: Those of the task's networks, within a time limit.
         """
-        options: dict[str, Any] = {} if self.proxy is None else {"proxy": self._placed(self.proxy)}
+        options: dict[str, Any] = {}
+        if self.proxy is not None:
+            options["proxy"] = proxies.placed(self.proxy, self._begun)
         if self._declares("uses_exact") and (exact := _exact(task)):
             options["exact"] = exact
         if self.knows_networks:
@@ -125,11 +127,8 @@ class Method:
             return None
         if proxy is None:
             return default
-        proxies.get(self._placed(proxy))
+        proxies.get(proxies.placed(proxy, self._begun))
         return proxies.canonical(proxy)
-
-    def _placed(self, proxy: str) -> str:
-        return references.placed(proxy, self._begun)
 
 
 def split(text: str) -> tuple[str, str | None]:

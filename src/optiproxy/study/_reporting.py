@@ -12,7 +12,6 @@ import optuna
 from optiproxy import proxies
 from optiproxy.errors import OptiProxyError
 from optiproxy.metrics import mean_metrics
-from optiproxy.references import placed
 from optiproxy.report.html import Search
 from optiproxy.report.notebook import study_fragment
 from optiproxy.search.sensitivity import sensitivities
@@ -41,14 +40,14 @@ def searched(
         identity: Which search it is.
         initial: How many of its first queries were drawn at random.
         place: Where the study is stored; None for memory.
-        begun: The folder where it was begun, see `placed`.
+        begun: The folder where it was begun, see `references.placed`.
     """
     task, queries = trials.task, _results.records(trials)
     best = _results.best(queries, task, identity.seed)
     optimum = _optimum(task)
     # A model that is slow to fit, or none, is replaced: the report is made while a reader waits.
     judge = identity.proxy or "gp"
-    judge = judge if proxies.get(placed(judge, begun)).quick else "gp"
+    judge = judge if proxies.get(proxies.placed(judge, begun)).quick else "gp"
     return Search(
         name=trials.study.study_name,
         task=task.name,
@@ -75,7 +74,7 @@ def searched(
             {**record.plain(), "text": task.space.to_text(record.architecture)}
             for record in _results.dropped(trials)
         ],
-        sensitivities=_sensitivities(task, queries, placed(judge, begun)),
+        sensitivities=_sensitivities(task, queries, proxies.placed(judge, begun)),
         judge=judge,
         seconds=vars(_results.seconds(trials)),
         seeds=_seeds(trials, identity),

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import optuna
 
+from optiproxy import proxies
 from optiproxy.errors import InvalidValueError, StudyError, unknown
-from optiproxy.references import placed
+from optiproxy.references import file_of
 from optiproxy.study._storage.identity import Identity
 from optiproxy.study._storage.open import IN_MEMORY, Storage, expanded, open_storage, quiet, shown
 from optiproxy.tasks import Reference, Task, load
@@ -83,13 +84,16 @@ def code_named(found: Identity, *, outside: bool) -> list[str]:
     named = []
     if found.measure not in (None, "onnx", "torch"):
         named.append(f"the command {found.measure!r}")
-    task = "" if found.reference is None else found.reference[0]
-    for text in (task, found.method.partition("[")[0], found.proxy or ""):
-        file = Path(placed(text, found.folder).rpartition(":")[0])
-        if not (file.is_absolute() and file.is_file()):
+    own = [found.method.partition("[")[0]]
+    if found.reference is not None and not Reference(*found.reference).defined:
+        own.insert(0, found.reference[0])
+    if found.proxy is not None and proxies.is_own(found.proxy):
+        own.append(found.proxy)
+    for text in own:
+        file = file_of(text, found.folder)
+        if file is None or (outside and file.is_relative_to(Path.cwd().resolve())):
             continue
-        if not (outside and file.is_relative_to(Path.cwd().resolve())):
-            named.append(f"the file {file}")
+        named.append(f"the file {file}")
     return list(dict.fromkeys(named))
 
 
