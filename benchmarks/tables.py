@@ -35,6 +35,9 @@ PAGES = [_results.ROOT / name for name in DOCUMENTS]
 
 TASK = "nb201-imagenet16-120"
 
+# The default and the methods without a model, as result files name them.
+UNMODELLED = ("auto", "evolution", "local", "random")
+
 #: Variant as stored → as shown.
 SHOWN = {
     "auto": "`auto` (default)",
@@ -196,26 +199,31 @@ def hardware() -> Lines:
     return table([*heads, "evolution after 100"], rows, ours.line, evolution.line)
 
 
-def limited(label: str, shown: Callable[[str], str]) -> Lines:
+def limited(label: str, shown: Callable[[str], str], *names: str) -> Lines:
     """Each method's regret by task; its mean rank; p of the difference from the default.
+
+    Of the tasks and seeds that the files of all methods have.
 
     Args:
         label: Of the files, one a method.
         shown: A task's name in the table.
+        names: The methods as their files name them, the default first.
     """
-    names = {path.stem.partition(f"-{label}-")[2] for path in files(f"{label}-*")}
-    labels = sorted(names, key=lambda name: (name != "auto", name))
-    sources = [Source(f"{label}-{name}") for name in labels]
+    sources = [Source(f"{label}-{name}") for name in names]
+    values = [source.content["values"] for source in sources]
+    common = [task for task in values[0] if all(task in of for of in values)]
+    seeds = min(source.content["settings"]["seeds"] for source in sources)
     budget = sources[0].content["settings"]["budget"]
-    rows = []
-    for task, row in sources[0].results["tasks"].items():
-        values = [source.results["tasks"][task]["mean_regret"] for source in sources]
-        rows.append([shown(task), f"{row['optimum']:.3f}", *bold(values, min(values))])
     at = {"regret_at_quarter": budget // 4, "regret_at_half": budget // 2, "regret": budget}
     found = {
-        key: [[np.array(v[key]) for v in s.content["values"].values()] for s in sources]
-        for key in at
+        key: [[np.array(of[task][key][:seeds]) for task in common] for of in values]
+        for key in (*at, "feasible_queries")
     }
+    rows = []
+    for number, task in enumerate(common):
+        means = [float(regrets[number].mean()) for regrets in found["regret"]]
+        optimum = sources[0].results["tasks"][task]["optimum"]
+        rows.append([shown(task), f"{optimum:.3f}", *bold(means, min(means))])
     for key, queries in at.items():
         means = [float(np.concatenate(regrets).mean()) for regrets in found[key]]
         rows.append([f"all, after {queries}", "", *bold(means, min(means))])
@@ -226,11 +234,12 @@ def limited(label: str, shown: Callable[[str], str]) -> Lines:
             gains = [b - a for a, b in zip(found[key][0], other, strict=True)]
             cells[i] += f" ({_p(signed_rank(gains)[1])})"
         rows.append([f"mean rank after {queries} (p)", "", *cells])
-    every = [source.results["all"] for source in sources]
-    rows.append(["optimum found", "", *(share(row["optimum_found"]) for row in every)])
-    rows.append(["within the limit", "", *(share(row["feasible_queries"]) for row in every)])
-    shown_as = ["optiproxy" if name == "auto" else name for name in labels]
-    heads = [f"regret after {budget} queries", "best within", *shown_as]
+    best = [(np.concatenate(regrets) <= 1e-9).mean() for regrets in found["regret"]]
+    rows.append(["optimum found", "", *map(share, best)])
+    within = [np.concatenate(counts).mean() / budget for counts in found["feasible_queries"]]
+    rows.append(["within the limit", "", *map(share, within)])
+    shown_as = ["optiproxy" if name == "auto" else name for name in names]
+    heads = [f"{seeds} seeds: regret after {budget} queries", "best within", *shown_as]
     return table(heads, rows, *(source.line for source in sources))
 
 
@@ -350,17 +359,15 @@ def models(label: str, queries: int) -> Lines:
 
 
 def peaks() -> Lines:
-    source, one = Source("experiment-peaks"), Source("experiment-peaks-batches-of-1")
+    source = Source("experiment-peaks")
     functions = list(dict.fromkeys(name.rpartition(", ")[0] for name in source.results))
     methods = list(dict.fromkeys(name.rpartition(", ")[2] for name in source.results))
     rows = []
     for function in functions:
         for queries in ("25", "40"):
             values = [source.results[f"{function}, {m}"][queries]["mean_regret"] for m in methods]
-            single = one.results[f"{function}, optiproxy"][queries]["mean_regret"]
-            rows.append([function, queries, *bold(values, min(values)), regret(single)])
-    heads = ["function, numbers × steps", "queries", *methods, "optiproxy, batches of 1"]
-    return table(heads, rows, source.line, one.line)
+            rows.append([function, queries, *bold(values, min(values))])
+    return table(["function, numbers × steps", "queries", *methods], rows, source.line)
 
 
 def ranges() -> Lines:
@@ -451,20 +458,44 @@ def readme() -> Lines:
     return table(["", *heads, "100 queries (std)", "100 queries: found"], rows)
 
 
+NOISE = ("optiproxy", "gpsampler", "tpe", "evolution", "local")
+# Without repeated trainings, and with them.
+NOISY = ("not confirmed", "confirmed")
+
+
 def noise() -> Lines:
-    source = Source("noise")
-    repeats = f"{source.content['settings']['confirm']} repeated"
-    heads = ["", "method", "queries", "greatest value", "without repeats", repeats, "best queried"]
+    """The true regret of what each method recommends, and p of the difference from the default."""
+    sources = {name: Source(f"noise-{name}") for name in NOISE}
     rows = []
-    for name, methods in source.results.items():
-        for method, budgets in methods.items():
-            for queries, found in budgets.items():
-                once, again = found["0 repeated"], found[repeats]
-                values = (once["greatest_regret"], once["regret"], again["regret"])
-                high = (f"{v:+.3f}" for v in (once["greatest_too_high"], again["too_high"]))
-                shown = (*map(regret, (*values, once["best_queried"])), *high)
-                rows.append([NB201_SHOWN[name], method, queries, *shown])
-    return table([*heads, "too high: greatest", repeats], rows, source.line)
+    for data, budgets in sources["optiproxy"].content["values"].items():
+        for queries in budgets:
+            of = [s.content["values"][data][queries] for s in sources.values()]
+            plain, confirmed = (
+                [np.array(values[label]["regret"]) for values in of] for label in NOISY
+            )
+            cells = [
+                f"{a.mean():.3f}, {b.mean():.3f}" for a, b in zip(plain, confirmed, strict=True)
+            ]
+            for number, other in enumerate(confirmed[1:], 1):
+                cells[number] += f" ({_p(signed_rank([other - confirmed[0]])[1])})"
+            rows.append([NB201_SHOWN[data], queries, *cells])
+    return table(["", "trainings", *NOISE], rows, *(s.line for s in sources.values()))
+
+
+def noise_confirmed() -> Lines:
+    """The default's recommendation beside the greatest value, and what both are said to be."""
+    found = Source("noise-optiproxy")
+    heads = ["", "trainings", "greatest value", "not confirmed (p)", "confirmed (p)"]
+    rows = []
+    for data, budgets in found.results.items():
+        for queries, labels in budgets.items():
+            plain, confirmed = (labels[label] for label in NOISY)
+            regrets = (f"{of['regret']:.3f} ({_p(of['p'])})" for of in (plain, confirmed))
+            high = (f"{v:+.3f}" for v in (plain["greatest_too_high"], confirmed["too_high"]))
+            best = regret(plain["best_queried"])
+            greatest = regret(plain["greatest_regret"])
+            rows.append([NB201_SHOWN[data], queries, greatest, *regrets, best, *high])
+    return table([*heads, "best queried", "too high: greatest", "confirmed"], rows)
 
 
 def parallel() -> Lines:
@@ -503,6 +534,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "readme": readme,
     "claims": claims.claims,
     "noise": noise,
+    "noise-confirmed": noise_confirmed,
     "parallel": parallel,
     "scores": scores,
     "nb201": nb201,
@@ -519,8 +551,8 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "compare-smac": lambda: compared("compare-smac", 100, ["smac"]),
     "reach": reach,
     "hardware": hardware,
-    "hardware-published": lambda: limited("hardware-published", _device),
-    "hardware-hwgpt": lambda: limited("hardware-hwgpt-s", _quantile),
+    "hardware-published": lambda: limited("hardware-published", _device, *UNMODELLED),
+    "hardware-hwgpt": lambda: limited("hardware-hwgpt-s", _quantile, *UNMODELLED),
     "pareto": pareto,
     "low-fidelity": low_fidelity,
     "early-stopping": early_stopping,

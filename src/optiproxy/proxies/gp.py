@@ -43,7 +43,7 @@ CALIBRATED = 0.2, 1.5
 # Each log parameter has a normal prior (mean, deviation), which makes a fit of 20 parameters to 10
 # queries possible. The means of most were chosen so that small samples of known tables predict
 # the rest of them well (benchmarks/priors.py); targets are standardised. The smooth ones are of
-# spaces with numbers of a range, whose functions are smooth enough for a climb to pay.
+# spaces with numbers of a range or long lists of them (`Space.smooth`): a climb of them pays.
 AMPLITUDES = {
     "choices": -0.25,
     "ordinal": -2.5,
@@ -351,4 +351,4 @@ class _Likelihood:
 
 def _prior(table: Mapping[str, T], kernel: Kernel, name: str) -> T:
     smooth = f"smooth_{name}"
-    return table[smooth if kernel.has_numbers and smooth in table else name]
+    return table[smooth if kernel.smooth and smooth in table else name]

@@ -77,13 +77,13 @@ class Kernel(ABC):
         choices: How many of the choices have additive effects beside the views.
         views: What is added.
         ordered: (choices,), whether the options of each have an order.
-        has_numbers: Whether some of the choices are numbers of a range.
+        smooth: Whether its functions are likely to be smooth; see `Space.smooth`.
     """
 
     choices: int
     ordered: NDArray[np.bool_]
     views: list[View]
-    has_numbers: bool = False
+    smooth: bool = False
 
     def agreements(self, a: Tensor, b: Tensor) -> Tensor:
         """The agreements of a (A, choices, any) with b (B, choices, any), (choices, A, B)."""
@@ -169,13 +169,14 @@ class Mixture(Kernel):
     ) -> None:
         self.choices = len(space)
         options = int(space.widths.max())
-        self.has_numbers = bool(space.numbers)
+        self.smooth = space.smooth
+        self._has_numbers = bool(space.numbers)
         self._numbers = torch.tensor(list(space.numbers), dtype=torch.long)
         kind = torch.nn.functional.one_hot(
             torch.from_numpy(space.option_groups)
         ).double()  # (C, kinds)
         lists = [c for c in range(len(space)) if c not in space.numbers]
-        if self.has_numbers:  # their values are no options to count
+        if self._has_numbers:  # their values are no options to count
             kind[self._numbers] = 0
             kind = kind[:, kind.any(0)]
         kinds = kind.shape[1]
@@ -215,14 +216,14 @@ class Mixture(Kernel):
         spread = self._spread(p)
         active = self._spread(self._active.relaxed(p)[0]) if self._active else spread
         read = Read(spread, p, active, levels)
-        if self.has_numbers:
+        if self._has_numbers:
             x = p.new_zeros(*p.shape[:2], 1)
             x = x.index_copy(1, self._numbers, levels[:, self._number_levels, None])
             spread = torch.cat([spread, x], -1)
         return (spread, *(view.features(read) for view in self.views))
 
     def agreements(self, a: Tensor, b: Tensor) -> Tensor:
-        if not self.has_numbers:
+        if not self._has_numbers:
             return agreements(a, b)
         # No finite list of features has this agreement, so that the levels come last.
         s = agreements(a[..., :-1], b[..., :-1])
@@ -231,7 +232,7 @@ class Mixture(Kernel):
         return s.index_copy(0, self._numbers, near)
 
     def own_agreement(self, a: Tensor) -> Tensor:
-        return own_agreement(a[..., :-1] if self.has_numbers else a)
+        return own_agreement(a[..., :-1] if self._has_numbers else a)
 
     def _spread(self, p: Tensor) -> Tensor:
         """p (B, C, O or more) with the probabilities of ordered options spread to near options."""

@@ -364,7 +364,7 @@ class OptiProxy(Optimizer):
             self.objectives,
             self.constraints,
             feasible=np.array([query.feasible for query in self._queries], dtype=bool),
-            sharp=not self.space.numbers,
+            sharp=not self.space.smooth,
         )
         if foreseen is None:
             foreseen = foreseeable(self.space, self._corners(self.rows), failed)

@@ -17,6 +17,11 @@ from optiproxy.spaces.architecture import Indices, Option, is_number
 from optiproxy.spaces.numbers import Number
 
 
+#: An ordered list of so many options is a range in steps. Lists of 16 widths are not: as a range,
+#: models of few networks fit worse (docs/log.md).
+STEPS = 20
+
+
 class Choices(ComputedOnce):
     """Ordered, named choices, without what may be combined or what it means.
 
@@ -84,6 +89,14 @@ class Choices(ComputedOnce):
                 place[None] = (len(numbers) - 1) / 2
                 row[: len(options)] = [place[o] / (len(numbers) - 1) for o in options]
         return levels
+
+    @cached_property
+    def smooth(self) -> bool:
+        """Whether a metric is likely to be a smooth function of one of the choices.
+
+        Of a number of a range, or of an ordered list of `STEPS` options or more.
+        """
+        return bool(self.numbers) or bool(((~np.isnan(self.levels)).sum(1) >= STEPS).any())
 
     @cached_property
     def widths(self) -> Indices:
