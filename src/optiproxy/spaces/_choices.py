@@ -16,7 +16,6 @@ from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces.architecture import Indices, Option, is_number
 from optiproxy.spaces.numbers import Number
 
-
 #: An ordered list of so many options is a range in steps. Lists of 16 widths are not: as a range,
 #: models of few networks fit worse (docs/log.md).
 STEPS = 20

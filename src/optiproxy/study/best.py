@@ -131,10 +131,12 @@ class Best:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(evaluation_seed(self.seed, self.architecture))
             model = self.build()
-            if not inputs and (not has_lazy_layers(model) or self.task.example_input is None):
-                return model
+            if not inputs:
+                if self.task.example_input is None or not has_lazy_layers(model):
+                    return model
+                inputs = self.task.example_input()
             # Lazy layers draw their weights here, from the same seed.
-            return materialise(model, inputs or self.task.example_input())
+            return materialise(model, inputs)
 
     def save(
         self,
