@@ -174,11 +174,11 @@ def test_a_graph_has_no_order_of_vertices(make: type[GCNEnsemble]) -> None:
     for adjacency, vertices in ((a, x), (a[:, order][:, :, order], x[:, order])):
         if make is GCNEnsemble:
             graph = gcn._directions(adjacency)
-            outputs.append(gcn._forward(proxy._weights, graph, vertices))
+            outputs.append(proxy._outputs(proxy._weights, (graph, vertices)))
         else:
             loops = torch.eye(a.shape[-1]).expand_as(adjacency)
             graph = torch.stack([adjacency, adjacency.transpose(1, 2), loops])
-            outputs.append(transformer._forward(proxy._weights, graph, vertices))
+            outputs.append(proxy._outputs(proxy._weights, (graph, vertices)))
     assert torch.allclose(outputs[0], outputs[1], atol=1e-4)
 
 
@@ -187,15 +187,15 @@ def test_one_graph_for_all_equals_a_graph_for_each(make: type[GCNEnsemble]) -> N
     """Where no choice touches an edge, the adjacency is shared; that is a shortcut alone."""
     proxy = make(CELL)
     proxy.fit(rows(20), torch.randn(20, 1, generator=generator()))
-    graph, x = proxy._graph(rows(5))
+    graph, x = proxy._inputs(rows(5))
     if make is GCNEnsemble:
         assert graph.ndim == 3
         each = graph[:, None].expand(-1, 5, -1, -1)
-        pair = [gcn._forward(proxy._weights, g, x) for g in (graph, each)]
+        pair = [proxy._outputs(proxy._weights, (g, x)) for g in (graph, each)]
     else:
         assert graph.shape[1] == 1
         pair = [
-            transformer._forward(proxy._weights, g, x) for g in (graph, graph.expand(-1, 5, -1, -1))
+            proxy._outputs(proxy._weights, (g, x)) for g in (graph, graph.expand(-1, 5, -1, -1))
         ]
     assert torch.allclose(*pair, atol=1e-5)
 
@@ -205,7 +205,7 @@ def test_gcn_equals_the_plain_formula() -> None:
     p, proxy = rows(4), GCNEnsemble(CELL)
     proxy.fit(rows(20), torch.randn(20, 1, generator=generator()))
     adjacency, vertices = proxy._read(p)
-    w, out = proxy._weights, gcn._forward(proxy._weights, *proxy._graph(p))
+    w, out = proxy._weights, proxy._outputs(proxy._weights, proxy._inputs(p))
     for k in range(gcn.MEMBERS):
         for b in range(4):
             h = vertices[b]
@@ -242,9 +242,9 @@ def test_attention_equals_the_loop_over_heads() -> None:
 def test_transformer_reads_the_edges() -> None:
     proxy = TransformerEnsemble(CELL)
     proxy.fit(rows(20), torch.randn(20, 1, generator=generator()))
-    graph, x = proxy._graph(rows(5))
+    graph, x = proxy._inputs(rows(5))
     cut = graph * torch.tensor([0.0, 0.0, 1.0])[:, None, None, None]
-    with_edges, without = (transformer._forward(proxy._weights, g, x) for g in (graph, cut))
+    with_edges, without = (proxy._outputs(proxy._weights, (g, x)) for g in (graph, cut))
     assert float((with_edges - without).abs().max()) > 1e-2
 
 

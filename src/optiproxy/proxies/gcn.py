@@ -59,36 +59,39 @@ class GCNEnsemble(Ensemble):
         self._read = Graphs(space, prune_dead=self.prune_dead)
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
-        return self._graph(p)
+        """The graph (see `_directions`), and the vertices' features (B, N, F)."""
+        a, x = self._read(p)
+        fixed = self.space.graph.adjacency_terms is None
+        return _directions(a[0] if fixed else a), x
 
     def _initial(
         self, inputs: tuple[Tensor, ...], metrics: int, generator: torch.Generator
     ) -> Weights:
-        return _initial(self.members, inputs[1].shape[-1], self.hidden, metrics, generator)
+        members, hidden, width = self.members, self.hidden, inputs[1].shape[-1]
+        weights: Weights = {}
+        for layer in range(LAYERS):
+            # Each member has a layer for each direction: 2K layers.
+            weights |= linear_weights(f"{layer}.directions", 2 * members, width, hidden, generator)
+            weights |= linear_weights(f"{layer}.join", members, 2 * hidden, hidden, generator)
+            width = hidden
+        return weights | linear_weights("out", members, hidden, metrics, generator)
 
     def _outputs(
         self, weights: Weights, inputs: tuple[Tensor, ...], generator: torch.Generator | None = None
     ) -> Tensor:
         graph, x = inputs
-        return _forward(weights, graph, x, generator)
-
-    def _graph(self, p: Tensor) -> tuple[Tensor, Tensor]:
-        a, x = self._read(p)
-        fixed = self.space.graph.adjacency_terms is None
-        return _directions(a[0] if fixed else a), x
-
-
-def _initial(
-    members: int, features: int, hidden: int, metrics: int, generator: torch.Generator
-) -> Weights:
-    weights: Weights = {}
-    width = features
-    for layer in range(LAYERS):
-        # Each member has a layer for each direction: 2K layers.
-        weights |= linear_weights(f"{layer}.directions", 2 * members, width, hidden, generator)
-        weights |= linear_weights(f"{layer}.join", members, 2 * hidden, hidden, generator)
-        width = hidden
-    return weights | linear_weights("out", members, hidden, metrics, generator)
+        members, hidden, _ = weights["out.w"].shape
+        h = x.transpose(0, 1)[None]  # (1, N, B, F): the same for all members in the first layer
+        for layer in range(LAYERS):
+            # The rows of the graph sum to one, so that the bias may be added afterwards.
+            z = _propagate(graph, h).expand(members, -1, -1, -1, -1).flatten(0, 1)  # (2K, N, B, ·)
+            z = F.relu(linear(weights, f"{layer}.directions", z))
+            h = _join(weights, f"{layer}.join", *z.view(members, 2, *z.shape[1:]).unbind(1))
+            h = F.layer_norm(h, h.shape[-1:])
+            if generator is not None:
+                # One mask for all vertices of an architecture: as good, and N times faster to draw.
+                h = dropout(h, (members, 1, len(x), hidden), DROPOUT, generator)
+        return linear(weights, "out", F.gelu(h.mean(1)))  # (K, B, H) → (K, B, M)
 
 
 def _directions(a: Tensor) -> Tensor:
@@ -111,22 +114,3 @@ def _join(w: Weights, name: str, forth: Tensor, back: Tensor) -> Tensor:
     first, second = w[f"{name}.w"].chunk(2, 1)
     half = torch.baddbmm(w[f"{name}.b"], forth.flatten(1, 2), first)
     return torch.baddbmm(half, back.flatten(1, 2), second).view(*forth.shape[:-1], -1)
-
-
-def _forward(
-    w: Weights, graph: Tensor, x: Tensor, generator: torch.Generator | None = None
-) -> Tensor:
-    """The graph (see `_directions`) and x (B, N, F) → (K, B, M); dropout with a generator."""
-    b = len(x)
-    members, hidden, _ = w["out.w"].shape
-    h = x.transpose(0, 1)[None]  # (1, N, B, F): the same for all members in the first layer
-    for layer in range(LAYERS):
-        # The rows of the graph sum to one, so that the bias may be added afterwards.
-        z = _propagate(graph, h).expand(members, -1, -1, -1, -1).flatten(0, 1)  # (2K, N, B, ·)
-        z = F.relu(linear(w, f"{layer}.directions", z))
-        h = _join(w, f"{layer}.join", *z.view(members, 2, *z.shape[1:]).unbind(1))
-        h = F.layer_norm(h, h.shape[-1:])
-        if generator is not None:
-            # One mask for all vertices of an architecture: as good, and N times faster to draw.
-            h = dropout(h, (members, 1, b, hidden), DROPOUT, generator)
-    return linear(w, "out", F.gelu(h.mean(1)))  # (K, B, H) → (K, B, M)

@@ -89,13 +89,23 @@ class MLPEnsemble(Ensemble):
     def _initial(
         self, inputs: tuple[Tensor, ...], metrics: int, generator: torch.Generator
     ) -> Weights:
-        return _initial(inputs[0].shape[-1], metrics, generator)
+        weights: Weights = {}
+        width = inputs[0].shape[-1]
+        for layer in range(LAYERS):
+            weights |= linear_weights(f"{layer}", MEMBERS, width, HIDDEN, generator)
+            width = HIDDEN
+        return weights | linear_weights("out", MEMBERS, width, metrics, generator)
 
     def _outputs(
         self, weights: Weights, inputs: tuple[Tensor, ...], generator: torch.Generator | None = None
     ) -> Tensor:
         (x,) = inputs
-        return _forward(weights, x, generator)
+        h = x.expand(MEMBERS, *x.shape)
+        for layer in range(LAYERS):
+            h = F.relu(linear(weights, f"{layer}", h))
+            if generator is not None:
+                h = dropout(h, tuple(h.shape), DROPOUT, generator)
+        return linear(weights, "out", h)
 
 
 def _shares(space: Space) -> Tensor:
@@ -104,22 +114,3 @@ def _shares(space: Space) -> Tensor:
     shared = columns[:, columns.sum(0) > 1]
     # Divided by the root of their number, so that counts vary equally in spaces of any length.
     return shared / shared.sum(0).sqrt()
-
-
-def _initial(features: int, metrics: int, generator: torch.Generator) -> Weights:
-    weights: Weights = {}
-    width = features
-    for layer in range(LAYERS):
-        weights |= linear_weights(f"{layer}", MEMBERS, width, HIDDEN, generator)
-        width = HIDDEN
-    return weights | linear_weights("out", MEMBERS, width, metrics, generator)
-
-
-def _forward(w: Weights, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """x (B, features) → (K, B, M); dropout with a generator."""
-    h = x.expand(MEMBERS, *x.shape)
-    for layer in range(LAYERS):
-        h = F.relu(linear(w, f"{layer}", h))
-        if generator is not None:
-            h = dropout(h, tuple(h.shape), DROPOUT, generator)
-    return linear(w, "out", h)

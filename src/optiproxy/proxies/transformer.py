@@ -64,20 +64,6 @@ class TransformerEnsemble(Ensemble):
         self._read = Graphs(space)
 
     def _inputs(self, p: Tensor) -> tuple[Tensor, ...]:
-        return self._graph(p)
-
-    def _initial(
-        self, inputs: tuple[Tensor, ...], metrics: int, generator: torch.Generator
-    ) -> Weights:
-        return _initial(inputs[1].shape[1:], metrics, generator)
-
-    def _outputs(
-        self, weights: Weights, inputs: tuple[Tensor, ...], generator: torch.Generator | None = None
-    ) -> Tensor:
-        graph, x = inputs
-        return _forward(weights, graph, x, generator)
-
-    def _graph(self, p: Tensor) -> tuple[Tensor, Tensor]:
         """Successors, predecessors and self-loops (3, B or 1, N, N), and vertices (B, N, F)."""
         a, x = self._read(p)
         if self.space.graph.adjacency_terms is None:
@@ -85,42 +71,41 @@ class TransformerEnsemble(Ensemble):
         loops = torch.eye(a.shape[-1], dtype=a.dtype).expand_as(a)
         return torch.stack([a, a.transpose(-1, -2), loops]), x
 
+    def _initial(
+        self, inputs: tuple[Tensor, ...], metrics: int, generator: torch.Generator
+    ) -> Weights:
+        weights = linear_weights("embed", MEMBERS, inputs[1].shape[-1], HIDDEN, generator)
+        for layer in range(LAYERS):
+            for name, fan_in, fan_out in (
+                ("attention", HIDDEN, 3 * HIDDEN),
+                ("join", HIDDEN, HIDDEN),
+                ("up", HIDDEN, FEED_FORWARD),
+                ("down", FEED_FORWARD, HIDDEN),
+            ):
+                weights |= linear_weights(f"{layer}.{name}", MEMBERS, fan_in, fan_out, generator)
+            draw = torch.randn((MEMBERS, HEADS, 3), generator=generator)
+            weights[f"{layer}.bias"] = BIAS_SCALE * draw
+        return weights | linear_weights("out", MEMBERS, HIDDEN, metrics, generator)
 
-def _initial(shape: tuple[int, ...], metrics: int, generator: torch.Generator) -> Weights:
-    _, features = shape
-    weights = linear_weights("embed", MEMBERS, features, HIDDEN, generator)
-    for layer in range(LAYERS):
-        for name, fan_in, fan_out in (
-            ("attention", HIDDEN, 3 * HIDDEN),
-            ("join", HIDDEN, HIDDEN),
-            ("up", HIDDEN, FEED_FORWARD),
-            ("down", FEED_FORWARD, HIDDEN),
-        ):
-            weights |= linear_weights(f"{layer}.{name}", MEMBERS, fan_in, fan_out, generator)
-        draw = torch.randn((MEMBERS, HEADS, 3), generator=generator)
-        weights[f"{layer}.bias"] = BIAS_SCALE * draw
-    return weights | linear_weights("out", MEMBERS, HIDDEN, metrics, generator)
+    def _outputs(
+        self, weights: Weights, inputs: tuple[Tensor, ...], generator: torch.Generator | None = None
+    ) -> Tensor:
+        graph, x = inputs
 
+        def drop(z: Tensor) -> Tensor:
+            # One mask for all vertices of an architecture, as in the GCN.
+            shape = (MEMBERS, len(x), 1, z.shape[-1])
+            return z if generator is None else dropout(z, shape, DROPOUT, generator)
 
-def _forward(
-    w: Weights, graph: Tensor, x: Tensor, generator: torch.Generator | None = None
-) -> Tensor:
-    """The graph (3, B or 1, N, N) and x (B, N, F) → (K, B, M); dropout with a generator."""
-
-    def drop(z: Tensor) -> Tensor:
-        # One mask for all vertices of an architecture, as in the GCN.
-        shape = (MEMBERS, len(x), 1, z.shape[-1])
-        return z if generator is None else dropout(z, shape, DROPOUT, generator)
-
-    h = linear(w, "embed", x.expand(MEMBERS, *x.shape))  # (K, B, N, H)
-    for layer in range(LAYERS):
-        bias = torch.einsum("khs,sbij->kbhij", w[f"{layer}.bias"], graph)
-        z = _attend(linear(w, f"{layer}.attention", F.layer_norm(h, h.shape[-1:])), bias)
-        h = h + drop(linear(w, f"{layer}.join", z))
-        z = F.gelu(linear(w, f"{layer}.up", F.layer_norm(h, h.shape[-1:])))
-        h = h + drop(linear(w, f"{layer}.down", z))
-    pooled = F.gelu(F.layer_norm(h, h.shape[-1:]).mean(2))  # (K, B, H)
-    return linear(w, "out", pooled)
+        h = linear(weights, "embed", x.expand(MEMBERS, *x.shape))  # (K, B, N, H)
+        for layer in range(LAYERS):
+            bias = torch.einsum("khs,sbij->kbhij", weights[f"{layer}.bias"], graph)
+            z = _attend(linear(weights, f"{layer}.attention", F.layer_norm(h, h.shape[-1:])), bias)
+            h = h + drop(linear(weights, f"{layer}.join", z))
+            z = F.gelu(linear(weights, f"{layer}.up", F.layer_norm(h, h.shape[-1:])))
+            h = h + drop(linear(weights, f"{layer}.down", z))
+        pooled = F.gelu(F.layer_norm(h, h.shape[-1:]).mean(2))  # (K, B, H)
+        return linear(weights, "out", pooled)
 
 
 def _attend(qkv: Tensor, bias: Tensor) -> Tensor:
