@@ -19,6 +19,7 @@ from optiproxy.cli import compare as command
 from optiproxy.cli.app import run
 from optiproxy.spaces import Chain
 from optiproxy.study import Comparison
+from optiproxy.study.comparison.labels import labels
 from optiproxy.study.comparison.run import Cell
 from optiproxy.tasks import Task
 
@@ -26,29 +27,33 @@ FEW = "fewer than 20 seeds"
 TOO_FEW = "no difference on a single task can be significant"
 
 
-def _comparison(seeds: int, tasks: int = 1, gain: float = 1.0) -> Comparison:
+def _comparison(
+    seeds: int, tasks: int = 1, gain: float = 1.0, names: tuple[str, str] = ("a", "b")
+) -> Comparison:
     """Method `a` is better than `b` by `gain` on every seed of every task."""
     rows = [
         (f"task{task}", method, seed, 1, best, 100 - best, 0.25)
         for task in range(tasks)
-        for method, shift in (("a", gain), ("b", 0.0))
+        for method, shift in zip(names, (gain, 0.0), strict=True)
         for seed in range(seeds)
         for best in [50 + seed + shift]
     ]
-    names = ("task", "method", "seed", "query", "best", "regret", "optimizer_seconds")
-    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(names)})
+    columns = ("task", "method", "seed", "query", "best", "regret", "optimizer_seconds")
+    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(columns)})
     said = report.analyse(table, [1])
     return Comparison(table, said.summary, said.differences, said.ranks)
 
 
 @pytest.mark.slow
 def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
-    arguments = ["mine.py:table", "--methods", "random,local", "--seeds", "2", "--budget", "8"]
+    (folder / "own.py").write_text("from optiproxy.baselines import LocalSearch as My_Local\n")
+    methods = ["--methods", "random,own.py:My_Local"]
+    arguments = ["mine.py:table", *methods, "--seeds", "2", "--budget", "8"]
     asked = ["--out", "out", "--workers", "1", "--report", "comparison.html"]
     assert run(["compare", *arguments, *asked]) == 0
     out, err = capfd.readouterr()
     page = (folder / "comparison.html").read_text("utf-8")
-    assert "random has the best mean rank" in page or "local has the best mean rank" in page
+    assert "random has the best mean rank" in page or "My_Local has the best mean rank" in page
     assert "optiproxy compare mine.py:table" in page
     assert FEW in page
     assert "comparison.html" in err
@@ -59,7 +64,7 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     }  # fmt: skip
     assert len(list((folder / "out" / "cells").iterdir())) == 4
     assert json.loads((folder / "out" / "run.json").read_text())["command"] == (
-        "optiproxy compare mine.py:table --methods random,local --seeds 2 --first-seed 0 "
+        "optiproxy compare mine.py:table --methods random,own.py:My_Local --seeds 2 --first-seed 0 "
         "--budget 8 --workers 1 --out out"
     )
     assert "Traceback" not in err
@@ -69,7 +74,8 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     # The optimum of a user's own task is unknown.
     assert lines[0] == "table: best ± std, search overhead; 2 seeds"
     assert "queries 2 4 8" in [" ".join(line.split()) for line in lines]
-    assert [line.split()[0] for line in lines[3:8] if "±" in line] == ["random", "local"]
+    assert [line.split()[0] for line in lines[3:8] if "±" in line] == ["random", "My_Local"]
+    assert ",own.py:My_Local," in (folder / "out" / "summary.csv").read_text()
     assert len(re.findall(r"0\.\d+ ± \S+", out)) == 2 * 3
     assert FEW in out
     assert TOO_FEW in out
@@ -122,6 +128,26 @@ def test_what_a_search_warns_of_is_told_with_its_name(caplog):
     Cell(task, "random", 7, 3).run()
     [said] = [record.getMessage() for record in caplog.records]
     assert said.startswith("broken, random, seed 7: no evaluation succeeded (3 so far")
+
+
+def test_methods_of_one_s_own_are_called_by_their_class():
+    names = labels(
+        [
+            "mine.py:My_Method", "my_module.methods:Other[n=1]", "optiproxy:/b.py:Model[n_init=3]",
+            "optiproxy:gp:path[n_init=5]", "random", "a/x.py:Same", "b/x.py:Same", "x.py:M:gp",
+            "m.py:Many, synchronous",
+        ]
+    )  # fmt: skip
+    assert list(names.values()) == [
+        "My_Method", "Other[n=1]", "optiproxy:Model[n_init=3]", "optiproxy:gp:path[n_init=5]",
+        "random", "a/x.py:Same", "b/x.py:Same", "M:gp", "Many, synchronous",
+    ]  # fmt: skip
+    found = _comparison(2, names=("a", "~/my_methods.py:My_Method")).labelled()
+    assert set(found.results["method"].to_pylist()) == {"a", "My_Method"}
+    assert [row.method for row in found.summary] == ["a", "My_Method"]
+    assert [row.method_b for row in found.differences] == ["My_Method"]
+    assert {row.method for row in found.ranks} == {"a", "My_Method"}
+    assert r"My\_Method & " in report.summary_table(found.summary, "latex")
 
 
 @pytest.mark.slow

@@ -45,6 +45,12 @@ def test_latex() -> None:
     assert text.count(r"\begin{tabular}{lrrr}") == text.count(r"\end{tabular}") == 1
 
 
+def test_latex_reads_no_name_as_a_command() -> None:
+    text = report.summary_table([_row(r"~a\b{c}^2_$&#%<", 10, 0.5, 0.1)], "latex")
+    assert r"\textasciitilde{}a\textbackslash{}b\{c\}\textasciicircum{}2" in text
+    assert r"2\_\$\&\#\%\textless{} & " in text
+
+
 def test_without_an_optimum_it_is_the_best_value() -> None:
     unknown = [_row("a", 10, math.nan, 0.1)]
     assert "| a | nan" not in report.summary_table(unknown, "markdown")

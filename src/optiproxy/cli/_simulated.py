@@ -43,7 +43,7 @@ def simulate(
         options: Others of `study.comparison.simulated.simulate`.
     """
     from optiproxy import report
-    from optiproxy.study.comparison import simulated
+    from optiproxy.study.comparison import labels, simulated
 
     parts = workers_simulated.split(",")
     if not all(part.strip().isdigit() for part in parts):
@@ -63,6 +63,8 @@ def simulate(
             )
     except KeyboardInterrupt:
         return stopped()
+    names = labels.labels(dict.fromkeys(row.method for row in rows))
+    rows, results = labels.labelled_rows(rows, names), labels.labelled_table(results, names)
     files = [out / name for name in ("parallel.parquet", "parallel.csv", "parallel.json")]
     for suffix in FIGURES:
         files.append(report.parallel_figure(rows, out / f"parallel.{suffix}"))

@@ -128,6 +128,7 @@ def compare(
             )
     except KeyboardInterrupt:
         return stopped()
+    comparison = comparison.labelled()
     names = ("results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json")
     files = [out / name for name in names]
     over = {"by": comparison.by, "unit": "query" if cost is None else cost}

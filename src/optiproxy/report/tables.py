@@ -11,7 +11,11 @@ from optiproxy.report.analysis import SummaryRow
 FORMATS = ("markdown", "latex")
 
 # Characters that LaTeX reads as commands.
-_SPECIAL = str.maketrans({c: f"\\{c}" for c in "_%&#$"})
+_SPECIAL = str.maketrans(
+    {c: f"\\{c}" for c in "_%&#${}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$", "–": "--"}
+)
 
 
 def summary_table(rows: Sequence[SummaryRow], form: str, *, unit: str = "queries") -> str:
@@ -87,7 +91,7 @@ def _markdown(title: str, heads: list[str], body: list[list[tuple[str, bool]]]) 
 
 def _latex(title: str, heads: list[str], body: list[list[tuple[str, bool]]]) -> str:
     def text(cell: str) -> str:
-        return cell.translate(_SPECIAL).replace("±", r"$\pm$").replace("–", "--")
+        return cell.translate(_SPECIAL)
 
     lines = [
         f"% {title}; needs \\usepackage{{booktabs}}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from optiproxy.errors import invalid, unknown, whole_number
 from optiproxy.metrics import parse_constraints, parse_objectives
 from optiproxy.report import DifferenceRow, RankRow, SummaryRow, analyse
 from optiproxy.study._method import Method
-from optiproxy.study.comparison import hypervolume, limits, provenance
+from optiproxy.study.comparison import hypervolume, labels, limits, provenance
 from optiproxy.study.comparison.cells import searched
 from optiproxy.study.comparison.csv_files import write_csv
 from optiproxy.study.comparison.run import SECONDS, Cell, Cost, column_of
@@ -56,6 +56,17 @@ class Comparison:
     by: str = "query"
     unit: str = "queries"
     start: int = 1
+
+    def labelled(self) -> Comparison:
+        """The same for readers: ``path/to/mine.py:Method`` is called ``Method``."""
+        names = labels.labels(dict.fromkeys(self.results["method"].to_pylist()))
+        return replace(
+            self,
+            results=labels.labelled_table(self.results, names),
+            summary=labels.labelled_rows(self.summary, names),
+            differences=labels.labelled_rows(self.differences, names),
+            ranks=labels.labelled_rows(self.ranks, names),
+        )
 
 
 def compare(
