@@ -765,6 +765,30 @@ def test_a_write_that_fails_leaves_whole_lines(tmp_path, monkeypatch):
     assert course(study) == uninterrupted(6)
 
 
+def test_ctrl_c_ends_the_waits_of_its_own_study_alone(tmp_path, monkeypatch):
+    """As in a notebook, where another study runs in a thread."""
+    one, other = (
+        Study(toys.task(), method="climber", storage=tmp_path / f"{name}.journal")
+        for name in ("one", "other")
+    )
+    synced = []
+
+    def full_at_first(descriptor):
+        synced.append(descriptor)
+        if len(synced) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_at_first)
+    monkeypatch.setattr(patience, "_PAUSE", 0.0)
+    one._trials.hurry(True)
+    with pytest.raises(StudyError, match="No space left"):
+        one.run(1)
+    one._trials.hurry(True)
+    synced.clear()
+    other.run(2)
+    assert len(other.queries) == 2
+
+
 def test_a_stored_study_is_read_without_writing(tmp_path):
     """A colleague's study, on a disk that is not ours to write to."""
     place = tmp_path / "s.journal"

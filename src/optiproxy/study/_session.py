@@ -47,7 +47,7 @@ def run_session(
     Raises:
         KeyboardInterrupt: Ctrl-C; finished queries are kept.
     """
-    with Interrupts() as interrupts, trials.session():
+    with Interrupts(trials.hurry) as interrupts, trials.session():
         pool = pool_of(trials.task, workers, interrupts)
         done = False
         try:

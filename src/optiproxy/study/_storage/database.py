@@ -12,7 +12,7 @@ import optuna
 from optuna.storages import BaseStorage, RDBStorage
 
 from optiproxy.errors import StudyError
-from optiproxy.study._storage.patience import patiently
+from optiproxy.study._storage.patience import Patience
 
 _logger = logging.getLogger("optiproxy.study")
 
@@ -135,7 +135,7 @@ def _serialise(database: RDBStorage, place: str) -> None:
     database.engine.dispose()  # connections from before
 
 
-class _Patience:
+class _Patient:
     """Calls a database, and waits for its lost connection and for room on its disk.
 
     A call is made again when the database is back. Where it had been carried out before the answer
@@ -149,13 +149,14 @@ class _Patience:
 
     def __init__(self, inner: BaseStorage, place: str) -> None:
         self._inner = inner
-        self._place = place
+        self._patience = Patience(place)
+        self.hurry = self._patience.hurry
 
 
 def _passed_on(name: str) -> Callable[..., Any]:
-    def passed_on(self: _Patience, *args: Any, **kwargs: Any) -> Any:
+    def passed_on(self: _Patient, *args: Any, **kwargs: Any) -> Any:
         call = getattr(self._inner, name)
-        return patiently(lambda: call(*args, **kwargs), self._place, _trouble)
+        return self._patience(lambda: call(*args, **kwargs), _trouble)
 
     return passed_on
 
@@ -173,5 +174,5 @@ def _trouble(error: Exception) -> str:
 def patient(inner: BaseStorage, place: str) -> BaseStorage:
     """A database whose lost connection, and room on whose disk, is waited for."""
     methods = {name: _passed_on(name) for name in dir(BaseStorage) if not name.startswith("_")}
-    made: BaseStorage = type("Patient", (_Patience, BaseStorage), methods)(inner, place)
+    made: BaseStorage = type("Patient", (_Patient, BaseStorage), methods)(inner, place)
     return made

@@ -44,6 +44,8 @@ class HeldTrials:
         self._together: Callable[[], AbstractContextManager[None]] = getattr(
             storage, "together", nullcontext
         )
+        #: Whether a storage that can't be used is waited for no longer.
+        self.hurry: Callable[[bool], object] = getattr(storage, "hurry", bool)
 
     def begin(self, run: str) -> None:
         """From now on queries are taken in the name of `run`, which no other run has."""

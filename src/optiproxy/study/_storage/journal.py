@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from optiproxy.errors import StudyError
 from optiproxy.study._storage.lock import BaseLock, held, lock_of
-from optiproxy.study._storage.patience import no_room, patiently
+from optiproxy.study._storage.patience import Patience, no_room
 from optiproxy.study._storage.repair import faults
 
 # How each line begins.
@@ -105,6 +105,7 @@ class WholeLines(JournalFileBackend):
         self._path = Path(path)
         self._lines_lock = lock
         self._kept = threading.local()
+        self.patience = Patience(path)
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """As Optuna does; a line that can't be read is an error that says which.
@@ -157,7 +158,7 @@ class WholeLines(JournalFileBackend):
                     left = left[left.rfind(b"\n", 0, written) + 1 :]
                     raise
 
-        patiently(write, str(self._path), no_room)
+        self.patience(write, no_room)
 
 
 def _takes(log: dict[str, Any]) -> bool:
@@ -171,6 +172,7 @@ class Journal(JournalStorage):
     def __init__(self, lines: WholeLines) -> None:
         super().__init__(lines)
         self._lines = lines
+        self.hurry = lines.patience.hurry
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -19,42 +19,49 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _T = TypeVar("_T")
 
-_hurried = False
 
-
-def hurry(value: bool) -> None:
-    """Whether nothing is waited for from now on, as somebody has pressed Ctrl-C."""
-    global _hurried
-    _hurried = value
-
-
-def patiently(call: Callable[[], _T], place: str, trouble: Callable[[Exception], str]) -> _T:
-    """Calls again until that succeeds.
+class Patience:
+    """Waits for one storage of one study, until somebody has pressed Ctrl-C there.
 
     Args:
-        call: Uses the storage.
         place: The storage, as messages name it.
-        trouble: What an error of `call` says is the matter; empty where waiting would not help.
-
-    Raises:
-        Exception: That of `call`, where it is not waited for, or no longer.
     """
-    end, said = time.monotonic() + PATIENCE, False
-    while True:
-        try:
-            answer = call()
-        except Exception as error:
-            what = trouble(error)
-            if not what or _hurried or time.monotonic() > end:
-                raise
-            if not said:
-                said = True
-                _logger.warning("%s: %s; waiting, up to %g minutes", place, what, PATIENCE / 60)
-            time.sleep(_PAUSE)
-        else:
-            if said:
-                _logger.warning("%s: it can be used again", place)
-            return answer
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._hurried = False
+
+    def hurry(self, value: bool) -> None:
+        """Whether nothing is waited for from now on."""
+        self._hurried = value
+
+    def __call__(self, call: Callable[[], _T], trouble: Callable[[Exception], str]) -> _T:
+        """Calls again until that succeeds.
+
+        Args:
+            call: Uses the storage.
+            trouble: What an error of `call` says is the matter; empty where waiting would not help.
+
+        Raises:
+            Exception: That of `call`, where it is not waited for, or no longer.
+        """
+        end, said = time.monotonic() + PATIENCE, False
+        while True:
+            try:
+                answer = call()
+            except Exception as error:
+                what = trouble(error)
+                if not what or self._hurried or time.monotonic() > end:
+                    raise
+                if not said:
+                    said = True
+                    minutes = PATIENCE / 60
+                    _logger.warning("%s: %s; waiting, up to %g minutes", self._place, what, minutes)
+                time.sleep(_PAUSE)
+            else:
+                if said:
+                    _logger.warning("%s: it can be used again", self._place)
+                return answer
 
 
 def no_room(error: Exception) -> str:

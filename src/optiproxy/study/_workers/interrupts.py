@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-
-from optiproxy.study._storage.patience import hurry
 
 
 class Interrupts:
@@ -20,9 +18,13 @@ class Interrupts:
     The first one also ends a wait for a storage that can't be used.
 
     It does nothing outside the main thread, where Python allows no handlers.
+
+    Args:
+        hurry: Told whether such a wait is to end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hurry: Callable[[bool], object]) -> None:
+        self._hurry = hurry
         self._requested = False
         self._open = False
         self._held = False
@@ -40,7 +42,7 @@ class Interrupts:
     def __exit__(self, *raised: object) -> None:
         while self._taken:
             signal.signal(self._taken.pop(), signal.default_int_handler)
-        hurry(False)
+        self._hurry(False)
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -68,6 +70,6 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self._requested = self._requested, True
-        hurry(True)
+        self._hurry(True)
         if (self._open or again) and not self._held:
             raise KeyboardInterrupt
