@@ -102,3 +102,14 @@ def test_baselines_rank_several_objectives_by_fronts() -> None:
     assert scores[:4].tolist() == [0, 0, -1, -1]
     assert scores[5] == -2
     assert scores[4] < scores[5]  # infeasible
+    assert [q.metrics for q in opt.pareto] == [{"acc": 90, "ms": 5}, {"acc": 80, "ms": 2}]
+
+
+def test_there_is_no_front_before_a_feasible_result_nor_of_one_objective() -> None:
+    opt = RandomSearch(SPACE, {"acc": "max", "ms": "min"}, constraints="ms<=9")
+    assert opt.pareto == ()
+    opt.tell(SPACE.sample(2, seed=3), [None, {"acc": 1, "ms": 10}])
+    assert opt.pareto == ()
+    one = RandomSearch(SPACE, "acc=max")
+    one.tell(SPACE.sample(1), [1.0])
+    assert one.pareto == ()

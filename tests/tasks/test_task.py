@@ -268,6 +268,14 @@ def test_it_shows_what_it_is() -> None:
     assert repr(task) == f"Task({task.name!r}, {SPACE!r}, score=max, ms <= 5)"
 
 
+async def _awaited(arch: Architecture) -> float:
+    return 1.0
+
+
+def _yielding(arch: Architecture) -> Any:
+    yield 1.0
+
+
 @pytest.mark.parametrize(
     ("evaluate", "options", "said"),
     [
@@ -276,6 +284,8 @@ def test_it_shows_what_it_is() -> None:
         (lambda arch, epochs: 1.0, {}, r"\(with fidelities\) epochs.*'epochs'"),
         (lambda arch: 1.0, {"reported": "test"}, "Task: reported: got 'test'; give a list"),
         (lambda arch: 1.0, {"fidelities": 10}, "Task: fidelities: got 10; give a list"),
+        (_awaited, {}, r"nothing awaits it: give lambda arch: asyncio.run\(_awaited\(arch\)\)"),
+        (_yielding, {}, "it yields; it must return its metrics"),
         (lambda arch: 1.0, {"build": "resnet"}, "Task: build: got 'resnet'; give a function"),
     ],
 )

@@ -230,6 +230,15 @@ class History:
             rows = self.space.canonical(rows)
         return [row.tobytes() for row in np.ascontiguousarray(rows, dtype=np.int64)]
 
+    @property
+    def pareto(self) -> tuple[Query, ...]:
+        """The feasible queries that no other one dominates, in order; empty for one objective."""
+        if len(self.objectives) == 1:
+            return ()
+        ranks = self._ranking()
+        first = np.max(ranks, initial=-np.inf, where=~np.isnan(ranks))
+        return tuple(q for q, r in zip(self._queries, ranks, strict=True) if r == first)
+
     # ---- the best, also of noisy results ----
 
     @property

@@ -37,10 +37,15 @@ def checked_evaluator(evaluator: Evaluator | None) -> Evaluator:
     """`evaluator` itself.
 
     Raises:
-        InvalidValueError: It is no function.
+        InvalidValueError: It is no function, or one that does not return by itself.
     """
     if not callable(evaluator):
         raise invalid("Task: evaluate", evaluator, "give a function of one architecture")
+    if inspect.iscoroutinefunction(evaluator):
+        remedy = f"nothing awaits it: give lambda arch: asyncio.run({evaluator.__name__}(arch))"
+        raise invalid("Task: evaluate", evaluator, remedy)
+    if inspect.isgeneratorfunction(evaluator):
+        raise invalid("Task: evaluate", evaluator, "it yields; it must return its metrics")
     return evaluator
 
 
