@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 import optiproxy as op
 from optiproxy.errors import InvalidValueError
@@ -291,6 +292,39 @@ def test_siblings_under_one_condition_are_found_with_few_runs() -> None:
 
 
 # ---- what is refused ----
+
+
+def test_what_can_not_be_built_is_left_out_by_rules() -> None:
+    def layers(choose: Choose) -> nn.Module:
+        width = choose("width", [16, 24, 32])
+        return nn.Sequential(*(
+            nn.MultiheadAttention(width, choose(f"heads{i}", [2, 3, 4, 8]))
+            for i in range(choose("depth", [1, 2, 3]))
+        ))  # fmt: skip
+
+    with pytest.raises(InvalidValueError, match=r"with width=16, .*heads0=3: AssertionError: .*"):
+        space_of(layers)
+    space = space_of(layers, where=[f"width % heads{i} == 0" for i in range(3)])
+    assert space.when["heads2"] == {"depth": (3,)}
+    assert space.count == 2 * (3 + 3**2 + 3**3) + (4 + 4**2 + 4**3)
+    for arch in space.sample(10, seed=0):
+        space.build(arch)
+
+
+def test_classes_made_in_the_function_and_lazy_layers_are_no_randomness() -> None:
+    def layers(choose: Choose) -> nn.Module:
+        class Block(nn.Sequential):
+            pass
+
+        narrow = weight_norm(nn.Linear(3, choose("width", [2, 4])))
+        return Block(narrow, nn.LazyLinear(choose("classes", [2, 3])))
+
+    space = space_of(layers)
+    assert space.count == 4
+    x = torch.zeros(1, 3)
+    task = op.Task("mine", space, lambda arch: 1.0, objectives="y=max", example_input=x)
+    arch = space.architecture({"width": 4, "classes": 2})
+    assert task.exact["params"](arch) == (3 * 4 + 4 + 4) + (4 * 2 + 2)
 
 
 def test_options_that_depend_on_another_choice_are_shown_with_the_two_runs() -> None:

@@ -36,14 +36,28 @@ class Observed:
         options: Name → labels, in the order of first sight.
         terms: Choice → the terms of its condition; no entry where it is always asked.
         values: The number of each run's options, (R, C), -1 where a choice was not asked.
+        refused: Answers, name → label, that no run can have, since they break a rule.
     """
 
     def __init__(self) -> None:
         self.options: dict[str, tuple[Option, ...]] = {}
         self.terms: dict[str, list[dict[str, tuple[Option, ...]]]] = {}
         self.values = np.empty((0, 0), np.int64)
+        self.refused: list[dict[str, Option]] = []
         # Which place each choice had in each run, (R, C).
         self._places = np.empty((0, 0), np.int64)
+
+    @property
+    def covered(self) -> NDArray[np.int64]:
+        """`values`, and behind them the rows that were refused."""
+        refused = [
+            [
+                labels.index(row[name]) if name in row else -1
+                for name, labels in self.options.items()
+            ]
+            for row in self.refused
+        ]
+        return np.array([*self.values, *refused], np.int64).reshape(-1, len(self.options))
 
     def add(self, run: Run) -> bool:
         """Adds a run; returns whether the conditions predicted it."""
@@ -124,7 +138,7 @@ class Observed:
             if len(columns) > 1 and math.prod(shape) <= MAX_COMBINATIONS:
                 ours, seen = (
                     np.ravel_multi_index(tuple(rows[:, columns].T + 1), shape)
-                    for rows in (values, self.values)
+                    for rows in (values, self.covered)
                 )
                 new += ~np.isin(ours, seen)
         return new

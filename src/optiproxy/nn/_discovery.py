@@ -36,15 +36,15 @@ MAX_RUNS = 1000
 
 
 def discover(
-    network: Network,
+    network: Network, where: Sequence[str] = ()
 ) -> tuple[dict[str, list[Option] | Float | Int], dict[str, Condition], list[Run]]:
     """The choices of a function, the conditions of those that are not asked always, and the runs.
 
     Raises:
         InvalidValueError: It is random; options depend on other choices; it asks for none; the
-            conditions are too many.
+            conditions are too many; it fails with answers that keep the rules `where`.
     """
-    runner, observed = Runner(network), Observed()
+    runner, observed = Runner(network, where), Observed()
     rng = np.random.default_rng(0)
     first = runner.run({}, lambda name, size: 0)
     observed.add(first)
@@ -81,7 +81,7 @@ def _cover_pairs(runner: Runner, observed: Observed, rng: np.random.Generator) -
     """Runs until a sample has no pair of options, and no parents' options, that no run had."""
     while True:
         _check_number(runner)
-        done = observed.one_hot(observed.values)
+        done = observed.one_hot(observed.covered)
         pool = observed.sample(POOL, rng)
         rows = observed.one_hot(pool)
         triples = rows.shape[1] <= TRIPLES
@@ -92,7 +92,10 @@ def _cover_pairs(runner: Runner, observed: Observed, rng: np.random.Generator) -
         if gain[best] == 0:
             return
         known = observed.picked(pool[best])
-        observed.add(runner.run(known, lambda name, size: int(rng.integers(size))))
+        run = runner.run(known, lambda name, size: int(rng.integers(size)))
+        observed.add(run)
+        if any(run.picked.get(name, option) != option for name, option in known.items()):
+            observed.refused.append(known)
 
 
 def _pairs(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
-from optiproxy.errors import InvalidValueError
+from optiproxy.errors import InvalidValueError, OptiProxyError
 from optiproxy.nn.choose import Choose
-from optiproxy.spaces import Float, Int, Option
+from optiproxy.spaces import Chain, Float, Int, Option
 
 Network = Callable[[Choose], nn.Module | None]
 Policy = Callable[[str, int], int]
+
+# How often the answers of a run that fails are changed to keep the rules.
+ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,15 @@ class Runner:
     """Runs a function without initialising weights, and compares each run with those before.
 
     Args:
-        network: The function.
+        network: The function. It may fail where the answers break a rule.
+        where: The rules.
 
     Attributes:
         runs: All that were made, in order.
     """
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    def __init__(self, network: Network, where: Sequence[str] = ()) -> None:
+        self._network, self._where = network, tuple(where)
         self.runs: list[Run] = []
         # First answers → what was asked next: after the same answers the same is asked again.
         self._next: dict[tuple[tuple[str, Option], ...], tuple[str | None, Run]] = {}
@@ -59,8 +65,10 @@ class Runner:
     def run(self, known: Mapping[str, Option], policy: Policy) -> Run:
         """A run in which the choices `known` have these options, and others what `policy` says.
 
+        Answers that break a rule, and with which the function fails, are changed.
+
         Raises:
-            InvalidValueError: It contradicts an earlier run.
+            InvalidValueError: It contradicts an earlier run, or fails though it keeps the rules.
         """
         run = self.quietly(known, policy)
         self._check_options(run)
@@ -81,14 +89,49 @@ class Runner:
     def quietly(self, known: Mapping[str, Option], policy: Policy) -> Run:
         """The same without comparing it."""
 
+        given = dict(known)
+
         def answer(name: str, labels: tuple[Option, ...]) -> int:
-            option = known.get(name)
+            option = given.get(name)
             return labels.index(option) if option in labels else policy(name, len(labels))
 
-        choose = Choose(answer)
-        with quick_layers():
-            model = self._network(choose)
-        return Run(dict(choose.asked), dict(choose.picked), dict(choose.ranges), _shape(model))
+        for _ in range(ATTEMPTS):
+            choose = Choose(answer)
+            try:
+                with quick_layers():
+                    model = self._network(choose)
+            except OptiProxyError:
+                raise
+            except Exception as error:
+                failed = error
+                allowed = self._within_rules(choose)
+                if allowed == choose.picked:
+                    break
+                given.update(allowed)
+            else:
+                shape = _shape(model)
+                return Run(dict(choose.asked), dict(choose.picked), dict(choose.ranges), shape)
+        answers = ", ".join(f"{name}={option!r}" for name, option in choose.picked.items())
+        raise InvalidValueError(
+            f"space_of: the network can't be built with {answers or 'no answer'}: "
+            f"{type(failed).__name__}: {failed}; mend the function, or leave such answers "
+            'out by a rule, as in where=["width % heads == 0"]'
+        ) from failed
+
+    def _within_rules(self, choose: Choose) -> dict[str, Option]:
+        """The nearest answers that keep the rules, as far as these name what was asked."""
+        options = {name: list(labels) for name, labels in choose.asked.items()}
+        rules = []
+        for rule in self._where:
+            with suppress(InvalidValueError):  # It names a choice that was not asked.
+                Chain(options, where=[rule])
+                rules.append(rule)
+        if not rules:
+            return dict(choose.picked)
+        space = Chain(options, where=rules)
+        row = [[labels.index(choose.picked[name]) for name, labels in options.items()]]
+        (kept,) = space.repair(np.array(row))
+        return {name: labels[i] for (name, labels), i in zip(options.items(), kept, strict=True)}
 
     def _check_options(self, run: Run) -> None:
         for name, labels in run.asked.items():
@@ -134,8 +177,11 @@ def _random(one: Run, other: Run, what: str) -> InvalidValueError:
 def _shape(model: nn.Module | None) -> tuple[Any, ...]:
     if model is None:
         return ()
-    modules = ((name, type(module)) for name, module in model.named_modules())
-    parameters = ((name, tuple(p.shape)) for name, p in model.named_parameters())
+    # By its name, since a class may be made anew in each run.
+    modules = ((name, type(module).__qualname__) for name, module in model.named_modules())
+    parameters = (
+        (name, None if is_lazy(p) else tuple(p.shape)) for name, p in model.named_parameters()
+    )
     return (*modules, *parameters)
 
 

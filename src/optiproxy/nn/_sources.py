@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from optiproxy.errors import invalid
 from optiproxy.nn.choose import Choose
@@ -88,10 +89,18 @@ class ModelSource(Source):
         return resolve(copy.deepcopy(self._model), choose)
 
     def without_weights(self) -> Source:
-        return ModelSource(copy.deepcopy(self._model).to("meta"))
+        return ModelSource(on_meta(copy.deepcopy(self._model)))
 
     def unresolved(self, choose: Choose) -> nn.Module:
         return self._model
+
+
+def on_meta(model: nn.Module) -> nn.Module:
+    """The model on the ``meta`` device. One with lazy layers stays where it is: moved, torch takes
+    them for layers of no weights.
+    """
+    lazy = any(map(is_lazy, (*model.parameters(), *model.buffers())))
+    return model if lazy else model.to("meta")
 
 
 def source_of(given: Any) -> Source:

@@ -14,7 +14,7 @@ from optiproxy.nn import _flow
 from optiproxy.nn._discovery import discover
 from optiproxy.nn._order import in_order
 from optiproxy.nn._runs import quick_layers
-from optiproxy.nn._sources import Source, source_of
+from optiproxy.nn._sources import Source, on_meta, source_of
 from optiproxy.nn.choose import Choose
 from optiproxy.nn.modules import Choice, Repeat
 from optiproxy.spaces import Architecture, Conditional, GraphTemplate, Option
@@ -43,7 +43,7 @@ class ModelSpace(Conditional):
         where: Sequence[str] = (),
     ) -> None:
         self._source = source_of(source)
-        choices, when, runs = discover(self._source.ask)
+        choices, when, runs = discover(self._source.ask, where)
         self._edges: tuple[tuple[str, str], ...] = ()
         first = Choose(lambda name, labels: labels.index(runs[0].picked[name]))
         with quick_layers():
@@ -67,9 +67,11 @@ class ModelSpace(Conditional):
         return self._source.build(self._answers(arch))
 
     def skeleton(self, arch: Architecture) -> nn.Module:
-        """The network of `arch` on the ``meta`` device: its shapes, without any weights."""
+        """The network of `arch` on the ``meta`` device: its shapes, without any weights; one with
+        lazy layers, which have no shapes yet, on the CPU.
+        """
         with quick_layers():
-            return self._without_weights.build(self._answers(arch)).to("meta")
+            return on_meta(self._without_weights.build(self._answers(arch)))
 
     @cached_property
     def _without_weights(self) -> Source:
@@ -172,8 +174,9 @@ def space_of(
         where: Rules between the choices, as of `spaces.Chain`.
 
     Raises:
-        InvalidValueError: It has no choices; the function does not build the same network from the
-            same answers; options depend on other choices; a name is asked twice with other options.
+        InvalidValueError: It has no choices; it can't be built with answers that keep the rules;
+            the function does not build the same network from the same answers; options depend on
+            other choices; a name is asked twice with other options.
         OptiProxyError: A model's constructor used `Value`.
     """
     return ModelSpace(source, example_input=example_input, where=where)
