@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,27 +69,22 @@ class Evaluation:
         from optiproxy.cli._executors import dask_cluster
         from optiproxy.study import check_evaluation, track
 
-        given: dict[str, Any] = {
-            "workers": self.workers,
-            "in_process": True if self.in_process else None,
-            "gpus": self.gpus,
-            "workers_per_gpu": self.workers_per_gpu,
-            "time_limit": self.time_limit,
-            "hours": self.hours,
-            "deaths": self.deaths,
-            "max_failures": self.max_failures,
-            "keep": self.keep,
-        }
         callbacks = [track(text) for text in self.track]
-        if self.dask is None:
-            if self.workers is None and self.gpus is None:
-                given["workers"] = 1  # In a process of its own, and not in this one.
-            check_evaluation(task, **given)
-            yield {**given, "callbacks": callbacks}
-            return
-        with dask_cluster(self.dask) as (executor, threads):
-            given |= {"executor": executor}
-            given["workers"] = threads if self.workers is None else self.workers
+        # By default one, in a process of its own, and not in this one.
+        here = nullcontext((None, 1 if self.gpus is None else None))
+        with here if self.dask is None else dask_cluster(self.dask) as (executor, places):
+            given: dict[str, Any] = {
+                "workers": places if self.workers is None else self.workers,
+                "executor": executor,
+                "in_process": True if self.in_process else None,
+                "gpus": self.gpus,
+                "workers_per_gpu": self.workers_per_gpu,
+                "time_limit": self.time_limit,
+                "hours": self.hours,
+                "deaths": self.deaths,
+                "max_failures": self.max_failures,
+                "keep": self.keep,
+            }
             check_evaluation(task, **given)
             yield {**given, "callbacks": callbacks}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from optiproxy.errors import InvalidValueError
 from optiproxy.spaces.architecture import Indices
 from optiproxy.spaces.base import Space
-from optiproxy.spaces.narrowed import WIDE, Narrowed
+from optiproxy.spaces.narrowed import Narrowed, is_wide
 
 SAMPLES = 64
 
@@ -54,7 +54,7 @@ def _found(part: Callable[[Space], Iterator[str]], space: Space) -> list[str]:
 
 
 def _graph(space: Space) -> Iterator[str]:
-    if space.widths.max() > WIDE:  # a few of the options: the template is as large as their square
+    if is_wide(space):  # a few of the options: the template is as large as their square
         space = Narrowed(space, _sample(space))
     graph = space.graph
     c, o = space.mask.shape

@@ -30,19 +30,7 @@ def run_session(
     finished: Callable[[Record], None],
     note: Callable[[str], None],
 ) -> None:
-    """Searches until `budget` is spent.
-
-    Args:
-        trials: The study's history.
-        optimizer: The study's.
-        budget: Of the study.
-        workers: How evaluations are made.
-        hours: How long the run may take; None for no end.
-        max_failures: See `Runner`, like those that follow.
-        folders: See there.
-        shared: See there.
-        finished: See there.
-        note: See there.
+    """Searches until `budget` is spent, at most so many `hours`; see `Runner` for the others.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; finished queries are kept.

@@ -29,11 +29,6 @@ class Trials(HeldTrials):
         study: An Optuna study whose trials are ours.
         storage: Where it is stored.
         task: What is searched.
-
-    Attributes:
-        study: As given.
-        storage: As given.
-        task: As given.
     """
 
     def __init__(
