@@ -60,8 +60,7 @@ def batches(trials: Trials) -> list[int]:
     sizes, left = [], 0
     for trial in trials.read():
         if not left:  # The first trial of a batch stores the whole batch.
-            batch = trial.attribute("batch")
-            left = len(batch["rows"]) if batch else 1
+            left = len(trial.batch["rows"]) if trial.batch else 1
             sizes.append(left)
         left -= 1
     return sizes

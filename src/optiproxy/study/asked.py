@@ -224,7 +224,7 @@ class Programs:
             raise invalid("id", id, f"give one that was asked and is open: {held}")
         lease = _lease(trial)
         if trial.state is State.INTERRUPTED:
-            again = [t.id for t in trials.values() if t.attribute("repeats") == id]
+            again = [t.id for t in trials.values() if t.repeats == id]
             why = trial.attribute("interrupted")
             now = f"; it is asked again, with id {again[0]}" if again else ""
             raise InvalidValueError(f"id {id} is not open any more ({why}){now}")

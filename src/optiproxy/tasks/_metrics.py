@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskMetrics:
-    """The metrics of a task.
+    """The metrics of a task; see `Task` for the attributes of the same names.
 
     Attributes:
         given: As the user gave them, with the costs of a model's networks.
         names: All of them; empty where what `evaluate` returns is unknown.
-        exact: Metrics that cost nothing, name → function.
-        cheap: Metrics that are measured before a training, name → function.
-        measure: How `device` measures; None without one.
-        device: What measures each network before its evaluation, or None.
     """
 
     given: tuple[str | Metric, ...]
@@ -50,17 +46,12 @@ def read_metrics(
     build: Callable[[Architecture], nn.Module] | None,
     example_input: Callable[[], Any] | None,
 ) -> TaskMetrics:
-    """The metrics of a task, by its arguments.
+    """The metrics of a task, by its arguments of the same names.
 
     Args:
-        task: The task's name.
-        metrics: As of `Task`.
+        task: Its name.
         complete: Whether the list is complete even if it has `Metric` objects alone.
         model_space: Whose networks' costs are metrics too; None for none.
-        measure: As of `Task`.
-        measured: As of `Task`.
-        build: Of the task or its space, or None.
-        example_input: The task's, or None.
 
     Raises:
         InvalidValueError: They can't be used, or the networks can't be measured.

@@ -85,29 +85,43 @@ class StoredTrial:
         metrics: What was measured; None if it failed or has no result yet.
         visible: Those of it that the optimiser may see.
         cost: Of the budget, in full trainings; of a dropped one what it would have been.
+        own_number: The number that was written with its result; see `numbers`.
+        epochs: Of a low-fidelity training; None for a full one.
+        again: Of a repeated evaluation of its architecture 1, 2, …; 0 for the first.
+        curve: The learning curve that the evaluator reported: (epoch, value).
+        cut_from: On the first trial of a batch that the budget cut: the size of the batch before.
+        batch: On the first trial of a batch: the whole batch.
+        optimizer_seconds: Its share of the time that it took to propose it.
+        predicted: The first objective as the method's model predicted it.
+        seconds: Duration of the evaluation; 0 before it has finished.
+        repeats: The id of the interrupted or failed trial that it repeats.
     """
-
-    # Derived values are computed once: a search reads each of them in every later query.
 
     frozen: FrozenTrial
     state: State
     number: int
     architecture: Architecture
-    leases: tuple[Lease, ...] = ()
-    metrics: dict[str, float] | None = None
-    visible: dict[str, float] | None = None
-    cost: float = 1.0
+    leases: tuple[Lease, ...]
+    metrics: dict[str, float] | None
+    visible: dict[str, float] | None
+    cost: float
+    own_number: int | None
+    epochs: int | None
+    again: int
+    curve: Sequence[tuple[int, float]]
+    cut_from: int | None
+    batch: dict[str, Any] | None
+    optimizer_seconds: float
+    predicted: float | None
+    seconds: float
+    repeats: int | None
+
+    # Derived values are computed once: a search reads each of them in every later query.
 
     @cached_property
     def id(self) -> int:
         """Optuna's number of it in the study: a repeated trial has another one."""
         return int(self.frozen.number)
-
-    @cached_property
-    def own_number(self) -> int | None:
-        """The number that was written with its result; see `numbers`."""
-        number: int | None = self.attribute(NUMBER)
-        return number
 
     @cached_property
     def finished(self) -> bool:
@@ -120,64 +134,14 @@ class StoredTrial:
         return self.state in (State.DONE, State.FAILED)
 
     @cached_property
-    def epochs(self) -> int | None:
-        """Of a low-fidelity training; None for a full one."""
-        epochs: int | None = self.attribute("epochs")
-        return epochs
-
-    @cached_property
-    def again(self) -> int:
-        """Of a repeated evaluation of its architecture 1, 2, …; 0 for the first."""
-        return int(self.attribute("again", 0))
-
-    @cached_property
     def stopped(self) -> bool:
         """Whether its training was stopped early, behind the others."""
         return self.state is State.FAILED and self.attribute("cost") is not None
 
     @cached_property
-    def curve(self) -> Sequence[tuple[int, float]]:
-        """The learning curve that the evaluator reported: (epoch, value)."""
-        curve: Sequence[tuple[int, float]] = self.attribute("curve", ())
-        return curve
-
-    @cached_property
-    def cut_from(self) -> int | None:
-        """On the first trial of a batch that the budget cut: the size of the batch before."""
-        size: int | None = self.attribute("cut_from")
-        return size
-
-    @cached_property
-    def optimizer_seconds(self) -> float:
-        return float(self.attribute("ask_seconds", 0.0))
-
-    @cached_property
-    def predicted(self) -> float | None:
-        """The first objective as the method's model predicted it."""
-        value: float | None = self.attribute("predicted")
-        return value
-
-    @cached_property
-    def seconds(self) -> float:
-        """Duration of the evaluation; 0 before it has finished."""
-        return float(self.attribute("seconds", {}).get("evaluation", 0.0))
-
-    @cached_property
     def kind(self) -> str:
         """The kind of its failure; empty if it did not fail."""
         return str(self.attribute("kind", "")) if self.state is State.FAILED else ""
-
-    @cached_property
-    def repeats(self) -> int | None:
-        """The id of the interrupted or failed trial that it repeats."""
-        repeated: int | None = self.attribute("repeats")
-        return repeated
-
-    @cached_property
-    def batch(self) -> dict[str, Any] | None:
-        """On the first trial of a batch: the whole batch."""
-        batch: dict[str, Any] | None = self.attribute("batch")
-        return batch
 
     @cached_property
     def spent(self) -> float:
@@ -216,25 +180,36 @@ class StoredTrial:
 
 def read_trial(frozen: FrozenTrial, task: Task) -> StoredTrial | None:
     """The query that Optuna's trial is; None if it is not ours: somebody queued it otherwise."""
-    attributes = frozen.user_attrs
-    if PREFIX + "query" not in attributes:
+    stored = {
+        name.removeprefix(PREFIX): value
+        for name, value in frozen.user_attrs.items()
+        if name.startswith(PREFIX)
+    }
+    if "query" not in stored:
         return None
     state = _state(frozen)
     metrics = _metrics(frozen, task, state)
-    part: float = attributes.get(PREFIX + "cost", 1.0)
+    epochs = stored.get("epochs")
+    held = (Lease.read(v) for name, v in frozen.user_attrs.items() if name.startswith(LEASE))
     return StoredTrial(
         frozen,
         state,
-        attributes[PREFIX + "query"],
+        stored["query"],
         task.space.architecture(frozen.params),
-        tuple(
-            lease
-            for name, value in attributes.items()
-            if name.startswith(LEASE) and (lease := Lease.read(value)) is not None
-        ),
-        metrics,
-        None if metrics is None else task.visible(metrics),
-        task.cost(attributes.get(PREFIX + "epochs")) * part,
+        leases=tuple(lease for lease in held if lease is not None),
+        metrics=metrics,
+        visible=None if metrics is None else task.visible(metrics),
+        cost=task.cost(epochs) * stored.get("cost", 1.0),
+        own_number=stored.get(NUMBER),
+        epochs=epochs,
+        again=int(stored.get("again", 0)),
+        curve=stored.get("curve", ()),
+        cut_from=stored.get("cut_from"),
+        batch=stored.get("batch"),
+        optimizer_seconds=float(stored.get("ask_seconds", 0.0)),
+        predicted=stored.get("predicted"),
+        seconds=float(stored.get("seconds", {}).get("evaluation", 0.0)),
+        repeats=stored.get("repeats"),
     )
 
 
