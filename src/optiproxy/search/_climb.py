@@ -151,17 +151,16 @@ def draw(
     generator: torch.Generator,
     *,
     numbers: Numbers | None = None,
-    exploration: float = EXPLORATION,
 ) -> Indices:
     """`n` discrete rows from each distribution: p (G, C, O) → (G·n, C).
 
-    A share `exploration` of the choices is redrawn uniformly; other numbers lie around the level of
+    A share `EXPLORATION` of the choices is redrawn uniformly; other numbers lie around the level of
     their group.
     """
     uniform = mask / mask.sum(-1, keepdim=True)
-    mixed = (1 - exploration) * p + exploration * uniform
+    mixed = (1 - EXPLORATION) * p + EXPLORATION * uniform
     rows = torch.multinomial(mixed.flatten(0, 1), n, replacement=True, generator=generator)
     columns: Indices = rows.view(*p.shape[:2], n).permute(0, 2, 1).flatten(0, 1).numpy()
     if numbers is None:
         return columns
-    return numbers.drawn(columns, p.repeat_interleave(n, 0), exploration, generator)
+    return numbers.drawn(columns, p.repeat_interleave(n, 0), EXPLORATION, generator)
