@@ -20,7 +20,7 @@ import numpy as np
 from optiproxy.errors import unknown
 from optiproxy.spaces import Conditional, Option, Space
 from optiproxy.spaces.architecture import Indices
-from optiproxy.tables.averaged_rows import AveragedRows
+from optiproxy.tables.averaged_rows import AveragedRows, from_choices
 from optiproxy.tables.benchmark import sample
 from optiproxy.tables.table import Table
 
@@ -107,11 +107,9 @@ def task(device: str) -> Table:
 
 def _active(keys: Mapping[str, list[Any]], networks: Space) -> Indices:
     """The table's columns as option numbers, inactive where a network has no such layer."""
-    columns = []
-    depth = np.array(keys["n_layer"])
-    for (name, values), options in zip(keys.items(), networks.choices.values(), strict=True):
-        number = {option: i for i, option in enumerate(options)}
-        column = np.array([number[value] for value in values], dtype=np.int64)
-        layer = int(name.rpartition("_")[2]) if options[0] is None else -1
-        columns.append(np.where(depth > layer, column, 0))
-    return np.stack(columns, axis=1)
+    layers = [
+        int(name.rpartition("_")[2]) if options[0] is None else -1
+        for name, options in networks.choices.items()
+    ]
+    there = np.array(keys["n_layer"])[:, None] > layers
+    return np.where(there, from_choices(keys, networks), 0)
