@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.markup import escape
@@ -48,8 +49,8 @@ class SearchProgress:
         self._best = None if best is None else best.metrics[self._objective.metric]
         self._printed = (self._done, time.monotonic())
         self._start = time.monotonic(), self._done
-        self._notes = _Notes(self._console)
-        self._scoring = _Scoring(self)
+        self._notes = _Messages(logging.WARNING, lambda text: self._print(f"note: {escape(text)}"))
+        self._scoring = _Messages(logging.INFO, self.say)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -97,7 +98,11 @@ class SearchProgress:
         self._bar.update(self._row, description=escape(text))
         if not self._console.is_terminal and time.monotonic() - self._printed[1] >= _PAUSE:
             self._printed = self._printed[0], time.monotonic()
-            self._console.print(escaped(text), highlight=False, soft_wrap=True)
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        """Above the bar, where there is one."""
+        self._console.print(escaped(text), highlight=False, soft_wrap=True)
 
     def _text(self) -> str:
         best = "–" if self._best is None else f"{self._best:.6g}"
@@ -115,8 +120,7 @@ class SearchProgress:
         began, before = self._start
         left = (now - began) / max(1, self._done - before) * (self._budget - self._done)
         what = "queries" if self._low is None else "full trainings' worth"
-        line = f"{self._done:.4g}/{self._budget} {what}, {self._text()}, {left:.0f} s left"
-        self._console.print(escaped(line), highlight=False, soft_wrap=True)
+        self._print(f"{self._done:.4g}/{self._budget} {what}, {self._text()}, {left:.0f} s left")
 
 
 def spent(study: Study) -> float:
@@ -124,24 +128,17 @@ def spent(study: Study) -> float:
     return sum((record.cost + len(record.repeats) for record in study.queries), 0.0)
 
 
-class _Scoring(logging.Handler):
-    """Shows how far the scores of untrained networks are."""
+class _Messages(logging.Handler):
+    """Hands the messages of a logger over.
 
-    def __init__(self, progress: SearchProgress) -> None:
-        super().__init__(logging.INFO)
-        self._progress = progress
+    Args:
+        level: The least level of what is handed over.
+        show: Called with each text.
+    """
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self._progress.say(record.getMessage())
-
-
-class _Notes(logging.Handler):
-    """Prints the library's warnings above the bar."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.WARNING)
-        self._console = console
+    def __init__(self, level: int, show: Callable[[str], None]) -> None:
+        super().__init__(level)
+        self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = escape(record.getMessage())
-        self._console.print(escaped(f"note: {text}"), highlight=False, soft_wrap=True)
+        self._show(record.getMessage())
