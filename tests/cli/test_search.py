@@ -109,6 +109,21 @@ def test_what_a_search_will_take_is_estimated_from_what_it_took(folder, capfd, m
     assert "4 queries, 1 at a time, at most 5m each, at most 1 h in all\n" in err
 
 
+def test_a_time_limit_that_does_not_hold_is_told(folder, capfd):
+    limited = "from mine import OPTIONS, evaluate, op, space\n"
+    limited += "task = op.Task('limited', space, evaluate, time_limit='5m', **OPTIONS)\n"
+    (folder / "limited.py").write_text(limited)
+    command = ["search", "limited.py:task", "--method", "random", "--json", "--budget"]
+    assert run([*command, "1"]) == 0
+    err = capfd.readouterr().err
+    assert "1 queries, 1 at a time, at most 5m each\n" in err
+    assert "does not hold" not in err
+    assert run([*command, "2", "--in-process"]) == 0
+    err = capfd.readouterr().err
+    assert "2 queries, 1 at a time\n" in err
+    assert "the time limit of 5m does not hold" in err
+
+
 def test_what_was_found_is_one_screen(folder, capfd):
     (folder / "big.py").write_text(
         "import optiproxy as op\n"

@@ -25,7 +25,8 @@ class Evaluation:
             with --dask one for each of the cluster's threads. Each runs in a process of its own, so
             that one that dies or hangs ends alone.
         in_process: Evaluates in the search's own process, one at a time, as it is always done where
-            results are looked up in a table. An evaluation that dies then ends the search.
+            results are looked up in a table. An evaluation that dies then ends the search, no time
+            limit holds, and what an evaluation started is not ended with the search.
         gpus: The GPUs, one worker each: auto for all, how many (2), or which ones (0,1,3; one alone
             with a comma: 3,).
         workers_per_gpu: How many workers share each GPU.

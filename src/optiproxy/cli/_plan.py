@@ -51,6 +51,8 @@ def _bounds(study: Study, options: Mapping[str, Any]) -> str:
     """How long an evaluation and the run may take."""
     said = []
     each = options.get("time_limit") or study.time_limit or study.task.time_limit
+    if options.get("in_process") or options.get("executor"):
+        each = None  # It is for worker processes alone.
     if each is not None:
         said.append(f"at most {each if isinstance(each, str) else durations.text(each)} each")
     if options.get("hours") is not None:

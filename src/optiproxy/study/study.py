@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, overload
 
+from optiproxy import durations
 from optiproxy._version import __version__
 from optiproxy.errors import invalid, whole_number
 from optiproxy.search.warm_start import Earlier, read_earlier
@@ -337,6 +338,12 @@ class Study(StudyForPrograms):
             stored_limit=self.time_limit,
             deaths=deaths,
         )
+        limit = self.time_limit or self.task.time_limit
+        if limit is not None and how.time_limit is None:
+            self._note(
+                f"the time limit of {durations.text(limit)} does not hold: it is for evaluations "
+                "in worker processes (workers=1, without --in-process)"
+            )
         folders = Folders(self._folders, keep) if self.task.wants_folder else None
         called = [*([] if callback is None else [callback]), *callbacks]
         check_callbacks(called)
