@@ -128,6 +128,32 @@ def test_a_network_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+def test_inputs_that_numpy_does_not_know() -> None:
+    network = nn.Linear(3, 2).bfloat16()
+    x = torch.ones(1, 3, dtype=torch.bfloat16, requires_grad=True)
+    assert hardware.measure(network, x, runtime="torch", time_limit_s=0.01).latency_ms > 0
+    with pytest.raises(MeasurementFailed, match=r"no input of torch.bfloat16; convert .*float\(\)"):
+        hardware.measure(network, x, runtime="onnx", time_limit_s=0.01)
+
+
+def test_keyword_only_arguments_are_no_hindrance_to_an_export(tmp_path: Path) -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor, *, scale: float = 2.0) -> torch.Tensor:
+            return self.layer(x) * scale
+
+    network, x = Scaled().train(), torch.ones(1, 3)
+    path = hardware.export_onnx(network, x, tmp_path / "net.onnx", for_users=True)
+    assert network.training
+    session = pytest.importorskip("onnxruntime").InferenceSession(path)
+    (output,) = session.run(None, {"x": x.numpy()})
+    assert torch.allclose(torch.from_numpy(output), network(x), atol=1e-5)
+
+
+@pytest.mark.slow
 def test_two_inputs() -> None:
     bilinear = _Two()
     inputs = torch.zeros(2, 3), torch.zeros(3, 4)

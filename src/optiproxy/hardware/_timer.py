@@ -125,7 +125,6 @@ def _onnx(request: dict[str, Any]) -> Callable[[], object]:
 def _torch(request: dict[str, Any]) -> Callable[[], object]:
     import pickle
 
-    import numpy as np
     import torch
 
     torch.set_num_threads(request["threads"])
@@ -133,8 +132,7 @@ def _torch(request: dict[str, Any]) -> Callable[[], object]:
     sys.path[:] = request["path"]
     with open(request["model"], "rb") as file:
         module = pickle.load(file)  # Written by the process that started this one.
-    with np.load(request["inputs"], allow_pickle=False) as arrays:
-        inputs = [torch.from_numpy(arrays[name]) for name in arrays.files]
+    inputs = torch.load(request["inputs"], weights_only=True)
     return lambda: module(*inputs)
 
 

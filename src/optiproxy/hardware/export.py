@@ -64,6 +64,24 @@ def _for_users(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> dict[str,
     }
 
 
+class _Positional(nn.Module):
+    """A network called by its positional arguments alone."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        return self.network(*inputs)
+
+
+def _of_positions(module: nn.Module) -> nn.Module:
+    """The network, wrapped where torch's exporter takes keyword-only arguments for positional."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    keyword_only = any(p.kind is p.KEYWORD_ONLY for p in parameters)
+    return _Positional(module) if keyword_only else module
+
+
 def export_onnx(
     module: nn.Module,
     example_input: Inputs,
@@ -96,7 +114,7 @@ def export_onnx(
         warnings.simplefilter("ignore")
         try:
             more = _for_users(module, inputs) if for_users else {"input_names": input_names(inputs)}
-            torch.onnx.export(module, inputs, str(path), dynamo=False, **more)
+            torch.onnx.export(_of_positions(module), inputs, str(path), dynamo=False, **more)
         except Exception as error:
             text = f"{type(error).__name__}: {error}".splitlines()[0]
             raise MeasurementFailed(f"measurement: the export to ONNX failed: {text}") from error

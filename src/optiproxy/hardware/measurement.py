@@ -190,16 +190,12 @@ def _measured(
         return Measurement(
             **{"size_mb": size / 1e6, **answer, "runtime": runtime.text, "others": others}
         )
-    arrays = {
-        name: tensor.numpy() for name, tensor in zip(input_names(inputs), inputs, strict=True)
-    }
-    np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
     answer = ask(
         {
             "runtime": runtime,
             "threads": threads,
             "model": str(file),
-            "inputs": str(folder / "inputs.npz"),
+            "inputs": str(_written(inputs, runtime, folder)),
             "time_limit_s": time_limit_s,
             "path": sys.path,
         },
@@ -212,6 +208,24 @@ def _measured(
         threads=threads,
         versions=_versions(runtime),
     )
+
+
+def _written(inputs: tuple[torch.Tensor, ...], runtime: str, folder: Path) -> Path:
+    """The inputs in a file that the measuring process reads."""
+    inputs = tuple(tensor.detach() for tensor in inputs)
+    if runtime == "torch":
+        torch.save(inputs, file := folder / "inputs.pt")
+        return file
+    try:
+        arrays = {name: x.numpy() for name, x in zip(input_names(inputs), inputs, strict=True)}
+    except TypeError:  # Of bfloat16, which numpy lacks.
+        kinds = ", ".join(str(tensor.dtype) for tensor in inputs)
+        raise MeasurementFailed(
+            f"measurement: ONNX Runtime takes no input of {kinds}; convert the network and its "
+            "input by .float(), or measure in torch"
+        ) from None
+    np.savez(file := folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
+    return file
 
 
 def _inputs(given: tuple[int, ...] | Inputs) -> tuple[torch.Tensor, ...]:
