@@ -69,6 +69,9 @@ def test_failure_is_recorded_with_its_reason(evaluate: Callable[..., Any], reaso
 def test_constrained_metric_is_needed_too() -> None:
     task = _task(lambda arch: {"score": 1.0, "ms": math.nan}, constraints={"ms": "<= 5"})
     assert task.query(ARCH).reason == "ms is nan"
+    limited = _task(lambda arch: {"score": 1.0}, constraints={"latency_ms": "<= 5"})
+    said = "no 'latency_ms', only score; of a task with networks --measure torch, or onnx, measures"
+    assert said in limited.query(ARCH).reason
 
 
 def test_metric_that_is_not_needed_may_be_missing() -> None:

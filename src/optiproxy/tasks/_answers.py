@@ -10,6 +10,7 @@ from typing import Any
 from optiproxy.errors import EvaluationFailed, EvaluatorMistake
 from optiproxy.metrics import Objective, is_name
 from optiproxy.scalars import is_number, to_float
+from optiproxy.tasks._device import METRICS as DEVICE_METRICS
 from optiproxy.tasks.evaluation import Evaluation
 from optiproxy.tasks.failures import NOT_FINITE, kind_of, traceback_of
 
@@ -125,9 +126,12 @@ def checked(
     for metric in needed:
         value = metrics.get(metric)
         if value is None:
+            remedy = ""
+            if metric in DEVICE_METRICS:
+                remedy = "; of a task with networks --measure torch, or onnx, measures it"
             raise EvaluatorMistake(
                 f"the evaluator returned no {metric!r}, "
-                f"only {', '.join(metrics) or 'an empty mapping'}"
+                f"only {', '.join(metrics) or 'an empty mapping'}{remedy}"
             )
         if not math.isfinite(value):
             raise _NotFinite(f"{metric} is {value}")
