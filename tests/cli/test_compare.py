@@ -217,6 +217,9 @@ def test_a_model_that_is_none_is_told_before_anything_runs(folder, refused):
 def test_nothing_feasible_is_one_dash():
     row = dataclasses.replace(_comparison(2).summary[0], seconds=1, mean=math.nan, std=math.nan)
     assert printed._cell(row, known=True) == ("–", "1 s")
+    first, *_ = printed.caution(dataclasses.replace(_comparison(20), summary=(row,)))
+    assert first == "note: –: not every seed had a result that is no failure and keeps the limits"
+    assert not list(printed.caution(_comparison(20)))
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,10 @@ def _ranking(rows: Sequence[RankRow], unit: str) -> Iterator[str]:
 
 
 def caution(comparison: Comparison) -> Iterator[str]:
-    """What few seeds can't show."""
+    """What a dash means, and what few seeds can't show."""
     summary, differences = comparison.summary, comparison.differences
+    if any(math.isnan(row.mean) for row in summary):
+        yield "note: –: not every seed had a result that is no failure and keeps the limits"
     if min(row.seeds for row in summary) < FEW:
         yield (
             f"note: {_seeds(summary)}; figures from fewer than {FEW} seeds put the methods in "
