@@ -182,11 +182,14 @@ def _load() -> Any:
         (DATA, {"time_limit": "soon"}, "classifier: time_limit: got 'soon'"),
         (DATA, {"loader_processes": -1}, "loader_processes: got -1"),
         ((X, Y[:5]), {}, "one label for each input"),
+        ((X, Y.astype(str)), {}, "data: labels: got .*; give class numbers from 0"),
+        ((X, Y + 0.5), {}, "data: labels: got .*; give class numbers from 0"),
+        ((X, Y - 1), {}, "data: labels: got .*; give class numbers from 0"),
         (X, {}, "give .inputs, labels., or a Dataset"),
     ],
 )
 def test_mistakes_are_told(data: Any, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InvalidValueError, match=message):
+    with pytest.raises(InvalidValueError, match=f"(?s){message}"):
         classifier(data, **options)(mlp())
 
 

@@ -97,7 +97,7 @@ def _dataset(data: Any, device: str) -> Dataset[Any]:
         return data
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise invalid("classifier: data", type(data), "give (inputs, labels), or a Dataset")
-    x, y = (torch.as_tensor(part) for part in data)
+    x, y = torch.as_tensor(data[0]), _labels(data[1])
     if len(x) != len(y) or len(x) < 2 or y.dim() != 1:
         raise InvalidValueError(
             f"classifier: data: got inputs {tuple(x.shape)} and labels {tuple(y.shape)}; "
@@ -105,6 +105,18 @@ def _dataset(data: Any, device: str) -> Dataset[Any]:
         )
     x = x.float() if x.dtype == torch.float64 else x  # As networks are.
     return TensorDataset(x.to(device), y.long().to(device))
+
+
+def _labels(given: Any) -> Tensor:
+    """Class numbers; what would be cut to them, such as the values of a regression, is refused."""
+    remedy = "give class numbers from 0, as numpy.unique(labels, return_inverse=True)[1] does"
+    try:
+        labels = torch.as_tensor(given)
+    except (TypeError, ValueError):  # Texts.
+        raise invalid("classifier: data: labels", given, remedy) from None
+    if bool((labels != labels.long()).any()) or bool((labels < 0).any()):
+        raise invalid("classifier: data: labels", given, remedy)
+    return labels
 
 
 def _part(whole: Dataset[Any], rows: Tensor) -> Dataset[Any]:
