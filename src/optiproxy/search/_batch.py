@@ -22,9 +22,9 @@ CYCLE = 5
 # are reduced only where that probability is below this: the best architectures lie close to a
 # limit, where it is never high.
 FAIR_CHANCE = 0.25
-# A failed query teaches nothing about the objectives: every acquisition is multiplied by this power
-# of the probability of success.
-CAUTION = 2.0
+# A failed query teaches nothing about the objectives: every acquisition is multiplied by the
+# probability of success, and where it is less than this for a candidate, others come first.
+LIKELY = 0.6
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def select_batch(
         )
         turn = opinion.turns[place % len(opinion.turns)]
         value = acquisition_value(turn, place, opinion.posterior, feasible, targets, front, rng)
-        value = value + CAUTION * success
+        likely = allowed & (success >= math.log(LIKELY))
+        allowed = likely if bool(likely.any()) else allowed
+        value = value + success
         index = int(value.masked_fill(~allowed, -torch.inf).argmax())
         chosen.append(index)
         free[index] = False
