@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import study_toys as toys
 
+import optiproxy as op
 from optiproxy.cli import compare as command
 from optiproxy.errors import InvalidValueError
 from optiproxy.report import parallel_rows
@@ -17,6 +18,10 @@ from optiproxy.study.comparison.simulated import Simulation, simulate
 
 def evaluate(arch):
     return {"val": toys.score(arch), "test": 0.0, "train_seconds": 3600.0 * arch["depth"]}
+
+
+def depth(arch):
+    return arch["depth"]
 
 
 def table():
@@ -145,6 +150,24 @@ def test_what_can_not_be_simulated(tmp_path, change, said):
     with pytest.raises(InvalidValueError, match=said):
         simulate([table()], ["random"], tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_limits_are_kept_and_a_file_is_no_folder_as_in_other_comparisons(here, tmp_path):
+    class Sized(op.Task):
+        optimum = 9.0
+
+    sized = Sized(
+        "sized", toys.SPACE, evaluate, objectives={"val": "max"}, reported=["test"],
+        metrics=["val", "test", "train_seconds", op.Metric("size", depth, exact=True)],
+    )  # fmt: skip
+    simulate([sized], ["random"], tmp_path, [1], seeds=1, budget=9, constraints="size<=60%")
+    ((key, limits),) = json.loads((tmp_path / "cells" / "limits.json").read_text()).items()
+    assert key.endswith("size <= 60.0%")
+    assert limits[0].startswith("size <= ")
+    assert "%" not in limits[0]
+    (tmp_path / "notes").touch()
+    with pytest.raises(InvalidValueError, match="it is a file, or in one"):
+        simulate([table()], ["random"], tmp_path / "notes", [1])
 
 
 def test_options_of_the_clock_need_the_clock(tmp_path):

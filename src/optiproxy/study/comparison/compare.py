@@ -143,10 +143,6 @@ def compare(
     loaded = [limits.bounded(task, folder / "cells") for task in asked]
     for method in methods:
         Method.read(method).optimizer(loaded[0], first_seed)  # Settings that it refuses.
-    try:
-        (folder / "cells").mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise invalid("out", str(out), "it is a file, or in one; give a folder") from None
     limits.keep(asked, loaded, folder / "cells")
     cells = [
         Cell(task, method, seed, queries, batch, price)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from optiproxy._atomic_write import whole
+from optiproxy.errors import invalid
 from optiproxy.tasks import Task
 
 #: Kept beside the searches: a metric that is measured has another value each time.
@@ -28,7 +29,16 @@ def bounded(task: Task, cells: Path) -> Task:
 
 
 def keep(asked: list[Task], found: list[Task], cells: Path) -> None:
-    """Keeps the absolute limits that were found for the relative ones of the `asked` tasks."""
+    """Makes the folder of searches; the absolute limits of the `asked` tasks are kept there.
+
+    Raises:
+        InvalidValueError: It can't be a folder.
+    """
+    try:
+        cells.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        remedy = "it is a file, or in one; give a folder"
+        raise invalid("out", str(cells.parent), remedy) from None
     limits = {
         _key(task, [c.text for c in task.constraints]): [c.text for c in limited.constraints]
         for task, limited in zip(asked, found, strict=True)

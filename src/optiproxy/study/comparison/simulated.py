@@ -219,14 +219,15 @@ def simulate(
         Method.read(method)
     folder = Path(out)
     given = [load(task) if isinstance(task, str) else task for task in tasks]
-    loaded = [limits.bounded(t.replaced(None, constraints), folder / "cells") for t in given]
+    asked = [task.replaced(None, constraints) for task in given]
+    loaded = [limits.bounded(task, folder / "cells") for task in asked]
     for task in loaded:
         if duration not in task.metrics:
             raise unknown(f"{task.name}: training seconds (--cost)", duration, task.metrics)
         task.prepare()
         if task.optimum is None:
             raise invalid("tasks", task.name, "its optimum is unknown; give tables")
-    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    limits.keep(asked, loaded, folder / "cells")
     simulations = [
         Simulation(task, method, seed, count, budget, duration, scatter, together, worker_failures)
         for task in loaded
