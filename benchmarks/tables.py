@@ -37,6 +37,7 @@ TASK = "nb201-imagenet16-120"
 
 # The default and the methods without a model, as result files name them.
 UNMODELLED = ("auto", "evolution", "local", "random")
+MODELLED = ("auto", "gpsampler", "tpe", "evolution", "random")
 
 #: Variant as stored → as shown.
 SHOWN = {
@@ -370,6 +371,28 @@ def peaks() -> Lines:
     return table(["function, numbers × steps", "queries", *methods], rows, source.line)
 
 
+def what_limits() -> Lines:
+    """Regrets of the variants, p of the difference from the default, and what models know."""
+    source = Source("experiment-what-limits")
+    rows = []
+    for name, variants in source.content["values"].items():
+        base = variants["default"]
+        for variant, at in variants.items():
+            cells = [regret(float(np.mean(values))) for values in at.values()]
+            if variant == "model":
+                shown = (f"{n}: {cell}" for n, cell in zip(at, cells, strict=True))
+                rows.append([f"`{name}`", "25 chosen by a model of N", "", "", ", ".join(shown)])
+                continue
+            if variant != "default":
+                gaps = [np.subtract(at[n], base[n]) for n in at]
+                cells = [
+                    f"{c} ({_p(signed_rank([g])[1])})" for c, g in zip(cells, gaps, strict=True)
+                ]
+            rows.append([f"`{name}`", variant, *cells])
+    heads = ["", "", *(f"{n} queries (p)" for n in (15, 25, 50))]
+    return table(heads, rows, source.line)
+
+
 def ranges() -> Lines:
     source = Source("ranges")
     tasks = list(dict.fromkeys(name.rpartition(", ")[0] for name in source.results))
@@ -553,6 +576,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "hardware": hardware,
     "hardware-published": lambda: limited("hardware-published", _device, *UNMODELLED),
     "hardware-hwgpt": lambda: limited("hardware-hwgpt-s", _quantile, *UNMODELLED),
+    "hardware-hwgpt-models": lambda: limited("hardware-hwgpt-s", _quantile, *MODELLED),
     "pareto": pareto,
     "low-fidelity": low_fidelity,
     "early-stopping": early_stopping,
@@ -568,6 +592,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "dead-edges": lambda: models("dead-edges", 100),
     "levels": lambda: models("levels", 30),
     "peaks": peaks,
+    "what-limits": what_limits,
     "ranges": ranges,
     "found-spaces": found_spaces,
     "speed": speed,
