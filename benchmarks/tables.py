@@ -215,20 +215,20 @@ def limited(label: str, shown: Callable[[str], str], *names: str) -> Lines:
     common = [task for task in values[0] if all(task in of for of in values)]
     seeds = min(source.content["settings"]["seeds"] for source in sources)
     budget = sources[0].content["settings"]["budget"]
-    at = {"regret_at_quarter": budget // 4, "regret_at_half": budget // 2, "regret": budget}
+    at = _regrets_at(budget)
     found = {
         key: [[np.array(of[task][key][:seeds]) for task in common] for of in values]
-        for key in (*at, "feasible_queries")
+        for key in (*at.values(), "feasible_queries")
     }
     rows = []
     for number, task in enumerate(common):
         means = [float(regrets[number].mean()) for regrets in found["regret"]]
         optimum = sources[0].results["tasks"][task]["optimum"]
         rows.append([shown(task), f"{optimum:.3f}", *bold(means, min(means))])
-    for key, queries in at.items():
+    for queries, key in at.items():
         means = [float(np.concatenate(regrets).mean()) for regrets in found[key]]
         rows.append([f"all, after {queries}", "", *bold(means, min(means))])
-    for key, queries in at.items():
+    for queries, key in at.items():
         ranks = [np.concatenate(regrets) for regrets in found[key]]
         cells = [f"{rank:.2f}" for rank in rankdata(ranks, axis=0).mean(1)]
         for i, other in enumerate(found[key][1:], 1):
@@ -252,10 +252,7 @@ def published_method() -> Lines:
     for queries in (50, 100):
         found = []
         for source in (ours, paper):
-            budget = source.content["settings"]["budget"]
-            key = {budget: "regret", budget // 2: "regret_at_half"}.get(
-                queries, "regret_at_quarter"
-            )
+            key = _regrets_at(source.content["settings"]["budget"])[queries]
             found.append([np.array(v[key][:seeds]) for v in source.content["values"].values()])
         means = [float(np.concatenate(regrets).mean()) for regrets in found]
         best = [share((np.concatenate(regrets) <= 1e-9).mean()) for regrets in found]
@@ -263,6 +260,11 @@ def published_method() -> Lines:
         rows.append([queries, *bold(means, min(means)), *best, _p(signed_rank(gains)[1])])
     heads = [f"{seeds} seeds: queries", "optiproxy", "paper", "best found: optiproxy", "paper", "p"]
     return table(heads, rows, ours.line, paper.line)
+
+
+def _regrets_at(budget: int) -> dict[int, str]:
+    """Queries → the name that values of `benchmarks/hardware.py` have for the regret after them."""
+    return {budget // 4: "regret_at_quarter", budget // 2: "regret_at_half", budget: "regret"}
 
 
 def _device(task: str) -> str:
