@@ -10,7 +10,10 @@ import torch
 
 import optiproxy as op
 from optiproxy.encodings import corners
+from optiproxy.proxies.base import Posterior
+from optiproxy.search._batch import Opinion, select_batch
 from optiproxy.search._failures import foreseeable
+from optiproxy.search._training_targets import Targets
 from optiproxy.spaces import Architecture, Chain
 
 SPACE = Chain(
@@ -74,6 +77,24 @@ def test_a_single_failure_teaches_nothing() -> None:
     p = corners(SPACE, torch.from_numpy(ROWS[:5]), torch.float64)
     assert not foreseeable(SPACE, p, torch.tensor([True, False, False, False, False]))
     assert not foreseeable(SPACE, p, torch.ones(5, dtype=torch.bool))
+
+
+def test_what_is_likely_to_fail_comes_after_all_others() -> None:
+    """The first candidate is the best by far and fails in half of the cases; the third mostly."""
+    mean = torch.tensor([[9.0, 0.0], [0.0, -3.0], [5.0, 2.0]])
+    targets = Targets(
+        torch.zeros(1, 2), 1, (), torch.ones(1, dtype=torch.bool), failure=((1, 0.0),)
+    )
+
+    def batch(free: list[bool], n: int) -> list[int]:
+        opinion = Opinion(Posterior(mean, torch.ones(3, 2)))
+        rng = np.random.default_rng(0)
+        return select_batch(
+            [opinion], range(10, 10 + n), torch.tensor(free), targets, front=None, rng=rng
+        )
+
+    assert batch([True, True, True], 3) == [1, 0, 2]
+    assert batch([True, False, True], 1) == [0]
 
 
 @pytest.mark.slow
