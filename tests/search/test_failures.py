@@ -106,6 +106,7 @@ def test_independent_failures_cost_their_queries_alone() -> None:
 @pytest.mark.slow
 def test_the_search_works_along_the_edge_of_failure() -> None:
     found = [_search(too_large, seed) for seed in range(4)]
+    # The goal; how candidates are ordered is tested above, since these seeds had 0.15 before it.
     assert np.mean([failed[30:] for _, failed in found]) < 0.2
     assert np.mean([regret for regret, _ in found]) < 0.5
 

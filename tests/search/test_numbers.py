@@ -133,7 +133,7 @@ def test_a_long_list_of_numbers_is_a_range_in_steps() -> None:
 def test_a_smooth_function_of_long_lists_is_climbed() -> None:
     """Hartmann's function of six numbers (Dixon and Szegö, 1978) in 40 steps; its maximum is 3.3.
 
-    As a list of options like others, 25 queries left 1.8 of it.
+    As lists of options like others, the mean regret of these searches was 1.05; it is 0.11.
     """
     slopes = [[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8],
               [17, 8, 0.05, 10, 0.1, 14]]  # fmt: skip
@@ -147,8 +147,8 @@ def test_a_smooth_function_of_long_lists_is_climbed() -> None:
     regrets = []
     for seed in range(4):
         opt = OptiProxy(Chain({f"x{i}": range(40) for i in range(6)}), {"height": "max"}, seed=seed)
-        while len(opt.queries) < 25:
+        while len(opt.queries) < 30:
             archs = opt.ask(1)
             opt.tell(archs, [height(arch) for arch in archs])
         regrets.append(3.32237 - opt.best.metrics["height"])
-    assert np.mean(regrets) < 1.1
+    assert np.mean(regrets) < 0.5
