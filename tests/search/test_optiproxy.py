@@ -79,6 +79,20 @@ def test_a_batch_beyond_the_design_is_whole_where_networks_are_distinct() -> Non
         assert [len(opt.ask(5)), len(opt.ask(4))] == [5, 4]
 
 
+def test_a_known_network_is_asked_again_only_when_there_is_no_other() -> None:
+    space = Cell(nodes=3, operations=["none", "skip", "conv"])
+    networks = np.unique(space.canonical(space.all_indices), axis=0)
+    assert len(networks) < space.count
+
+    opt = OptiProxy(space, "y=max", seed=0, n_init=2)
+    archs = space.from_indices(networks[:2])
+    while len(opt.queries) < space.count:
+        opt.tell(archs, [float(row.sum()) for row in space.canonical(space.to_indices(archs))])
+        archs = opt.ask(1)
+    asked = space.canonical(opt.rows)
+    assert len(np.unique(asked[: len(networks)], axis=0)) == len(networks)
+
+
 def test_an_answer_to_an_equal_network_is_no_longer_waited_for() -> None:
     space = Cell(nodes=4, operations=["none", "skip", "conv"])
     opt = OptiProxy(space, "y=max", seed=0, distinct=True)

@@ -270,7 +270,7 @@ class OptiProxy(Optimizer):
             ranks = data.ranked() if front is None else data
             coarse = surrogates.fitted_global(known, ranks)
             sources.append(candidates_elsewhere(coarse, ascent, incumbents))
-        new = self._new_candidates(sources, also)
+        new = self._new_candidates(sources, also, n)
         if len(new) == 0:
             return self._without(self.random_new(n + len(also), rng), also)[:n]
         network = None
@@ -396,15 +396,25 @@ class OptiProxy(Optimizer):
             sources.append(super()._promote(PROMOTED_CANDIDATES, ascent.rng))
         return sources
 
-    def _new_candidates(self, sources: Sequence[Indices], also: Indices) -> Indices:
-        """The valid new rows of all sources; in a small space all new rows."""
+    def _new_candidates(self, sources: Sequence[Indices], also: Indices, n: int) -> Indices:
+        """The valid new rows of all sources, or in a small space of all; one row a network.
+
+        Other architectures of a network that is known teach little, and the mean of a good one
+        would attract query after query (docs/log.md): they wait until there are fewer than `n`
+        others.
+        """
         rows = self.space.repair(np.concatenate(sources))
         if self.space.count <= ENUMERATED:
             # Shuffled, since of equal candidates the first is taken: otherwise options that no
             # query has had would be tried in the order in which they are listed.
             shuffle = np.random.default_rng([self.seed, len(self._queries), 0x0DD]).permutation
             rows = shuffle(self.space.all_indices)
-        return self._without(rows[self.is_new(rows)], also)
+        rows = self._without(rows[self.is_new(rows)], also)
+        known = np.concatenate([self.rows, self._pending_rows, also])
+        networks = self.space.canonical(np.concatenate([known, rows]))
+        _, first = np.unique(networks, axis=0, return_index=True)
+        others = rows[np.sort(first[first >= len(known)]) - len(known)]
+        return others if len(others) >= n else rows
 
     def _opinions(
         self,
