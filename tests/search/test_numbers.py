@@ -15,6 +15,7 @@ from optiproxy.proxies.gp import GaussianProcess
 from optiproxy.search._climb import climb, start
 from optiproxy.search._design import balanced
 from optiproxy.search._numbers import Numbers
+from optiproxy.search._smoothness import seems_smooth
 from optiproxy.search.optiproxy import OptiProxy
 from optiproxy.spaces import Architecture, Chain, Conditional, Float, Int
 
@@ -127,6 +128,19 @@ def test_a_long_list_of_numbers_is_a_range_in_steps() -> None:
     assert Chain({"x": list(range(20)), "op": ["a", "b"]}).smooth
     assert Chain({"x": Int(0, 5)}).smooth
     assert not Chain({"x": list(range(16)), "op": [f"op {i}" for i in range(30)]}).smooth
+
+
+def test_queries_say_whether_a_list_of_numbers_is_a_range_in_steps() -> None:
+    rng = np.random.default_rng(0)
+    space = Chain({f"x{i}": range(12) for i in range(3)})
+    rows = np.unique(space.random_indices(40, rng), axis=0)
+    p = corners(space, torch.from_numpy(rows), torch.float64)
+    far = torch.from_numpy(((rows / 11 - 0.37) ** 2).sum(1))
+    effects = torch.from_numpy(rng.standard_normal((3, 12))[np.arange(3), rows].sum(1))
+    for y, smooth in ((-far, True), (effects, False)):
+        assert seems_smooth(space, p, (y - y.mean()) / y.std()) == smooth
+    failed = torch.full((len(rows),), torch.nan).double()
+    assert not seems_smooth(space, p, failed)
 
 
 @pytest.mark.slow

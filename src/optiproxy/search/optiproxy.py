@@ -36,6 +36,7 @@ from optiproxy.search._incumbents import (
 )
 from optiproxy.search._pareto import Front
 from optiproxy.search._prior_knowledge import PriorKnowledge
+from optiproxy.search._smoothness import seems_smooth
 from optiproxy.search._surrogates import Surrogates
 from optiproxy.search._training_targets import Targets, repeated, targets_of
 from optiproxy.search.base import Optimizer
@@ -252,6 +253,12 @@ class OptiProxy(Optimizer):
         return other
 
     def _chosen(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
+        if not self.space.smooth and self._seems_smooth():
+            other = copy(self)
+            other.space = self.space.smoothed
+            rows = other._chosen(n, rng, also)
+            self._predicted = other._predicted
+            return rows
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         pending = np.concatenate([self._pending_rows, also])
         first = len(self._queries) + len(pending)
@@ -369,6 +376,12 @@ class OptiProxy(Optimizer):
         if foreseen is None:
             foreseen = foreseeable(self.space, self._corners(self.rows), failed)
         return targets.with_failures(failed) if foreseen else targets
+
+    def _seems_smooth(self) -> bool:
+        """Whether the objective does; several are modelled as they are."""
+        if len(self.objectives) > 1:
+            return False
+        return seems_smooth(self.space, self._corners(self.rows), self._targets(False).y[:, 0])
 
     def _incumbents(self, front: Front | None, rng: np.random.Generator) -> Incumbents:
         order = np.argsort(-self.scores(), kind="stable") if front is None else front.order(rng)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ from optiproxy.errors import InvalidValueError, invalid
 from optiproxy.spaces.architecture import Indices, Option, is_number
 from optiproxy.spaces.numbers import Number
 
-#: An ordered list of so many options is a range in steps. Lists of 16 widths are not: as a range,
-#: models of few networks fit worse (docs/log.md).
+#: An ordered list of so many options is a range in steps. Lists of 16 widths need not be: as a
+#: range, models of few networks fit worse (docs/log.md).
 STEPS = 20
 
 
@@ -95,7 +96,19 @@ class Choices(ComputedOnce):
 
         Of a number of a range, or of an ordered list of `STEPS` options or more.
         """
-        return bool(self.numbers) or bool(((~np.isnan(self.levels)).sum(1) >= STEPS).any())
+        return bool(self.numbers) or self.steps >= STEPS
+
+    @cached_property
+    def steps(self) -> int:
+        """The length of the longest ordered list; 0 where there is none."""
+        return int((~np.isnan(self.levels)).sum(1).max(initial=0))
+
+    @cached_property
+    def smoothed(self) -> Self:
+        """The same choices, of which a metric is taken for a smooth function."""
+        other = copy(self)
+        other.__dict__["smooth"] = True
+        return other
 
     @cached_property
     def widths(self) -> Indices:
