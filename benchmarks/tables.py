@@ -148,8 +148,14 @@ def _compare(folder: Path) -> str:
     return cited(json.loads((folder / "run.json").read_text())["command"], folder)
 
 
-def ranks(label: str) -> Lines:
-    """Mean ranks over tasks and seeds; in brackets p of the difference from the default."""
+def ranks(label: str, *, at: Sequence[int] = (), cited: bool = True) -> Lines:
+    """Mean ranks over tasks and seeds; in brackets p of the difference from the default.
+
+    Args:
+        label: Of a folder that ``optiproxy compare`` wrote.
+        at: The budgets that are shown; all if there are none.
+        cited: Whether the command stands below.
+    """
     folder = newest(label)
     ranked = pyarrow.csv.read_csv(folder / "ranks.csv").to_pylist()
     tests = pyarrow.csv.read_csv(folder / "tests.csv").to_pylist()
@@ -159,9 +165,11 @@ def ranks(label: str) -> Lines:
         at = (r["method"], r["budget"])
         beside = f" ({_p(p[at])})" if at in p else ""
         cells.setdefault(r["method"], {})[r["budget"]] = f"{r['mean_rank']:.2f}{beside}"
-    budgets = sorted({r["budget"] for r in ranked})
+    budgets = at or sorted({r["budget"] for r in ranked})
     rows = [[method, *(found[b] for b in budgets)] for method, found in cells.items()]
-    return table(["mean rank (p)", *(f"{b} queries" for b in budgets)], rows, _compare(folder))
+    rows.sort(key=lambda row: float(row[-1].split()[0]))
+    heads = ["mean rank (p)", *(f"{b} queries" for b in budgets)]
+    return table(heads, rows, *([_compare(folder)] * cited))
 
 
 def _p(value: float) -> str:
@@ -578,6 +586,7 @@ def scores() -> Lines:
 
 TABLES: dict[str, Callable[[], Lines]] = {
     "readme": readme,
+    "readme-left-out": lambda: ranks("compare-left-out", at=(10, 25, 50, 100), cited=False),
     "claims": claims.claims,
     "noise": noise,
     "noise-confirmed": noise_confirmed,
