@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from optiproxy.hardware import count_costs, count_flops, count_parameters
 
@@ -48,3 +50,61 @@ def test_costs_are_counted_in_one_pass_also_without_weights() -> None:
     # The most is in use when the first ReLU puts out as much as it reads, beside the input.
     assert costs["memory_mb"] == (weights + 4 * 64 * (3 + 16 + 16)) / 1e6
     assert count_costs(network.to("meta"), x.to("meta")) == costs
+
+
+class _Attention(nn.MultiheadAttention):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return super().forward(x, x, x, need_weights=False)[0]
+
+
+class _Product(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.view(1, 10, 2, 4).transpose(1, 2)  # Two heads.
+        return nn.functional.scaled_dot_product_attention(x, x, x)
+
+
+PRODUCTS = 2 * (2 * 10 * 10 * 8)  # Of queries with keys, and of weights with values.
+PROJECTIONS = 2 * 10 * (8 * 24 + 8 * 8)
+
+
+@pytest.mark.parametrize(
+    ("network", "flops"),
+    [
+        (_Product(), PRODUCTS),
+        (_Attention(8, 2, batch_first=True), PROJECTIONS + PRODUCTS),
+        (
+            nn.TransformerEncoderLayer(8, 2, 16, batch_first=True),
+            PROJECTIONS + PRODUCTS + 2 * 10 * (2 * 8 * 16),
+        ),
+        (nn.LSTM(8, 4, batch_first=True), 2 * 10 * 16 * (8 + 4)),
+        (nn.LSTM(8, 4, 2, bidirectional=True), 2 * 2 * 10 * 16 * (8 + 4 + 8 + 4)),
+        (nn.GRU(8, 4, batch_first=True), 2 * 10 * 12 * (8 + 4)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_fused_operations_are_counted_as_what_they_compute(network: nn.Module, flops: int) -> None:
+    x = torch.zeros(1, 10, 8)
+    x = x.transpose(0, 1) if not getattr(network, "batch_first", True) else x
+    costs = count_costs(network, x)
+    assert costs["flops"] == count_flops(network, x) == flops
+    meta = count_costs(network.to("meta"), x.to("meta"))
+    assert {name: costs[name] for name in ("flops", "activations")} == {
+        name: meta[name] for name in ("flops", "activations")
+    }
+
+
+def test_packed_sequences_are_counted_by_their_lengths() -> None:
+    class Packed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.LSTM(8, 4, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            lengths = torch.tensor([10, 3])[: len(x)]
+            packed = pack_padded_sequence(x, lengths, batch_first=True)
+            output: torch.Tensor = self.cell(packed)[0].data
+            return output
+
+    each = 2 * 16 * (8 + 4)
+    assert count_flops(Packed(), torch.zeros(2, 10, 8)) == 13 * each
+    assert count_flops(Packed(), torch.zeros(1, 10, 8)) == 10 * each

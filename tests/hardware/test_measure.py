@@ -153,6 +153,16 @@ def test_keyword_only_arguments_are_no_hindrance_to_an_export(tmp_path: Path) ->
     assert torch.allclose(torch.from_numpy(output), network(x), atol=1e-5)
 
 
+def test_attention_is_exported(tmp_path: Path) -> None:
+    network = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    path = hardware.export_onnx(network, torch.ones(1, 5, 8), tmp_path / "net.onnx", for_users=True)
+    session = pytest.importorskip("onnxruntime").InferenceSession(path)
+    x = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(0))
+    (output,) = session.run(None, {"src": x.numpy()})
+    assert torch.allclose(torch.from_numpy(output), network.eval()(x), atol=1e-5)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 @pytest.mark.slow
 def test_two_inputs() -> None:
     bilinear = _Two()

@@ -22,3 +22,17 @@ def deployed(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes:
             part.training = training
+
+
+@contextmanager
+def unfused_attention() -> Iterator[None]:
+    """`nn.MultiheadAttention` and what has it by single operations.
+
+    Evaluation mode has fused ones, which have neither a formula in torch nor a form in ONNX.
+    """
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)

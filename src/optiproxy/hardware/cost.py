@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from optiproxy._example_input import run
 from optiproxy.errors import invalid
-from optiproxy.hardware._modes import deployed
+from optiproxy.hardware._modes import deployed, unfused_attention
 from optiproxy.hardware.lazy import has_lazy_layers, shaped
 
 
@@ -44,8 +46,9 @@ def count_flops(module: nn.Module, example_input: Any) -> int:
     """The floating-point operations of one forward pass in evaluation mode.
 
     A multiply-add counts as two operations (many papers count it as one and call the same number
-    MACs or MAdds). Counted are convolutions, matrix products and attention, which is what
-    `torch.utils.flop_counter` knows; additions, activations, normalisation and pooling are free.
+    MACs or MAdds). Counted are convolutions and matrix products, also those of attention and of
+    recurrent layers, by the formulas of `torch.utils.flop_counter`; additions, activations,
+    normalisation and pooling are free.
 
     Args:
         module: The network; it is left as it was.
@@ -54,8 +57,7 @@ def count_flops(module: nn.Module, example_input: Any) -> int:
     """
     module = shaped(module, example_input)
     counter = _Counter()
-    # In inference mode torch does not pass convolutions to `_Counter`.
-    with torch.inference_mode(False), deployed(module), counter:
+    with _countable(module), counter:
         run(module, example_input)
     return counter.total
 
@@ -84,7 +86,7 @@ def count_costs(module: nn.Module, example_input: Any) -> dict[str, float]:
     for part in pytree.tree_leaves(example_input):
         if isinstance(part, torch.Tensor):
             counter.hold(part)
-    with torch.inference_mode(False), deployed(module), counter:
+    with _countable(module), counter:
         run(module, example_input)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in own)
     return {
@@ -94,6 +96,19 @@ def count_costs(module: nn.Module, example_input: Any) -> dict[str, float]:
         "weights_mb": weights / 1e6,
         "memory_mb": (weights + counter.most) / 1e6,
     }
+
+
+@contextmanager
+def _countable(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode by operations that `_Counter` has formulas for, the same on every device."""
+    with (
+        torch.inference_mode(False),  # In it torch does not pass convolutions.
+        deployed(module),
+        unfused_attention(),
+        sdpa_kernel(SDPBackend.MATH),
+        torch.backends.cudnn.flags(enabled=False),
+    ):
+        yield
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -124,13 +139,19 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        formula = self._formulas.get(getattr(func, "overloadpacket", None))
+        operation = getattr(func, "overloadpacket", None)
+        formula = self._formulas.get(operation)
         outputs = [out] if isinstance(out, torch.Tensor) else out
         outputs = outputs if isinstance(outputs, tuple | list) else []
         tensors = [tensor for tensor in outputs if isinstance(tensor, torch.Tensor)]
         if formula is not None:
             self.total += int(formula(*args, **(kwargs or {}), out_val=out))
             self.activations += tensors[0].numel() if tensors else 0
+        elif operation is torch.ops.aten.mkldnn_rnn_layer:  # An LSTM's on the CPU.
+            inputs, *matrices = args[:3]  # For each step, what it reads and its state.
+            steps = inputs.numel() // inputs.shape[-1]
+            self.total += 2 * steps * sum(matrix.numel() for matrix in matrices)
+            self.activations += steps * sum(len(matrix) for matrix in matrices)
         for tensor in tensors:
             self.hold(tensor)
         return out

@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 
 from optiproxy._example_input import positional
 from optiproxy.errors import MeasurementFailed, OptiProxyError
-from optiproxy.hardware._modes import Inputs, deployed
+from optiproxy.hardware._modes import Inputs, deployed, unfused_attention
 from optiproxy.hardware.lazy import shaped
 
 MISSING = "pip install 'optiproxy[onnx]'"
@@ -75,11 +75,11 @@ class _Positional(nn.Module):
         return self.network(*inputs)
 
 
-def _of_positions(module: nn.Module) -> nn.Module:
-    """The network, wrapped where torch's exporter takes keyword-only arguments for positional."""
-    parameters = inspect.signature(module.forward).parameters.values()
-    keyword_only = any(p.kind is p.KEYWORD_ONLY for p in parameters)
-    return _Positional(module) if keyword_only else module
+def _of_inputs(module: nn.Module, count: int) -> nn.Module:
+    """The network, wrapped where it has other arguments: torch's exporter makes tensors of them."""
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    others = len(parameters) > count or any(p.kind is p.KEYWORD_ONLY for p in parameters)
+    return _Positional(module) if others else module
 
 
 def export_onnx(
@@ -108,13 +108,14 @@ def export_onnx(
         raise OptiProxyError(f"onnx: the package is missing; {MISSING}") from None
     inputs = positional(example_input)
     module = shaped(module, inputs)
-    with deployed(module), warnings.catch_warnings():
+    with deployed(module), unfused_attention(), warnings.catch_warnings():
         # The tracing exporter: the newer one takes seconds for each network and needs another
         # package. It warns that it is deprecated, and of constants in the trace.
         warnings.simplefilter("ignore")
         try:
             more = _for_users(module, inputs) if for_users else {"input_names": input_names(inputs)}
-            torch.onnx.export(_of_positions(module), inputs, str(path), dynamo=False, **more)
+            network = _of_inputs(module, len(inputs))
+            torch.onnx.export(network, inputs, str(path), dynamo=False, **more)
         except Exception as error:
             text = f"{type(error).__name__}: {error}".splitlines()[0]
             raise MeasurementFailed(f"measurement: the export to ONNX failed: {text}") from error
