@@ -93,7 +93,7 @@ class Experiment:
         """The command with three seeds and small budgets."""
         words = list(self.words)
         if words[0] == "optiproxy":  # which takes an option once
-            for option in ("--seeds", "--budget"):
+            for option in ("--seeds", "--budget", "--budgets"):
                 if option in words:
                     words[words.index(option) + 1] = QUICK[option]
             return Experiment(words, self.labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -75,6 +76,8 @@ def test_each_result_of_a_document_has_a_quick_command(tmp_path: Path) -> None:
     commands = done.stdout.splitlines()
     assert len(commands) > 30
     assert all("--seeds 3" in line for line in commands if "compare" in line or "nb201.py" in line)
+    # None above the budget, which compare would refuse.
+    assert not any(re.search(r"compare .*--budgets (?!12 )", line) for line in commands)
     assert _run("benchmarks/all.py", "--quick").returncode == 2  # it needs a folder of its own
 
 
