@@ -343,3 +343,18 @@ def test_a_method_or_proxy_of_one_s_own_is_found_from_another_folder(
     assert run(["resume", "n", "--budget", "6", "--storage", "s.journal"]) == 0
     assert len(Study.load("n", "s.journal").queries) == 6
     forget()
+
+
+def test_evaluations_that_confirm_the_best_are_told_before_and_after(folder, capfd):
+    (folder / "noisy.py").write_text(
+        "import optiproxy as op\n"
+        "space = op.spaces.Chain({'a': [1, 2, 3], 'b': [1, 2, 3]})\n"
+        "def evaluate(arch, seed):\n"
+        "    return float(arch['a'] + seed % 2)\n"
+        "task = op.Task('noisy', space, evaluate, objectives='x=max', noise='repeat')\n"
+    )
+    search = ["search", "noisy.py:task", "--budget", "6", "--confirm", "2", "--method", "random"]
+    assert run(search) == 0
+    out, err = capfd.readouterr()
+    assert "budget   6 evaluations, the last 2 to confirm the best, 1 at a time" in err.splitlines()
+    assert out.startswith("\nnoisy: 4 queries and 2 repeats by random, seed 0\n")

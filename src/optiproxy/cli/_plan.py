@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from optiproxy import durations
-from optiproxy.study import Study
+from optiproxy.study import Study, check_confirm
 
 # Finished evaluations from which the time of the next ones is estimated.
 _LATEST = 20
@@ -33,9 +33,13 @@ def _lines(study: Study, budget: int, options: Mapping[str, Any]) -> Iterator[st
     yield f"method   {study.method}{proxy}, seed {study.seed}"
     if study.identity.features:
         yield f"scores   {', '.join(study.identity.features)}, of untrained networks"
-    queries = f"{budget} queries"
+    repeats = check_confirm(task, options.get("confirm"), study.confirm, budget)
+    queries = f"{budget} {'evaluations' if repeats else 'queries'}"
     if task.low_fidelity is not None:
         queries = f"{budget} full trainings' worth, {task.low_fidelity} epochs at first"
+    if repeats:
+        last = "one" if repeats == 1 else repeats
+        queries += f", the last {last} to confirm the best"
     workers = _workers(options)
     yield f"budget   {queries}, {workers} at a time" + _bounds(study, options)
     yield f"time     {_time(study, budget, workers)}"

@@ -28,7 +28,10 @@ def _lines(study: Study) -> Iterator[str]:
     yield ""
     short = sum(record.epochs is not None for record in records)
     of_them = f" ({short} of them of {study.task.low_fidelity} epochs)" if short else ""
-    yield f"{study.task.name}: {len(records)} queries{of_them} by {how}, seed {study.seed}"
+    repeats = sum(len(record.repeats) for record in records)
+    and_repeats = f" and {repeats} {'repeat' if repeats == 1 else 'repeats'}" if repeats else ""
+    counts = f"{len(records)} queries{of_them}{and_repeats}"
+    yield f"{study.task.name}: {counts} by {how}, seed {study.seed}"
     if dropped := study.dropped:
         yield f"{len(dropped)} more were measured, broke a limit and were not trained"
     best = study.best
