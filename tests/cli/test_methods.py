@@ -25,4 +25,4 @@ def _is_ours(made):
 def test_settings_are_listed_as_they_are_given(capsys):
     run(["methods"])
     ours = capsys.readouterr().out.partition("\n\n")[0]
-    assert "settings: n_init=10, acquisition=mean+improvement, climbs=mean" in ours
+    assert "settings: n_init=10, acquisition=mean+improvement, climbs=mean, features\n" in ours

@@ -26,7 +26,7 @@ ROWS = [_row("a", 10, 1.0, 0.123), _row("a", 20, 0.5, 0.0), _row("b", 10, 0.25, 
 def test_markdown() -> None:
     lines = report.summary_table(ROWS, "markdown").splitlines()
     assert lines == [
-        "my_task: regret, mean ± std over 20 seeds",
+        "my_task: regret, mean ± std over 20 seeds; test_acc of the best after 20 queries",
         "",
         "| method | 10 queries | 20 queries | test_acc |",
         "|---|---:|---:|---:|",
@@ -38,7 +38,8 @@ def test_markdown() -> None:
 def test_latex() -> None:
     text = report.summary_table(ROWS, "latex", unit="train_seconds")
     assert text.startswith(
-        "% my_task: regret, mean ± std over 20 seeds; needs \\usepackage{booktabs}"
+        "% my_task: regret, mean ± std over 20 seeds; test_acc of the best after 20 train_seconds; "
+        "needs \\usepackage{booktabs}"
     )
     assert r"method & 10 train\_seconds & 20 train\_seconds & test\_acc \\" in text
     assert r"b & \textbf{0.250 $\pm$ 0.010} & \textbf{0.5 $\pm$ 2.0}" in text
@@ -58,3 +59,10 @@ def test_without_an_optimum_it_is_the_best_value() -> None:
     assert "| a | 90.00 ± 0.10 |" in report.summary_table(rows, "markdown")
     with pytest.raises(InvalidValueError, match="format: got 'latx'; did you mean 'latex'"):
         report.summary_table(rows, "latx")
+
+
+def test_of_several_objectives_it_is_a_share_of_the_hypervolume() -> None:
+    nan = math.nan
+    rows = [SummaryRow("t", "a", 5, 3, 0.9, 0.1, nan, nan, 0.1, 0.5, 1, nan, nan)]
+    first = report.summary_table(rows, "markdown", fronts=["t"]).splitlines()[0]
+    assert first == "t: share of the hypervolume missed, mean ± std over 3 seeds"

@@ -10,9 +10,11 @@ import pytest
 import study_toys as toys
 
 import optiproxy as op
+from optiproxy.cli import _simulated
 from optiproxy.cli import compare as command
 from optiproxy.errors import InvalidValueError
 from optiproxy.report import parallel_rows
+from optiproxy.report.parallel import ParallelRow
 from optiproxy.study.comparison.simulated import Simulation, simulate
 
 
@@ -171,9 +173,30 @@ def test_limits_are_kept_and_a_file_is_no_folder_as_in_other_comparisons(here, t
 
 
 def test_options_of_the_clock_need_the_clock(tmp_path):
-    for options in ({"synchronous": True}, {"worker_failures": 0.1}):
+    for options in ({"synchronous": True}, {"worker_failures": 0.1}, {"scatter": "exponential"}):
         with pytest.raises(InvalidValueError, match="--workers-simulated"):
             command.compare(["mnist1d-table"], out=tmp_path, **options)
+
+
+def test_options_that_the_clock_does_not_use_are_refused(tmp_path):
+    for options in (
+        {"budgets": "5,10"}, {"batch": "1"}, {"cost_budget": 9.0}, {"format": "latex"},
+        {"report": tmp_path / "page.html"}, {"objective": ["val_accuracy=max"]},
+    ):  # fmt: skip
+        with pytest.raises(InvalidValueError, match=rf"{next(iter(options))}: .* leave it out"):
+            command.compare(["mnist1d-table"], methods="random", seeds=1, budget=5, out=tmp_path,
+                            workers=1, workers_simulated="1", **options)  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
+def test_short_trainings_are_printed_in_parts_of_an_hour(capsys):
+    rows = [
+        ParallelRow("t", "random", workers, 3, 1.0, hours, 1.0, 4, 0.001)
+        for workers, hours in ((1, 12.34), (4, 0.00555))
+    ]
+    _simulated._print(rows)
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split()[2] for line in lines] == ["12.3", "0.0056"]
 
 
 @pytest.mark.slow

@@ -99,4 +99,7 @@ def _print(rows: Sequence[ParallelRow]) -> None:
 
 
 def _text(value: float, places: int) -> str:
-    return f"{value:.{places}f}" if math.isfinite(value) else "–"
+    if not math.isfinite(value):
+        return "–"
+    # Trainings of seconds take hundredths of an hour.
+    return f"{value:.{places}f}" if value >= 0.1 or places == 0 else f"{value:.2g}"

@@ -88,6 +88,13 @@ def compare(
     if workers_simulated is not None:
         from optiproxy.cli._simulated import simulate
 
+        for name, given in (
+            ("budgets", budgets), ("batch", None if batch == "own" else batch),
+            ("cost_budget", cost_budget), ("objective", objective), ("report", report),
+            ("format", None if format == "text" else format),
+        ):  # fmt: skip
+            if given is not None:
+                raise invalid(name, given, "leave it out: --workers-simulated does not use it")
         return simulate(
             tasks,
             _methods(methods),
@@ -104,7 +111,10 @@ def compare(
             keep_stale=keep_stale,
             workers=workers,
         )
-    for name, given in (("synchronous", synchronous), ("worker_failures", worker_failures)):
+    for name, given in (
+        ("scatter", None if scatter == "constant" else scatter),
+        ("synchronous", synchronous), ("worker_failures", worker_failures),
+    ):  # fmt: skip
         if given:
             raise invalid(name, given, "it is of a simulated clock: give --workers-simulated too")
     try:
@@ -157,7 +167,10 @@ def compare(
     if format == "text":
         print_comparison(comparison)
     else:
-        print(reports.summary_table(comparison.summary, format, unit=comparison.unit), end="")
+        table = reports.summary_table(
+            comparison.summary, format, unit=comparison.unit, fronts=comparison.references
+        )
+        print(table, end="")
     for path in files:
         print(path, file=sys.stderr)
     return 0

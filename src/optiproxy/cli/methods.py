@@ -52,7 +52,7 @@ def proxies() -> None:
 
 def _setting(item: tuple[str, Any]) -> str:
     name, default = item
-    if default is inspect.Parameter.empty:
+    if default is inspect.Parameter.empty or default == ():
         return name
     return f"{name}={'+'.join(default) if isinstance(default, tuple | list) else default}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from optiproxy.errors import unknown
 from optiproxy.report.analysis import SummaryRow
@@ -18,17 +18,20 @@ _SPECIAL = str.maketrans(
 )
 
 
-def summary_table(rows: Sequence[SummaryRow], form: str, *, unit: str = "queries") -> str:
+def summary_table(
+    rows: Sequence[SummaryRow], form: str, *, unit: str = "queries", fronts: Collection[str] = ()
+) -> str:
     """Mean ± standard deviation over seeds, a method a row and a task's budgets in columns.
 
     It is the regret where the optimum is known, else the best value. The best mean of a column is
     bold where the optimum is known. Metrics that are only reported follow in columns of their own,
-    at the last budget.
+    at the last budget, as the title says.
 
     Args:
         rows: As of `analyse`.
         form: ``markdown``, or ``latex``: a ``tabular`` that needs the package booktabs.
         unit: Of the budgets.
+        fronts: Tasks whose values are shares of a hypervolume.
 
     Raises:
         InvalidValueError: There is no such form.
@@ -37,14 +40,16 @@ def summary_table(rows: Sequence[SummaryRow], form: str, *, unit: str = "queries
         raise unknown("format", form, FORMATS)
     write = _markdown if form == "markdown" else _latex
     tasks = dict.fromkeys(row.task for row in rows)
-    return "\n".join(_task([r for r in rows if r.task == t], write, unit) for t in tasks)
+    return "\n".join(
+        _task([r for r in rows if r.task == t], write, unit, t in fronts) for t in tasks
+    )
 
 
 # Title, heads, and of each row its cells with whether each is bold.
 _Writer = Callable[[str, list[str], list[list[tuple[str, bool]]]], str]
 
 
-def _task(rows: Sequence[SummaryRow], write: _Writer, unit: str) -> str:
+def _task(rows: Sequence[SummaryRow], write: _Writer, unit: str, front: bool) -> str:
     methods = list(dict.fromkeys(row.method for row in rows))
     budgets = list(dict.fromkeys(row.budget for row in rows))
     reported = list(dict.fromkeys(name for row in rows for name in row.reported))
@@ -61,8 +66,12 @@ def _task(rows: Sequence[SummaryRow], write: _Writer, unit: str) -> str:
         line += [(mean_and_std(*of[-1].reported[name]), False) for name in reported]
         body.append(line)
     measure = "regret" if known else "best"
+    if front:
+        measure = f"share of the hypervolume {'missed' if known else 'found'}"
     seeds = min(row.seeds for row in rows)
     title = f"{rows[0].task}: {measure}, mean ± std over {seeds} seeds"
+    if reported:
+        title += f"; {', '.join(reported)} of the best after {budgets[-1]:g} {unit}"
     heads = ["method", *(f"{budget:g} {unit}" for budget in budgets), *reported]
     return write(title, heads, body)
 
