@@ -170,6 +170,7 @@ def test_the_report_and_the_command_tell_how_sure_the_best_is(tmp_path, capfd, m
     assert f"Evaluated {best.evaluations} times" in text
     lines = summary(study)
     assert f"confirmed: these are the means of {best.evaluations} evaluations" in lines
+    assert "different seeds, ± their standard deviation" in lines
     assert f"± {best.deviations['val']:.2g}; the first value was" in lines
     found = json.loads(json_output(study, 16))
     assert (found["queries"], found["repeats"]) == (12, 4)

@@ -82,7 +82,8 @@ def _confirmation(study: Study, best: Best) -> Iterator[str]:
     if not best.record.repeats:
         return
     goal, first = study.task.objectives[0], best.record.metrics or {}
-    yield f"confirmed: these are the means of {best.evaluations} evaluations with different seeds"
+    how = f"the means of {best.evaluations} evaluations with different seeds"
+    yield f"confirmed: these are {how}, ± their standard deviation"
     shown = {goal.metric, *(limit.metric for limit in study.task.constraints)}
     for name, deviation in best.deviations.items():
         if name in shown:
