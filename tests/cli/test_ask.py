@@ -57,6 +57,19 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_the_status_says_why_there_is_no_best(folder, printed):
+    limited = {**SPACE, "constraints": {"latency_ms": "<= 5"}}
+    (folder / "space.json").write_text(json.dumps(limited))
+    printed("new", "edge", "space.json", "--budget", "4", "--method", "random")
+    assert "no architecture" not in printed("status", "edge")
+    (asked, _) = printed("ask", "edge").split(" ", 1)
+    answer = {"id": int(asked), "metrics": {"accuracy": 0.5, "latency_ms": 7.5}}
+    printed("tell", "edge", "--json", json.dumps(answer))
+    said = printed("status", "edge")
+    assert "none of the 1 measured ones has latency_ms <= 5" in said
+    assert "the nearest latency_ms is 7.5" in said
+
+
 def test_a_search_by_its_commands(edge, answer, printed, monkeypatch):
     lines = printed("ask", "edge", "-n", 2).splitlines()
     (first, arch), (second, _) = (line.split(" ", 1) for line in lines)

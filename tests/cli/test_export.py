@@ -11,6 +11,7 @@ import torch
 
 import optiproxy as op
 from optiproxy.cli.app import run
+from optiproxy.errors import InvalidValueError
 from optiproxy.study import Study
 
 
@@ -139,6 +140,12 @@ def test_the_best_has_its_network(study, folder):
     model.load_state_dict(kept["state_dict"])
     trained = study.best.module()
     assert all(map(torch.equal, model.state_dict().values(), trained.state_dict().values()))
+
+
+def test_weights_are_not_written_under_the_name_of_another_form(study, folder):
+    with pytest.raises(InvalidValueError, match=r"best.onnx.*optiproxy export"):
+        study.best.save(folder / "best.onnx")
+    assert not (folder / "best.onnx").exists()
 
 
 def test_the_embedded_task_says_what_its_networks_take():

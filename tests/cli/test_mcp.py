@@ -86,7 +86,7 @@ def test_agents_at_once_get_different_queries_and_mistakes_are_told(folder):
         ids = [query["id"] for asked in answers for query in asked["queries"]]
         assert len(set(ids)) == len(ids) == 8
         said = await call("tell", name="edge", answers=[{"id": ids[0], "metrics": {}}])
-        assert "it has no 'accuracy'" in said
+        assert f"id {ids[0]} has no 'accuracy'" in said
 
     asyncio.run(_converse(script))
 

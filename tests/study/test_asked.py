@@ -128,7 +128,7 @@ def test_answers_told_twice_are_refused(place):
         ({"metrics": {"val": 1.0, "cost": 1.0}}, r"answer.0.id: is missing"),
         ({"id": 0}, "give metrics, or failed"),
         ({"id": 0, "metrics": 1.0, "failed": "oom"}, "give metrics, or failed"),
-        ({"id": 0, "metrics": {"cost": 1.0}}, "it has no 'val', only cost"),
+        ({"id": 0, "metrics": {"cost": 1.0}}, "^answer 1: id 0 has no 'val', only cost"),
         ({"id": 0, "metrics": {"val": "0.9", "cost": 1.0}}, "'0.9'"),
         ({"id": 0, "metric": {"val": 1.0}}, "answer.0.metric: there is no such field"),
         ("many", "answer.0: got 'many'"),

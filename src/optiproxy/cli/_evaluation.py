@@ -33,7 +33,7 @@ class Evaluation:
         dask: The address of a Dask scheduler (tcp://…) whose workers evaluate.
         time_limit: How long an evaluation may take, such as 90s, 5m or 2h. What takes longer is
             ended, with all that it started, and is a failed query; by default the task's own.
-        hours: How long this command may take. It stops proposing when no further evaluation fits.
+        hours: How long the search may take. It stops proposing when no further evaluation fits.
         deaths: How often an evaluation may end its process before it is a failed query.
         max_failures: The search stops when that many first queries all failed with the same
             exception, for then the code is broken; 0 never stops it.

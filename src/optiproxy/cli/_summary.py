@@ -36,7 +36,7 @@ def _lines(study: Study) -> Iterator[str]:
         yield f"{len(dropped)} more were measured, broke a limit and were not trained"
     best = study.best
     if best is None:
-        yield from _nothing(study, (*records, *dropped))
+        yield from nothing_found(study, (*records, *dropped))
     else:
         yield from _best(study, best, records)
     if study.pareto:
@@ -86,7 +86,7 @@ def _confirmation(study: Study, best: Best) -> Iterator[str]:
     yield f"confirmed: these are {how}, ± their standard deviation"
     shown = {goal.metric, *(limit.metric for limit in study.task.constraints)}
     for name, deviation in best.deviations.items():
-        if name in shown:
+        if name in shown and (deviation or name == goal.metric):
             before = f"; the first value was {number(first[name])}" if name in first else ""
             yield f"  {name} {number(best.metrics[name])} ± {deviation:.2g}{before}"
     for limit in study.task.constraints:
@@ -102,9 +102,12 @@ def _luckier(study: Study, best: Best, records: Sequence[Record]) -> Iterator[st
     """Why the best is not the query with the greatest single value, where evaluations are noisy."""
     goal = study.task.objectives[0]
     full = [r for r in records if r.metrics is not None and r.feasible and r.epochs is None]
-    luckiest = max(full, key=lambda r: goal.sign * (r.metrics or {})[goal.metric])
+    others = [r for r in full if r.query != best.query]
+    if not others:
+        return
+    luckiest = max(others, key=lambda r: goal.sign * (r.metrics or {})[goal.metric])
     value = (luckiest.metrics or {})[goal.metric]
-    if luckiest.query == best.query or goal.sign * (value - best.metrics[goal.metric]) <= 0:
+    if goal.sign * (value - best.metrics[goal.metric]) <= 0:
         return
     once = f"query {luckiest.query} had {goal.metric} {number(value)} in one evaluation"
     every = [result[goal.metric] for result in luckiest.results if result]
@@ -149,7 +152,8 @@ def _better(objective: Objective, value: float, median: float) -> str:
     return f"{number(abs(gain))} {'better' if gain > 0 else 'worse'}"
 
 
-def _nothing(study: Study, records: Sequence[Record]) -> Iterator[str]:
+def nothing_found(study: Study, records: Sequence[Record]) -> Iterator[str]:
+    """Why a search has no best architecture, with the nearest values to its limits."""
     measured = [r for r in records if r.metrics is not None]
     rules = " and ".join(str(constraint) for constraint in study.task.constraints)
     if not records and rules:

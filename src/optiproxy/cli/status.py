@@ -21,7 +21,7 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
 
     from optiproxy.cli._programs import status as plain
     from optiproxy.cli._say import say
-    from optiproxy.cli._summary import number
+    from optiproxy.cli._summary import nothing_found, number
     from optiproxy.cli._trust import stored_study
 
     study = stored_study(name, storage)
@@ -38,6 +38,8 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
     if study.best is not None:
         metrics = ", ".join(f"{name} {number(v)}" for name, v in study.best.metrics.items())
         say(f"best: query {study.best.query}, {study.best}: {metrics}")
+    elif records := (*study.queries, *study.dropped):
+        say("\n".join(nothing_found(study, records)))
     say("done" if found["done"] else "not done")
     return 0
 

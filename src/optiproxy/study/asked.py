@@ -250,7 +250,9 @@ class Programs:
             )
         found = self._trials.task.answered(trial.architecture, answer.metrics)
         if found.kind == MISTAKE:
-            raise InvalidValueError(found.reason.replace("the evaluator returned", "it has"))
+            raise InvalidValueError(
+                found.reason.replace("the evaluator returned", f"id {trial.id} has")
+            )
         # A traceback of this process would mislead the program.
         return replace(found, seconds=seconds, traceback="")
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from optiproxy.tasks import Task
 
+# What `Best.save` does not write.
+_OTHER_FORMS = (".onnx", ".pt2", ".py", ".json")
+
 _logger = logging.getLogger("optiproxy.study")
 
 
@@ -152,14 +155,22 @@ class Best:
         "initial"), ``architecture``, ``task`` and ``metrics``.
 
         Args:
-            path: The file.
+            path: The file, by no name of the other forms: ``optiproxy export`` writes those.
             model: The network to write; by default what `module` returns.
             trained: Whether it is trained; of a `model`, by default whether its weights are other
                 than the initial ones.
             retrain: As of `module`.
+
+        Raises:
+            InvalidValueError: The file's name ends in .onnx, .pt2, .py or .json.
         """
         import torch
 
+        if (suffix := Path(path).suffix.lower()) in _OTHER_FORMS:
+            remedy = (
+                f"give a name that ends in .pt; `optiproxy export NAME --out {Path(path).name}`"
+            )
+            raise invalid("path", os.fspath(path), f"{remedy} writes {suffix[1:]}")
         if model is None:
             model = self.module(retrain=retrain)
             trained = self.weights is not None or retrain
