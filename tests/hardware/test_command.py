@@ -158,3 +158,9 @@ def test_a_task_that_can_not_be_measured_says_so(
 ) -> None:
     with pytest.raises(InvalidValueError, match=message):
         task(**options).replaced(measure=measure)
+
+
+def test_networks_that_read_no_tensor_are_not_measured() -> None:
+    measured = task(example_input=lambda: {"words": torch.zeros(1, 3)}).replaced(measure="torch")
+    with pytest.raises(InvalidValueError, match=r"measure: .*example_input is a dict"):
+        measured.validate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optiproxy._example_input import tensors
 from optiproxy.errors import DataError, MeasurementFailed, OptiProxyError, invalid
 from optiproxy.metrics import Function
 from optiproxy.spaces import Architecture
@@ -42,6 +43,17 @@ class Device:
             self.metrics = None if metrics is None else tuple(metrics)
         self._build = build
         self._example_input = example_input
+
+    def validate(self) -> None:
+        """Raises InvalidValueError where the example input is none that can be measured."""
+        given = self._example_input()
+        if not tensors(given):
+            raise invalid(
+                "measure",
+                self.text,
+                f"the task's example_input is a {type(given).__name__}; give a tensor, or several "
+                "in a tuple, or a function of your own: Metric('latency_ms', function, cheap=True)",
+            )
 
     def may_measure(self, metric: str) -> bool:
         return self.metrics is None or metric in self.metrics

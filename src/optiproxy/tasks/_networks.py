@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from optiproxy.scores import NetworkScores
+    from optiproxy.tasks._device import Device
 
 
 class TaskNetworks:
@@ -26,6 +27,7 @@ class TaskNetworks:
     space: Space
     in_memory: bool
     example_input: Callable[[], Any] | None
+    device: Device | None
     _build: Callable[[Architecture], nn.Module] | None
     _features: dict[str, Function] | tuple[str, ...]
     _by_default: bool
@@ -38,10 +40,13 @@ class TaskNetworks:
 
         Raises:
             InvalidValueError: With all that was found: see `spaces.check`; and options that `build`
-                does not know; or scores are wanted of a task without networks.
+                does not know; or scores are wanted of a task without networks, or a measurement of
+                networks that do not read tensors.
         """
         if not self._validated:
             _ = self.features
+            if self.device is not None:
+                self.device.validate()
             own = self._build or not type(self.space).__module__.startswith("optiproxy.")
             build = self.build if own and self.can_build and not self.in_memory else None
             _preflight.validate(self.name, self.space, build)
