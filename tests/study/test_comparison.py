@@ -222,7 +222,8 @@ def test_it_says_what_was_run_where_and_when(here, tmp_path, monkeypatch):
     assert first["versions"]["python"] == platform.python_version()
     [here] = first["searches"]
     assert (here["searches"], here["machine"]) == (2, first["machine"])
-    assert here["versions"] == first["versions"]
+    assert (here["methods"], here["versions"]) == (sorted(methods), first["versions"])
+    assert here["commit"] == first["commit"]
     assert here["first"] <= here["last"] <= first["date"]
     # Two searches more on another machine; one that is kept has lost what it said.
     kept = next((tmp_path / "cells").iterdir())
@@ -234,6 +235,23 @@ def test_it_says_what_was_run_where_and_when(here, tmp_path, monkeypatch):
     counts = {(of["machine"] or {}).get("processor"): of["searches"] for of in second["searches"]}
     assert counts == {None: 1, first["machine"]["processor"]: 1, "another": 2}
     assert found.results.schema.metadata is None
+
+
+def test_kept_searches_have_the_commit_that_made_them(here, tmp_path, monkeypatch):
+    for commit, methods in (("early", ["random"]), ("late", ["random", "local"])):
+        found = {"commit": commit, "uncommitted_changes": False}
+        monkeypatch.setattr(environment, "commit", lambda found=found: found)
+        compare([toys.known()], methods, tmp_path, seeds=1, budget=2, workers=1)
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert [(of["commit"], of["methods"]) for of in run["searches"]] == [
+        ("early", ["random"]), ("late", ["local"])
+    ]  # fmt: skip
+
+
+def test_unknown_scores_in_a_method_are_told_before_the_first_search(here, tmp_path):
+    with pytest.raises(InvalidValueError, match="features: got 'nothing'"):
+        compare([toys.known()], ["random", "optiproxy[features=nothing]"], tmp_path, seeds=1)
+    assert not list(tmp_path.glob("cells/*"))
 
 
 def test_searches_of_a_changed_task_or_method_are_made_again(here, tmp_path, monkeypatch, caplog):

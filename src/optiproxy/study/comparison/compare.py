@@ -141,8 +141,10 @@ def compare(
         task.prepare()
     folder = Path(out)
     loaded = [limits.bounded(task, folder / "cells") for task in asked]
-    for method in methods:
-        Method.read(method).optimizer(loaded[0], first_seed)  # Settings that it refuses.
+    for method in map(Method.read, methods):  # Settings that it refuses.
+        for task in loaded:
+            method.with_scores(task)
+        method.optimizer(loaded[0], first_seed)
     limits.keep(asked, loaded, folder / "cells")
     cells = [
         Cell(task, method, seed, queries, batch, price)

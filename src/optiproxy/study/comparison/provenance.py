@@ -19,6 +19,8 @@ from optiproxy.tasks import Task
 
 # The key of a cell's Parquet metadata that has where it was made.
 _MADE = b"optiproxy"
+# By these, searches are told apart in ``run.json``.
+_WHERE = ("commit", "uncommitted_changes", "machine", "versions")
 
 
 def marked(
@@ -47,6 +49,7 @@ def marked(
         "seconds": seconds,
         "batches": dict(Counter(batches)),
         "random_queries": random_queries,
+        **environment.commit(),
         "machine": environment.machine(),
         "versions": environment.versions(),
     }
@@ -72,17 +75,19 @@ def unmarked(table: pa.Table) -> pa.Table:
 
 
 def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
-    """How many searches were made on each machine with the same versions, and when.
+    """How many searches were made by the same code on the same machine, of which methods, when.
 
-    Kept searches may be from another day, another machine or other package versions than the rest
-    of the comparison. Machine and versions are None for searches without this information.
+    Kept searches may be from another day, commit, machine or other package versions than the rest
+    of the comparison. What a search does not say is None.
     """
     groups: dict[str, dict[str, Any]] = {}
-    for made in (_made(table.schema.metadata) for table in tables):
-        where = {"machine": made.get("machine"), "versions": made.get("versions")}
-        empty = {"searches": 0, "first": None, "last": None, **where}
+    for table in tables:
+        made, method = _made(table.schema.metadata), table["method"][0].as_py()
+        where = {key: made.get(key) for key in _WHERE}
+        empty = {"searches": 0, "methods": [], "first": None, "last": None, **where}
         group = groups.setdefault(json.dumps(where, sort_keys=True), empty)
         group["searches"] += 1
+        group["methods"] = sorted({*group["methods"], method})
         if date := made.get("date"):
             group["first"] = min(group["first"] or date, date)
             group["last"] = max(group["last"] or date, date)
