@@ -84,7 +84,9 @@ def origins(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
     for table in tables:
         made, method = _made(table.schema.metadata), table["method"][0].as_py()
         where = {key: made.get(key) for key in _WHERE}
-        empty = {"searches": 0, "methods": [], "first": None, "last": None, **where}
+        empty: dict[str, Any] = {
+            "searches": 0, "methods": [], "first": None, "last": None, **where
+        }  # fmt: skip
         group = groups.setdefault(json.dumps(where, sort_keys=True), empty)
         group["searches"] += 1
         group["methods"] = sorted({*group["methods"], method})
