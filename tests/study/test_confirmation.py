@@ -93,14 +93,18 @@ def test_a_space_that_is_used_up_is_confirmed():
     study.run(50, confirm=2)
     assert len(study.queries) == 3
     assert sum(len(q.repeats) for q in study.queries) == 2
-    assert any("the space is used up" in note for note in study.notes)
+    assert any("the space is used up" in n and "after 3 queries" in n for n in study.notes)
 
 
 def test_a_task_that_may_be_repeated_is_confirmed_by_default():
-    for noise, budget, repeats in (
-        ("repeat", 41, 2), ("repeat", 20, 1), ("repeat", 19, 0), (None, 20, 0), ("single", 20, 0),
+    def deaf(arch):
+        return noisy(arch, 0)
+
+    for evaluate, noise, budget, repeats in (
+        (noisy, None, 41, 2), (noisy, None, 20, 1), (noisy, None, 19, 0), (noisy, "single", 20, 0),
+        (deaf, None, 20, 0), (deaf, "repeat", 20, 1),
     ):  # fmt: skip
-        study = Study(toys.task(noisy, noise=noise), method="random")
+        study = Study(toys.task(evaluate, noise=noise), method="random")
         study.run(budget)
         assert sum(len(q.repeats) for q in study.queries) == repeats
         assert len(study.queries) == budget - repeats

@@ -121,7 +121,7 @@ def test_several_objectives_have_a_front():
 
 
 def test_a_limit_that_nothing_meets_is_told_once():
-    study = run(toys.task(constraints={"cost": "<= 5"}), budget=20)
+    study = run(toys.task(constraints={"cost": "<= 5"}, noise="none"), budget=20)
     assert [d.kind for d in study.diagnoses] == ["constraint"]
     assert study.notes == [str(study.diagnoses[0])]
     assert "20 of the last 20 results break cost <= 5; the nearest to it" in study.notes[0]

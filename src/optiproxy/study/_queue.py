@@ -132,10 +132,11 @@ class Queue:
             there_is = f"the nearest {' and '.join(known)}" if known else "some meet each, none all"
             return f"no architecture within {within} was found ({there_is}): change the limit"
         dropped = sum(t.state is State.DROPPED for t in trials)
+        queries = sum(not t.again for t in trials) - dropped
         also = f" and {dropped} that were dropped untrained" if dropped else ""
         return (
             f"the space is used up: no new architecture{within and f' within {within}'} is left "
-            f"after {len(trials) - dropped} queries of a budget of {self._budget.trainings}{also}"
+            f"after {queries} queries of a budget of {self._budget.trainings}{also}"
         )
 
     def _note_cheap_budget(self, trials: list[StoredTrial]) -> None:

@@ -118,6 +118,12 @@ def metrics_by_name(metrics: Sequence[str | Metric]) -> dict[str, Metric]:
     return given
 
 
+def noise_of(evaluator: Callable[..., Any]) -> Any:
+    """What an evaluator says of noise; one that takes a seed can be repeated with another."""
+    repeatable = "repeat" if "seed" in parameters_of(evaluator) else None
+    return getattr(evaluator, "noise", repeatable)
+
+
 def checked_noise(noise: Any) -> Noise | None:
     """`noise` itself.
 

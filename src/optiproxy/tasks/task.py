@@ -121,8 +121,9 @@ class Task(TaskQueries, TaskNetworks):
             ``"single"`` where evaluations are noisy and each architecture is evaluated once: the
             best one is then chosen by a model of all results, and not by the greatest value;
             ``"repeat"`` where in addition an architecture may be evaluated again with another seed,
-            which a study does at its end (see `Study.run`, ``confirm``). None: unknown, until an
-            architecture is evaluated a second time.
+            which a study does at its end (see `Study.run`, ``confirm``). None: ``"repeat"`` where
+            `evaluate` declares ``seed``, else unknown, until an architecture is evaluated a second
+            time.
         noiseless: A reported metric that is the first objective without its noise, where that is
             known, as the mean of many trainings: regret is measured by it. ``evaluate.optimum()``
             is its best value.
@@ -187,7 +188,7 @@ class Task(TaskQueries, TaskNetworks):
         if example_input is None:
             example_input = getattr(evaluator, "example_input", None)
         example_input = _arguments.input_function(example_input)
-        noise = noise or getattr(evaluator, "noise", None)
+        noise = noise or _arguments.noise_of(evaluator)
         _arguments.check_functions(
             build=build, train=train, example_input=example_input, prepare=prepare
         )
