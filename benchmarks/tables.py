@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -162,8 +163,8 @@ def ranks(label: str, *, at: Sequence[int] = (), cited: bool = True) -> Lines:
     p = {(r["method_b"], r["budget"]): r["p_holm"] for r in tests if r["task"] == "all"}
     cells: dict[str, dict[int, str]] = {}
     for r in ranked:
-        at = (r["method"], r["budget"])
-        beside = f" ({_p(p[at])})" if at in p else ""
+        of = (r["method"], r["budget"])
+        beside = f" ({_p(p[of])})" if of in p else ""
         cells.setdefault(r["method"], {})[r["budget"]] = f"{r['mean_rank']:.2f}{beside}"
     budgets = at or sorted({r["budget"] for r in ranked})
     rows = [[method, *(found[b] for b in budgets)] for method, found in cells.items()]
@@ -560,12 +561,16 @@ def parallel() -> Lines:
         [
             r["method"],
             r["workers"],
-            *(f"{r[name]:.{places}f}" for name, places in zip(names, (1, 1, 0), strict=True)),
+            *(
+                f"{r[name]:.{places}f}" if math.isfinite(float(r[name] or math.inf)) else "–"
+                for name, places in zip(names, (1, 1, 0), strict=True)
+            ),
+            share(r["reached"]),
             f"{1000 * r['cpu_seconds']:.1f}",
         ]
         for r in found
     ]
-    heads = ["workers", "hours", "times sooner", "trainings", "CPU ms a proposal"]
+    heads = ["workers", "hours", "times sooner", "trainings", "reached", "CPU ms a proposal"]
     command = json.loads((folder / "parallel.json").read_text())["command"].partition(" --out")[0]
     return table([f"{found[0]['seeds']} seeds", *heads], rows, cited(command, folder))
 
