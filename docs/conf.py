@@ -13,7 +13,7 @@ from sphinx import addnodes
 from optiproxy import report
 
 ROOT = Path(__file__).parents[1]
-COMPARISON = ROOT / "benchmarks" / "results" / "2026-11-28-compare"
+COMPARISON = ROOT / "benchmarks" / "results" / "2026-11-30-compare"
 project = "OptiProxy"
 author = "The OptiProxy contributors"
 project_copyright = author
