@@ -60,6 +60,32 @@ def test_costs_are_exact_metrics() -> None:
     assert params * 4 + 4 * (3 + 8 + 8) <= metrics["memory_mb"] * 1e6 <= params * 4 + 4 * 4 * 8
 
 
+class Tied(nn.Module):
+    """Its embeddings and its output share weights, and two parts share a buffer."""
+
+    def __init__(self, width: Any = 4) -> None:
+        super().__init__()
+        self.read = nn.Embedding(10, width)
+        self.mix = Choice({"relu": nn.ReLU(), "tanh": nn.Tanh()})
+        self.write = nn.Linear(width, 10, bias=False)
+        self.write.weight = self.read.weight
+        self.read.register_buffer("scale", torch.ones(6))
+        self.write.register_buffer("scale", self.read.scale)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.write(self.mix(self.read(x)))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("model", [Tied, Tied()], ids=["class", "instance"])
+def test_what_parts_share_is_counted_once(model: Any) -> None:
+    task = op.Task("tied", model, first_weight, objectives="y=max", example_input=torch.arange(3))
+    arch = task.space.sample(1)[0]
+    metrics = task.query(arch).metrics or {}
+    assert metrics["params"] == sum(p.numel() for p in task.build(arch).parameters()) == 10 * 4
+    assert metrics["weights_mb"] == (10 * 4 + 6) * 4e-6
+    assert metrics["flops"] == 2 * 3 * 4 * 10
+
+
 def test_without_an_input_the_weights_are_counted() -> None:
     task = op.Task("mine", network, first_weight, objectives="y=max")
     assert set(task.exact) == {"params", "weights_mb"}

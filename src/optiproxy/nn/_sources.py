@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
@@ -99,8 +100,21 @@ def on_meta(model: nn.Module) -> nn.Module:
     """The model on the ``meta`` device. One with lazy layers stays where it is: moved, torch takes
     them for layers of no weights.
     """
-    lazy = any(map(is_lazy, (*model.parameters(), *model.buffers())))
-    return model if lazy else model.to("meta")
+    named = (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    )
+    if any(is_lazy(tensor) for _, tensor in named):
+        return model
+    model = model.to("meta")
+    first: dict[int, torch.Tensor] = {}
+    for name, tensor in named:  # Torch makes several of a weight that parts share.
+        path, _, last = name.rpartition(".")
+        part = model.get_submodule(path)
+        moved = getattr(part, last)
+        if first.setdefault(id(tensor), moved) is not moved:
+            setattr(part, last, first[id(tensor)])
+    return model
 
 
 def source_of(given: Any) -> Source:

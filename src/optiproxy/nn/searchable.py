@@ -14,7 +14,7 @@ from optiproxy._example_input import run
 from optiproxy.errors import InvalidValueError, invalid, unknown
 from optiproxy.nn._changes import Change, Depth, Heads, Kernel, Width, hidden_layer
 from optiproxy.nn._channels import Follower, NotAdaptableError
-from optiproxy.nn._sources import Source
+from optiproxy.nn._sources import Source, on_meta
 from optiproxy.nn.choose import Choose
 from optiproxy.nn.space import ModelSpace
 
@@ -105,7 +105,7 @@ class Sliced(Source):
         return model
 
     def without_weights(self) -> Source:
-        return Sliced(copy.deepcopy(self._model).to("meta"), self._changes)
+        return Sliced(on_meta(copy.deepcopy(self._model)), self._changes)
 
     def problems(self, example_input: Any) -> list[str]:
         """What does not run, each option tried alone."""
