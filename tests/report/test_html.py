@@ -140,6 +140,16 @@ def test_the_answer_comes_first_and_everything_is_there() -> None:
     assert charts(page) == ["Best val so far", "Variety of 20 queries in a row"]
 
 
+def test_large_numbers_are_short_and_written_alike() -> None:
+    page = read(render(search([query(i, 1e6 * i) for i in range(1, 10)])))
+    assert "Best val: 9,000,000" in page.text
+    assert "6,000,000 better than the median of the 5 random ones (3,000,000)" in page.text
+    diverged = [query(i, -(10.0 ** (10 * i))) for i in range(1, 10)]
+    page = read(render(search(diverged)))
+    assert "-1e+90" in page.text
+    assert not re.search(r"[\d,]{25}", page.text)
+
+
 def test_nothing_comes_from_outside_and_every_link_leads_somewhere() -> None:
     page = read(render(search(QUERIES)))
     assert not {"img", "link", "iframe"} & {tag for tag, _ in page.seen}

@@ -169,9 +169,10 @@ def test_the_report_and_the_command_tell_how_sure_the_best_is(tmp_path, capfd, m
     monkeypatch.chdir(tmp_path)
 
     def counted(arch, seed):
-        return {**noisy(arch, seed), "size": arch["width"]}
+        return {**noisy(arch, seed), "size": arch["width"], "cells": 5}
 
-    study = Study(toys.task(counted, constraints="size<=99"), method="random", seed=2)
+    limits = ["size<=99", "cells<=5"]
+    study = Study(toys.task(counted, constraints=limits), method="random", seed=2)
     study.run(16, confirm=4)
     best = study.best
     text = study.report(tmp_path / "r.html").read_text()
@@ -182,6 +183,7 @@ def test_the_report_and_the_command_tell_how_sure_the_best_is(tmp_path, capfd, m
     assert f"± {best.deviations['val']:.2g}; the first value was" in lines
     assert " ± 0;" not in lines  # Of what no repeat changes, such as a count.
     assert "size keeps its limit" in lines
+    assert "cells keeps its limit (cells <= 5) by 0\n" in lines
     found = json.loads(json_output(study, 16))
     assert (found["queries"], found["repeats"]) == (12, 4)
     assert found["best"]["evaluations"] == best.evaluations

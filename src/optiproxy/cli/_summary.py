@@ -90,7 +90,7 @@ def _confirmation(study: Study, best: Best) -> Iterator[str]:
             before = f"; the first value was {number(first[name])}" if name in first else ""
             yield f"  {name} {number(best.metrics[name])} ± {deviation:.2g}{before}"
     for limit in study.task.constraints:
-        margin = -limit.violation(best.metrics[limit.metric])
+        margin = abs(limit.violation(best.metrics[limit.metric]))  # Not -0.
         yield f"  {limit.metric} keeps its limit ({limit}) by {number(margin)}"
     if tied := study.tied:
         numbers = ", ".join(str(found.query) for found in tied)

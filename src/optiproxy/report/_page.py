@@ -64,14 +64,19 @@ def number(value: object) -> str:
     """Whole numbers with thousands separators, others with six digits; a dash for None."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return "–"
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.6g}"
+    return f"{value:,.0f}" if value == int(value) and _grouped(value) else f"{value:.6g}"
 
 
 def short(value: float) -> str:
-    """A number of three digits."""
-    return (
-        "–" if not math.isfinite(value) else f"{value:.3g}" if abs(value) < 1e3 else f"{value:,.0f}"
-    )
+    """A number of three digits, above a thousand whole."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if _grouped(value) else f"{value:.3g}"
+
+
+def _grouped(value: float) -> bool:
+    """Whether thousands separators help: beyond 15 digits, as of a diverged loss, none is exact."""
+    return 1e3 <= abs(value) < 1e15
 
 
 def change(value: float) -> str:

@@ -19,7 +19,7 @@ from optiproxy.metrics import Constraint, Objective, parse_constraints, parse_ob
 from optiproxy.report import _charts, _findings
 from optiproxy.report._findings import full
 from optiproxy.report._graph import draw
-from optiproxy.report._page import check_page, page, write_page
+from optiproxy.report._page import check_page, number, page, write_page
 from optiproxy.report._queries import Query, value
 from optiproxy.report.diagnostics import WINDOW, diagnose, rank_correlation, variety
 
@@ -236,7 +236,7 @@ def _drawn(
 def _gain(goal: Objective, found: float, other: float) -> str:
     better = goal.sign * (found - other)
     return "equal to" if better == 0 else (
-        f"{abs(better):.6g} {'better' if better > 0 else 'worse'} than"
+        f"{number(abs(better))} {'better' if better > 0 else 'worse'} than"
     )  # fmt: skip
 
 
