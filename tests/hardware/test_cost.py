@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -108,3 +110,42 @@ def test_packed_sequences_are_counted_by_their_lengths() -> None:
     each = 2 * 16 * (8 + 4)
     assert count_flops(Packed(), torch.zeros(2, 10, 8)) == 13 * each
     assert count_flops(Packed(), torch.zeros(1, 10, 8)) == 10 * each
+
+
+class _Of(nn.Module):
+    def __init__(self, function: Callable[..., torch.Tensor], *shape: int) -> None:
+        super().__init__()
+        self.function = function
+        self.weight = nn.Parameter(torch.ones(shape))
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.function(self.weight, *inputs)
+
+
+@pytest.mark.parametrize(
+    ("network", "shapes", "flops", "activations"),
+    [
+        (_Of(lambda w, x: w @ x, 6, 8), [(8,)], 2 * 6 * 8, 6),
+        (_Of(lambda w, x: x @ w, 8), [(3, 2, 5, 8)], 2 * 3 * 2 * 5 * 8, 30),
+        (_Of(lambda w, x: x @ w, 8), [(8,)], 2 * 8, 1),
+        (_Of(lambda w, x: torch.addmv(x[:6], w, x), 6, 8), [(8,)], 2 * 6 * 8, 6),
+        (_Of(lambda w, x: torch.addbmm(x[0, :, :6], x, w), 3, 8, 6), [(3, 5, 8)], 1440, 30),
+        (_Of(lambda w, x: torch.conv_tbc(x, w, w[0, 0]), 3, 4, 5), [(10, 1, 4)], 960, 40),
+        (nn.Bilinear(3, 4, 5), [(2, 3), (2, 4)], 2 * 2 * 5 * (3 * 4 + 4), 10),
+        (nn.Bilinear(3, 4, 5), [(2, 7, 3), (2, 7, 4)], 2 * 14 * 5 * (3 * 4 + 4), 70),
+    ],
+)
+def test_products_that_torch_has_no_formula_for_are_counted(
+    network: nn.Module, shapes: list[tuple[int, ...]], flops: int, activations: int
+) -> None:
+    inputs = tuple(torch.ones(shape) for shape in shapes)
+    costs = count_costs(network, inputs)
+    assert (costs["flops"], costs["activations"]) == (flops, activations)
+    assert count_costs(network.to("meta"), tuple(x.to("meta") for x in inputs)) == costs
+
+
+def test_a_part_may_be_a_frozen_script() -> None:
+    part = torch.jit.freeze(torch.jit.script(nn.Sequential(nn.Linear(8, 6), nn.ReLU()).eval()))
+    network = nn.Sequential(part, nn.Linear(6, 3)).train()
+    assert count_flops(network, torch.ones(1, 8)) == 2 * (8 * 6 + 6 * 3)
+    assert network[1].training

@@ -14,7 +14,8 @@ Inputs = torch.Tensor | tuple[torch.Tensor, ...]
 @contextmanager
 def deployed(module: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; restores the mode of each part."""
-    modes = [(part, part.training) for part in module.modules()]
+    # A frozen script has no mode.
+    modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
     module.eval()
     try:
         with torch.no_grad():

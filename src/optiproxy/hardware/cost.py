@@ -46,9 +46,9 @@ def count_flops(module: nn.Module, example_input: Any) -> int:
     """The floating-point operations of one forward pass in evaluation mode.
 
     A multiply-add counts as two operations (many papers count it as one and call the same number
-    MACs or MAdds). Counted are convolutions and matrix products, also those of attention and of
-    recurrent layers, by the formulas of `torch.utils.flop_counter`; additions, activations,
-    normalisation and pooling are free.
+    MACs or MAdds). Counted are convolutions and products of matrices and vectors, also those of
+    attention and of recurrent layers, by the formulas of `torch.utils.flop_counter` and a few more;
+    additions, activations, normalisation and pooling are free.
 
     Args:
         module: The network; it is left as it was.
@@ -111,6 +111,42 @@ def _countable(module: nn.Module) -> Iterator[None]:
         yield
 
 
+def _of_vector(matrix: torch.Tensor, vector: torch.Tensor, **_: Any) -> int:
+    return 2 * matrix.numel()
+
+
+def _added_to_vector(start: Any, matrix: torch.Tensor, vector: torch.Tensor, **_: Any) -> int:
+    return 2 * matrix.numel()
+
+
+def _added_batch(start: Any, first: torch.Tensor, second: torch.Tensor, **_: Any) -> int:
+    return 2 * first.numel() * second.shape[2]
+
+
+def _bilinear(
+    first: torch.Tensor, second: torch.Tensor, third: torch.Tensor, *_: Any, out_val: torch.Tensor
+) -> int:
+    """Of `nn.Bilinear`: the first input by the weights (O, I, J), and that by the second input."""
+    outputs, inputs, others = second.shape[-3:]
+    return 2 * (out_val.numel() // outputs) * outputs * others * (inputs + 1)
+
+
+def _by_time(x: torch.Tensor, weight: torch.Tensor, *_: Any, out_val: torch.Tensor) -> int:
+    return 2 * out_val.numel() * weight.shape[0] * weight.shape[1]
+
+
+# Products for which torch has no formula.
+_PRODUCTS: dict[Any, Callable[..., int]] = {
+    torch.ops.aten.mv: _of_vector,
+    torch.ops.aten.dot: _of_vector,
+    torch.ops.aten.vdot: _of_vector,
+    torch.ops.aten.addmv: _added_to_vector,
+    torch.ops.aten.addbmm: _added_batch,
+    torch.ops.aten._trilinear: _bilinear,
+    torch.ops.aten.conv_tbc: _by_time,
+}
+
+
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sums up torch's formulas. `FlopCounterMode` takes ten times as long: it reports by module.
 
@@ -129,7 +165,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.known: set[int] = set()
         self._now: int = 0
         self._holders: dict[int, int] = {}
-        self._formulas = FlopCounterMode(display=False).flop_registry
+        self._formulas = {**_PRODUCTS, **FlopCounterMode(display=False).flop_registry}
 
     def __torch_dispatch__(
         self,
