@@ -89,11 +89,14 @@ def test_a_space_that_is_used_up_is_confirmed():
     space = op.spaces.Chain({"a": [1, 2, 3]})
     task = op.Task("few", space, lambda arch, seed: arch["a"] + toys.score(arch, seed),
                    objectives="x=max")  # fmt: skip
-    study = Study(task, method="random")
-    study.run(50, confirm=2)
-    assert len(study.queries) == 3
-    assert sum(len(q.repeats) for q in study.queries) == 2
-    assert any("the space is used up" in n and "after 3 queries" in n for n in study.notes)
+    for budget, confirm in (50, 2), (5, 1):  # Of five, four were to be queries.
+        study = Study(task, method="random")
+        study.run(budget, confirm=confirm)
+        assert len(study.queries) == 3
+        assert sum(len(q.repeats) for q in study.queries) == confirm
+        (note,) = study.notes
+        assert "the space is used up" in note
+        assert f"after 3 queries of a budget of {budget}" in note
 
 
 def test_a_task_that_may_be_repeated_is_confirmed_by_default():

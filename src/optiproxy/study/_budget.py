@@ -44,12 +44,14 @@ class Batch(NamedTuple):
         epochs: Of low-fidelity trainings; None for full ones.
         cut_from: The size of the batch before the budget cut it; None if it did not.
         again: 1, 2, … if it is one architecture that is evaluated again.
+        used_up: Whether there was room for queries and no new architecture for them.
     """
 
     architectures: list[Architecture]
     epochs: int | None = None
     cut_from: int | None = None
     again: int = 0
+    used_up: bool = False
 
 
 class Budget:
@@ -107,8 +109,8 @@ class Budget:
             # Every architecture had its low-fidelity training: the rest is for full ones.
             self._low_exhausted = True
             return self.propose(optimizer, trials)
-        if not archs:  # The space is used up.
-            return self._repeated(optimizer, trials)
+        if not archs:
+            return self._repeated(optimizer, trials)._replace(used_up=True)
         if epochs is None and len(archs) > n:
             return Batch(archs[:n], cut_from=len(archs))
         return Batch(archs, epochs)

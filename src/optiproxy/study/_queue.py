@@ -98,14 +98,17 @@ class Queue:
     def _propose(self, trials: list[StoredTrial]) -> None:
         start = time.perf_counter()
         with self._thinking():
-            archs, epochs, cut_from, again = self._budget.propose(self._optimizer, trials)
+            archs, epochs, cut_from, again, used_up = self._budget.propose(
+                self._optimizer, trials
+            )
             predicted = None if again else self._predicted(archs)
         seconds = time.perf_counter() - start
         if self._shared and len(self._trials.read()) > len(trials):
             return  # Another process proposed in the meantime: repeat with its proposals known.
+        if used_up or not archs:
+            self._note(self._nothing_left(trials))
         if not archs:
             self._exhausted = True
-            self._note(self._nothing_left(trials))
             return
         self._trials.propose(
             free_numbers(trials, len(archs)), archs, seconds, predicted, epochs, cut_from, again
