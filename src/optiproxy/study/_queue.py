@@ -98,9 +98,7 @@ class Queue:
     def _propose(self, trials: list[StoredTrial]) -> None:
         start = time.perf_counter()
         with self._thinking():
-            archs, epochs, cut_from, again, used_up = self._budget.propose(
-                self._optimizer, trials
-            )
+            archs, epochs, cut_from, again, used_up = self._budget.propose(self._optimizer, trials)
             predicted = None if again else self._predicted(archs)
         seconds = time.perf_counter() - start
         if self._shared and len(self._trials.read()) > len(trials):
