@@ -149,3 +149,13 @@ def test_a_part_may_be_a_frozen_script() -> None:
     network = nn.Sequential(part, nn.Linear(6, 3)).train()
     assert count_flops(network, torch.ones(1, 8)) == 2 * (8 * 6 + 6 * 3)
     assert network[1].training
+
+
+@pytest.mark.parametrize("csr", [False, True])
+def test_products_of_sparse_matrices_are_counted_by_their_entries(csr: bool) -> None:
+    network = _Of(lambda w, x: network.graph @ (x @ w), 8, 5)
+    graph = torch.eye(20)
+    network.register_buffer("graph", graph.to_sparse_csr() if csr else graph.to_sparse())
+    assert count_flops(network, torch.ones(20, 8)) == 2 * 20 * 8 * 5 + 2 * 20 * 5
+    costs = count_costs(network, torch.ones(20, 8))
+    assert (costs["flops"], costs["activations"]) == (2 * 20 * 8 * 5 + 2 * 20 * 5, 200)

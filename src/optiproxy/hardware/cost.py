@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,7 +71,8 @@ def count_costs(module: nn.Module, example_input: Any) -> dict[str, float]:
     Args:
         module: The network; it is left as it was.
         example_input: Its input, a tuple of several, or a mapping of keywords, of a batch of 1. An
-            input need not be a tensor; memory is that of tensors, also in lists and mappings.
+            input need not be a tensor; memory is that of tensors, also in lists and mappings,
+            without sparse ones (a sparse buffer counts as a full one).
 
     Returns:
         ``params``; ``flops``, see `count_flops`; ``activations``, the number of values that
@@ -82,7 +84,8 @@ def count_costs(module: nn.Module, example_input: Any) -> dict[str, float]:
     module = shaped(module, example_input)
     counter = _Counter()
     own = (*module.parameters(), *module.buffers())
-    counter.known = {tensor.untyped_storage()._cdata for tensor in own}
+    dense = (tensor for tensor in own if tensor.layout is torch.strided)
+    counter.known = {tensor.untyped_storage()._cdata for tensor in dense}
     for part in pytree.tree_leaves(example_input):
         if isinstance(part, torch.Tensor):
             counter.hold(part)
@@ -135,6 +138,17 @@ def _by_time(x: torch.Tensor, weight: torch.Tensor, *_: Any, out_val: torch.Tens
     return 2 * out_val.numel() * weight.shape[0] * weight.shape[1]
 
 
+def _filled(args: tuple[Any, ...]) -> float:
+    """The part of all products that sparse arguments have entries for."""
+    tensors = (x for x in args if isinstance(x, torch.Tensor))
+    sparse = (x for x in tensors if x.is_sparse or x.is_sparse_csr)
+    return math.prod(x._nnz() / max(x.numel(), 1) for x in sparse)
+
+
+def _added(start: Any, first: torch.Tensor, second: torch.Tensor, **_: Any) -> int:
+    return 2 * first.numel() * second.shape[1]
+
+
 # Products for which torch has no formula.
 _PRODUCTS: dict[Any, Callable[..., int]] = {
     torch.ops.aten.mv: _of_vector,
@@ -142,6 +156,7 @@ _PRODUCTS: dict[Any, Callable[..., int]] = {
     torch.ops.aten.vdot: _of_vector,
     torch.ops.aten.addmv: _added_to_vector,
     torch.ops.aten.addbmm: _added_batch,
+    torch.ops.aten._sparse_addmm: _added,
     torch.ops.aten._trilinear: _bilinear,
     torch.ops.aten.conv_tbc: _by_time,
 }
@@ -181,7 +196,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs = outputs if isinstance(outputs, tuple | list) else []
         tensors = [tensor for tensor in outputs if isinstance(tensor, torch.Tensor)]
         if formula is not None:
-            self.total += int(formula(*args, **(kwargs or {}), out_val=out))
+            self.total += round(formula(*args, **(kwargs or {}), out_val=out) * _filled(args))
             self.activations += tensors[0].numel() if tensors else 0
         elif operation is torch.ops.aten.mkldnn_rnn_layer:  # An LSTM's on the CPU.
             inputs, *matrices = args[:3]  # For each step, what it reads and its state.
@@ -194,6 +209,8 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def hold(self, tensor: torch.Tensor) -> None:
         """Counts the memory of a tensor until it, and all that share it, are gone."""
+        if tensor.layout is not torch.strided:  # A sparse one has no memory of its own.
+            return
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
         if key in self.known:
