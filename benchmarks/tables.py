@@ -610,6 +610,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "12-epochs-25": lambda: compared("compare-12-epochs", 25, cited=False),
     "12-epochs-100": lambda: compared("compare-12-epochs", 100, cited=False),
     "12-epochs-ranks": lambda: ranks("compare-12-epochs"),
+    "compare-paper": lambda: compared("compare-paper", 50),
     "compare-gpsampler": lambda: compared("compare-gpsampler", 50, cited=False),
     "compare-gpsampler-ranks": lambda: ranks("compare-gpsampler"),
     "compare-numbers": lambda: compared("compare-numbers", 50),
