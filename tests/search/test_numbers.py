@@ -12,6 +12,7 @@ from optiproxy.encodings import corners
 from optiproxy.methods import METHODS
 from optiproxy.proxies import PROXIES
 from optiproxy.proxies.gp import GaussianProcess
+from optiproxy.search import optiproxy
 from optiproxy.search._climb import climb, start
 from optiproxy.search._design import balanced
 from optiproxy.search._numbers import Numbers
@@ -141,6 +142,25 @@ def test_queries_say_whether_a_list_of_numbers_is_a_range_in_steps() -> None:
         assert seems_smooth(space, p, (y - y.mean()) / y.std()) == smooth
     failed = torch.full((len(rows),), torch.nan).double()
     assert not seems_smooth(space, p, failed)
+
+
+def test_a_search_models_a_list_of_numbers_as_its_queries_say(monkeypatch) -> None:
+    sharp = []
+    real = optiproxy.targets_of
+    monkeypatch.setattr(
+        optiproxy, "targets_of", lambda *a, **k: sharp.append(k["sharp"]) or real(*a, **k)
+    )
+    space = Chain({f"x{i}": range(12) for i in range(3)})
+    effects = np.random.default_rng(0).standard_normal((3, 12))
+    for value, modelled in (
+        (lambda row: np.exp(-6 * ((row / 11 - 0.37) ** 2).sum()), False),
+        (lambda row: effects[np.arange(3), row].sum(), True),
+    ):
+        opt = OptiProxy(space, "y=max", seed=0)
+        rows = np.unique(space.random_indices(40, np.random.default_rng(0)), axis=0)
+        opt.tell(space.from_indices(rows), [float(value(row)) for row in rows])
+        opt.ask(1)
+        assert sharp[-1] == modelled
 
 
 @pytest.mark.slow

@@ -25,13 +25,13 @@ def seems_smooth(space: Space, p: Tensor, y: Tensor) -> bool:
     compared by their marginal likelihoods.
 
     Args:
-        space: The search space.
+        space: The search space, with an ordered list of `LISTED` options or more.
         p: (T, C, O), the queries.
         y: (T,), the targets of the objective; NaN where a query failed.
     """
     known = torch.isfinite(y)
-    if space.smooth or space.steps < LISTED or known.sum() < 2:
-        return space.smooth
+    if known.sum() < 2:
+        return False
     evidence = [_evidence(one, p[known], y[known]) for one in (space, space.smoothed)]
     return evidence[1] - evidence[0] > GREATER
 

@@ -36,7 +36,7 @@ from optiproxy.search._incumbents import (
 )
 from optiproxy.search._pareto import Front
 from optiproxy.search._prior_knowledge import PriorKnowledge
-from optiproxy.search._smoothness import seems_smooth
+from optiproxy.search._smoothness import LISTED, seems_smooth
 from optiproxy.search._surrogates import Surrogates
 from optiproxy.search._training_targets import Targets, repeated, targets_of
 from optiproxy.search.base import Optimizer
@@ -253,7 +253,7 @@ class OptiProxy(Optimizer):
         return other
 
     def _chosen(self, n: int, rng: np.random.Generator, also: Indices) -> Indices:
-        if not self.space.smooth and self._seems_smooth():
+        if self._seems_smooth():
             other = copy(self)
             other.space = self.space.smoothed
             rows = other._chosen(n, rng, also)
@@ -378,8 +378,8 @@ class OptiProxy(Optimizer):
         return targets.with_failures(failed) if foreseen else targets
 
     def _seems_smooth(self) -> bool:
-        """Whether the objective does; several are modelled as they are."""
-        if len(self.objectives) > 1:
+        """Whether the objective does, where that is open; several are modelled as they are."""
+        if self.space.smooth or self.space.steps < LISTED or len(self.objectives) > 1:
             return False
         return seems_smooth(self.space, self._corners(self.rows), self._targets(False).y[:, 0])
 

@@ -19,7 +19,7 @@ from optiproxy.tasks import Task
 
 # The key of a cell's Parquet metadata that has where it was made.
 _MADE = b"optiproxy"
-# By these, searches are told apart in ``run.json``.
+# Searches that are equal in these are one group in ``run.json``.
 _WHERE = ("commit", "uncommitted_changes", "machine", "versions")
 
 
