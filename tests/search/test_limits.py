@@ -27,7 +27,8 @@ from optiproxy.search.transforms import (
     standardise,
     without_logarithm,
 )
-from optiproxy.spaces import Architecture, Chain
+from optiproxy.spaces import Architecture, Cell, Chain
+from optiproxy.spaces.architecture import Indices
 
 SPACE = Chain({"depth": [1, 2, 3, 4, 5], "width": [8, 16, 32, 64], "kernel": [3, 5, 7, 9]})
 
@@ -346,3 +347,23 @@ def test_the_design_has_every_option_that_an_exact_limit_leaves() -> None:
         archs = opt.ask(10)
         assert all(size(arch) <= 54 for arch in archs)
         assert {arch["embedding"] for arch in archs} == {1, 2, 3}
+
+
+def test_a_network_beyond_a_limit_is_tried_as_another_architecture() -> None:
+    """The latency counts operations that reach no output, as that of published tables does."""
+    space = Cell(nodes=3, operations=["none", "skip", "conv"])
+
+    def measured(row: Indices) -> dict[str, float]:
+        (network,) = space.canonical(row[None])
+        return {
+            "y": 10.0 * (network == [0, 2, 0]).all() + network[1],
+            "ms": float((row == 2).sum()),
+        }
+
+    opt = OptiProxy(space, "y=max", constraints={"ms": "<= 1"}, seed=0, n_init=4)
+    rows = np.array([[0, 2, 2], [0, 0, 0], [0, 1, 0], [1, 1, 1]])
+    for _ in range(4):  # six other networks are left
+        opt.tell(space.from_indices(rows), [measured(row) for row in rows])
+        rows = space.to_indices(opt.ask(1))
+    assert opt.best is not None
+    assert opt.best.metrics == {"y": 12.0, "ms": 1.0}

@@ -9,6 +9,7 @@ import numpy as np
 from optiproxy.proxies.base import Proxy
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._incumbents import Incumbents
+from optiproxy.spaces import Space
 from optiproxy.spaces.architecture import Indices
 
 GROUPS = 40
@@ -50,3 +51,21 @@ def candidates(
 def candidates_elsewhere(coarse: Proxy, ascent: Ascent, incumbents: Incumbents) -> Indices:
     """Rows (B, C) by gradient ascent on the global model, away from the best queries."""
     return ascent.candidates(coarse, GLOBAL_GROUPS, incumbents.best[:0], avoid=incumbents.crowd)
+
+
+def of_new_networks(space: Space, rows: Indices, known: Indices, *, once: bool) -> Indices:
+    """Those of `rows` (B, C) that are another network than each of `known` (K, C), in their order.
+
+    Args:
+        space: Of both.
+        rows: Candidates.
+        known: Other architectures.
+        once: Whether only the first of several that are the same network is kept.
+    """
+    networks = space.canonical(np.concatenate([known, rows]))
+    _, first, network = np.unique(networks, axis=0, return_index=True, return_inverse=True)
+    first = first[network.ravel()]  # where each row's network occurs first
+    new = first >= len(known)
+    if once:
+        new &= first == np.arange(len(first))
+    return rows[new[len(known) :]]

@@ -22,7 +22,7 @@ from optiproxy.proxies.training_free import Features
 from optiproxy.search._acquisition import parse_acquisitions
 from optiproxy.search._ascent import Ascent
 from optiproxy.search._batch import Opinion, filled, select_batch
-from optiproxy.search._candidates import candidates, candidates_elsewhere
+from optiproxy.search._candidates import candidates, candidates_elsewhere, of_new_networks
 from optiproxy.search._design import design
 from optiproxy.search._failures import foreseeable
 from optiproxy.search._favourites import BALANCED
@@ -65,6 +65,8 @@ LENIENT = 0.5
 TRIED_OPTIONS = 256
 # In a space of at most this size every architecture is a candidate.
 ENUMERATED = 3000
+# Within limits other architectures of a known network wait during so many queries.
+WAITING = 30
 # Filled by the global model of a stalled search.
 GLOBAL_PLACES = (0,)
 # After a warm start half of the design remains, between the model's queries: the first three
@@ -410,11 +412,12 @@ class OptiProxy(Optimizer):
         return sources
 
     def _new_candidates(self, sources: Sequence[Indices], also: Indices, n: int) -> Indices:
-        """The valid new rows of all sources, or in a small space of all; one row a network.
+        """The valid new rows of all sources, or in a small space of all.
 
-        Other architectures of a network that is known teach little, and the mean of a good one
-        would attract query after query (docs/log.md): they wait until there are fewer than `n`
-        others.
+        Other architectures of a known network wait until there are fewer than `n` others, since
+        they teach little and the mean of a good one would attract query after query. Within limits
+        they may differ more: there they wait only at first, and only where the known one met the
+        limits (docs/log.md).
         """
         rows = self.space.repair(np.concatenate(sources))
         if self.space.count <= ENUMERATED:
@@ -423,10 +426,12 @@ class OptiProxy(Optimizer):
             shuffle = np.random.default_rng([self.seed, len(self._queries), 0x0DD]).permutation
             rows = shuffle(self.space.all_indices)
         rows = self._without(rows[self.is_new(rows)], also)
-        known = np.concatenate([self.rows, self._pending_rows, also])
-        networks = self.space.canonical(np.concatenate([known, rows]))
-        _, first = np.unique(networks, axis=0, return_index=True)
-        others = rows[np.sort(first[first >= len(known)]) - len(known)]
+        limited = bool(self.constraints)
+        if limited and len(self._queries) >= WAITING:
+            return rows
+        met = np.array([q.feasible or q.metrics is None for q in self._queries], dtype=bool)
+        known = np.concatenate([self.rows[met], self._pending_rows, also])
+        others = of_new_networks(self.space, rows, known, once=not limited)
         return others if len(others) >= n else rows
 
     def _opinions(
