@@ -28,21 +28,17 @@ class Source:
         self.line = cited(self.content["command"], path)
 
 
-def files(label: str, suffix: str = ".json") -> list[Path]:
-    """Results of experiments, the oldest first; ``*`` in a label stands for anything."""
-    return sorted(_results.RESULTS.glob(f"{DAY}-{label}{suffix}"))
-
-
 def newest(label: str) -> Path:
     """The newest file or folder of an experiment; their names begin with the date.
 
     Raises:
         FileNotFoundError: There is none.
     """
-    found = [*files(label, ""), *files(label)]
+    ends = ("", ".json")
+    found = [path for end in ends for path in _results.RESULTS.glob(f"{DAY}-{label}{end}")]
     if not found:
         raise FileNotFoundError(f"{_results.RESULTS} has no result {label!r}")
-    return found[-1]
+    return max(found)
 
 
 def cited(command: str, path: Path) -> str:

@@ -55,7 +55,6 @@ QUICK_TOO = {
     "low_fidelity": "--low-budget 4",
     "nb201": "--at 6 12",
     "nn_spaces": "--repetitions 1",
-    "reach": "--tasks spikenas-cifar10",
     "scale": "--queries 20",
     "scores": "--architectures 20",
     "spaces_speed": "--rows 100 --runs 1",

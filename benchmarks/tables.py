@@ -23,7 +23,7 @@ import _results
 import claims
 import numpy as np
 import pyarrow.csv
-from _pages import NB201, NB201_SHOWN, Lines, Source, cited, files, newest, regret, share, table
+from _pages import NB201, NB201_SHOWN, Lines, Source, cited, newest, regret, share, table
 from scipy.stats import rankdata
 
 from optiproxy.report.significance import signed_rank
@@ -131,17 +131,16 @@ def warm_start_spaces() -> Lines:
     return table(heads, rows, source.line)
 
 
-def compared(label: str, queries: int, methods: Sequence[str] = (), cited: bool = True) -> Lines:
+def compared(label: str, queries: int, cited: bool = True) -> Lines:
     """Mean regrets of a folder that ``optiproxy compare`` wrote; the least of a task is bold."""
     folder = newest(label)
     rows = pyarrow.csv.read_csv(folder / "summary.csv").to_pylist()
     found = {(r["task"], r["method"]): r["regret"] for r in rows if r["budget"] == queries}
-    names = methods or list(dict.fromkeys(method for _, method in found))
+    names = list(dict.fromkeys(method for _, method in found))
     body = []
     for task in dict.fromkeys(task for task, _ in found):
         values = [found[task, method] for method in names]
-        shown = bold(values, min(values)) if len(names) > 1 else [regret(values[0])]
-        body.append([f"`{task}`", *shown])
+        body.append([f"`{task}`", *bold(values, min(values))])
     return table([f"regret after {queries} queries", *names], body, *([_compare(folder)] * cited))
 
 
@@ -175,25 +174,6 @@ def ranks(label: str, *, at: Sequence[int] = (), cited: bool = True) -> Lines:
 
 def _p(value: float) -> str:
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
-
-
-def reach() -> Lines:
-    # Later files have some of the tasks again.
-    sources = [Source(path) for path in files("reach*")]
-    found = {name: row for source in sources for name, row in source.results.items()}
-    heads = ["task", "queries", "best found", "regret ± std", "random search", "ratio"]
-    rows = [
-        [
-            f"`{name}`",
-            row["queries"],
-            share(row["optiproxy"]["best_found"]),
-            f"{row['optiproxy']['mean_regret']:.3f} ± {row['optiproxy']['std_regret']:.3f}",
-            regret(row["random"]["mean_regret"]),
-            f"{row['regret_ratio']:.2f}",
-        ]
-        for name, row in found.items()
-    ]
-    return table(heads, rows, *(source.line for source in sources))
 
 
 def hardware() -> Lines:
@@ -613,9 +593,11 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "compare-paper": lambda: compared("compare-paper", 50),
     "compare-gpsampler": lambda: compared("compare-gpsampler", 50, cited=False),
     "compare-gpsampler-ranks": lambda: ranks("compare-gpsampler"),
-    "compare-numbers": lambda: compared("compare-numbers", 50),
-    "compare-smac": lambda: compared("compare-smac", 100, ["smac"]),
-    "reach": reach,
+    "compare-numbers-25": lambda: compared("compare-numbers", 25, cited=False),
+    "compare-numbers-50": lambda: compared("compare-numbers", 50, cited=False),
+    "compare-numbers-ranks": lambda: ranks("compare-numbers"),
+    "compare-others-50": lambda: compared("compare-others", 50, cited=False),
+    "compare-others-ranks": lambda: ranks("compare-others"),
     "hardware": hardware,
     "hardware-published": lambda: limited("hardware-published", _device, *UNMODELLED),
     "hardware-published-paper": published_method,

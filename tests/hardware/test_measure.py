@@ -277,6 +277,16 @@ def test_what_can_not_be_exported_is_a_failed_measurement() -> None:
         hardware.measure(Raises(), SHAPE)
 
 
+def test_a_failed_export_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    class Unknown(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.eigvals(x).real
+
+    with pytest.raises(MeasurementFailed, match=r"export to ONNX failed: .*linalg_eigvals"):
+        hardware.measure(Unknown(), (4, 4))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_networks_of_graphs_are_exported_but_for_attention(tmp_path) -> None:
     import onnxruntime
 

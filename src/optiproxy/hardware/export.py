@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,17 @@ def _of_inputs(module: nn.Module, count: int) -> nn.Module:
     return _Positional(module) if others else module
 
 
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Without the graph of a failed export, which torch prints on the standard output unasked."""
+    log = torch._C._jit_onnx_log
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = log
+
+
 def export_onnx(
     module: nn.Module,
     example_input: Inputs,
@@ -108,7 +121,7 @@ def export_onnx(
         raise OptiProxyError(f"onnx: the package is missing; {MISSING}") from None
     inputs = positional(example_input)
     module = shaped(module, inputs)
-    with deployed(module), unfused_attention(), warnings.catch_warnings():
+    with deployed(module), unfused_attention(), _without_log(), warnings.catch_warnings():
         # The tracing exporter: the newer one takes seconds for each network and needs another
         # package. It warns that it is deprecated, and of constants in the trace.
         warnings.simplefilter("ignore")
