@@ -87,7 +87,7 @@ def _of_inputs(module: nn.Module, count: int) -> nn.Module:
 @contextmanager
 def _without_log() -> Iterator[None]:
     """Without the graph of a failed export, which torch prints on the standard output unasked."""
-    log = torch._C._jit_onnx_log
+    log: Any = getattr(torch._C, "_jit_onnx_log", None)  # private: it may go
     torch._C._jit_onnx_log = lambda *_: None
     try:
         yield
