@@ -85,6 +85,15 @@ def test_a_larger_budget_is_confirmed_anew():
     assert sum(len(q.repeats) for q in study.queries) == 2 + 2
 
 
+@pytest.mark.parametrize("more", [1, 2])
+def test_a_budget_raised_by_no_more_than_is_confirmed_has_another_query(more):
+    study = Study(toys.task(noisy), method="climber", seed=2)
+    study.run(10, confirm=2)
+    study.run(10 + more)
+    assert len(study.queries) == 8 + 1
+    assert sum(len(q.repeats) for q in study.queries) == 2 + more - 1
+
+
 def test_a_space_that_is_used_up_is_confirmed():
     space = op.spaces.Chain({"a": [1, 2, 3]})
     task = op.Task("few", space, lambda arch, seed: arch["a"] + toys.score(arch, seed),

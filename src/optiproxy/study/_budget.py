@@ -193,7 +193,7 @@ class Budget:
 
     def has_room(self, trials: Sequence[StoredTrial]) -> bool:
         """Whether the budget of trainings allows another query."""
-        if self._low(trials) > 0 or self._full(trials) > self._confirm:
+        if self._low(trials) > 0 or self._queries(trials) > 0:
             return True
         # Which of them may be the best is known when all queries have their results.
         return self._repeats(trials) > 0 and all(t.finished for t in trials if not t.again)
@@ -209,7 +209,7 @@ class Budget:
     def _next(self, trials: Sequence[StoredTrial]) -> tuple[int, int | None]:
         """The largest number of queries to propose next, and their epochs."""
         room = self.unmeasured(trials)
-        full = self._full(trials) - self._confirm
+        full = self._queries(trials)
         # The full trainings that follow the low-fidelity ones may need measuring too.
         low = min(self._low(trials), room - full)
         if low > 0:
@@ -231,13 +231,24 @@ class Budget:
         """How many full trainings it has room for."""
         return int(self._left(trials) + _ROUNDING)
 
+    def _queries(self, trials: Sequence[StoredTrial]) -> int:
+        """How many of them may be queries."""
+        full = self._full(trials)
+        # A budget that was raised after all repeats, by less than another round of them, has one.
+        again = min(1, full) if self._unrepeated(trials) <= 0 else 0
+        return max(full - self._confirm, again)
+
     def _repeats(self, trials: Sequence[StoredTrial]) -> int:
-        """How many evaluations may be repeated now: those of an earlier, smaller budget are not
-        counted, since queries have followed them.
+        """How many evaluations may be repeated now."""
+        return min(self._unrepeated(trials), self._full(trials))
+
+    def _unrepeated(self, trials: Sequence[StoredTrial]) -> int:
+        """How many repeats are left, without regard to the budget.
+
+        Those of an earlier, smaller budget are not counted, since queries have followed them.
         """
         last = max((t.number for t in trials if not t.again), default=0)
-        made = sum(trial.again > 0 and trial.number > last for trial in trials)
-        return min(self._confirm - made, self._full(trials))
+        return self._confirm - sum(t.again > 0 and t.number > last for t in trials)
 
     def _left(self, trials: Iterable[StoredTrial]) -> float:
         return self.trainings - sum(trial.spent for trial in trials)
