@@ -95,6 +95,30 @@ def test_fused_operations_are_counted_as_what_they_compute(network: nn.Module, f
     }
 
 
+def test_inference_mode_changes_no_count() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ConvTranspose2d(8, 8, 2), nn.Flatten(2), nn.Linear(49, 8),
+        _Attention(8, 2, batch_first=True), nn.TransformerEncoderLayer(8, 2, batch_first=True),
+        nn.LSTM(8, 8, batch_first=True),
+    )  # fmt: skip
+    x = torch.zeros(1, 3, 8, 8)
+    costs = count_costs(network, x)
+
+    class Inferring(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with torch.inference_mode():
+                out: torch.Tensor = self.network(x)[0]
+                return out
+
+    assert count_costs(Inferring(), x) == costs
+    with torch.inference_mode():
+        assert count_costs(network, x) == costs
+
+
 def test_packed_sequences_are_counted_by_their_lengths() -> None:
     class Packed(nn.Module):
         def __init__(self) -> None:

@@ -105,7 +105,6 @@ def count_costs(module: nn.Module, example_input: Any) -> dict[str, float]:
 def _countable(module: nn.Module) -> Iterator[None]:
     """Evaluation mode by operations that `_Counter` has formulas for, the same on every device."""
     with (
-        torch.inference_mode(False),  # In it torch does not pass convolutions.
         deployed(module),
         unfused_attention(),
         sdpa_kernel(SDPBackend.MATH),
@@ -189,9 +188,14 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
         operation = getattr(func, "overloadpacket", None)
         formula = self._formulas.get(operation)
+        if formula is None and hasattr(func, "decompose"):
+            with self:  # In inference mode a convolution or a linear layer comes whole.
+                out = func.decompose(*args, **(kwargs or {}))
+            if out is not NotImplemented:
+                return out
+        out = func(*args, **(kwargs or {}))
         outputs = [out] if isinstance(out, torch.Tensor) else out
         outputs = outputs if isinstance(outputs, tuple | list) else []
         tensors = [tensor for tensor in outputs if isinstance(tensor, torch.Tensor)]
