@@ -30,7 +30,7 @@ def regrets(task: tasks.Task, method: str, budget: int) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["nb201-cifar100", "nb201-imagenet16-120"])
 def test_half_the_queries_beat_the_baselines(published: Path, name: str) -> None:
-    """METHOD §4: local search and evolution leave about 0.3 points after 100 queries.
+    """Local search and evolution leave about 0.3 points after 100 queries.
 
     Over the same seeds ours has to be as good with 50 as the better of them with 100, give or take
     0.05; and, seed by seed, better than random search almost always.
@@ -46,7 +46,7 @@ def test_half_the_queries_beat_the_baselines(published: Path, name: str) -> None
 
 @pytest.mark.slow
 def test_baselines_reach_their_published_level(published: Path) -> None:
-    """Nobody is helped by weak baselines: METHOD §4 has 0.344 and 0.273 on CIFAR-100."""
+    """Nobody is helped by weak baselines: plain ones leave 0.344 and 0.273 on CIFAR-100."""
     task = tasks.get("nb201-cifar100")
     assert regrets(task, "evolution", 100).mean() < 0.55
     assert regrets(task, "local", 100).mean() < 0.55

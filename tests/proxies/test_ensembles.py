@@ -201,7 +201,7 @@ def test_one_graph_for_all_equals_a_graph_for_each(make: type[GCNEnsemble]) -> N
 
 
 def test_gcn_equals_the_plain_formula() -> None:
-    """Two directed convolutions as METHOD §1 has them, a member and an architecture at a time."""
+    """Two directed convolutions as published, a member and an architecture at a time."""
     p, proxy = rows(4), GCNEnsemble(CELL)
     proxy.fit(rows(20), torch.randn(20, 1, generator=generator()))
     adjacency, vertices = proxy._read(p)

@@ -1,4 +1,4 @@
-"""Graph encoding: adjacency matrix and vertex features (METHOD: A and X)."""
+"""Graph encoding: adjacency matrix and vertex features, the A and X of the paper."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ from optiproxy.spaces import Space
 #: Name → weights with a leading dimension K; see `linear_weights`.
 Weights = dict[str, Tensor]
 
-HINGE_WEIGHT, HINGE_MARGIN = 0.2, 0.1  # METHOD: fit loss
+HINGE_WEIGHT, HINGE_MARGIN = 0.2, 0.1  # of the published loss
 # With more architectures, each epoch uses the pairs of another subset of at most this size.
 PAIRED = 300
-# METHOD: the learning rate is decayed by 0.9 every 10 epochs.
+# As published: the learning rate is multiplied by 0.9 every 10 epochs.
 DECAY, DECAY_EPOCHS = 0.9, 10
 BETA_1, BETA_2 = 0.9, 0.999
 

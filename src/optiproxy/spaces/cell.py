@@ -38,8 +38,8 @@ class Cell(Space):
     """`nodes` feature maps in a row; every pair i < j is joined by one of `operations`.
 
     The choices are the edges, named ``"0>1", "0>2", "1>2", …`` by target, then source. The graph
-    encoding is the line graph: input, one vertex for each edge, output (METHOD: operations on the
-    edges become vertex features, so N = edges + 2 and F = operations + 2).
+    encoding is the line graph: input, one vertex for each edge, output, with the
+    operations on the edges as vertex features, so N = edges + 2 and F = operations + 2.
 
     >>> space = Cell(nodes=4, operations=NB201_OPERATIONS)
     >>> space.count
