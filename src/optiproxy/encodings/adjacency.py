@@ -1,4 +1,4 @@
-"""Graph encoding: adjacency matrix and vertex features, the A and X of the paper."""
+"""Graph encoding: adjacency matrix A and vertex features X (OptiProxy-NAS, arXiv 2509.05656)."""
 
 from __future__ import annotations
 
