@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from optiproxy import metrics
 from optiproxy.errors import InvalidValueError
-from optiproxy.metrics import Constraint, Metric, parse_constraints, parse_objectives, resolved
+from optiproxy.metrics import (
+    Constraint,
+    Metric,
+    mean_metrics,
+    parse_constraints,
+    parse_objectives,
+    resolved,
+)
 from optiproxy.spaces import Architecture, Chain
 
 
@@ -23,6 +31,25 @@ def test_a_share_is_resolved_against_the_largest_value() -> None:
         Constraint("acc", -1.0, 45.0),
         Constraint("mb", 1.0, 3.0),
     )
+
+
+def test_a_value_at_its_limit_meets_it_however_it_was_rounded() -> None:
+    (share,) = resolved(parse_constraints("ms<=60%"), lambda _: [3.0])  # 1.7999999999999998
+    assert share.violation(1.8) <= 0
+    (bound,) = parse_constraints("ms>=0.3")
+    assert bound.violation(0.1 + 0.2) == bound.violation(0.3) == 0
+    assert bound.violation(0.3 * (1 - 1e-9)) > 0
+    assert bound.excess(np.array([0.3, 0.2, math.nan])) == pytest.approx(
+        [0, 0.1, math.nan], nan_ok=True
+    )
+    (count,) = parse_constraints("params<=10000000")
+    assert count.violation(10_000_001) == 1
+
+
+def test_the_mean_of_equal_values_is_that_value() -> None:
+    for value in (0.1, 3.2, 57.3):
+        assert mean_metrics([{"ms": value}] * 3) == {"ms": value}
+    assert mean_metrics([{"ms": 1.0}, None, {"ms": 2.0, "acc": 3.0}]) == {"ms": 1.5, "acc": 3.0}
 
 
 def test_the_first_of_a_sample_tells_nothing_of_how_long_it_takes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,16 @@ ONES["tensor in an array"][0, 0] = torch.tensor([0.75])
 
 ONES["masked array"] = np.ma.array([0.75], mask=[False])
 ONES["tensor with a gradient alone"] = torch.tensor(0.75, requires_grad=True)
+
+SINGLE: dict[str, Any] = {
+    "number": np.float32(3.2),
+    "array": np.array([3.2], np.float32),
+    "half": np.float16(3.2),
+    "tensor": torch.tensor(3.2),
+    "tensor with a gradient": torch.tensor([3.2], requires_grad=True),
+    "Series": pd.Series([3.2], dtype="float32"),
+    "array in a list": [np.array([3.2], np.float32)],
+}
 
 SEVERAL: dict[str, tuple[Any, str]] = {
     "array": (np.array([0.5, 1.0]), r"ndarray of shape \(2,\)"),
@@ -137,3 +148,14 @@ def test_what_is_masked_was_not_measured(value: Any) -> None:
 def test_a_complex_number_is_none(value: Any) -> None:
     task = Task("toy", SPACE, lambda arch: {"score": value}, objectives={"score": "max"})
     assert "which is no number" in task.query(ARCH).reason
+
+
+@pytest.mark.parametrize("value", SINGLE.values(), ids=SINGLE)
+def test_a_number_of_few_digits_is_read_as_it_is_written(value: Any) -> None:
+    assert to_float(value) == 3.2
+
+
+@pytest.mark.parametrize("value", [123456792.0, 3.4e38, math.inf, 1e-30, -0.5])
+def test_other_numbers_of_few_digits_stay_what_they_are(value: float) -> None:
+    assert to_float(np.float32(value)) == pytest.approx(float(np.float32(value)), rel=1e-8, abs=0)
+    assert math.isnan(to_float(np.float32(math.nan)))

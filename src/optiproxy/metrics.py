@@ -11,21 +11,31 @@ from __future__ import annotations
 import logging
 import math
 import re
+import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias, TypeVar
 
 from optiproxy.durations import rounded
 from optiproxy.errors import invalid, truth, unknown
 from optiproxy.scalars import to_float
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from optiproxy.spaces import Architecture, Space
 
 Function = Callable[["Architecture"], SupportsFloat]
 
+Values = TypeVar("Values", float, "NDArray[np.float64]")
+
 _logger = logging.getLogger("optiproxy")
+
+# A value that differs from a limit by no more than this fraction of it equals it: the mean of three
+# equal latencies, or 60 % of 3.0, is off in the last digit.
+ROUNDING = 1e-12
 
 # Random architectures that a relative limit refers to; fewer where each is measured on a device.
 SAMPLE, SAMPLE_MEASURED = 200, 20
@@ -140,8 +150,17 @@ class Constraint:
 
     def violation(self, value: float) -> float:
         """How far `value` is on the wrong side; satisfied when ``<= 0``, NaN counts as violated."""
-        excess = self.sign * (value - self.bound)
+        excess = self.excess(value)
         return math.inf if math.isnan(excess) else excess
+
+    def excess(self, values: Values) -> Values:
+        """How far each of `values` is on the wrong side, NaN where it is; rounding is no distance.
+
+        >>> Constraint("latency_ms", 1.0, 0.3).excess(0.1 + 0.2)
+        0.0
+        """
+        excess = self.sign * (values - self.bound)
+        return excess * (abs(excess) > ROUNDING * abs(self.bound))
 
     @property
     def text(self) -> str:
@@ -391,7 +410,11 @@ def mean_metrics(
     for result in known:
         for name, value in result.items():
             values.setdefault(name, []).append(value)
-    return {name: sum(found) / len(found) for name, found in values.items()}
+    # Exact: the mean of equal values is that value.
+    return {
+        name: found[0] if len(found) == 1 else statistics.mean(found)
+        for name, found in values.items()
+    }
 
 
 def is_feasible(metrics: Mapping[str, float], constraints: Iterable[Constraint]) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import Any
 
 # Containers in containers, such as an array in a list; a list that holds itself is deeper.
 _DEPTH = 32
+# The formats of `struct` for numbers of few digits.
+_CODES = {"float32": "f", "float16": "e"}
 
 
 def to_float(value: Any) -> float:
@@ -14,6 +17,9 @@ def to_float(value: Any) -> float:
 
     >>> to_float([[0.93]])
     0.93
+
+    A number of single or half precision is read as it is written: 3.2, not 3.2000000476837158,
+    which would break a limit of 3.2.
 
     Raises:
         TypeError: It is no number; for a container of several values the message has its shape.
@@ -23,7 +29,7 @@ def to_float(value: Any) -> float:
     value = item(value)
     if "complex" in str(getattr(value, "dtype", "")):
         raise TypeError(f"{value!r} is complex")  # float() would drop a part of it.
-    return float(value)
+    return float(_plain(value))
 
 
 def item(value: Any) -> Any:
@@ -46,14 +52,27 @@ def item(value: Any) -> Any:
         if isinstance(value, list | tuple):
             value = value[0]
         elif hasattr(value, "item"):  # numpy, torch, JAX, Series
-            value = value.item()
+            value = _plain(value)
         elif hasattr(value, "to_numpy"):  # DataFrame
-            value = value.to_numpy().item()
+            value = _plain(value.to_numpy())
         elif hasattr(value, "numpy"):  # TensorFlow
-            value = value.numpy().item()
+            value = _plain(value.numpy())
         else:
             return value
     raise TypeError(f"{type(outer).__name__} nested more than {_DEPTH} deep, not one number")
+
+
+def _plain(value: Any) -> Any:
+    """The number in an array or tensor of one, by its shortest text; anything else as it is."""
+    number = value.item() if hasattr(value, "item") else value
+    code = _CODES.get(str(getattr(value, "dtype", "")).removeprefix("torch."))
+    # Whole numbers are exact, and the shortest text of a large one would have others.
+    if code is None or not math.isfinite(number) or number.is_integer():
+        return number
+    shorter = (float(f"{number:.{digits}g}") for digits in range(1, 10))
+    return next(
+        (x for x in shorter if struct.unpack(code, struct.pack(code, x))[0] == number), number
+    )
 
 
 def is_number(value: Any) -> bool:

@@ -49,17 +49,18 @@ def test_writes_its_files_and_prints_a_table_a_task(folder, capfd):
     (folder / "own.py").write_text("from optiproxy.baselines import LocalSearch as My_Local\n")
     methods = ["--methods", "random,own.py:My_Local"]
     arguments = ["mine.py:table", *methods, "--seeds", "2", "--budget", "8"]
-    asked = ["--out", "out", "--workers", "1", "--report", "comparison.html"]
+    asked = ["--out", "out", "--workers", "1", "--report", "out/comparison.html"]
     assert run(["compare", *arguments, *asked]) == 0
     out, err = capfd.readouterr()
-    page = (folder / "comparison.html").read_text("utf-8")
+    page = (folder / "out/comparison.html").read_text("utf-8")
     assert "random has the best mean rank" in page or "My_Local has the best mean rank" in page
     assert "optiproxy compare mine.py:table" in page
     assert FEW in page
     assert "comparison.html" in err
     names = {path.name for path in (folder / "out").iterdir()}
     assert names == {
-        "cells", "results.parquet", "summary.csv", "tests.csv", "ranks.csv", "run.json",
+        "cells", "comparison.html", "results.parquet", "summary.csv", "tests.csv", "ranks.csv",
+        "run.json",
         *(f"{name}.{suffix}" for name in ("convergence", "ranks") for suffix in command.FIGURES),
     }  # fmt: skip
     assert len(list((folder / "out" / "cells").iterdir())) == 4

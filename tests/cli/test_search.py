@@ -358,3 +358,11 @@ def test_evaluations_that_confirm_the_best_are_told_before_and_after(folder, cap
     out, err = capfd.readouterr()
     assert "budget   6 evaluations, the last 2 to confirm the best, 1 at a time" in err.splitlines()
     assert out.startswith("\nnoisy: 4 queries and 2 repeats by random, seed 0\n")
+    assert run(["status", "noisy-random-0"]) == 0
+    said = "4 queries, 2 repeats, 0 stopped early, 0 failed: 6 of a budget of 6\ndone\n"
+    out, _ = capfd.readouterr()
+    assert said.splitlines()[0] in out
+    assert run(["resume", "noisy-random-0", "--budget", "7"]) == 0
+    out, err = capfd.readouterr()
+    assert "1 evaluation of" in err
+    assert out.startswith("\nnoisy: 5 queries and 2 repeats by random, seed 0\n")

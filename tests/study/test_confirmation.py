@@ -138,6 +138,17 @@ def test_a_latency_is_measured_again_and_its_mean_decides():
     assert not study.best.record.repeats
 
 
+def test_a_latency_that_is_the_limit_stays_within_it():
+    def evaluate(arch, seed):  # The mean of three times 3.2 is 3.2000000000000006 by plain sums.
+        return {**noisy(arch, seed), "ms": 3.2}
+
+    task = toys.task(evaluate, constraints={"ms": "<= 3.2"})
+    study = Study(task, method="random", seed=0)
+    study.run(16, confirm=6)
+    assert all(record.feasible for record in study.queries)
+    assert study.best.record.repeats
+
+
 def test_repeats_that_fail_are_kept_as_failures():
     def evaluate(arch, seed):
         if seed != op.tasks.evaluation_seed(0, arch):

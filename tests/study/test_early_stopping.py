@@ -53,6 +53,17 @@ def test_a_training_behind_the_median_is_stopped_and_costs_its_part() -> None:
     assert study.best is not None
 
 
+def test_a_finished_search_of_stopped_trainings_keeps_its_budget() -> None:
+    study = Study(task(), method="random")
+    for _ in range(3):
+        study.run(12)
+        assert study.budget == 12
+        assert 11 < study.spent <= 12
+        assert study.done
+    study.run(3)  # What was spent can't be taken back.
+    assert study.budget == 12
+
+
 def test_what_breaks_a_limit_sets_no_pace_for_what_keeps_it() -> None:
     def narrow(arch: op.Architecture, report) -> dict[str, float]:
         return {"val": evaluate(arch, report), "cost": float(arch["width"])}

@@ -80,6 +80,9 @@ def test_the_budget_is_that_of_full_trainings(method: str, low: int) -> None:
     assert len(short) == int(LOW_SHARE * 8 / (low / 20) + 1e-9)
     assert len(full) == int(8 - sum(r.cost for r in short) + 1e-9)
     assert study.queries == (*short, *full)
+    study.run(study.budget)
+    assert study.budget == 8
+    assert study.queries == (*short, *full)
     # What was trained for a short time may be trained in full, and the best is one of those.
     known = {r.architecture for r in short}
     assert all(r.architecture in known for r in full[:5])

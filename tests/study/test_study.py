@@ -18,6 +18,7 @@ import optiproxy as op
 from optiproxy.errors import InvalidValueError, StudyError
 from optiproxy.hardware import Measurement
 from optiproxy.methods import METHODS
+from optiproxy.search import Optimizer
 from optiproxy.study import Study
 from optiproxy.study._storage import database
 from optiproxy.study._storage import open as opening
@@ -510,6 +511,16 @@ def test_a_method_that_proposes_what_is_known_is_told(tmp_path):
     METHODS.register("forgetful", "study_toys:Forgetful")
     with pytest.raises(InvalidValueError, match=r"Forgetful proposes .* `_propose` must return"):
         run(budget=12, method="forgetful", storage=tmp_path / "s.journal")
+
+
+@pytest.mark.parametrize("rows", [None, [0, 1, 2, 0], np.zeros((1, 3), dtype=int)])
+def test_a_method_that_proposes_no_rows_is_told(rows):
+    class Careless(Optimizer):
+        def _propose(self, n, rng):
+            return rows
+
+    with pytest.raises(InvalidValueError, match=r"Careless proposes .* an array \(n, 4\)"):
+        Careless(toys.SPACE, "val=max").ask(2)
 
 
 def test_an_exception_that_can_not_say_what_it_is_is_a_failure_too():

@@ -59,6 +59,7 @@ def _table(path: Path, space: Space = SPACE, **keywords: Any) -> Table:
 KEYS: dict[str, Any] = {
     "text": "text",
     "list": ["depth", "act", "norm"],
+    "list in another order": ["norm", "depth", "act"],
     "mapping": {"norm": "norm", "depth": "depth", "act": "act"},
 }
 
@@ -187,6 +188,27 @@ def test_options_in_single_precision_are_read(tmp_path: Path) -> None:
     path = _write(tmp_path / "rates.parquet", {"rate": rate, "top1": [1.0, 2.0, 3.0]})
     table = _table(path, space, key=["rate"])
     assert [table.query(a).metrics["acc"] for a in space.enumerate()] == [1.0, 2.0, 3.0]
+
+
+def test_values_at_a_limit_meet_it(tmp_path: Path) -> None:
+    space = Chain({"depth": [1, 2]})
+    columns = {"depth": [1, 2, 2, 2], "top1": [1.0, 2.0, 2.0, 2.0], "ms": [0.1] * 4}
+    path = _write(tmp_path / "t.parquet", columns)
+    options: dict[str, Any] = {"key": ["depth"], "columns": ["top1", "ms"], "averaged": True}
+    assert _table(path, space, **options, constraints="ms<=0.1").optimum == 2.0
+    columns["ms"] = np.array([3.2, 3.2, 3.2, 3.2], np.float32)  # type: ignore[assignment]
+    path = _write(tmp_path / "single.parquet", columns)
+    table = _table(path, space, **options, constraints="ms<=3.2")
+    assert table.optimum == 2.0
+    assert table.query(space.architecture({"depth": 1})).metrics == {"top1": 1.0, "ms": 3.2}
+
+
+def test_an_option_without_letters_is_an_empty_cell(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("act,top1\n,1\nrelu,2\n")
+    space = Chain({"act": ["", "relu"]})
+    table = _table(path, space, key=["act"], columns=["top1"])
+    assert [table.query(a).metrics["top1"] for a in space.enumerate()] == [1.0, 2.0]
 
 
 def test_numbers_are_found_however_they_are_written(tmp_path: Path) -> None:
@@ -321,7 +343,7 @@ TEXTS = {
         ("depth,top1\n1,0.5\n2,50%\n", "row 1: '50%' where other cells have no %"),
         ("depth,top1\n1,50,3\n", "line 2 has 3 cells, the first line 2"),
         ("depth,depth\n1,1\n", "two of its columns have the same name"),
-        ("depth;top1\n1;50\n", "column: got 'depth'; did you mean 'depth;top1'"),
+        ("depth;top1\n1;50\n", "separated by semicolons: save it with commas"),
         ("", "it is empty"),
         ("depth,top1\n", "it has no rows"),
     ],

@@ -108,7 +108,7 @@ class PymooNSGA2(Optimizer):
 
     def _violations(self) -> Array:
         """How far each limit is broken, (T, limits); ``<= 0`` keeps it, as NaN is taken to do."""
-        columns = [c.sign * (self.values(c.metric) - c.bound) for c in self.constraints]
+        columns = [c.excess(self.values(c.metric)) for c in self.constraints]
         return (
             np.nan_to_num(np.stack(columns, axis=1)) if columns else np.empty((len(self.rows), 0))
         )

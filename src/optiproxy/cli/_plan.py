@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -66,7 +67,7 @@ def _bounds(study: Study, options: Mapping[str, Any]) -> str:
 
 def _time(study: Study, budget: int, workers: int | str) -> str:
     done = study.queries
-    left = budget - len(done)
+    left = math.ceil(budget - study.spent - 1e-9)
     if left <= 0:
         return "none: it has its budget"
     if study.task.in_memory:
@@ -76,4 +77,5 @@ def _time(study: Study, budget: int, workers: int | str) -> str:
         return "known after the first evaluations"
     each = sum(known) / len(known)
     total = each * left / (workers if isinstance(workers, int) else 1)
-    return f"about {durations.rounded(total)}: {left} evaluations of {durations.rounded(each)}"
+    count = f"{left} evaluation{'s' * (left > 1)}"
+    return f"about {durations.rounded(total)}: {count} of {durations.rounded(each)}"

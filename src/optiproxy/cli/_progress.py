@@ -42,7 +42,7 @@ class SearchProgress:
         self._low = study.task.low_fidelity
         self._budget = budget
         records = study.queries
-        self._done = spent(study)
+        self._done = study.spent
         self._stopped = sum(r.stopped for r in records)
         self._failed = sum(r.metrics is None for r in records) - self._stopped
         best = study.best
@@ -80,7 +80,7 @@ class SearchProgress:
     def __call__(self, record: Record) -> None:
         # Queries of other workers count too, if there can be any.
         alone = self._study.storage is None
-        self._done = self._done + record.cost if alone else spent(self._study)
+        self._done = self._done + record.cost if alone else self._study.spent
         if record.stopped:
             self._stopped += 1
         elif record.metrics is None:
@@ -121,11 +121,6 @@ class SearchProgress:
         left = (now - began) / max(1, self._done - before) * (self._budget - self._done)
         what = "queries" if self._low is None else "full trainings' worth"
         self._print(f"{self._done:.4g}/{self._budget} {what}, {self._text()}, {left:.0f} s left")
-
-
-def spent(study: Study) -> float:
-    """The part of the budget that was spent, in full trainings."""
-    return sum((record.cost + len(record.repeats) for record in study.queries), 0.0)
 
 
 class _Messages(logging.Handler):

@@ -82,8 +82,9 @@ def compare(
     from optiproxy.cli._comparison_text import caution, claims, print_comparison
     from optiproxy.hardware import cores
 
-    if report is not None:
-        reports.check_page(report)  # Before hours of searches.
+    if report is not None:  # Before hours of searches. The folder OUT will be made.
+        inside = report.parent.resolve() == out.resolve()
+        reports.check_page(Path(report.name) if inside else report)
     workers = cores() if workers is None else workers
     if workers_simulated is not None:
         from optiproxy.cli._simulated import simulate

@@ -68,7 +68,8 @@ def export(
         return 0
     program = format in ("onnx", "python") or out.suffix == ".pt2"
     if study.task.train is None and not study.task.can_build:
-        found.build()  # Its error goes before the one about inputs.
+        remedy = "the task builds no network; end the name in .json to write the architecture"
+        raise invalid("out", str(out), remedy)
     inputs = example_input(study, input_shape) if program else ()  # Checked before any training.
     state = found.weights_text(retrain=retrain)
     if study.task.train is not None and found.weights is None and not retrain:

@@ -29,7 +29,7 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
     if json:
         print(dumps(found, ensure_ascii=False))
         return 0
-    say(f"{name}: {found['queries']} of {found['budget']} queries, {found['failed']} failed")
+    say(f"{name}: {_counts(found)}")
     if held := found["asked"]:
         until = max(query["until"] for query in held)
         say(f"held by programs until {until} at the latest: {_ids(held)}")
@@ -42,6 +42,16 @@ def status(name: str, /, *, storage: str | None = None, json: bool = False) -> i
         say("\n".join(nothing_found(study, records)))
     say("done" if found["done"] else "not done")
     return 0
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    if found["spent"] == found["queries"]:
+        return f"{found['queries']} of {found['budget']} queries, {found['failed']} failed"
+    kinds = {"repeats": "repeats", "stopped": "stopped early", "failed": "failed"}
+    parts = "".join(f", {found[kind]} {text}" for kind, text in kinds.items())
+    return (
+        f"{found['queries']} queries{parts}: {found['spent']:.4g} of a budget of {found['budget']}"
+    )
 
 
 def _ids(queries: Sequence[Mapping[str, Any]]) -> str:

@@ -42,8 +42,6 @@ def page_of(study: Study) -> Callable[[], tuple[str, bool]]:
     """The study's report, made again when there are new results, and whether there will be."""
     import html
 
-    from optiproxy.cli._progress import spent
-
     made: tuple[object, str] = (None, _NOTHING.format(name=html.escape(study.name)))
 
     def page() -> tuple[str, bool]:
@@ -54,6 +52,6 @@ def page_of(study: Study) -> Callable[[], tuple[str, bool]]:
         if queries and state != made[0]:
             made = state, study.html()
         # A sum of fractions of trainings may be a little less than the budget.
-        return made[1], spent(study) < study.budget - 1e-9 or not queries
+        return made[1], study.spent < study.budget - 1e-9 or not queries
 
     return page

@@ -103,7 +103,7 @@ class Exact:
             for c in constraints:
                 if c.metric == metric:
                     with np.errstate(over="ignore"):
-                        excess = c.sign * (values - c.bound) / max(abs(c.bound), 1e-12)
+                        excess = c.excess(values) / max(abs(c.bound), 1e-12)
                     total += excess.clip(0.0, LARGEST)
             total[np.isnan(values)] = np.inf
         return total

@@ -8,6 +8,7 @@ rebuilt from its history therefore continues exactly like the uninterrupted one.
 from __future__ import annotations
 
 import copy
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Self
@@ -40,7 +41,8 @@ class Optimizer(History, ABC):
     A method implements `_propose`. What else it can use is declared by class attributes, which a
     study reads before it passes the argument of that name to ``__init__``: `uses_exact`,
     `uses_distinct`, `uses_features`, `uses_warm_start` and `default_proxy`. A subclass inherits
-    them, whatever its own ``__init__`` looks like.
+    them, whatever its own ``__init__`` looks like. One thread uses it at a time; several may use
+    a study.
 
     Args:
         space: The search space, or a task, from which all arguments that are not given are taken.
@@ -122,6 +124,11 @@ class Optimizer(History, ABC):
         rng = np.random.default_rng([self.seed, self._results_told, len(self._pending)])
         known = set(self._known)  # a method may add to the set while it chooses
         rows = self._promote(n, rng) if self._low else self._propose(n, rng)
+        if np.ndim(rows) != 2 or np.shape(rows)[1] != len(self.space):
+            raise InvalidValueError(
+                f"{type(self).__name__} proposes {reprlib.repr(rows)}; its `_propose` must return "
+                f"rows of option numbers, an array (n, {len(self.space)})"
+            )
         if self._low and len(rows) < n:  # all low-fidelity queries are evaluated in full
             rows = np.concatenate([rows, self.random_new(n + len(rows), rng)])
         keys = self.keys(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -138,7 +139,8 @@ class StudyForPrograms(StudyResults):
             )
 
     def _begin(self, budget: int, cheap_budget: int | None) -> None:
-        self.optuna.set_user_attr(BUDGET, max(budget, len(self.queries)))
+        # Shortened trainings cost a part each; a sum of parts may be a little more than a whole.
+        self.optuna.set_user_attr(BUDGET, max(budget, math.ceil(self.spent - 1e-9)))
         self._trials.name_objectives()
         if self.storage is not None and ENVIRONMENT not in self.optuna.user_attrs:
             self.optuna.set_user_attr(ENVIRONMENT, environment.described())

@@ -70,8 +70,13 @@ class StudyResults:
 
     @property
     def budget(self) -> int:
-        """The budget of the last run, or the number of queries if that is larger; 0 before."""
+        """The budget of the last run, or what was spent if that is more; 0 before."""
         return int(self.optuna.user_attrs.get(BUDGET, 0))
+
+    @property
+    def spent(self) -> float:
+        """What finished evaluations cost of the budget, in full trainings, repeats among them."""
+        return sum((record.cost + len(record.repeats) for record in self.queries), 0.0)
 
     @property
     def cheap_budget(self) -> int | None:

@@ -98,7 +98,8 @@ def _key(space: Space, key: str | Sequence[str] | Mapping[str, str] | None) -> t
         )
     if len(set(key)) < len(key):
         raise invalid("Table: key", list(key), "a column stands twice; name one for each choice")
-    return tuple(key)
+    # Columns that have the choices' names are theirs, in whatever order they are listed.
+    return tuple(space.names) if set(key) == set(space.names) else tuple(key)
 
 
 def _where(where: Mapping[str, Option] | None) -> dict[str, Option]:

@@ -69,6 +69,7 @@ def floats(column: Any) -> NDArray[np.float64]:
     """A column of numbers, (rows,); NaN where a cell is empty.
 
     Of texts, ``"72.5 %"`` is 72.5, and what pandas takes for a missing number is an empty cell.
+    Numbers of single and half precision are read by their shortest texts (`scalars.to_float`).
 
     Raises:
         ValueError: A text is no number, or some have a % and others none; (row, problem).
@@ -82,11 +83,17 @@ def floats(column: Any) -> NDArray[np.float64]:
         column = column.cast(pa.int8())
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _parsed(column.to_pylist())
-    if not pa.types.is_float64(column.type):
+    small = pa.types.is_float32(column.type) or pa.types.is_float16(column.type)
+    kind = column.type.to_pandas_dtype() if small else np.float64
+    if not small:
         column = column.cast(pa.float64(), safe=False)
     if column.null_count:
-        column = column.fill_null(math.nan)
-    return buffers(column, np.float64)
+        column = column.fill_null(kind(math.nan))
+    numbers = buffers(column, kind)
+    if not small:
+        return numbers
+    whole = numbers == np.round(numbers)  # Exact; the shortest text of a large one is not.
+    return np.where(whole, numbers, numbers.astype("U32").astype(np.float64))
 
 
 def _parsed(texts: list[str | None]) -> NDArray[np.float64]:

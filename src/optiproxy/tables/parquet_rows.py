@@ -349,7 +349,9 @@ def _options(keys: Keys, column: Any, name: str, choice: str, options: Sequence[
         loose.setdefault(loosely(option), []).append(i)
     found: list[int] = []
     for value in values:
-        # An empty cell is None or nothing: not the option that is called "none".
+        # An empty cell is None, or "" where that is an option: not the one that is called "none".
+        if value is None and exactly(None) not in exact and exactly("") in exact:
+            value = ""
         near = [] if value is None else loose.get(loosely(value), [])
         number = exact.get(exactly(value), near[0] if len(near) == 1 else None)
         if number is None:

@@ -47,8 +47,9 @@ class Table(Task):
             are read in another way (`tables.rows`), which need no `key`, `columns`, `sha256`,
             `rows`, `where`, `scale` or `averaged`.
         key: The column with the space's own text form of the architecture (`Space.to_text`); or a
-            column for each choice, as a list in the choices' order or as a mapping, choice →
-            column. There 3, 3.0 and "3" are the same option where the space has only one of them.
+            column for each choice, as a list (of the choices' names, or in their order) or as a
+            mapping, choice → column. There 3, 3.0 and "3" are the same option where the space has
+            only one of them.
         columns: Metric → column, or the names of columns that are called as their metrics.
         name: By default the file's name without its suffix.
         objectives: By default the first metric that is not only reported, maximised.

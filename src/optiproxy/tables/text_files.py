@@ -48,6 +48,8 @@ def _separated(delimiter: str, path: Path) -> Columns:
     with path.open(encoding="utf-8-sig", newline="") as file:  # Excel begins a file with a mark.
         lines = csv.reader(file, delimiter=delimiter)
         names = next(lines, [])
+        if delimiter == "," and len(names) == 1 and ";" in names[0]:
+            raise ValueError("its cells are separated by semicolons: save it with commas")
         if len(set(names)) < len(names):
             raise ValueError("two of its columns have the same name")
         columns: Columns = {name: [] for name in names}

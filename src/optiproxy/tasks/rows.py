@@ -57,5 +57,5 @@ def feasible_values(
     feasible = np.isfinite(found).all(1)
     for c in constraints:
         column = values[c.metric]
-        feasible &= np.isfinite(column) & (c.sign * (column - c.bound) <= 0)
+        feasible &= np.isfinite(column) & (c.excess(column) <= 0)
     return found[feasible]
