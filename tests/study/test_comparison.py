@@ -338,6 +338,17 @@ def test_short_trainings_are_not_compared_with_full_ones(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_limits_that_no_row_of_a_table_meets_are_told(tmp_path):
+    path = tmp_path / "few.csv"
+    path.write_text("a,val\n1,5\n2,7\n")
+    table = optiproxy.tasks.Table(Chain({"a": [1, 2]}), path, key=["a"], columns=["val"])
+    with pytest.raises(
+        InvalidValueError, match="no row of few meets it; the nearest values are val 5"
+    ):
+        compare([table], ["random"], tmp_path / "out", constraints="val<=3")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_is_no_folder_for_the_results(tmp_path):
     (tmp_path / "notes").touch()
     for place in ("notes", "notes/here"):

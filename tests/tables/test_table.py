@@ -203,6 +203,15 @@ def test_values_at_a_limit_meet_it(tmp_path: Path) -> None:
     assert table.query(space.architecture({"depth": 1})).metrics == {"top1": 1.0, "ms": 3.2}
 
 
+def test_what_pandas_writes_for_none_is_an_option(tmp_path: Path) -> None:
+    space = Chain({"norm": [None, "batch"]})
+    for cell in ("", "NaN", "None"):
+        path = tmp_path / f"t{len(cell)}.csv"
+        path.write_text(f"norm,top1\n{cell},1\nbatch,2\n")
+        table = _table(path, space, key=["norm"], columns=["top1"])
+        assert [table.query(a).metrics["top1"] for a in space.enumerate()] == [1.0, 2.0]
+
+
 def test_an_option_without_letters_is_an_empty_cell(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("act,top1\n,1\nrelu,2\n")

@@ -96,12 +96,17 @@ def floats(column: Any) -> NDArray[np.float64]:
     return np.where(whole, numbers, numbers.astype("U32").astype(np.float64))
 
 
+def missing(text: str) -> bool:
+    """Whether a cell of this text is an empty one, as pandas takes it."""
+    return text.strip().lower() in _MISSING
+
+
 def _parsed(texts: list[str | None]) -> NDArray[np.float64]:
     values = np.full(len(texts), math.nan)
     percent: bool | None = None
     for row, text in enumerate(texts):
         plain = (text or "").strip()
-        if plain.lower() in _MISSING:
+        if missing(plain):
             continue
         number = plain.removesuffix("%")
         try:

@@ -21,6 +21,7 @@ from optiproxy.tables._values import encoded, exactly, loosely
 from optiproxy.tables.arrow import (
     floats,
     means,
+    missing,
     names_and_rows,
     read_columns,
     readable,
@@ -354,6 +355,8 @@ def _options(keys: Keys, column: Any, name: str, choice: str, options: Sequence[
             value = ""
         near = [] if value is None else loose.get(loosely(value), [])
         number = exact.get(exactly(value), near[0] if len(near) == 1 else None)
+        if number is None and missing(str(value)):
+            number = exact.get(exactly(None))
         if number is None:
             row = _in_file(keys, int(np.flatnonzero(numbers == len(found))[0]))
             problem = unknown(f"option of choice {choice!r}", value, options)

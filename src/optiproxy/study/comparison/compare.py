@@ -141,6 +141,8 @@ def compare(
         task.prepare()
     folder = Path(out)
     loaded = [limits.bounded(task, folder / "cells") for task in asked]
+    for task in loaded:
+        limits.check(task)
     for method in map(Method.read, methods):  # Settings that it refuses.
         for task in loaded:
             method.with_scores(task)

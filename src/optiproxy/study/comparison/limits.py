@@ -1,4 +1,4 @@
-"""Relative limits in a comparison: resolved once for a task, the same for all of its searches."""
+"""Limits in a comparison: met by some row of a table, the same for all searches of a task."""
 
 from __future__ import annotations
 
@@ -26,6 +26,23 @@ def bounded(task: Task, cells: Path) -> Task:
         return task
     known = _kept(cells).get(_key(task, asked))
     return task.resolved() if known is None else task.replaced(constraints=known)
+
+
+def check(task: Task) -> None:
+    """Refuses limits that no row of the task's table meets: all methods would find nothing.
+
+    Raises:
+        InvalidValueError: There is no such row; it names the nearest value of each limit.
+    """
+    values = task.objective_values() if task.constraints else None
+    if task.rows is None or values is None or len(values):
+        return
+    columns = task.rows.values()
+    nearest = (
+        f"{c.metric} {min(columns[c.metric].tolist(), key=c.violation):g}" for c in task.constraints
+    )
+    remedy = f"no row of {task.name} meets it; the nearest values are {', '.join(nearest)}"
+    raise invalid("constraint", ", ".join(map(str, task.constraints)), remedy)
 
 
 def keep(asked: list[Task], found: list[Task], cells: Path) -> None:
