@@ -124,6 +124,7 @@ def run(
     parser.add_argument("--tasks", nargs="+", default=list(default_tasks))
     parser.add_argument("--variants", nargs="+", default=list(variants), choices=list(variants))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--label", default="", help="of the file, where variants have one alone")
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     budgets = sorted({max(1, options.budget // n) for n in (4, 2, 1)})
@@ -144,5 +145,5 @@ def run(
                 results.setdefault(name, {})[variant] = {**rows, "optimizer_seconds": seconds}
                 line = ", ".join(f"{q}: {r['mean_regret']:.3f}" for q, r in rows.items())
                 print(f"{name} {variant}: mean regret {line}; {seconds} s", flush=True)
-    label = "experiment-" + Path(sys.argv[0]).stem.replace("_", "-")
+    label = "experiment-" + (options.label or Path(sys.argv[0]).stem.replace("_", "-"))
     print(_results.write(label, options, results, values))

@@ -40,12 +40,18 @@ class Kept(Paper):
 
 
 class ExchangedGCN(PublishedGCN):
-    def _graph(self, p):
-        graph, x = super()._graph(p)
-        a, b = 1 + self.space.names.index("1>2"), 1 + self.space.names.index("0>3")
-        order = list(range(x.shape[1]))  # the input, the operations, the output
-        order[a], order[b] = b, a
-        return graph, x[:, order]
+    def __init__(self, space, **options):
+        super().__init__(space, **options)
+        read = self._read
+        a, b = 1 + space.names.index("1>2"), 1 + space.names.index("0>3")
+
+        def exchanged(p):
+            graph, x = read(p)
+            order = list(range(x.shape[1]))  # the input, the operations, the output
+            order[a], order[b] = b, a
+            return graph, x[:, order]
+
+        self._read = exchanged
 
 
 class Exchanged(Paper):
