@@ -56,6 +56,11 @@ def invalid(field: str, got: object, remedy: str) -> InvalidValueError:
     return InvalidValueError(f"{field}: got {shown}; {remedy}")
 
 
+def first_line(error: BaseException) -> str:
+    """The kind of an error of a user's code or of a library, and the beginning of what it says."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
 def whole_number(field: str, got: object, least: int = 1) -> int:
     """`got` as an int, where it is a whole number (numpy's too) of `least` or more.
 

@@ -153,6 +153,51 @@ def test_kernels_keep_their_middle() -> None:
     torch.testing.assert_close(outputs(small, X), outputs(model, X))
 
 
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "circular"])
+def test_kernels_of_any_padding_put_out_as_much(mode: Any) -> None:
+    x = X[:, :, 0]
+    for padding in ("same", 4):
+        model = nn.Conv1d(3, 4, 5, padding=padding, padding_mode=mode, dilation=2)
+        with torch.no_grad():
+            model.weight[..., [0, 4]] = 0
+        space = searchable(nn.Sequential(model), {"0": {"kernel_size": [3, 5]}}, x)
+        small = space.build(space.architecture({"0.kernel_size": 3}))
+        torch.testing.assert_close(outputs(small, x), outputs(model, x))
+
+
+def test_a_parametrised_kernel_is_set_through_it_or_refused() -> None:
+    parametrizations, x = nn.utils.parametrizations, X[:, :, 0]
+    model = nn.Sequential(parametrizations.weight_norm(nn.Conv1d(3, 4, 3, padding=1)))
+    with torch.no_grad():
+        model[0].parametrizations.weight.original1[..., [0, 2]] = 0
+    space = searchable(model, {"0": {"kernel_size": [1, 3]}}, x)
+    small = space.build(space.architecture({"0.kernel_size": 1}))
+    torch.testing.assert_close(outputs(small, x), outputs(model, x))
+    assert small[0].parametrizations.weight.original1.shape == (4, 3, 1)
+    small(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in small.parameters())
+    for layer, kind in (
+        (parametrizations.spectral_norm(nn.Conv1d(3, 4, 3, padding=1)), "remove_parametrizations"),
+        (nn.utils.spectral_norm(nn.Conv1d(3, 4, 3, padding=1)), "SpectralNorm .* remove_spectral"),
+    ):
+        with pytest.raises(InvalidValueError, match=rf"0.kernel_size: its weight is .*{kind}"):
+            searchable(nn.Sequential(layer), {"0": {"kernel_size": [1, 3]}}, x)
+
+
+def test_a_module_that_is_twice_in_a_row_counts_twice() -> None:
+    relu, linear = nn.ReLU(), nn.Linear(4, 4)
+    for row in (
+        nn.Sequential(nn.Linear(4, 4), relu, nn.Linear(4, 4), relu, relu),
+        nn.Sequential(*[linear] * 5),
+    ):
+        x = torch.rand(1, 4)
+        space = searchable(row, {"": {"depth": [1, 3, 5]}}, x)
+        for depth in (1, 3, 5):
+            small = space.build(space.architecture({".depth": depth}))
+            assert len(small) == depth
+            torch.testing.assert_close(outputs(small, x), outputs(row[:depth], x))
+
+
 def test_a_bottleneck_s_grouped_convolution_is_named() -> None:
     model = resnet(ex.Bottleneck, (1, 1, 1))
     space = searchable(model, {"layer1.0.conv1": {"out_channels": [0.5, 1.0]}}, X)
@@ -404,6 +449,8 @@ LINEAR = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
         (LINEAR, {"7": {"out_features": [2]}}, "module: got '7'; "),
         (LINEAR, {"0": {"out_features": [0]}}, "'0': out_features: got [0]; give positive numbers"),
         (LINEAR, {"0": {"out_features": "2"}}, "give positive numbers"),
+        (LINEAR, {"0": {"out_features": [float("inf")]}}, "got [inf]; give positive numbers"),
+        (LINEAR, {0: {"out_features": [2]}}, "changes: got 0; give the name of a module"),
         (LINEAR, {"0": [2]}, "'0': got [2]; give {what: [options]}"),
         (LINEAR, {}, "changes: got {}; give {module: {what: [options]}}"),
         (LINEAR, {"0": {"kernel_size": [3]}}, "Linear is no convolution"),
@@ -411,7 +458,10 @@ LINEAR = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
         (LINEAR, {"0": {"num_heads": [1]}}, "0 modules in it have a number of heads, not one"),
         (LINEAR, {"2": {"mlp_ratio": [1]}}, "it must have one layer that widens"),
         (resnet(), {"layer1": {"depth": [3]}}, "it has 2 modules; give whole numbers up to"),
-        (resnet(), {"conv1": {"kernel_size": [4]}}, "its kernel is 7; give odd numbers up to it"),
+        (resnet(), {"conv1": {"kernel_size": [4]}}, "its kernel is 7; give whole odd"),
+        (resnet(), {"conv1": {"kernel_size": [1.0, 7]}}, "its kernel is 7; give whole odd numbers"),
+        (nn.Sequential(nn.Conv2d(3, 8, 3, padding="valid"), nn.Conv2d(8, 3, 1)),
+         {"0": {"kernel_size": [1]}}, "with 1 its outputs would be larger: no padding"),
         (resnet(), {"layer2": {"depth": [1], "width": [1]}}, "got 'width'"),
         (nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 3, 1)), {"0": {"kernel_size": [1]}},
          "with 1 its outputs would be larger: no padding"),
@@ -433,3 +483,29 @@ def test_what_can_not_be_adapted_is_named_with_the_reason(
     if model is LINEAR:
         with pytest.raises(InvalidValueError, match="keep"):
             searchable(model, {"0": {"out_features": [2]}}, x, keep="last")  # type: ignore[arg-type]
+
+
+class Looked(nn.Module):
+    """It looks numbers up by what a layer puts out, as some networks do to sort or to select."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.table, self.down = nn.Linear(4, 8), nn.Embedding(9, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        up = self.up(x).sigmoid()
+        if up.isnan().any():
+            raise IndexError("index -1 is out of range")
+        return self.down(up + self.table((8 * up[:, 0]).long()))
+
+
+def test_an_input_that_does_not_fit_and_code_that_does_not_take_nan_are_told_apart() -> None:
+    changes = {"up": {"out_features": [2]}}
+    reason = r"searchable: example_input: the model fails on it: RuntimeError: mat1 .*; give one"
+    with pytest.raises(InvalidValueError, match=reason):
+        searchable(Looked(), changes, torch.zeros(1, 5))
+    reason = (
+        r"up.out_features: the model's code can't be followed: .* NaN, .*: IndexError: index -1"
+    )
+    with pytest.raises(InvalidValueError, match=reason):
+        searchable(Looked(), changes, torch.zeros(1, 4))

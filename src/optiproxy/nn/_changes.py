@@ -1,4 +1,4 @@
-"""What may change in a network that exists: widths, kernels, heads and depths."""
+"""What may change in a network that exists: widths, heads and depths; kernels in `_kernels`."""
 
 from __future__ import annotations
 
@@ -133,48 +133,6 @@ class Width(Change):
 
 
 @dataclass(frozen=True)
-class Kernel(Change):
-    """The size of a convolution's kernel."""
-
-    @classmethod
-    def of(cls, model: nn.Module, name: str, options: list[int | float]) -> Self:
-        layer = model.get_submodule(name)
-        if not isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            raise NotAdaptableError(f"{type(layer).__name__} is no convolution")
-        size = layer.kernel_size[0]
-        if set(layer.kernel_size) != {size} or not size % 2:
-            raise NotAdaptableError(f"its kernel {layer.kernel_size} is not odd and square")
-        padding = layer.padding
-        for option in options:
-            if option > size or not option % 2:
-                raise NotAdaptableError(f"its kernel is {size}; give odd numbers up to it")
-            less = (size - int(option)) // 2
-            if not isinstance(padding, str) and any(
-                p < less * d for p, d in zip(padding, layer.dilation, strict=True)
-            ):
-                raise NotAdaptableError(f"with {option} its outputs would be larger: no padding")
-        return cls(f"{name}.kernel_size", name, "kernel_size", tuple(options), (name,))
-
-    def apply(self, model: nn.Module, option: int | float) -> None:
-        layer: Any = model.get_submodule(self.layer)
-        less = (layer.kernel_size[0] - int(option)) // 2
-        if not less:
-            return
-        weight = layer.weight.detach()
-        for axis in range(2, weight.dim()):
-            weight = weight.narrow(axis, less, int(option))
-        layer.weight = nn.Parameter(weight.clone(), requires_grad=layer.weight.requires_grad)
-        if not isinstance(layer.padding, str):
-            pairs = zip(layer.padding, layer.dilation, strict=True)
-            layer.padding = tuple(p - less * d for p, d in pairs)
-            # For the modes of padding that torch does itself.
-            layer._reversed_padding_repeated_twice = [
-                p for p in reversed(layer.padding) for _ in range(2)
-            ]
-        layer.kernel_size = tuple(int(option) for _ in layer.kernel_size)
-
-
-@dataclass(frozen=True)
 class Depth(Change):
     """How many of a row of modules there are."""
 
@@ -188,7 +146,7 @@ class Depth(Change):
             raise NotAdaptableError(f"{kind} is no row of modules; give a Sequential or ModuleList")
         if max(options) > len(row) or any(isinstance(option, float) for option in options):
             raise NotAdaptableError(f"it has {len(row)} modules; give whole numbers up to that")
-        children = tuple(child for child, _ in row.named_children())
+        children = tuple(row._modules)  # `named_children` has a module that is there twice once.
         return cls(f"{name}.depth", name, "depth", tuple(options), (name,), children)
 
     def has(self, layer: str, count: int) -> bool:

@@ -22,6 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
 from optiproxy._example_input import run
+from optiproxy.errors import first_line
 from optiproxy.nn._layers import Kind, free_tensors, layers_of
 
 #: What writes channels: a layer's name, or a tensor's with an axis.
@@ -199,7 +200,13 @@ class Follower:
         plain = sdpa_kernel(SDPBackend.MATH)
         with torch.no_grad(), plain, _spoilt(self._tensors, source, channels):
             self._marked = (name, channels) if axis is None else None
-            output = run(self._model, self._example_input)
+            try:
+                output = run(self._model, self._example_input)
+            except Exception as error:
+                raise NotAdaptableError(
+                    "the model's code can't be followed: channels are followed as NaN, with which "
+                    f"it fails: {first_line(error)}"
+                ) from error
         leaves = [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
         for leaf in leaves:
             if leaf.is_floating_point() and bool(leaf.isnan().any()):

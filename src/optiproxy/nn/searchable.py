@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from optiproxy._example_input import run
-from optiproxy.errors import InvalidValueError, invalid, unknown
-from optiproxy.nn._changes import Change, Depth, Heads, Kernel, Width, hidden_layer
+from optiproxy.errors import InvalidValueError, first_line, invalid, unknown
+from optiproxy.nn._changes import Change, Depth, Heads, Width, hidden_layer
 from optiproxy.nn._channels import Follower, NotAdaptableError
+from optiproxy.nn._kernels import Kernel
 from optiproxy.nn._sources import Source, on_meta
 from optiproxy.nn.choose import Choose
 from optiproxy.nn.space import ModelSpace
@@ -67,8 +69,10 @@ def searchable(
         raise invalid("searchable: model", model, "give a torch.nn.Module")
     if keep not in ("importance", "first"):
         raise unknown("searchable: keep", keep, ("importance", "first"))
+    asked = _asked(changes)
     given = example_input() if callable(example_input) else example_input
-    found, problems = _changes(model, changes, given, keep)
+    _check_runs(model, given)
+    found, problems = _changes(model, asked, given, keep)
     source = Sliced(model, found)
     problems += source.problems(given) if not problems else []
     if problems:
@@ -144,7 +148,7 @@ def _apply(model: nn.Module, chosen: Sequence[tuple[Change, Any]]) -> None:
 
 def _changes(
     model: nn.Module,
-    changes: Mapping[str, Mapping[str, Sequence[int | float]]],
+    asked: Sequence[tuple[str, str, list[int | float]]],
     example_input: Any,
     keep: Keep,
 ) -> tuple[list[Change], list[str]]:
@@ -154,7 +158,7 @@ def _changes(
     makers = _makers(model, example_input, keep)
     found: list[Change] = []
     problems: list[str] = []
-    for pattern, what, options in _asked(changes):
+    for pattern, what, options in asked:
         names = [name for name in modules if _matches(name, pattern)]
         if not names:
             problems.append(str(unknown("module", pattern, list(modules)[1:])))
@@ -179,17 +183,41 @@ def _changes(
     return found, problems
 
 
-def _asked(changes: Any) -> Iterator[tuple[str, str, list[int | float]]]:
+def _asked(changes: Any) -> list[tuple[str, str, list[int | float]]]:
+    """Pattern, what, options.
+
+    Raises:
+        InvalidValueError: It has another form.
+    """
     if not isinstance(changes, Mapping) or not changes:
         raise invalid("searchable: changes", changes, "give {module: {what: [options]}}")
+    found = []
     for pattern, wanted in changes.items():
+        if not isinstance(pattern, str):
+            remedy = "give the name of a module as text, as in model.named_modules()"
+            raise invalid("searchable: changes", pattern, remedy)
         if not isinstance(wanted, Mapping) or not wanted:
             raise invalid(f"searchable: {pattern!r}", wanted, "give {what: [options]}")
         for what, options in wanted.items():
             whole = isinstance(options, Sequence) and not isinstance(options, str) and options
-            if not whole or not all(type(o) in (int, float) and o > 0 for o in options):
-                raise invalid(f"searchable: {pattern!r}: {what}", options, "give positive numbers")
-            yield pattern, what, list(options)
+            if not whole or not all(type(o) in (int, float) and 0 < o < math.inf for o in options):
+                field = f"searchable: {pattern!r}: {what}"
+                raise invalid(field, options, "give positive numbers in a list, none infinite")
+            found.append((pattern, what, list(options)))
+    return found
+
+
+def _check_runs(model: nn.Module, example_input: Any) -> None:
+    """Raises InvalidValueError where the model can't be run on its input."""
+    copied = copy.deepcopy(model).eval()
+    try:
+        with torch.no_grad():
+            run(copied, example_input)
+    except Exception as error:
+        raise InvalidValueError(
+            f"searchable: example_input: the model fails on it: {first_line(error)}; give one "
+            "input of the model, a tuple of several, or a mapping of keywords"
+        ) from error
 
 
 def _matches(name: str, pattern: str) -> bool:
