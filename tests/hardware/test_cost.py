@@ -183,3 +183,42 @@ def test_products_of_sparse_matrices_are_counted_by_their_entries(csr: bool) -> 
     assert count_flops(network, torch.ones(20, 8)) == 2 * 20 * 8 * 5 + 2 * 20 * 5
     costs = count_costs(network, torch.ones(20, 8))
     assert (costs["flops"], costs["activations"]) == (2 * 20 * 8 * 5 + 2 * 20 * 5, 200)
+
+
+class Flexible(nn.Module):
+    """Attention of 16 channels in one head, over 8 steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read, self.write = nn.Linear(4, 48), nn.Linear(16, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        flex = pytest.importorskip("torch.nn.attention.flex_attention")
+        queries, keys, values = self.read(x)[:, None].chunk(3, -1)
+        mixed: torch.Tensor = self.write(flex.flex_attention(queries, keys, values)[:, 0])
+        return mixed
+
+
+class Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = nn.Sequential(nn.Linear(4, 32), nn.Linear(32, 8))
+        self.less = nn.Linear(4, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = torch.cond(x.sum() > 0, self.more.forward, self.less.forward, (x,))
+        return out
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(not hasattr(torch.compiler, "set_stance"), reason="an older torch")
+def test_operators_that_call_functions_are_counted_by_what_these_do() -> None:
+    linear = 2 * 8 * 4 * 48 + 2 * 8 * 16 * 2
+    assert count_flops(Flexible(), torch.zeros(1, 8, 4)) == linear + 2 * (2 * 8 * 8 * 16)
+    more = 2 * (4 * 32 + 32 * 8)
+    for x in (torch.ones(1, 4), -torch.ones(1, 4)):  # The limit holds for either branch.
+        counted = count_costs(Branches(), x)
+        assert (counted["flops"], counted["activations"]) == (more, 32 + 8)
+        assert counted == count_costs(Branches().to("meta"), x.to("meta"))
+    compiled = torch.compile(nn.Linear(4, 8), backend="eager", fullgraph=True)
+    assert count_flops(compiled, torch.ones(1, 4)) == 2 * 4 * 8

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
+from torch._ops import HigherOrderOperator
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from optiproxy._example_input import run
-from optiproxy.errors import invalid
+from optiproxy.errors import MeasurementFailed, invalid
 from optiproxy.hardware._modes import deployed, unfused_attention
 from optiproxy.hardware.lazy import has_lazy_layers, shaped
 
@@ -49,12 +50,16 @@ def count_flops(module: nn.Module, example_input: Any) -> int:
     A multiply-add counts as two operations (many papers count it as one and call the same number
     MACs or MAdds). Counted are convolutions and products of matrices and vectors, also those of
     attention and of recurrent layers, by the formulas of `torch.utils.flop_counter` and a few more;
-    additions, activations, normalisation and pooling are free.
+    additions, activations, normalisation and pooling are free. Operators that call functions, such
+    as flex attention, count by the operations within, of `torch.cond` the branch that costs more.
 
     Args:
         module: The network; it is left as it was.
         example_input: Its input, a tuple of several, or a mapping of keywords. For the cost of one
             example, a batch of 1.
+
+    Raises:
+        MeasurementFailed: It has a kernel of its own, such as one of Triton's.
     """
     module = shaped(module, example_input)
     counter = _Counter()
@@ -80,6 +85,9 @@ def count_costs(module: nn.Module, example_input: Any) -> dict[str, float]:
         https://arxiv.org/abs/2003.13678); ``weights_mb``, parameters and buffers in MB (10^6
         bytes); ``memory_mb``, these and the largest sum of tensors that are in use at a time: what
         torch allocates, without the workspace of single operations.
+
+    Raises:
+        MeasurementFailed: It has a kernel of its own, such as one of Triton's.
     """
     module = shaped(module, example_input)
     counter = _Counter()
@@ -104,7 +112,11 @@ def count_costs(module: nn.Module, example_input: Any) -> dict[str, float]:
 @contextmanager
 def _countable(module: nn.Module) -> Iterator[None]:
     """Evaluation mode by operations that `_Counter` has formulas for, the same on every device."""
+    # Torch compiles nothing while operations are counted, and raises an error where it must, as in
+    # flex attention. Before torch 2.6 there is no such setting.
+    stance = getattr(torch.compiler, "set_stance", nullcontext)
     with (
+        stance("force_eager"),
         deployed(module),
         unfused_attention(),
         sdpa_kernel(SDPBackend.MATH),
@@ -171,6 +183,9 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known: Memory that is not counted there, such as weights.
     """
 
+    # Torch has no rule for this mode; ours is `_by_parts`.
+    supports_higher_order_operators = True
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.total: int = 0
@@ -188,6 +203,8 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        if isinstance(func, HigherOrderOperator):
+            return self._by_parts(func, args, kwargs or {})
         operation = getattr(func, "overloadpacket", None)
         formula = self._formulas.get(operation)
         if formula is None and hasattr(func, "decompose"):
@@ -210,6 +227,38 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tensors:
             self.hold(tensor)
         return out
+
+    def _by_parts(
+        self, func: HigherOrderOperator, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """An operator that calls functions, such as flex attention, by the operations within.
+
+        Of `torch.cond` the branch that costs more counts, as in `torch.utils.flop_counter`.
+
+        Raises:
+            MeasurementFailed: It is a kernel of its own, which has no such operations.
+        """
+        if func is torch.ops.higher_order.cond:
+            condition, *branches, operands = args
+            if condition.device.type != "meta" and bool(condition):
+                branches.reverse()  # What is returned is that of the last one.
+            totals, activations = [self.total], [self.activations]
+            for branch in branches:
+                out, self.total, self.activations = None, totals[0], activations[0]
+                with self:
+                    out = branch(*operands)
+                totals.append(self.total)
+                activations.append(self.activations)
+            self.total, self.activations = max(totals), max(activations)
+            return out
+        whole = func.py_kernels.get(torch._C.DispatchKey.CompositeExplicitAutograd)
+        if whole is None or str(func).startswith("triton"):
+            raise MeasurementFailed(
+                f"count: {func} is a kernel of its own, whose operations can't be counted; "
+                "leave limits on FLOPs, activations and memory out, or replace it"
+            )
+        with self:
+            return whole(*args, **kwargs)
 
     def hold(self, tensor: torch.Tensor) -> None:
         """Counts the memory of a tensor until it, and all that share it, are gone."""
