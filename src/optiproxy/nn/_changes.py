@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from optiproxy.nn._channels import Channels, Follower, NotAdaptableError
-from optiproxy.nn._layers import Done, cut, free_tensors, kind_of, layers_of, set_tensor
+from optiproxy.nn._layers import Done, cut, free_tensors, kind_of, layers_of, set_tensor, size_of
 
 # Attributes in which attention layers keep their number of heads, and multiples of it.
 _HEADS = ("num_heads", "num_attention_heads", "n_head", "n_heads", "heads")
@@ -66,10 +66,22 @@ class Width(Change):
         layer = model.get_submodule(name)
         kind = kind_of(layer)
         if kind is None or not (kind.reads and kind.writes):
-            hint = "name the layer before it" if kind is not None else "name a layer in it"
+            if kind is not None:
+                hint = "name the layer before it"
+            elif layers_of(layer):
+                hint = "name a layer in it"
+            else:
+                where = f"{type(layer).__module__}.{type(layer).__qualname__}"
+                hint = f"it is {where}, none of torch's convolutions, linear layers and embeddings"
             raise NotAdaptableError(f"{type(layer).__name__} makes no channels; {hint}")
         if kind.refused:
             raise NotAdaptableError(kind.refused)
+        if (
+            numbers is None
+            and 1 in [o for o in options if isinstance(o, int)]
+            and any(isinstance(o, float) for o in options)
+        ):
+            raise NotAdaptableError("1 is one channel; beside fractions write 1.0 for all of them")
         channels = follower.channels(name)
         size = channels.size
         if numbers is None:
@@ -121,14 +133,7 @@ class Width(Change):
                 set_tensor(model.get_submodule(path), attribute, tensor, side, kept, done)
                 continue
             layer, kind = layers[name]
-            places = kind.inputs if side == "in" else kind.outputs
-            sizes = [
-                int(part.shape[axis])
-                for attribute, axis in places.items()
-                if isinstance(part := getattr(layer, attribute, None), Tensor)
-            ]
-            # A layer without parameters has its number as an attribute.
-            size = sizes[0] if sizes else int(getattr(layer, kind.sizes[1][0]))
+            size = size_of(layer, kind, side)
             cut(layer, kind, side, [c for c in range(size) if c not in gone], done)
 
 
@@ -168,12 +173,25 @@ class Heads(Change):
     attribute: str
     count: int
     size: int
-    #: (layer, side, blocks of as many channels as all heads have); empty to regroup.
-    parts: tuple[tuple[str, str, int], ...]
+    #: (layer, side, channels of each head); empty to regroup.
+    parts: tuple[tuple[str, str, tuple[tuple[int, ...], ...]], ...]
     order: tuple[int, ...]
 
     @classmethod
-    def of(cls, model: nn.Module, name: str, options: list[int | float], keep: str) -> Self:
+    def of(
+        cls,
+        model: nn.Module,
+        name: str,
+        options: list[int | float],
+        keep: str,
+        *,
+        by_head: bool = False,
+    ) -> Self:
+        """With heads to take away where that is possible.
+
+        Args:
+            by_head: Whether a layer of queries, keys and values has those of each head together.
+        """
         holders = [
             (path, attribute)
             for path, module in model.named_modules()
@@ -187,20 +205,23 @@ class Heads(Change):
         module = model.get_submodule(holder)
         count = int(getattr(module, attribute))
         whole = all(isinstance(option, int) for option in options)
-        size, parts = _projections(model, name, count)
+        size, blocks = _projections(model, name, count)
+        parts = tuple(
+            (path, side, _by_head(count, number, size, by_head)) for path, side, number in blocks
+        )
         if parts:
             if not whole or max(options) > count:
                 raise NotAdaptableError(f"it has {count} heads; give whole numbers up to that")
         elif not whole:
             raise NotAdaptableError("give whole numbers of heads")
         weight = torch.zeros(count)
-        for path, side, blocks in parts if keep == "importance" else ():
+        for path, side, heads in parts if keep == "importance" else ():
             layer: Any = model.get_submodule(path)
             kind = kind_of(layer)
             assert kind is not None
             axis = (kind.inputs if side == "in" else kind.outputs)["weight"]
-            by_head = layer.weight.detach().movedim(axis, 0).reshape(blocks, count, -1)
-            weight += by_head.abs().sum((0, 2)).cpu()
+            norms = layer.weight.detach().abs().movedim(axis, 0).flatten(1).sum(1).cpu()
+            weight += norms[torch.tensor(heads)].sum(1)
         order = tuple(weight.argsort(descending=True, stable=True).tolist())
         change = cls(
             f"{name}.num_heads", name, "num_heads", tuple(options), (name,), holder, attribute,
@@ -218,12 +239,10 @@ class Heads(Change):
         return replace(self, parts=())
 
     def remove(self, option: int | float, removed: Removed) -> None:
-        for path, side, blocks in self.parts:
+        for path, side, heads in self.parts:
             place = removed.setdefault((path, side), set())
-            for block in range(blocks):
-                for head in self.order[int(option) :]:
-                    start = (block * self.count + head) * self.size
-                    place.update(range(start, start + self.size))
+            for head in self.order[int(option) :]:
+                place.update(heads[head])
 
     def apply(self, model: nn.Module, option: int | float) -> None:
         module: Any = model.get_submodule(self.holder)
@@ -238,6 +257,16 @@ class Heads(Change):
             for attribute in ("scale", "scaling"):
                 if isinstance(getattr(module, attribute, None), float):
                     setattr(module, attribute, size**-0.5)
+
+
+def _by_head(count: int, blocks: int, size: int, by_head: bool) -> tuple[tuple[int, ...], ...]:
+    """The channels of each head in a layer of one block, or of three: queries, keys, values."""
+    channels = torch.arange(count * blocks * size)
+    if by_head:
+        heads = channels.reshape(count, -1)
+    else:
+        heads = channels.reshape(blocks, count, size).movedim(1, 0).flatten(1)
+    return tuple(map(tuple, heads.tolist()))
 
 
 def _projections(

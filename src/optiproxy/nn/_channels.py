@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
-from optiproxy._example_input import run
 from optiproxy.errors import first_line
-from optiproxy.nn._layers import Kind, free_tensors, layers_of
+from optiproxy.nn._layers import Kind, free_tensors, layers_of, size_of
+from optiproxy.nn._passes import Passes
 
 #: What writes channels: a layer's name, or a tensor's with an axis.
 Source = tuple[str, int | None]
@@ -59,12 +59,12 @@ class Follower:
 
     Args:
         model: It is left as it is: a copy is run.
-        example_input: What it is run on.
+        passes: How it is run.
     """
 
-    def __init__(self, model: nn.Module, example_input: Any) -> None:
-        self._model = copy.deepcopy(model).eval()
-        self._example_input = example_input
+    def __init__(self, model: nn.Module, passes: Passes) -> None:
+        self._model = copy.deepcopy(model)
+        self._passes = passes
         self._layers = layers_of(self._model)
         self._tensors = free_tensors(self._model)
         self._reached: dict[tuple[str, str], Tensor] = {}
@@ -78,8 +78,12 @@ class Follower:
         """What depends on the output channels of a layer, and what they depend on.
 
         Raises:
-            NotAdaptableError: Something can't follow.
+            NotAdaptableError: Something can't follow, or does not run.
         """
+        if name not in self._passes.ran:
+            raise NotAdaptableError(
+                "it does not run on the example input; give one on which it does"
+            )
         start: Source = (name, None)
         maps = {start: self._map(start)}
         waiting, tried = [start], {start}
@@ -98,7 +102,28 @@ class Follower:
                 ):
                     waiting.append(other)
                     tried.add(other)
-        return self._joined(start, maps)
+        result = self._joined(start, maps)
+        self._check_others(result)
+        return result
+
+    def _check_others(self, channels: Channels) -> None:
+        """That no layer which has not run may have to follow.
+
+        Raises:
+            NotAdaptableError: One of the same width has not.
+        """
+        sizes = {channels.size}
+        sources = [name for name, axis in channels.outputs if axis is None]
+        for name, side in (*channels.inputs, *((source, "out") for source in sources)):
+            sizes.add(size_of(*self._layers[name], side))
+        for name, (layer, kind) in self._layers.items():
+            side = "in" if kind.reads else "out"
+            known = bool(kind.inputs if kind.reads else kind.outputs)
+            if name not in self._passes.ran and known and size_of(layer, kind, side) in sizes:
+                raise NotAdaptableError(
+                    f"{name!r} may have to follow, but does not run on the example input: give one "
+                    "on which it does, or a model without it"
+                )
 
     def _sources(self) -> Iterator[Source]:
         for name, (_, kind) in self._layers.items():
@@ -201,14 +226,13 @@ class Follower:
         with torch.no_grad(), plain, _spoilt(self._tensors, source, channels):
             self._marked = (name, channels) if axis is None else None
             try:
-                output = run(self._model, self._example_input)
+                output = self._passes(self._model)
             except Exception as error:
                 raise NotAdaptableError(
                     "the model's code can't be followed: channels are followed as NaN, with which "
                     f"it fails: {first_line(error)}"
                 ) from error
-        leaves = [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
-        for leaf in leaves:
+        for leaf in output:
             if leaf.is_floating_point() and bool(leaf.isnan().any()):
                 self._reached[_OUTPUT] = torch.ones(1, dtype=torch.long)
         return self._reached

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,11 +76,36 @@ def kind_of(layer: nn.Module) -> Kind | None:
     if isinstance(layer, nn.PReLU) and layer.num_parameters > 1:
         return Kind(False, False, 1, {}, vector, ((), ("num_parameters",)))
     weight = getattr(layer, "weight", None)
-    if type(layer).__name__.endswith("Norm") and isinstance(weight, Tensor) and weight.dim() == 1:
-        return Kind(False, False, -1, {}, vector, ((), ("normalized_shape",)))
-    if isinstance(layer, nn.LayerNorm | nn.RMSNorm) and len(layer.normalized_shape) == 1:
-        return Kind(False, False, -1, {}, vector, ((), ("normalized_shape",)))
+    vectors = isinstance(layer, nn.LayerNorm | nn.RMSNorm) and len(layer.normalized_shape) == 1
+    by_name = type(layer).__name__.endswith("Norm")
+    if vectors or (by_name and isinstance(weight, Tensor) and weight.dim() == 1):
+        return Kind(False, False, _normalised(layer), {}, vector, ((), ("normalized_shape",)))
     return None
+
+
+def _normalised(layer: nn.Module) -> int:
+    """The axis of a layer norm: the last one, or 1 where its `forward` takes images."""
+    if type(layer).forward in (nn.LayerNorm.forward, nn.RMSNorm.forward):
+        return -1
+    known: Any = layer
+    x = known.normalized_shape if known.weight is None else known.weight.detach()
+    x = (torch.ones(x) if known.weight is None else x)[None, :, None, None]
+    try:
+        with torch.no_grad():
+            shape = layer.forward(x).shape
+    except Exception:  # It is given something else.
+        return -1
+    return 1 if shape == x.shape and x.shape[1] > 1 else -1
+
+
+def size_of(layer: nn.Module, kind: Kind, side: str) -> int:
+    """Channels of a layer, ``"in"`` or ``"out"``."""
+    for name, axis in (kind.inputs if side == "in" else kind.outputs).items():
+        if isinstance(tensor := getattr(layer, name, None), Tensor):
+            return int(tensor.shape[axis])
+    # A layer without parameters has its number as an attribute.
+    size = getattr(layer, kind.sizes[side == "out"][0])
+    return int(size[0] if isinstance(size, tuple) else size)
 
 
 def layers_of(model: nn.Module) -> dict[str, tuple[nn.Module, Kind]]:

@@ -8,14 +8,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
-from optiproxy._example_input import run
 from optiproxy.errors import InvalidValueError, first_line, invalid, unknown
-from optiproxy.nn._changes import Change, Depth, Heads, Width, hidden_layer
+from optiproxy.nn._changes import Change, Depth, Heads, Removed, Width, hidden_layer
 from optiproxy.nn._channels import Follower, NotAdaptableError
 from optiproxy.nn._kernels import Kernel
+from optiproxy.nn._passes import Passes
+from optiproxy.nn._placement import misplaced
 from optiproxy.nn._sources import Source, on_meta
 from optiproxy.nn.choose import Choose
 from optiproxy.nn.space import ModelSpace
@@ -71,10 +71,12 @@ def searchable(
         raise unknown("searchable: keep", keep, ("importance", "first"))
     asked = _asked(changes)
     given = example_input() if callable(example_input) else example_input
-    _check_runs(model, given)
-    found, problems = _changes(model, asked, given, keep)
+    passes = _passes(model, given)
+    found, problems = _changes(model, asked, passes, keep)
     source = Sliced(model, found)
-    problems += source.problems(given) if not problems else []
+    # Heads have been tried, for how they can be changed.
+    others = Sliced(model, [change for change in found if not isinstance(change, Heads)])
+    problems += others.problems(passes) if not problems else []
     if problems:
         raise InvalidValueError("searchable: " + "; ".join(problems))
     return ModelSpace(source)
@@ -111,20 +113,32 @@ class Sliced(Source):
     def without_weights(self) -> Source:
         return Sliced(on_meta(copy.deepcopy(self._model)), self._changes)
 
-    def problems(self, example_input: Any) -> list[str]:
-        """What does not run, each option tried alone."""
+    def problems(self, passes: Passes) -> list[str]:
+        """What does not run, or takes channels for others, each option tried alone."""
         found = []
         for change in self._changes:
             for option in change.options:
-                model = copy.deepcopy(self._model).eval()
+                model = copy.deepcopy(self._model)
                 try:
                     _apply(model, [(change, option)])
-                    with torch.no_grad():
-                        run(model, example_input)
+                    passes(model)
+                    if place := self._misplaced(change, option, passes):
+                        found.append(
+                            f"{change.name}: {option} gives {place!r} other values than the same "
+                            "channels of the whole network: an operation before it goes by their "
+                            "place or number (a split, a shuffle, heads); change another layer"
+                        )
                 except Exception as error:
                     text = str(error).splitlines()[0] if str(error) else type(error).__name__
                     found.append(f"{change.name}: {option} does not run: {text}")
         return found
+
+    def _misplaced(self, change: Change, option: int | float, passes: Passes) -> str:
+        removed: Removed = {}
+        change.remove(option, removed)
+        if not any(removed.values()):
+            return ""
+        return misplaced(self._model, removed, lambda m: _apply(m, [(change, option)]), passes)
 
 
 def _there(layer: str, depths: Mapping[str, Depth], counts: Mapping[str, int]) -> bool:
@@ -149,13 +163,13 @@ def _apply(model: nn.Module, chosen: Sequence[tuple[Change, Any]]) -> None:
 def _changes(
     model: nn.Module,
     asked: Sequence[tuple[str, str, list[int | float]]],
-    example_input: Any,
+    passes: Passes,
     keep: Keep,
 ) -> tuple[list[Change], list[str]]:
     """What may change, and what can't be."""
     modules = dict(model.named_modules())
     order = {name: place for place, name in enumerate(modules)}
-    makers = _makers(model, example_input, keep)
+    makers = _makers(model, passes, keep)
     found: list[Change] = []
     problems: list[str] = []
     for pattern, what, options in asked:
@@ -207,12 +221,10 @@ def _asked(changes: Any) -> list[tuple[str, str, list[int | float]]]:
     return found
 
 
-def _check_runs(model: nn.Module, example_input: Any) -> None:
+def _passes(model: nn.Module, example_input: Any) -> Passes:
     """Raises InvalidValueError where the model can't be run on its input."""
-    copied = copy.deepcopy(model).eval()
     try:
-        with torch.no_grad():
-            run(copied, example_input)
+        return Passes(model, example_input)
     except Exception as error:
         raise InvalidValueError(
             f"searchable: example_input: the model fails on it: {first_line(error)}; give one "
@@ -226,9 +238,9 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _makers(
-    model: nn.Module, example_input: Any, keep: Keep
+    model: nn.Module, passes: Passes, keep: Keep
 ) -> dict[str, Callable[[str, list[int | float]], Change]]:
-    follower = Follower(model, example_input)
+    follower = Follower(model, passes)
 
     def width(name: str, options: list[int | float]) -> Change:
         return Width.of(model, follower, name, options, keep)
@@ -239,9 +251,27 @@ def _makers(
         return Width.of(model, follower, layer, options, keep, numbers, f"{name}.mlp_ratio")
 
     def heads(name: str, options: list[int | float]) -> Change:
-        change = Heads.of(model, name, options, keep)
-        # Some reshape to the width of all heads.
-        return change.regrouped() if Sliced(model, [change]).problems(example_input) else change
+        ways = [Heads.of(model, name, options, keep, by_head=known) for known in (False, True)]
+        reasons: list[str] = []
+        for change in ways if ways[0].parts != ways[1].parts else ways[:1]:
+            if not (reason := why(change)):
+                return change
+            reasons.append(reason)
+        if not ways[0].parts:
+            raise NotAdaptableError(reasons[0])
+        try:  # Some reshape to the width of all heads.
+            change = ways[0].regrouped()
+            reason = why(change)
+        except NotAdaptableError as error:
+            reason = str(error)
+        if not reason:
+            return change
+        raise NotAdaptableError(f"heads can't be taken away: {reasons[0]}; nor grouped: {reason}")
+
+    def why(change: Heads) -> str:
+        """Why heads can't be changed so; empty where they can."""
+        problems = Sliced(model, [change]).problems(passes)
+        return "; ".join(problem.removeprefix(f"{change.name}: ") for problem in problems)
 
     return {
         "out_channels": width,
