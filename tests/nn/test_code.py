@@ -164,3 +164,22 @@ def test_what_can_not_be_written_is_told_by_both_ways() -> None:
 
     with pytest.raises(OptiProxyError, match=r"as code: by its layers, .*; by its operations, "):
         as_python(Looks(), (torch.rand(2, 3),), module="best")
+
+
+def test_the_network_is_left_as_it_was() -> None:
+    class Keeps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.seen = nn.Linear(4, 4), torch.zeros(1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.seen = self.layer(x)
+            return self.seen.relu()
+
+    model = Keeps()
+    before = model.seen
+    as_python(model, (torch.zeros(1, 4),), module="best")
+    assert model.seen is before
+    model(torch.zeros(1, 4))  # What it keeps has a graph now.
+    as_python(model, (torch.zeros(1, 4),), module="best")
+    assert model.training

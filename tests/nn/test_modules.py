@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import pickle
+import threading
+import warnings
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 import optiproxy as op
 from optiproxy.encodings import make
@@ -264,3 +268,68 @@ def test_a_search_uses_the_graph_of_a_model() -> None:
 def test_mistakes_are_told(make_one: type[ModelSpace], message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
         make_one()
+
+
+class Remembers(nn.Module):
+    """Keeps what it computed in its first run, and what it computed last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.functions = nn.Linear(4, 4), nn.functional
+        self.act = Choice({"relu": nn.ReLU(), "gelu": nn.GELU()})
+        self.norm = nn.BatchNorm1d(4)
+        self.places: torch.Tensor | None = None
+        self.last: dict[str, list[torch.Tensor]] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.places is None:
+            self.places = torch.arange(4.0) + 0 * x[:1]
+        self.last["map"] = [self.act(self.layer(x))]
+        return self.norm(self.functions.relu(self.last["map"][0])) + self.places
+
+
+@pytest.mark.parametrize("example_input", [None, lambda: torch.rand(3, 4)])
+def test_looking_for_choices_leaves_nothing_in_the_model(example_input: Any) -> None:
+    model = Remembers()
+    before = model.norm.state_dict()
+    space = space_of(model, example_input=example_input)
+    assert model.places is None
+    assert model.last == {}
+    assert all(torch.equal(value, before[name]) for name, value in model.norm.state_dict().items())
+    assert space.build(space.sample(1)[0])(torch.zeros(2, 4)).shape == (2, 4)
+
+
+def _weight_norm(layer: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return nn.utils.weight_norm(layer)
+
+
+def _pruned(layer: nn.Module) -> nn.Module:
+    return prune.l1_unstructured(layer, "weight", 0.5)
+
+
+def _run_before(_: nn.Module) -> nn.Module:
+    model = Remembers()
+    model(torch.rand(3, 4))
+    assert not model.last["map"][0].is_leaf
+    return model
+
+
+@pytest.mark.parametrize("change", [_weight_norm, _pruned, _run_before])
+def test_a_model_with_tensors_that_have_a_graph_is_copied(change: Any) -> None:
+    act = Choice({"relu": nn.ReLU(), "gelu": nn.GELU()})
+    model, x = nn.Sequential(change(nn.Linear(4, 4)), act).eval(), torch.rand(2, 4)
+    space = space_of(model)
+    network = space.build(space.architecture(dict.fromkeys(space.names, "relu")))
+    torch.testing.assert_close(network(x), model(x))
+    network(x).sum().backward()
+    assert all(p.grad is None for p in model.parameters())
+    assert space.skeleton(space.sample(1)[0]) is not None
+
+
+def test_what_can_not_be_copied_is_an_error_with_its_remedy() -> None:
+    model = nn.Sequential(Choice({"relu": nn.ReLU(), "gelu": nn.GELU()}))
+    model.lock = threading.Lock()
+    with pytest.raises(OptiProxyError, match=r"a Sequential, can't be copied .*lock.*a function"):
+        space_of(model)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 import optiproxy as op
 from optiproxy.errors import InvalidValueError
@@ -180,7 +181,7 @@ def test_a_parametrised_kernel_is_set_through_it_or_refused() -> None:
         (parametrizations.spectral_norm(nn.Conv1d(3, 4, 3, padding=1)), "remove_parametrizations"),
         (nn.utils.spectral_norm(nn.Conv1d(3, 4, 3, padding=1)), "SpectralNorm .* remove_spectral"),
     ):
-        with pytest.raises(InvalidValueError, match=rf"0.kernel_size: its weight is .*{kind}"):
+        with pytest.raises(InvalidValueError, match=rf"0.kernel_size: .* weight .*{kind}"):
             searchable(nn.Sequential(layer), {"0": {"kernel_size": [1, 3]}}, x)
 
 
@@ -509,3 +510,21 @@ def test_an_input_that_does_not_fit_and_code_that_does_not_take_nan_are_told_apa
     )
     with pytest.raises(InvalidValueError, match=reason):
         searchable(Looked(), changes, torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize("what", [{"out_channels": [0.5, 1.0]}, {"kernel_size": [1, 3]}])
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_weight_that_is_computed_before_each_run_is_refused_by_name(
+    what: dict[str, list[float]], place: int
+) -> None:
+    layers = [nn.Conv1d(4, 8, 3, padding=1), nn.ReLU(), nn.Conv1d(8, 2, 1)]
+    prune.l1_unstructured(layers[place], "weight", 0.5)
+    model, x = nn.Sequential(*layers), torch.rand(1, 4, 9)
+    if place == 2 and "kernel_size" in what:
+        assert len(searchable(model, {"0": what}, x)) == 1  # That layer stays as it is.
+    else:
+        message = rf"0\.{next(iter(what))}: the weight of '{place}' is no parameter.*prune\.remove"
+        with pytest.raises(InvalidValueError, match=message):
+            searchable(model, {"0": what}, x)
+    prune.remove(layers[place], "weight")
+    assert len(searchable(model, {"0": what}, x)) == 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedBuffer, is_lazy
+from torch.nn.parameter import is_lazy
 
+from optiproxy._copied import copied
 from optiproxy._example_input import run
 from optiproxy.errors import MeasurementFailed
 from optiproxy.hardware._modes import deployed
@@ -32,10 +32,7 @@ def materialise(module: nn.Module, example_input: Any) -> nn.Module:
     """
     if not has_lazy_layers(module):
         return module
-    # Such a buffer can't be copied by itself.
-    lazy = [b for b in module.buffers() if is_lazy(b)]
-    memo = {id(b): UninitializedBuffer(device=b.device, dtype=b.dtype) for b in lazy}  # type: ignore[call-arg]
-    module = copy.deepcopy(module, memo)
+    module = copied(module)
     with deployed(module):
         run(module, example_input)
     return module

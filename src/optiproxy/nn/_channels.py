@@ -9,7 +9,6 @@ NaN at a time, by the bits of their numbers.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
+from optiproxy._copied import copied
 from optiproxy.errors import first_line
 from optiproxy.nn._layers import Kind, free_tensors, layers_of, size_of
 from optiproxy.nn._passes import Passes
@@ -63,7 +63,7 @@ class Follower:
     """
 
     def __init__(self, model: nn.Module, passes: Passes) -> None:
-        self._model = copy.deepcopy(model)
+        self._model = copied(model)
         self._passes = passes
         self._layers = layers_of(self._model)
         self._tensors = free_tensors(self._model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from optiproxy._copied import copied
 from optiproxy.nn._changes import Change
 from optiproxy.nn._channels import NotAdaptableError
 
@@ -74,21 +74,14 @@ def _check_weight(layer: Any, options: Sequence[int | float]) -> None:
     Raises:
         NotAdaptableError: It can't.
     """
-    if "weight" in layer._parameters:
-        return
     if not parametrize.is_parametrized(layer, "weight"):
-        hooks = ", ".join(type(hook).__name__ for hook in layer._forward_pre_hooks.values())
-        raise NotAdaptableError(
-            f"its weight is no parameter, but made by {hooks or 'other code'} in each run; make it "
-            "one first, as by torch.nn.utils.remove_weight_norm, remove_spectral_norm or "
-            "prune.remove"
-        )
+        return
     for option in options:
-        copied = copy.deepcopy(layer).eval()
-        wanted = _middle(copied, option)
+        trial = copied(layer).eval()
+        wanted = _middle(trial, option)
         try:
-            copied.weight = wanted
-            same = torch.allclose(copied.weight, wanted, rtol=1e-4, atol=1e-6)
+            trial.weight = wanted
+            same = torch.allclose(trial.weight, wanted, rtol=1e-4, atol=1e-6)
         except Exception:  # Whatever a parametrisation raises on another shape.
             same = False
         if not same:

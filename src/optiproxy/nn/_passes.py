@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import types
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from optiproxy._copied import copied
 from optiproxy._example_input import run
 from optiproxy.nn._layers import kind_of, layers_of
 
@@ -30,7 +30,7 @@ class Passes:
 
     def __init__(self, model: nn.Module, example_input: Any) -> None:
         self._given = example_input
-        model = copy.deepcopy(model)
+        model = copied(model)
         self.ran: set[str] = set()
         for name, (layer, _) in layers_of(model).items():
             layer.register_forward_pre_hook(lambda *_, name=name: self.ran.add(name))

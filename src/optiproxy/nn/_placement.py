@@ -10,7 +10,6 @@ anything.
 
 from __future__ import annotations
 
-import copy
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from optiproxy._copied import copied
 from optiproxy.nn._layers import Kind, free_tensors, layers_of, size_of
 from optiproxy.nn._passes import Passes
 
@@ -43,14 +43,14 @@ def misplaced(
     Returns:
         Its name; empty for none, and where the whole network differs from run to run.
     """
-    whole = copy.deepcopy(model)
+    whole = copied(model)
     noise = torch.Generator().manual_seed(0)
     tensors = free_tensors(whole)
     for name, axis in removed:
         if isinstance(axis, int):  # Such as a scale of about zero.
             tensor = tensors[name].detach()
             tensor.add_(torch.rand(tensor.shape, generator=noise).to(tensor))
-    small = copy.deepcopy(whole)
+    small = copied(whole)
     cut(small)
     stand_ins = {name: layer for name, (layer, _) in layers_of(small.eval()).items()}
     given: list[Given] = []

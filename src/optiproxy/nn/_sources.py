@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from optiproxy._copied import copied
 from optiproxy.errors import invalid
 from optiproxy.nn.choose import Choose
 from optiproxy.nn.modules import check_no_values, resolve
@@ -37,7 +37,7 @@ class Source(ABC):
         return self
 
     def unresolved(self, choose: Choose) -> nn.Module | None:
-        """The model with its choice points, where there may be some."""
+        """A model of its own with its choice points, where there may be some."""
         return None
 
 
@@ -87,13 +87,13 @@ class ModelSource(Source):
         return resolve(self._model, choose, replace=False)
 
     def build(self, choose: Choose) -> nn.Module:
-        return resolve(copy.deepcopy(self._model), choose)
+        return resolve(copied(self._model), choose)
 
     def without_weights(self) -> Source:
-        return ModelSource(on_meta(copy.deepcopy(self._model)))
+        return ModelSource(on_meta(copied(self._model)))
 
     def unresolved(self, choose: Choose) -> nn.Module:
-        return self._model
+        return copied(self._model)
 
 
 def on_meta(model: nn.Module) -> nn.Module:

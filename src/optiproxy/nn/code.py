@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from optiproxy._copied import copied
 from optiproxy.errors import OptiProxyError
 
 # How far outputs of the written network may be from those of the original.
@@ -61,7 +62,7 @@ def as_python(
     layers. Otherwise it has the single operations that torch.export finds.
 
     Args:
-        model: A plain module on the CPU; it is left as it was.
+        model: A plain module on the CPU; it is left as it was: copies of it are run.
         inputs: Its arguments, on which the code is compared with it.
         module: The file's name without ``.py``; the weights' is the same with ``.pt``.
         title: The first line of the file.
@@ -70,27 +71,22 @@ def as_python(
         The text of a file, and a state dict.
 
     Raises:
-        OptiProxyError: Neither way gives the outputs of the network.
+        OptiProxyError: It can't be copied, or neither way gives the outputs of the network.
     """
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        cases = _cases(model, inputs)
-        problems = []
-        for written in (_by_layers, _by_operations):
-            try:
-                layers, forward, weights = written(model, inputs)
-                text = _FILE.format(
-                    title=title, module=module, weights=f"{module}.pt", layers=layers,
-                    forward=forward,
-                )  # fmt: skip
-                _compare(text, weights, cases)
-                return text, weights
-            except Exception as error:
-                problems.append(f"{type(error).__name__}: {error}".splitlines()[0])
-    finally:
-        for part, training in modes:
-            part.training = training
+    model = copied(model).eval()
+    cases = _cases(model, inputs)
+    problems = []
+    for written in (_by_layers, _by_operations):
+        try:
+            # A copy for each: what a trace runs may stay in what the network keeps.
+            layers, forward, weights = written(copied(model), inputs)
+            text = _FILE.format(
+                title=title, module=module, weights=f"{module}.pt", layers=layers, forward=forward
+            )
+            _compare(text, weights, cases)
+            return text, weights
+        except Exception as error:
+            problems.append(f"{type(error).__name__}: {error}".splitlines()[0])
     raise OptiProxyError(
         f"export: the network can't be written as code: by its layers, {problems[0]}; "
         f"by its operations, {problems[1]}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
+from optiproxy._copied import copied
 from optiproxy.errors import OptiProxyError, invalid
 from optiproxy.nn.choose import Choose, current
 
@@ -188,7 +188,7 @@ def inside(path: str, name: object) -> str:
 
 
 def _copy(block: nn.Module, place: int) -> nn.Module:
-    new = copy.deepcopy(block)
+    new = copied(block)
     for layer in new.modules() if place else ():
         if callable(reset := getattr(layer, "reset_parameters", None)):
             reset()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import fnmatch
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
+from optiproxy._copied import copied
 from optiproxy.errors import InvalidValueError, first_line, invalid, unknown
 from optiproxy.nn._changes import Change, Depth, Heads, Removed, Width, hidden_layer
 from optiproxy.nn._channels import Follower, NotAdaptableError
@@ -105,20 +105,20 @@ class Sliced(Source):
 
     def build(self, choose: Choose) -> nn.Module:
         self.ask(choose)
-        model = copy.deepcopy(self._model)
+        model = copied(self._model)
         chosen = [(c, choose.picked[c.name]) for c in self._changes if c.name in choose.picked]
         _apply(model, chosen)
         return model
 
     def without_weights(self) -> Source:
-        return Sliced(on_meta(copy.deepcopy(self._model)), self._changes)
+        return Sliced(on_meta(copied(self._model)), self._changes)
 
     def problems(self, passes: Passes) -> list[str]:
         """What does not run, or takes channels for others, each option tried alone."""
         found = []
         for change in self._changes:
             for option in change.options:
-                model = copy.deepcopy(self._model)
+                model = copied(self._model)
                 try:
                     _apply(model, [(change, option)])
                     passes(model)
@@ -190,11 +190,29 @@ def _changes(
                     )
                 continue
             try:
-                found.append(make(name, options))
+                change = make(name, options)
+                _check_parameters(modules, change)
+                found.append(change)
             except NotAdaptableError as error:
                 problems.append(f"{name}.{what}: {error}")
     found.sort(key=lambda change: (order[change.layers[0]], not isinstance(change, Depth)))
     return found, problems
+
+
+def _check_parameters(modules: Mapping[str, nn.Module], change: Change) -> None:
+    """Raises NotAdaptableError where the weight of a layer that changes is made in each run."""
+    removed: Removed = {}
+    for option in change.options:
+        change.remove(option, removed)
+    for name in (*change.layers, *(layer for layer, _ in removed)):
+        layer = modules.get(name)
+        if layer is not None and isinstance(vars(layer).get("weight"), Tensor):
+            hooks = ", ".join(type(hook).__name__ for hook in layer._forward_pre_hooks.values())
+            raise NotAdaptableError(
+                f"the weight of {name!r} is no parameter, but made by {hooks or 'other code'} in "
+                "each run; make it one first, as by torch.nn.utils.remove_weight_norm, "
+                "remove_spectral_norm or prune.remove"
+            )
 
 
 def _asked(changes: Any) -> list[tuple[str, str, list[int | float]]]:
