@@ -60,6 +60,27 @@ def test_costs_are_exact_metrics() -> None:
     assert params * 4 + 4 * (3 + 8 + 8) <= metrics["memory_mb"] * 1e6 <= params * 4 + 4 * 4 * 8
 
 
+def test_an_example_input_that_does_not_fit_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    def task(**keywords: Any) -> op.Task:
+        return op.Task(
+            "mine", network, first_weight, objectives={"y": "max"},
+            example_input=torch.zeros(1, 4), features="none", **keywords,
+        )  # fmt: skip
+
+    study = op.Study(task(), method="random")
+    study.run(budget=2)
+    assert study.best is not None
+    assert study.best.metrics.keys() == {"y", "params", "weights_mb"}
+    (warning,) = (r.getMessage() for r in caplog.records if "counted" in r.getMessage())
+    assert warning.startswith("flops, activations, memory_mb of {")
+    assert "example_input: the network fails on it: RuntimeError: mat1 and mat2 shapes" in warning
+    for limit in ("flops <= 1000", "flops <= 50%"):
+        with pytest.raises(InvalidValueError, match="example_input: the network fails on it") as e:
+            op.Study(task(constraints=limit), method="random").run(budget=2)
+        assert "give one input of the network" in str(e.value)
+        assert "give a function" not in str(e.value)
+
+
 class Tied(nn.Module):
     """Its embeddings and its output share weights, and two parts share a buffer."""
 

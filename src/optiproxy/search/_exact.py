@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optiproxy.errors import invalid
+from optiproxy.errors import InvalidValueError, OptiProxyError, invalid
 from optiproxy.metrics import SAMPLE, Constraint, Function
 from optiproxy.scalars import to_float
 from optiproxy.search.transforms import LARGEST
@@ -72,7 +72,7 @@ class Exact:
                 self._problems[metric] = ""
             else:
                 known[arch] = math.nan
-                self._problems.setdefault(metric, f"{value!r} for {arch!r}")
+                self._problems.setdefault(metric, _problem(metric, value, arch))
         return known[arch]
 
     def values(self, metric: str, rows: Indices) -> NDArray[np.float64]:
@@ -84,7 +84,7 @@ class Exact:
         found = np.array([self.value(metric, arch) for arch in self._space.from_indices(rows)])
         many = min(SAMPLE, self._space.count)
         if (problem := self._problems.get(metric)) and len(self._values[metric]) >= many:
-            raise invalid(f"exact: {metric}", problem, "give a function that gives finite numbers")
+            raise InvalidValueError(problem)
         return found
 
     def function(self, metric: str) -> Function | None:
@@ -125,3 +125,11 @@ class Exact:
             rows = np.unique(np.concatenate([rows, self._space.neighbour_indices(rows)]), axis=0)
             rows = rows[np.argsort(self.violation(rows, constraints), kind="stable")[:BEAM]]
         return rows[self.violation(rows, constraints) <= 0]
+
+
+def _problem(metric: str, value: object, arch: Architecture) -> str:
+    """Of a function that failed, or gave no finite number; our own errors have their remedy."""
+    if isinstance(value, OptiProxyError):
+        return f"exact: {metric} of {arch!r}: {value}"
+    remedy = "give a function that gives finite numbers"
+    return str(invalid(f"exact: {metric}", f"{value!r} for {arch!r}", remedy))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from optiproxy._atomic_write import whole
-from optiproxy.errors import InvalidValueError
+from optiproxy.errors import InvalidValueError, MeasurementFailed, OptiProxyError, first_line
 from optiproxy.metrics import Metric
 from optiproxy.spaces import Architecture, Space
+from optiproxy.tasks.failures import kind_of
 
 if TYPE_CHECKING:
     from torch import nn
 
     from optiproxy.nn import ModelSpace
+
+_logger = logging.getLogger("optiproxy.tasks")
 
 Network = Callable[..., "nn.Module"]
 
@@ -144,6 +148,7 @@ class Costs:
         self._space = space
         self._example_input = example_input
         self._known: dict[tuple[Architecture, bool], dict[str, float]] = {}
+        self._warned = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_known": {}}  # Counted again in another process.
@@ -157,13 +162,23 @@ class Costs:
         """One of `COSTS` of a network.
 
         Raises:
-            Exception: Whatever a network raises that can't be built or run.
+            MeasurementFailed: The network fails on the example input; the first time, a warning
+                says so too, for a metric that nothing asks for is left out.
+            Exception: Whatever a network raises that can't be built.
         """
         forward = name not in COSTS[:2]
         for key in ((arch, forward), (arch, True)):
             if key in self._known:
                 return self._known[key][name]
-        self._known[arch, forward] = self._counted(arch, forward)
+        try:
+            self._known[arch, forward] = self._counted(arch, forward)
+        except MeasurementFailed as error:
+            if not self._warned:
+                self._warned = True
+                missing = ", ".join(COSTS[2:])
+                text = self._space.to_text(arch)
+                _logger.warning("%s of %s can't be counted: %s", missing, text, error)
+            raise
         return self._known[arch, forward][name]
 
     def _counted(self, arch: Architecture, forward: bool) -> dict[str, float]:
@@ -185,7 +200,17 @@ class Costs:
             return count_costs(model, tree_map_only(torch.Tensor, lambda x: x.to("meta"), inputs))
         except Exception:  # Its `forward` depends on values, which meta tensors lack.
             with torch.random.fork_rng(devices=[]):
-                return count_costs(self._space.build(arch), inputs)
+                model = self._space.build(arch)
+                try:
+                    return count_costs(model, inputs)
+                except Exception as error:
+                    named = isinstance(error, OptiProxyError)
+                    if named or kind_of(error) != type(error).__name__:  # Such as no memory.
+                        raise
+                    raise MeasurementFailed(
+                        f"example_input: the network fails on it: {first_line(error)}; give one "
+                        "input of the network, a tuple of several, or a mapping of keywords"
+                    ) from error
 
 
 def checked_network(function: str, returned: Any) -> nn.Module:
