@@ -120,6 +120,20 @@ def test_both_reasons_are_given_where_heads_neither_go_nor_group() -> None:
     assert "nor grouped: its 16 channels can only be grouped" in reason
 
 
+def test_heads_that_are_grouped_by_another_number_are_refused() -> None:
+    class Sized(Attention):
+        def forward(self, x: Tensor) -> Tensor:
+            qkv = self.qkv(x).reshape(len(x), -1, 48)  # No fewer heads: as many channels.
+            q, k, v = (p.unflatten(-1, (-1, 4)).transpose(1, 2) for p in qkv.chunk(3, -1))
+            return self.o(((q @ k.transpose(-1, -2)).softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+    model, x = nn.Sequential(Sized(), nn.Linear(16, 3)), torch.zeros(1, 5, 16)
+    with pytest.raises(InvalidValueError, match=r"nor grouped: 2 changes nothing of what it puts"):
+        searchable(model, {"0": {"num_heads": [2, 4]}}, x)
+    other = nn.MultiheadAttention(16, 4, batch_first=True)
+    assert searchable(other, {"": {"num_heads": [2, 4]}}, (x, x, x)).count == 2
+
+
 def test_noise_of_the_network_s_own_is_no_difference() -> None:
     class Noisy(nn.Sequential):
         def forward(self, x: Tensor) -> Tensor:

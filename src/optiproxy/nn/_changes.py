@@ -11,8 +11,9 @@ from torch import nn
 from optiproxy.nn._channels import Channels, Follower, NotAdaptableError
 from optiproxy.nn._layers import Done, cut, free_tensors, kind_of, layers_of, set_tensor, size_of
 
-# Attributes in which attention layers keep their number of heads, and multiples of it.
+# Attributes in which attention layers keep their number of heads, the size of one, and of all.
 _HEADS = ("num_heads", "num_attention_heads", "n_head", "n_heads", "heads")
+_SIZES = ("head_dim", "head_size", "dim_head", "attention_head_size", "key_value_proj_dim")
 _INNER = ("split_size", "all_head_size", "inner_dim", "attn_dim")
 
 #: (layer, "in" or "out") or (tensor, axis) → channels to be removed.
@@ -253,7 +254,9 @@ class Heads(Change):
                     setattr(part, attribute, int(option) * self.size)
         if not self.parts:
             size = self.count * self.size // int(option)
-            module.head_dim = size
+            for attribute in _SIZES:
+                if getattr(module, attribute, None) == self.size:
+                    setattr(module, attribute, size)
             for attribute in ("scale", "scaling"):
                 if isinstance(getattr(module, attribute, None), float):
                     setattr(module, attribute, size**-0.5)

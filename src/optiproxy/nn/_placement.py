@@ -20,7 +20,7 @@ from torch.utils import _pytree as pytree
 
 from optiproxy._copied import copied
 from optiproxy.nn._layers import Kind, free_tensors, layers_of, size_of
-from optiproxy.nn._passes import Passes
+from optiproxy.nn._passes import Passes, tensors_in
 
 #: What a layer is given: its name, and the tensor.
 Given = tuple[str, Tensor]
@@ -76,6 +76,30 @@ def misplaced(
     return "" if different and _difference(expected, run(whole, 1)) else different
 
 
+def unchanged(
+    model: nn.Module, name: str, change: Callable[[nn.Module], None], passes: Passes
+) -> bool:
+    """Whether a module puts out the same after a change, whatever its input and weights."""
+    whole = copy.deepcopy(model)
+    module = whole.get_submodule(name)
+    noise = torch.Generator().manual_seed(0)
+    for weight in module.parameters():
+        weight.detach().add_(torch.randn(weight.shape, generator=noise).to(weight))
+
+    def add(_: Any, args: Any, kwargs: Any) -> Any:
+        return pytree.tree_map(lambda x: _with_noise(x, name), (args, kwargs))
+
+    found: list[Tensor] = []
+    module.register_forward_pre_hook(add, with_kwargs=True)
+    module.register_forward_hook(lambda _, __, output: found.extend(tensors_in(output)))
+    other = copy.deepcopy(whole)
+    change(other)
+    passes(whole)
+    expected, found[:] = list(found), []
+    passes(other)
+    return bool(found) and all(map(torch.equal, expected, found))
+
+
 def _difference(expected: list[Given], found: list[Given]) -> str:
     """Where the first one differs, beyond rounding."""
     for (name, ours), (other, theirs) in zip(expected, found, strict=False):
@@ -107,12 +131,16 @@ def _recording(given: list[Given], name: str) -> Any:
 
 def _noisy(name: str) -> Any:
     def add(layer: Any, args: Any, output: Any) -> Any:
-        if not isinstance(output, Tensor):
-            return output
-        noise = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        return output + torch.randn(output.shape, generator=noise).to(output)
+        return _with_noise(output, name)
 
     return add
+
+
+def _with_noise(x: Any, name: str) -> Any:
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        return x
+    noise = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    return x + torch.randn(x.shape, generator=noise).to(x)
 
 
 def _standing_in(layer: nn.Module, kind: Kind, kept: Mapping[str, tuple[Tensor, int]]) -> Any:

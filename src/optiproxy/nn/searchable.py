@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from optiproxy.nn._changes import Change, Depth, Heads, Removed, Width, hidden_l
 from optiproxy.nn._channels import Follower, NotAdaptableError
 from optiproxy.nn._kernels import Kernel
 from optiproxy.nn._passes import Passes
-from optiproxy.nn._placement import misplaced
+from optiproxy.nn._placement import misplaced, unchanged
 from optiproxy.nn._sources import Source, on_meta
 from optiproxy.nn.choose import Choose
 from optiproxy.nn.space import ModelSpace
@@ -122,6 +123,11 @@ class Sliced(Source):
                 try:
                     _apply(model, [(change, option)])
                     passes(model)
+                    if self._in_vain(change, option, passes):
+                        found.append(
+                            f"{change.name}: {option} changes nothing of what it puts out: it "
+                            "takes its heads from another number, or the example is one token"
+                        )
                     if place := self._misplaced(change, option, passes):
                         found.append(
                             f"{change.name}: {option} gives {place!r} other values than the same "
@@ -133,12 +139,19 @@ class Sliced(Source):
                     found.append(f"{change.name}: {option} does not run: {text}")
         return found
 
+    def _in_vain(self, change: Change, option: int | float, passes: Passes) -> bool:
+        """Whether code takes its heads from another number than the one that changes."""
+        if not isinstance(change, Heads) or change.parts or option == change.count:
+            return False
+        changed = partial(_apply, chosen=[(change, option)])
+        return unchanged(self._model, change.layer, changed, passes)
+
     def _misplaced(self, change: Change, option: int | float, passes: Passes) -> str:
         removed: Removed = {}
         change.remove(option, removed)
         if not any(removed.values()):
             return ""
-        return misplaced(self._model, removed, lambda m: _apply(m, [(change, option)]), passes)
+        return misplaced(self._model, removed, partial(_apply, chosen=[(change, option)]), passes)
 
 
 def _there(layer: str, depths: Mapping[str, Depth], counts: Mapping[str, int]) -> bool:
