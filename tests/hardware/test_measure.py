@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -326,3 +327,15 @@ def test_a_measurement_is_a_metric_and_says_how_it_was_made() -> None:
         assert record.metrics["latency_ms"] == how["latency_ms"] > 0
         assert (how["runtime"], how["threads"]) == ("onnx", 1)
         assert json.dumps(how)
+
+
+def test_a_state_that_is_no_tensor_is_measured_without() -> None:
+    class Counted(nn.Linear):
+        def get_extra_state(self) -> dict[str, Any]:
+            return {"runs": 3, "scale": torch.zeros(25_000)}
+
+        def set_extra_state(self, state: Any) -> None:
+            pass
+
+    made = hardware.measure(Counted(3, 4), (1, 3), runtime="torch", time_limit_s=0.05)
+    assert made.size_mb == pytest.approx((25_000 + 16) * 4e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -298,3 +299,70 @@ def test_a_network_that_was_changed_is_not_kept(tmp_path: Path) -> None:
     task = op.Task("t", network, train, objectives={"y": "max"}, example_input=example_input)
     assert task.query(task.space.sample(1)[0], folder=tmp_path).metrics is not None
     assert list(tmp_path.iterdir()) == []
+
+
+class Counted(nn.Module):
+    """With a state besides its weights."""
+
+    def __init__(self, extra: Any) -> None:
+        super().__init__()
+        self.layer, self.extra = nn.Linear(3, 1), extra
+
+    def get_extra_state(self) -> Any:
+        return self.extra
+
+    def set_extra_state(self, state: Any) -> None:
+        self.extra = state
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)
+
+
+def counted(choose: Choose) -> nn.Module:
+    return nn.Sequential(Counted({"runs": choose("runs", [0, 1])}))
+
+
+def opaque(choose: Choose) -> nn.Module:
+    return nn.Sequential(Counted({"scale": SimpleNamespace(n=choose("n", [0, 1]))}))
+
+
+def quantized(choose: Choose) -> nn.Module:
+    model = nn.Sequential(nn.Linear(3, choose("width", [2, 4])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.ao.quantization.quantize_dynamic(model, {nn.Linear})
+
+
+def see_twice(model: Any) -> float:
+    if isinstance(model[0], Counted):
+        model[0].extra = {**model[0].extra, "seen": [torch.ones(1, requires_grad=True)]}
+    return 1.0
+
+
+@pytest.mark.parametrize("source", [counted, quantized])
+def test_state_that_is_no_tensor_is_kept_and_read_back(source: Any, tmp_path: Path) -> None:
+    task = op.Task("t", source, see_twice, objectives={"y": "max"}, example_input=example_input)
+    study = op.Study(task, method="random")
+    study.run(2)
+    assert study.best is not None
+    assert study.best.weights is not None
+    model = study.best.module()
+    model(torch.zeros(1, 3))
+    if source is counted:
+        assert set(model[0].extra) == {"runs", "seen"}  # type: ignore[index]
+    study.best.save(tmp_path / "best.pt", model)
+    stored = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert stored["weights"] == ("trained" if source is counted else "initial")
+
+
+def test_state_that_can_not_be_read_safely_costs_the_weights_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = op.Task("t", opaque, see_twice, objectives={"y": "max"})
+    arch = task.space.sample(1)[0]
+    assert task.query(arch, folder=tmp_path).metrics["y"] == 1.0  # type: ignore[index]
+    assert list(tmp_path.iterdir()) == []
+    assert "the weights of the trained Sequential are not kept: its state 0._extra_state" in (
+        caplog.text
+    )
+    assert "let get_extra_state return numbers" in caplog.text

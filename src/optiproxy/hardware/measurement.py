@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid, truth
 from optiproxy.hardware._cache import keep, kept
@@ -281,7 +282,14 @@ def _importable(name: str) -> bool:
 
 
 def _torch_bytes(module: nn.Module) -> int:
-    return sum(t.numel() * t.element_size() for t in module.state_dict().values())
+    return sum(t.numel() * t.element_size() for _, t in _tensors(module))
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """The tensors of its state, which may have other things in it."""
+    state = module.state_dict().items()
+    leaves = [(name, leaf) for name, value in state for leaf in tree_leaves(value)]
+    return [(name, leaf) for name, leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
 def _key(
@@ -312,7 +320,7 @@ def _form(model: nn.Module | Path, inputs: tuple[torch.Tensor, ...]) -> str | No
         except Exception:
             return None
     graph = _INCIDENTAL.sub("", str(traced.inlined_graph))
-    shapes = [(name, str(t.dtype), *t.shape) for name, t in model.state_dict().items()]
+    shapes = [(name, str(t.dtype), *t.shape) for name, t in _tensors(model)]
     return f"{graph}\n{shapes}"
 
 

@@ -203,8 +203,14 @@ class Best:
 
 
 def _same(one: nn.Module, other: nn.Module) -> bool:
-    """Whether two networks have the same weights."""
+    """Whether two networks have the same weights and the same state besides."""
     import torch
+    from torch.utils._pytree import tree_flatten
 
-    a, b = one.state_dict(), other.state_dict()
-    return a.keys() == b.keys() and all(torch.equal(a[name].cpu(), b[name].cpu()) for name in a)
+    (a, form), (b, other_form) = tree_flatten(one.state_dict()), tree_flatten(other.state_dict())
+    return form == other_form and all(
+        torch.equal(x.cpu(), y.cpu())
+        if isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor)
+        else bool(x == y)
+        for x, y in zip(a, b, strict=True)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -128,11 +129,30 @@ class OnNetworks:
 
 
 def _keep(model: nn.Module, file: Path) -> None:
-    """Keeps the weights, on the CPU."""
+    """Keeps the weights, on the CPU; none where they could not be read back safely."""
     import torch
+    from torch.utils._pytree import tree_map_only
 
+    state = model.state_dict()
+    for name, value in state.items():
+        state[name] = tree_map_only(torch.Tensor, lambda tensor: tensor.cpu(), value)
+    # What `get_extra_state` returned, which may be anything.
+    others = {n: value for n, value in state.items() if type(value) is not torch.Tensor}
+    try:
+        torch.save(others, content := io.BytesIO())
+        content.seek(0)
+        torch.load(content, weights_only=True)
+    except Exception as error:
+        _logger.warning(
+            "the weights of the trained %s are not kept: its state %s can't be read back without "
+            "running code; let get_extra_state return numbers, text and tensors (%s)",
+            type(model).__name__,
+            ", ".join(others),
+            first_line(error),
+        )
+        return
     with whole(file) as unfinished:
-        torch.save({name: value.cpu() for name, value in model.state_dict().items()}, unfinished)
+        torch.save(state, unfinished)
 
 
 class Costs:
