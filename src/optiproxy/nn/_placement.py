@@ -80,7 +80,7 @@ def unchanged(
     model: nn.Module, name: str, change: Callable[[nn.Module], None], passes: Passes
 ) -> bool:
     """Whether a module puts out the same after a change, whatever its input and weights."""
-    whole = copy.deepcopy(model)
+    whole = copied(model)
     module = whole.get_submodule(name)
     noise = torch.Generator().manual_seed(0)
     for weight in module.parameters():
@@ -92,7 +92,7 @@ def unchanged(
     found: list[Tensor] = []
     module.register_forward_pre_hook(add, with_kwargs=True)
     module.register_forward_hook(lambda _, __, output: found.extend(tensors_in(output)))
-    other = copy.deepcopy(whole)
+    other = copied(whole)
     change(other)
     passes(whole)
     expected, found[:] = list(found), []
