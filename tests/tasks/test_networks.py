@@ -82,6 +82,18 @@ def test_an_example_input_that_does_not_fit_is_named(caplog: pytest.LogCaptureFi
         assert "give a function" not in str(e.value)
 
 
+def test_a_function_of_the_example_input_that_fails_is_named() -> None:
+    def example() -> torch.Tensor:
+        raise FileNotFoundError("no batch.pt")
+
+    task = op.Task(
+        "mine", network, first_weight, objectives={"y": "max"}, constraints="flops <= 1000",
+        example_input=example, features="none",
+    )  # fmt: skip
+    with pytest.raises(InvalidValueError, match="example_input: the function fails: FileNotFound"):
+        op.Study(task, method="random").run(budget=2)
+
+
 class Tied(nn.Module):
     """Its embeddings and its output share weights, and two parts share a buffer."""
 

@@ -6,7 +6,8 @@ import inspect
 import io
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat
@@ -215,22 +216,31 @@ class Costs:
             size = sum(tensor.numel() * tensor.element_size() for tensor in stored) / 1e6
             return {"params": count_parameters(model), "weights_mb": size}
         assert self._example_input is not None
-        inputs = self._example_input()
+        with _blamed("the function fails"):
+            inputs = self._example_input()
         try:
             return count_costs(model, tree_map_only(torch.Tensor, lambda x: x.to("meta"), inputs))
         except Exception:  # Its `forward` depends on values, which meta tensors lack.
             with torch.random.fork_rng(devices=[]):
                 model = self._space.build(arch)
-                try:
+                with _blamed("the network fails on it"):
                     return count_costs(model, inputs)
-                except Exception as error:
-                    named = isinstance(error, OptiProxyError)
-                    if named or kind_of(error) != type(error).__name__:  # Such as no memory.
-                        raise
-                    raise MeasurementFailed(
-                        f"example_input: the network fails on it: {first_line(error)}; give one "
-                        "input of the network, a tuple of several, or a mapping of keywords"
-                    ) from error
+
+
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """Names the example input in an error, but one of the library's or such as of no memory."""
+    try:
+        yield
+    except OptiProxyError:
+        raise
+    except Exception as error:
+        if kind_of(error) != type(error).__name__:
+            raise
+        raise MeasurementFailed(
+            f"example_input: {what}: {first_line(error)}; give one input of the network, a tuple "
+            "of several, or a mapping of keywords"
+        ) from error
 
 
 def checked_network(function: str, returned: Any) -> nn.Module:
