@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -273,3 +274,10 @@ def test_slips_are_named(changes: Any, reason: str) -> None:
     model = Model(nn.Linear(4, 8), Quantised(), nn.Linear(8, 3))
     with pytest.raises(InvalidValueError, match=re.escape(reason)):
         searchable(model, changes, torch.zeros(1, 4))
+
+
+def test_a_model_that_can_not_be_copied_is_no_fault_of_the_input() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 3))
+    model.lock = threading.Lock()  # type: ignore[assignment]
+    with pytest.raises(InvalidValueError, match="searchable: the model, a Sequential, can't be"):
+        searchable(model, {"0": {"out_features": [4]}}, torch.zeros(1, 4))

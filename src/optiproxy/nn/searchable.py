@@ -11,7 +11,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from optiproxy._copied import copied
-from optiproxy.errors import InvalidValueError, first_line, invalid, unknown
+from optiproxy.errors import InvalidValueError, OptiProxyError, first_line, invalid, unknown
 from optiproxy.nn._changes import Change, Depth, Heads, Removed, Width, hidden_layer
 from optiproxy.nn._channels import Follower, NotAdaptableError
 from optiproxy.nn._kernels import Kernel
@@ -50,7 +50,8 @@ def searchable(
             part of a name → what changes → options:
 
             - ``out_channels``, ``out_features`` of a convolution or a linear layer: numbers, or
-              fractions of what there is. Layers that must have equal widths are one choice.
+              fractions of what there is, 1.0 for all. Layers that must have equal widths are one
+              choice.
             - ``kernel_size`` of a convolution with an odd square kernel: its middle stays.
             - ``num_heads`` of an attention: of those with projections for queries, keys and values
               that can be cut, heads are taken away; others, such as `nn.MultiheadAttention`, have
@@ -253,9 +254,11 @@ def _asked(changes: Any) -> list[tuple[str, str, list[int | float]]]:
 
 
 def _passes(model: nn.Module, example_input: Any) -> Passes:
-    """Raises InvalidValueError where the model can't be run on its input."""
+    """Raises InvalidValueError where the model can't be copied, or run on its input."""
     try:
         return Passes(model, example_input)
+    except OptiProxyError as error:
+        raise InvalidValueError(f"searchable: {error}") from error
     except Exception as error:
         raise InvalidValueError(
             f"searchable: example_input: the model fails on it: {first_line(error)}; give one "
