@@ -8,8 +8,10 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
 import optiproxy as op
+from optiproxy.cli._networks import write_program
 from optiproxy.cli.app import run
 from optiproxy.errors import InvalidValueError
 from optiproxy.study import Study
@@ -201,3 +203,28 @@ def test_a_task_without_networks_is_told(folder, refused, capsys):
         assert "builds no network; end the name in .json" in refused(*arguments)
     assert run([*arguments[:-1], "p.json", "--format", "json"]) == 0
     assert json.loads((folder / "p.json").read_text())["metrics"] == {"x": 2.0}
+
+
+class Several(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, *xs):
+        return sum(self.layer(x) for x in xs)
+
+
+class OverBatch(Several):
+    def forward(self, x, *others):
+        return torch.stack([self.layer(row) for row in x])
+
+
+@pytest.mark.parametrize("wrap", [Several, OverBatch, lambda: nn.DataParallel(Several())])
+def test_any_signature_is_written_as_a_program(tmp_path, wrap):
+    model, x = wrap(), (torch.rand(1, 4), torch.rand(1, 4))
+    write_program(model, x, tmp_path / "best.pt2")
+    loaded = torch.export.load(tmp_path / "best.pt2").module()
+    assert torch.allclose(loaded(*x), model(*x))
+    if wrap is not OverBatch:  # The batch is of any size.
+        three = tuple(y.expand(3, -1) for y in x)
+        assert torch.allclose(loaded(*three), model(*three))

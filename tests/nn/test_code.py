@@ -183,3 +183,64 @@ def test_the_network_is_left_as_it_was() -> None:
     model(torch.zeros(1, 4))  # What it keeps has a graph now.
     as_python(model, (torch.zeros(1, 4),), module="best")
     assert model.training
+
+
+def written(model: nn.Module, *x: Tensor) -> nn.Module:
+    """The network of the written code."""
+    text, weights = as_python(model, x, module="best")
+    names: dict[str, Any] = {"__name__": "best", "__file__": "best.py"}
+    exec(text, names)
+    network: nn.Module = names["Network"]()
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def test_outputs_have_their_structure() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(3, 4)
+
+        def forward(self, x: Tensor) -> dict[str, Any]:
+            y, state = self.lstm(x)
+            return {"y": y, "state": state, "list": [y + 1]}
+
+    x = torch.rand(5, 2, 3)
+    for model in (nn.LSTM(3, 4), Named()):
+        torch.testing.assert_close(written(model, x)(x), model(x), atol=1e-5, rtol=1e-5)
+
+
+class OverBatch(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([self.layer(row) for row in x])
+
+
+def test_a_loop_over_the_batch_is_written_for_this_batch_alone() -> None:
+    model, x = OverBatch(), torch.rand(2, 4)
+    network = written(model, x)
+    torch.testing.assert_close(network(x), model(x), atol=1e-5, rtol=1e-5)
+    with pytest.raises(AssertionError, match=r"x: give the shape \(2, 4\)"):
+        network(torch.rand(3, 4))
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_parts_that_share_a_weight_share_it(traced: bool) -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows = nn.ModuleList([nn.Embedding(7, 4)])
+            self.head = nn.Linear(4, 7, bias=False)
+            self.head.weight = self.rows[0].weight
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.head(self.rows[0](x))
+            return y if traced or x.shape[1] > 1 else -y
+
+    model, x = Tied(), torch.tensor([[1, 2]])
+    network = written(model, x)
+    assert sum(p.numel() for p in network.parameters()) == 28
+    torch.testing.assert_close(network(x), model(x), atol=1e-5, rtol=1e-5)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from optiproxy._atomic_write import whole
 from optiproxy._example_input import positional, tensors
+from optiproxy._exported import exported
 from optiproxy.cli._say import say
 from optiproxy.errors import MeasurementFailed, OptiProxyError, invalid
 from optiproxy.study import Best, Study
@@ -48,26 +49,17 @@ def write_code(model: nn.Module, inputs: tuple[Any, ...], out: Path, found: Best
 
 def write_program(model: nn.Module, inputs: tuple[Any, ...], path: Path) -> None:
     """The whole network, for ``torch.export.load(path).module()``, which needs no code of it. Of
-    inputs that begin with the batch, batches of any size are taken where the network takes them.
+    inputs that begin with the batch, batches of any size are taken where torch can write it so.
 
     Raises:
         OptiProxyError: torch can't export it.
     """
     import torch
 
-    from optiproxy.hardware.export import two_batches
-
     model.eval()
     content = io.BytesIO()  # torch warns about file names that do not end in .pt2.
-    twice = two_batches(model, inputs)
     try:
-        if twice is None:
-            program = torch.export.export(model, inputs)
-        else:
-            # Of a batch of one, torch concludes that it is always one.
-            sizes = tuple({0: torch.export.Dim("batch", min=1)} for _ in twice)
-            program = torch.export.export(model, twice, dynamic_shapes=sizes)
-        torch.export.save(program, content)
+        torch.export.save(exported(model, inputs), content)
     except Exception as error:
         raise OptiProxyError(f"export: torch can't export this network: {_first(error)}") from error
     path.write_bytes(content.getvalue())

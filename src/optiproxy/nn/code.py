@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import inspect
+import operator
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,9 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
 
 from optiproxy._copied import copied
-from optiproxy.errors import OptiProxyError
+from optiproxy._exported import exported
+from optiproxy.errors import OptiProxyError, first_line
 
 # How far outputs of the written network may be from those of the original.
 TOLERANCE = 1e-5
@@ -59,7 +62,8 @@ def as_python(
     """The code of a network in evaluation mode, and the weights that belong to it.
 
     Where torch.fx can trace the network and its layers are those of `torch.nn`, the code has these
-    layers. Otherwise it has the single operations that torch.export finds.
+    layers. Otherwise it has the single operations that torch.export finds; where those depend on
+    the size of the batch, as of a loop over it, the code refuses inputs of other shapes.
 
     Args:
         model: A plain module on the CPU; it is left as it was: copies of it are run.
@@ -71,26 +75,28 @@ def as_python(
         The text of a file, and a state dict.
 
     Raises:
-        OptiProxyError: It can't be copied, or neither way gives the outputs of the network.
+        OptiProxyError: It can't be copied, or no way gives the outputs of the network.
     """
     model = copied(model).eval()
     cases = _cases(model, inputs)
     problems = []
-    for written in (_by_layers, _by_operations):
+    ways = (
+        ("by its layers", _by_layers, cases),
+        ("by its operations", _by_operations, cases),
+        ("by its operations of one size", _by_operations_of_one_size, cases[:1]),
+    )
+    for way, written, compared in ways:
         try:
             # A copy for each: what a trace runs may stay in what the network keeps.
             layers, forward, weights = written(copied(model), inputs)
             text = _FILE.format(
                 title=title, module=module, weights=f"{module}.pt", layers=layers, forward=forward
             )
-            _compare(text, weights, cases)
+            _compare(text, weights, compared)
             return text, weights
         except Exception as error:
-            problems.append(f"{type(error).__name__}: {error}".splitlines()[0])
-    raise OptiProxyError(
-        f"export: the network can't be written as code: by its layers, {problems[0]}; "
-        f"by its operations, {problems[1]}"
-    )
+            problems.append(f"{way}, {first_line(error)}")
+    raise OptiProxyError(f"export: the network can't be written as code: {'; '.join(problems)}")
 
 
 def _cases(model: nn.Module, inputs: tuple[Any, ...]) -> list[tuple[tuple[Any, ...], Any]]:
@@ -123,24 +129,39 @@ def _by_layers(model: nn.Module, inputs: tuple[Any, ...]) -> tuple[str, str, dic
 
 
 def _by_operations(model: nn.Module, inputs: tuple[Any, ...]) -> tuple[str, str, dict[str, Tensor]]:
-    batch = torch.export.Dim("batch", min=1)
-    shapes = tuple({0: batch} if isinstance(x, Tensor) and x.dim() else None for x in inputs)
-    # With two examples: of one, torch concludes that it is always one.
-    several = tuple(torch.cat([x, x]) if s else x for x, s in zip(inputs, shapes, strict=True))
+    return _written(_graph(exported(model, inputs)))
+
+
+def _by_operations_of_one_size(
+    model: nn.Module, inputs: tuple[Any, ...]
+) -> tuple[str, str, dict[str, Tensor]]:
+    """With checks that the inputs have these sizes: a loop over the batch is written out."""
+    traced = _graph(exported(model, inputs))
+    graph = traced.graph
+    given = [node for node in graph.nodes if node.op == "placeholder"]
+    with graph.inserting_before(given[-1].next):
+        for node, x in zip(given, inputs, strict=True):
+            if isinstance(x, Tensor):
+                shape = tuple(x.shape)
+                found = graph.call_function(getattr, (node, "shape"))
+                same = graph.call_function(operator.eq, (found, shape))
+                graph.call_function(torch._assert, (same, f"{node.name}: give the shape {shape}"))
+    return _written(traced)
+
+
+def _graph(program: torch.export.ExportedProgram) -> Any:
+    """A module of its operations, which returns what the network returns."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            program = torch.export.export(model, several, dynamic_shapes=shapes)
-        except Exception:  # A network of a fixed batch.
-            program = torch.export.export(model, inputs)
         traced: Any = program.module()
     for node in list(traced.graph.nodes):
         if node.op == "call_module" and node.target == "_guards_fn":
             traced.graph.erase_node(node)
-        if node.op == "output" and len(node.args[0]) == 1:
-            node.args = (node.args[0][0],)
+        if node.op == "output":
+            structure = program.call_spec.out_spec
+            node.args = (pytree.tree_unflatten(list(node.args[0]), structure),)
     traced.graph._codegen = fx.graph.CodeGen()
-    return _written(traced)
+    return traced
 
 
 def _written(traced: Any) -> tuple[str, str, dict[str, Tensor]]:
@@ -154,7 +175,9 @@ def _written(traced: Any) -> tuple[str, str, dict[str, Tensor]]:
         raise ValueError(f"it calls {', '.join(sorted(unknown))}")
     weights: dict[str, Tensor] = {}
     made: set[str] = set()
+    first: dict[int, str] = {}  # A parameter's id → where it was made.
     lines: list[str] = []
+    ties: list[str] = []
     for node in traced.graph.nodes:
         if node.op not in ("call_module", "get_attr") or str(node.target) in made:
             continue
@@ -170,12 +193,19 @@ def _written(traced: Any) -> tuple[str, str, dict[str, Tensor]]:
             layer = traced.get_submodule(target)
             lines.append(_assigned(path, name, constructor(layer)))
             weights |= {f"{target}.{key}": value for key, value in layer.state_dict().items()}
+            own = dict(layer.named_parameters(target, remove_duplicate=False))
         else:
-            holder = traced.get_submodule(".".join(path))
-            tensor = getattr(holder, name)
+            owner = traced.get_submodule(".".join(path))
+            tensor = getattr(owner, name)
             lines.append(_tensor(path, name, tensor))
             weights[target] = tensor.detach()
-    body = "\n".join(f"        {line}" for line in lines)
+            own = {target: tensor} if isinstance(tensor, nn.Parameter) else {}
+        for key, parameter in own.items():
+            if (before := first.setdefault(id(parameter), key)) != key:
+                *holder, last = key.split(".")
+                same = _attribute(before.split("."))
+                ties.append(f"{_attribute(holder)}.register_parameter({last!r}, {same})")
+    body = "\n".join(f"        {line}" for line in lines + ties)
     source = code.src.strip().replace("\n    \n", "\n")
     forward = "\n".join(f"    {line}".rstrip() for line in source.splitlines())
     return body, forward, weights
