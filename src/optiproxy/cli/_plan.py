@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -67,7 +66,7 @@ def _bounds(study: Study, options: Mapping[str, Any]) -> str:
 
 def _time(study: Study, budget: int, workers: int | str) -> str:
     done = study.queries
-    left = math.ceil(budget - study.spent - 1e-9)
+    left = int(budget - study.spent + 1e-9)  # Full trainings, as parts of them are rounded.
     if left <= 0:
         return "none: it has its budget"
     if study.task.in_memory:
