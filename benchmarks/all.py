@@ -4,10 +4,10 @@
     python benchmarks/all.py [--only nb201 hardware] [--again]
     python benchmarks/all.py --quick --out /tmp/quick
 
-A document cites files and folders of ``benchmarks/results``, which hold their commands; commands of
-earlier versions are written in today's names. What the same code has made already is not made
-again, so that it can be stopped and goes on: the code is ``src`` and the scripts, committed. With
-``--quick`` each command has three seeds and small budgets, to see that it works.
+A document cites files and folders of ``benchmarks/results``, which hold their commands. What the
+same code has made already is not made again, so that it can be stopped and goes on: the code is
+``src`` and the scripts, committed. With ``--quick`` each command has three seeds and small budgets,
+to see that it works.
 """
 
 from __future__ import annotations
@@ -30,14 +30,6 @@ ROOT = _results.ROOT
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 #: Where a folder that ``optiproxy compare`` wrote has its command.
 RUNS = ("run.json", "parallel.json")
-
-# Names that commands of earlier versions have → today's.
-RENAMED = {
-    r"\b(gp|mlp)-(onehot|living|adjacency|path)\b": r"\1:\2",
-    r":living\b": ":active_path",
-    r"(hardware\.py.*) --method\b": r"\1 --methods",
-    r"(spaces_speed\.py) --write\b": r"\1",
-}
 
 #: What makes a script quick, of the options that it has.
 QUICK = {"--seeds": "3", "--budget": "12", "--budgets": "12", "--points": "3", "--processes": "1"}
@@ -118,8 +110,6 @@ def experiments() -> list[Experiment]:
     found: dict[str, Experiment] = {}
     for path in dict.fromkeys(cited()):
         command = re.sub(r" --out[ =]\S+", "", _content(path)["command"])
-        for former, name in RENAMED.items():
-            command = re.sub(former, name, command)
         experiment = found.setdefault(command, Experiment(shlex.split(command)))
         experiment.labels.append(re.sub(r"^\d{4}-\d\d-\d\d-", "", path.name.removesuffix(".json")))
     return list(found.values())
