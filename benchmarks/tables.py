@@ -76,9 +76,10 @@ SHOWN = {
 }
 
 
-def bold(values: Sequence[float], best: float) -> list[str]:
-    """Three decimals; those that equal the best are bold."""
-    return [f"**{v:.3f}**" if round(v, 3) == round(best, 3) else f"{v:.3f}" for v in values]
+def bold(values: Sequence[float | None], best: float) -> list[str]:
+    """Three decimals, a dash for none; those that equal the best are bold."""
+    shown = ["–" if value is None else f"{value:.3f}" for value in values]
+    return [f"**{text}**" if text == f"{best:.3f}" else text for text in shown]
 
 
 def nb201(name: str = "nb201-auto", budgets: Sequence[int] = (25, 50, 100)) -> Lines:
@@ -139,7 +140,8 @@ def compared(label: str, queries: int, cited: bool = True) -> Lines:
     body = []
     for task in dict.fromkeys(task for task, _ in found):
         values = [found[task, method] for method in names]
-        body.append([f"`{task}`", *bold(values, min(values))])
+        best = min(value for value in values if value is not None)
+        body.append([f"`{task}`", *bold(values, best)])
     return table([f"regret after {queries} queries", *names], body, *([_compare(folder)] * cited))
 
 
@@ -591,6 +593,9 @@ TABLES: dict[str, Callable[[], Lines]] = {
     "compare-numbers-25": lambda: compared("compare-numbers", 25, cited=False),
     "compare-numbers-50": lambda: compared("compare-numbers", 50, cited=False),
     "compare-numbers-ranks": lambda: ranks("compare-numbers"),
+    "compare-energy-25": lambda: compared("compare-energy", 25, cited=False),
+    "compare-energy-50": lambda: compared("compare-energy", 50, cited=False),
+    "compare-energy-ranks": lambda: ranks("compare-energy"),
     "compare-others-50": lambda: compared("compare-others", 50, cited=False),
     "compare-others-ranks": lambda: ranks("compare-others"),
     "hardware": hardware,
