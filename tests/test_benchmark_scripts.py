@@ -82,15 +82,15 @@ def test_each_result_of_a_document_has_a_quick_command(tmp_path: Path) -> None:
 
 
 def test_results_are_made_again_and_then_kept(tmp_path: Path) -> None:
-    """Of the hardware limits with evolution and of the speed of a function's space: seconds each.
+    """Of language models with a limit, by TPE, and of the speed of a function's space.
 
     All of them take more than a minute: over forty commands, each of which loads torch.
     """
-    words = ["benchmarks/all.py", "--quick", "--only", "hardware-evolution-known", "nn-spaces"]
+    words = ["benchmarks/all.py", "--quick", "--only", "hardware-hwgpt-s-tpe", "nn-spaces"]
     done = _run(*words, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     labels = sorted(path.stem[len("2026-11-30-") :] for path in tmp_path.iterdir())
-    assert labels == ["hardware-evolution-known", "nn-spaces"]
+    assert labels == ["hardware-hwgpt-s-tpe", "nn-spaces"]
     for path in tmp_path.glob("*hardware*"):
         (regrets,) = {len(v["regret"]) for v in json.loads(path.read_text())["values"].values()}
         assert regrets == 3

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,25 @@ def study(storage: Any, **options: Any) -> Study:
     space = op.spaces.Chain({"a": [1, 2, 3], "\x1b[31mred": ["x", "\x1b]0;title\x07"]})
     task = op.Task("toy\x1b[2J", space, lambda arch: float(arch["a"]), objectives={"m": "max"})
     return Study(task, method="random", storage=storage, **options)
+
+
+STOPPED_IN_A_TEXT = """
+from optiproxy.cli import app
+
+def run(arguments):
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        return app.INTERRUPTED
+
+app.run = run
+app.main()
+"""
+
+
+def test_the_exit_code_is_ours_wherever_ctrl_c_came() -> None:
+    done = subprocess.run([sys.executable, "-c", STOPPED_IN_A_TEXT], check=False)
+    assert done.returncode == app.INTERRUPTED
 
 
 @pytest.mark.slow

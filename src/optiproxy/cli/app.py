@@ -109,7 +109,11 @@ def main() -> None:
         # A pipe's encoding may lack the characters of a picture.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # Where Ctrl-C came while code ran that is a text, as dataclasses make at import, Python would
+    # end by the signal in spite of our exit code: running another text makes it forget that.
+    exec("")
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

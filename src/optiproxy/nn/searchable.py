@@ -35,6 +35,7 @@ def searchable(
     running the model (`_channels`): layers behind it, normalisation, other layers whose outputs are
     added to it.
 
+    >>> import torch
     >>> model = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 3))
     >>> space = searchable(model, {"0": {"out_features": [0.25, 0.5, 1.0]}}, torch.zeros(1, 4))
     >>> space.build(space.architecture({"0.out_features": 0.25}))[2]
