@@ -161,7 +161,7 @@ def test_a_result_names_its_commit_and_whether_files_were_changed(tmp_path: Path
     assert code()["uncommitted_changes"] is True
 
 
-CANDIDATES_OF_ALL = """
+CANDIDATES_OF_CLIMBS = """
 import json, sys
 import optiproxy as op
 from optiproxy.search.optiproxy import OptiProxy
@@ -184,15 +184,6 @@ for name, make in VARIANTS.items():
     optimizer.ask(1)
 print(json.dumps(found))
 """
-
-
-def test_every_variant_of_the_ascent_has_other_candidates() -> None:
-    command = [sys.executable, "-c", CANDIDATES_OF_ALL]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert len(found) == 8
-    assert len({str(rows) for rows in found.values()}) == 8
 
 
 CANDIDATES_OF_PUBLISHED = """
@@ -223,11 +214,15 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.slow
-def test_every_variant_of_the_published_method_has_other_candidates() -> None:
-    command = [sys.executable, "-c", CANDIDATES_OF_PUBLISHED]
+@pytest.mark.parametrize(
+    ("code", "variants"),
+    [(CANDIDATES_OF_CLIMBS, 8), (CANDIDATES_OF_PUBLISHED, 5)],
+    ids=["climb", "published"],
+)
+def test_every_variant_has_other_candidates(code: str, variants: int) -> None:
+    command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert len(found) == 5
-    assert len({str(rows) for rows in found.values()}) == 5
+    assert len(found) == variants
+    assert len({str(rows) for rows in found.values()}) == variants
